@@ -1,0 +1,127 @@
+"""What a job is: kinds, states, allowed transitions, causes of failure, and the specifications that trainers get."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SECONDS: dict[str, int] = {
+    "1m": 60,
+    "3m": 180,
+    "5m": 300,
+    "15m": 900,
+    "30m": 1800,
+    "1h": 3600,
+    "2h": 7200,
+    "4h": 14400,
+    "6h": 21600,
+    "8h": 28800,
+    "12h": 43200,
+    "1d": 86400,
+}
+"""Length of one bar of each timeframe that can be trained, in seconds; the order is from fine to coarse."""
+
+
+class JobKind(StrEnum):
+    """What a job does: survey one symbol's candles, or train one cell."""
+
+    SURVEY = "survey"
+    TRAINING = "training"
+
+
+class JobState(StrEnum):
+    """Where a job is in its life."""
+
+    QUEUED = "queued"
+    LEASED = "leased"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
+
+TRANSITIONS: dict[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.LEASED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.LEASED: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+"""Allowed transitions. queued -> failed is a refusal by the survey (or no room large enough after out-of-memory)."""
+
+
+class Cause(StrEnum):
+    """Why an attempt ended without a result. The first five can fail a job; the others are free."""
+
+    ERROR = "error"
+    CRASH = "crash"
+    TIMEOUT = "timeout"
+    OOM = "oom"
+    DATA = "data"
+    STOPPED = "stopped"
+    NIGHT_CLOSED = "night_closed"
+    CANCELLED = "cancelled"
+
+
+FREE_CAUSES = frozenset({Cause.STOPPED, Cause.NIGHT_CLOSED, Cause.CANCELLED})
+"""Causes that are no fault of the job and charge no budget."""
+
+BREAKER_CAUSES = frozenset({Cause.ERROR, Cause.DATA})
+"""Causes that speak against the symbol's data, and so count for its breaker."""
+
+
+class Frozen(BaseModel):
+    """A value: it cannot be changed, and it takes no key that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Cell(Frozen):
+    """One cell of the grid: does the close rise over the next `horizon` bars of `timeframe`?"""
+
+    symbol: str
+    timeframe: str
+    horizon: int
+
+    @property
+    def name(self) -> str:
+        """Name used in file names: ``BTCUSDT_1h_H3``."""
+        return f"{self.symbol}_{self.timeframe}_H{self.horizon}"
+
+
+class SurveyPolicy(Frozen):
+    """How damaged candles may be before they are refused; shares are of the bars between first and last."""
+
+    max_missing_share: float
+    max_defect_share: float
+    max_bar_missing_share: float
+
+
+class SurveySpec(Frozen):
+    """What a survey job has to do: read one symbol's candles and cache every timeframe that is asked for."""
+
+    kind: Literal[JobKind.SURVEY] = JobKind.SURVEY
+    symbol: str
+    timeframes: tuple[str, ...]
+    policy: SurveyPolicy
+
+
+class TrainingSpec(Frozen):
+    """What a training job has to do.
+
+    `Cs` are inverse regularisation strengths in ascending order. `data_digests` maps each timeframe that the cell reads
+    (its own and those of the context) to the digest of the candles that the survey saw.
+    """
+
+    kind: Literal[JobKind.TRAINING] = JobKind.TRAINING
+    cell: Cell
+    n_splits: int
+    embargo_minutes: int
+    Cs: tuple[float, ...]
+    min_train_rows: int
+    min_test_rows: int
+    data_digests: dict[str, str]
+    synthetic: bool
