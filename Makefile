@@ -1,4 +1,42 @@
 # Everything that a fresh machine needs besides Python 3.11+ and make is installed into .venv.
 PYTHON ?= python3
 UV_VERSION := 0.13.9
+BIN := .venv/bin
+STAMP := .venv/.installed
+
 .DEFAULT_GOAL := help
+.PHONY: help setup run test check fmt clean
+
+help: ## show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(STAMP) ## install everything into .venv (the other targets do it when needed)
+
+$(STAMP): uv.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Nighttrain needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+	  { echo "No virtual environment could be made (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/uv sync --frozen --all-extras --quiet --python $(BIN)/python --inexact
+	@touch $@
+
+run: $(STAMP) ## train a night on this machine: make run ARGS="--data DIR --trainers 2"
+	@$(BIN)/nighttrain run $(ARGS)
+
+test: $(STAMP) ## run the tests: make test ARGS="tests/trainer -k splits"
+	@$(BIN)/pytest $(ARGS)
+
+check: $(STAMP) ## lint, formatting, types, import contracts
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fmt: $(STAMP) ## format the code and mend what can be mended
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## remove .venv and caches (keeps candles and trained nights)
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
