@@ -1,6 +1,5 @@
 # Everything that a fresh machine needs besides Python 3.11+ and make is installed into .venv.
 PYTHON ?= python3
-UV_VERSION := 0.13.9
 BIN := .venv/bin
 STAMP := .venv/.installed
 
@@ -12,12 +11,12 @@ help: ## show this help
 
 setup: $(STAMP) ## install everything into .venv (the other targets do it when needed)
 
-$(STAMP): uv.lock pyproject.toml
+$(STAMP): uv.lock pyproject.toml deploy/bootstrap.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Nighttrain needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
 	  { echo "No virtual environment could be made (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 2; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/bootstrap.txt
 	@$(BIN)/uv sync --frozen --all-extras --quiet --python $(BIN)/python --inexact
 	@touch $@
 

@@ -1,0 +1,125 @@
+"""The coordinator and the trainers as child processes: started, watched, started again when they die, stopped.
+
+This is for one machine what Docker's restart policy is for containers. Children run in sessions of their own, so that a
+Ctrl-C in the terminal reaches only this process, which then stops them in order; and they hold the read end of a pipe,
+so that they stop by themselves when this process is killed.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import signal
+import subprocess
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+LOG = logging.getLogger("nighttrain.launcher")
+
+RESTART_BASE_SECONDS = 0.5
+RESTART_CAP_SECONDS = 10.0
+HEALTHY_SECONDS = 30.0
+"""A process that lived so long has recovered: the next restart waits the base again."""
+
+
+@dataclass
+class Child:
+    """One child process that is kept alive until it is told to stop."""
+
+    name: str
+    command: list[str]
+    environment: dict[str, str]
+    process: subprocess.Popen[str] | None = None
+    starts: int = 0
+    failures: int = 0
+    started_at: float = 0.0
+    restart_at: float = 0.0
+    last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+
+    def start(self) -> None:
+        """Start the process and a thread that copies what it prints to the launcher's log."""
+        self.process = subprocess.Popen(
+            self.command,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+        self.starts += 1
+        self.started_at = time.monotonic()
+        LOG.info("%s started as process %d", self.name, self.process.pid)
+        threading.Thread(target=self._copy_output, args=(self.process,), daemon=True).start()
+
+    def _copy_output(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            text = line.rstrip()
+            if text:
+                self.last_lines.append(text)
+                LOG.info("%s: %s", self.name, text)
+
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code of the last process, negative for a signal; None while it lives or before the first start."""
+        return self.process.poll() if self.process else None
+
+    def keep_alive(self) -> bool:
+        """Start the process again if it has died and its backoff is over; return whether it was found dead just now."""
+        code = self.exit_code
+        if code is None:
+            return False
+        now = time.monotonic()
+        if not self.restart_at:
+            self.failures = 1 if now - self.started_at > HEALTHY_SECONDS else self.failures + 1
+            cap = min(RESTART_CAP_SECONDS, RESTART_BASE_SECONDS * 2 ** (self.failures - 1))
+            self.restart_at = now + random.uniform(cap / 2, cap)
+            LOG.warning("%s ended unexpectedly (%s); starting it again", self.name, describe_exit(code))
+            return True
+        if now >= self.restart_at:
+            self.restart_at = 0.0
+            self.start()
+        return False
+
+    def terminate(self) -> None:
+        """Ask the process to stop: SIGTERM, and the end of its standard input."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        if self.process.stdin:
+            self.process.stdin.close()
+
+    def wait(self, deadline: float) -> None:
+        """Wait for the end until `deadline` (monotonic seconds), then kill."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            LOG.error("%s did not stop in time and is killed", self.name)
+            self.process.kill()
+            self.process.wait()
+
+
+def stop(children: list[Child], seconds: float) -> None:
+    """Stop the children together, and kill those that are not gone after `seconds`."""
+    for child in children:
+        child.terminate()
+    deadline = time.monotonic() + seconds
+    for child in children:
+        child.wait(deadline)
+
+
+def describe_exit(code: int) -> str:
+    """Say an exit code in words: ``exit code 1`` or ``SIGKILL``."""
+    if code >= 0:
+        return f"exit code {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
