@@ -2,25 +2,29 @@
 
 Trainers (all below ``/api``, all with the bearer token, all JSON unless said otherwise):
 
-    POST trainers                    TrainerHello    -> Welcome POST claims                      ClaimRequest
-    -> 200 Grant, or 204 with Nighttrain-Reason and Retry-After POST leases/{lease}/renewals     Renewal
-    -> RenewalAnswer PUT  leases/{lease}/checkpoint   Checkpoint      -> 204 PUT  leases/{lease}/artifact
-    octet-stream, header Nighttrain-Sha256 -> 204 POST leases/{lease}/finish       Finish          -> 204 POST
-    leases/{lease}/failure      Failure         -> FailureAnswer POST leases/{lease}/release      Release
-    -> 204
+    POST trainers                    TrainerHello    -> Welcome
+    POST claims                      ClaimRequest    -> 200 Grant, or 204 with Nighttrain-Reason, Retry-After
+    POST leases/{lease}/renewals     Renewal         -> RenewalAnswer
+    PUT  leases/{lease}/checkpoint   Checkpoint      -> 204
+    PUT  leases/{lease}/artifact     octet-stream, header Nighttrain-Sha256 -> 204
+    POST leases/{lease}/finish       Finish          -> 204
+    POST leases/{lease}/failure      Failure         -> FailureAnswer
+    POST leases/{lease}/release      Release         -> 204
 
-A lease that is no longer held gets 409 (`StaleLeaseError`) from every path below leases/, and nothing
-changes.
+A lease that is no longer held gets 409 (`StaleLeaseError`) from every path below leases/, and nothing is
+changed.
 
 Operators (reading needs no token on loopback; POST needs it):
 
-    POST /api/runs                   RunRequest      -> 201 RunView, or 200 RunView if that night is
-    unfinished GET  /api/runs                                   -> RunPage, the newest first GET
-    /api/runs/{run}                             -> RunView GET  /api/runs/{run}/results                     ->
-    results.Results, 404 until the run has ended POST /api/runs/{run}/cancel                      -> RunView
-    GET  /api/jobs?run=&state=&symbol=&timeframe=&horizon=&kind=&limit=&offset=  -> JobPage GET
-    /api/jobs/{job}                             -> JobDetail GET  /api/status
-    -> StatusDocument GET  /healthz, /readyz                           -> Health
+    POST /api/runs                   RunRequest      -> 201 RunView, or 200 if that night is unfinished
+    GET  /api/runs                                   -> RunPage, the newest first
+    GET  /api/runs/{run}                             -> RunView
+    GET  /api/runs/{run}/results                     -> results.Results, 404 until the run has ended
+    POST /api/runs/{run}/cancel                      -> RunView
+    GET  /api/jobs?run=&state=&symbol=&timeframe=&horizon=&kind=&limit=&offset= -> JobPage
+    GET  /api/jobs/{job}                             -> JobDetail
+    GET  /api/status                                 -> StatusDocument
+    GET  /healthz, /readyz                           -> Health
 """
 
 from __future__ import annotations
@@ -379,7 +383,7 @@ class SystemView(Frozen):
 
 
 class NightView(Frozen):
-    """The window of the night: whether jobs are handed out now, and when that changes (None without window)."""
+    """The window of the night: whether jobs are handed out now, and when it changes (None without window)."""
 
     open: bool
     opens: datetime | None
