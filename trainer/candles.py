@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float64]
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("open_time", *PRICES, "volume")
-"""The columns in the order in which they are digested and cached; the first is int64, the rest are float64."""
+"""The columns in the order in which they are digested and cached; the first is int64, the rest float64."""
 
 DIGEST_SCHEMA = b"nighttrain.candles/1"
 
@@ -47,7 +47,7 @@ class Candles:
     volume : ndarray of float64, shape (n,)
         Traded amount in the base currency, finite and not negative.
     digest : str
-        SHA-256 over timeframe, columns and `synthetic`, in hex; it does not depend on the symbol. The digest of
+        SHA-256 over timeframe, columns and `synthetic`, in hex; independent of the symbol. The digest of
         a cut is derived from that of the whole and the row, so that equal digests still mean equal candles.
     synthetic : bool
         Whether the candles were simulated.
