@@ -1,0 +1,218 @@
+"""What this process may use of its machine: cores and memory by cgroup v1 and v2, and how busy the host is.
+
+Inside a container the host's figures mislead: the limits are files of the process' control group. The limits
+of all its ancestors bind it too, so each is the least on the way up. Files and their meaning: the kernel's
+Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from common.messages import HostPressure
+
+UNLIMITED_V1 = 1 << 62
+"""cgroup v1 writes no limit as the largest page-aligned number; real limits are far below."""
+
+
+@dataclass(frozen=True)
+class ControlGroup:
+    """The control groups of one process.
+
+    `memory` and `cpu` are folders from the process' own group up to the mount point, the own one first; empty
+    where there is no such controller. `memory_v2` and `cpu_v2` tell which files they have.
+    """
+
+    memory: tuple[Path, ...] = ()
+    memory_v2: bool = False
+    cpu: tuple[Path, ...] = ()
+    cpu_v2: bool = False
+
+    def memory_limit_bytes(self) -> int | None:
+        """Return the least memory limit on the way up, or None where there is none."""
+        name = "memory.max" if self.memory_v2 else "memory.limit_in_bytes"
+        limits = [limit for folder in self.memory if (limit := _number(folder / name)) is not None]
+        least = min(limits, default=UNLIMITED_V1)
+        return None if least >= UNLIMITED_V1 else least
+
+    def memory_usage_bytes(self) -> int | None:
+        """Return what the own group uses now, page cache included."""
+        return self._own("memory.current", "memory.usage_in_bytes")
+
+    def memory_peak_bytes(self) -> int | None:
+        """Return the most that the own group ever used, page cache included (v2: Linux 5.19 and later)."""
+        return self._own("memory.peak", "memory.max_usage_in_bytes")
+
+    def oom_kills(self) -> int | None:
+        """Return how many processes of the own group the kernel killed for want of memory, None if unknown."""
+        if not self.memory:
+            return None
+        name = "memory.events" if self.memory_v2 else "memory.oom_control"
+        return _fields(self.memory[0] / name).get("oom_kill")
+
+    def reclaimable_bytes(self) -> int:
+        """Return the own group's page cache that the kernel can drop at need."""
+        if not self.memory:
+            return 0
+        stat = _fields(self.memory[0] / "memory.stat")
+        return stat.get("inactive_file" if self.memory_v2 else "total_inactive_file", 0)
+
+    def cpu_quota(self) -> float | None:
+        """Return the least quota on the way up, in cores, or None where there is none."""
+        quotas = [quota for folder in self.cpu if (quota := self._quota(folder)) is not None]
+        return min(quotas, default=None)
+
+    def _own(self, v2: str, v1: str) -> int | None:
+        return _number(self.memory[0] / (v2 if self.memory_v2 else v1)) if self.memory else None
+
+    def _quota(self, folder: Path) -> float | None:
+        if self.cpu_v2:
+            words = _text(folder / "cpu.max").split()
+            return int(words[0]) / int(words[1]) if len(words) == 2 and words[0] != "max" else None
+        quota, period = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
+        return quota / period if quota and quota > 0 and period else None
+
+
+def control_group(proc: Path = Path("/proc/self"), root: Path = Path("/")) -> ControlGroup:
+    """Find the control groups of a process.
+
+    Parameters
+    ----------
+    proc : Path
+        The process' folder below /proc, with ``cgroup`` and ``mountinfo``.
+    root : Path
+        What mount points are relative to.
+
+    Returns
+    -------
+    ControlGroup
+        Without controllers where there are no control groups at all.
+    """
+    paths: dict[str, str] = {}
+    for line in _text(proc / "cgroup").splitlines():
+        _, controllers, path = line.split(":", 2)
+        paths.update(dict.fromkeys(controllers.split(","), path))
+    memory, cpu = (_folders(name, paths, proc, root) for name in ("memory", "cpu"))
+    return ControlGroup(memory[0], memory[1], cpu[0], cpu[1])
+
+
+def _folders(controller: str, paths: dict[str, str], proc: Path, root: Path) -> tuple[tuple[Path, ...], bool]:
+    """Prefer a v1 hierarchy: on hybrid systems the v2 one is mounted as well, but holds no controller."""
+    for version, name in ((1, controller), (2, "")):
+        for mount_root, mount_point in _mounts(proc, version, controller):
+            if name not in paths:
+                continue
+            # Without a cgroup namespace, a container sees the host's path but has only its own folder mounted.
+            inside = os.path.relpath(paths[name], mount_root)
+            inside = "." if inside.startswith("..") else inside
+            top = root / mount_point.lstrip("/")
+            own = top / inside
+            own = own if own.is_dir() else top
+            return tuple(_upwards(own, top)), version == 2
+    return (), False
+
+
+def _mounts(proc: Path, version: int, controller: str) -> Iterator[tuple[str, str]]:
+    for line in _text(proc / "mountinfo").splitlines():
+        mount, _, system = line.partition(" - ")
+        kind, _, options = system.split(" ", 2)
+        fields = mount.split()
+        if (version == 2 and kind == "cgroup2") or (
+            version == 1 and kind == "cgroup" and controller in options.split(" ")[-1].split(",")
+        ):
+            yield fields[3], fields[4]
+
+
+def _upwards(own: Path, top: Path) -> Iterator[Path]:
+    yield own
+    while own != top:
+        own = own.parent
+        yield own
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""
+
+
+def _number(path: Path) -> int | None:
+    try:
+        return int(_text(path))
+    except ValueError:
+        return None
+
+
+def _fields(path: Path) -> dict[str, int]:
+    rows = (line.split() for line in _text(path).splitlines())
+    return {row[0]: int(row[1]) for row in rows if len(row) == 2 and row[1].isdigit()}
+
+
+def usable_cores(group: ControlGroup | None = None) -> float:
+    """Return the cores that may be used: the CPU affinity (which holds the cpuset), cut by the cgroup's quota."""
+    quota = (group or control_group()).cpu_quota()
+    allowed = float(len(os.sched_getaffinity(0)))
+    return allowed if quota is None else min(allowed, quota)
+
+
+def available_memory_bytes(group: ControlGroup | None = None) -> int:
+    """Return the memory that may still be taken: the host's, cut by what the cgroup's limit leaves."""
+    group = group or control_group()
+    available = int(psutil.virtual_memory().available)
+    limit, usage = group.memory_limit_bytes(), group.memory_usage_bytes()
+    if limit is None or usage is None:
+        return available
+    return max(0, min(available, limit - usage + group.reclaimable_bytes()))
+
+
+def usable_workers(cores: float, available_bytes: int, memory_limit_bytes: int, threshold: float) -> int:
+    """Return how many trainers a machine bears: one core is left free, all fit in memory, and at least one runs.
+
+    Parameters
+    ----------
+    cores : float
+        Cores that may be used; a quota may be a fraction.
+    available_bytes : int
+        Memory that is not in use.
+    memory_limit_bytes : int
+        What one trainer may take.
+    threshold : float
+        The share of memory up to which jobs are handed out, from 0 to 1.
+    """
+    by_memory = int(available_bytes * threshold) // memory_limit_bytes
+    return max(1, min(int(cores) - 1, by_memory))
+
+
+def host_pressure() -> HostPressure:
+    """Return the host's memory and the share of its CPU time in use since the last call (0 at the first)."""
+    memory = psutil.virtual_memory()
+    return HostPressure(
+        memory_total_bytes=int(memory.total),
+        memory_available_bytes=int(memory.available),
+        cpu_ratio=min(1.0, psutil.cpu_percent(interval=None) / 100),
+    )
+
+
+def host_identity() -> str:
+    """Return what all containers of a machine share: the kernel's boot id, or the host name where that is hidden."""
+    return _text(Path("/proc/sys/kernel/random/boot_id")).strip() or socket.gethostname()
+
+
+def anonymous_memory_bytes(pid: int) -> int | None:
+    """Return the anonymous memory of a process, or None when it is gone.
+
+    Anonymous memory is what the process alone holds and the kernel cannot drop. Memory-mapped caches are left
+    out: their pages are shared between the trainers of a host and are given back at need. Pages inherited by a
+    fork count until they are given up.
+    """
+    for line in _text(Path(f"/proc/{pid}/status")).splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    return None
