@@ -50,7 +50,7 @@ class ControlGroup:
         return self._own("memory.peak", "memory.max_usage_in_bytes")
 
     def oom_kills(self) -> int | None:
-        """Return how many processes of the own group the kernel killed for want of memory, None if unknown."""
+        """Return how many processes of the own group the kernel killed as out of memory; None if unknown."""
         if not self.memory:
             return None
         name = "memory.events" if self.memory_v2 else "memory.oom_control"
@@ -108,7 +108,7 @@ def _folders(controller: str, paths: dict[str, str], proc: Path, root: Path) -> 
         for mount_root, mount_point in _mounts(proc, version, controller):
             if name not in paths:
                 continue
-            # Without a cgroup namespace, a container sees the host's path but has only its own folder mounted.
+            # Without a cgroup namespace a container sees the host's path, but its own folder is mounted.
             inside = os.path.relpath(paths[name], mount_root)
             inside = "." if inside.startswith("..") else inside
             top = root / mount_point.lstrip("/")
@@ -156,7 +156,7 @@ def _fields(path: Path) -> dict[str, int]:
 
 
 def usable_cores(group: ControlGroup | None = None) -> float:
-    """Return the cores that may be used: the CPU affinity (which holds the cpuset), cut by the cgroup's quota."""
+    """Return the cores that may be used: by CPU affinity (which holds the cpuset) and the cgroup's quota."""
     quota = (group or control_group()).cpu_quota()
     allowed = float(len(os.sched_getaffinity(0)))
     return allowed if quota is None else min(allowed, quota)
@@ -173,7 +173,7 @@ def available_memory_bytes(group: ControlGroup | None = None) -> int:
 
 
 def usable_workers(cores: float, available_bytes: int, memory_limit_bytes: int, threshold: float) -> int:
-    """Return how many trainers a machine bears: one core is left free, all fit in memory, and at least one runs.
+    """Return how many trainers a machine bears: a core stays free, all fit in memory, at least one runs.
 
     Parameters
     ----------
@@ -201,7 +201,7 @@ def host_pressure() -> HostPressure:
 
 
 def host_identity() -> str:
-    """Return what all containers of a machine share: the kernel's boot id, or the host name where that is hidden."""
+    """Return what all containers of a machine share: the kernel's boot id, else the host name."""
     return _text(Path("/proc/sys/kernel/random/boot_id")).strip() or socket.gethostname()
 
 
@@ -209,8 +209,8 @@ def anonymous_memory_bytes(pid: int) -> int | None:
     """Return the anonymous memory of a process, or None when it is gone.
 
     Anonymous memory is what the process alone holds and the kernel cannot drop. Memory-mapped caches are left
-    out: their pages are shared between the trainers of a host and are given back at need. Pages inherited by a
-    fork count until they are given up.
+    out: their pages are shared between the trainers of a host and are given back at need. Pages inherited by
+    a fork count until they are given up.
     """
     for line in _text(Path(f"/proc/{pid}/status")).splitlines():
         if line.startswith("RssAnon:"):

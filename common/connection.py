@@ -1,0 +1,251 @@
+"""The wire to a coordinator: requests, answers, and the one place where what goes wrong becomes an exception.
+
+A problem document becomes the exception of `common.errors` that the coordinator raised; a connection that
+fails or a bare 5xx becomes `UnavailableError`. Whether to try again is the caller's decision; `Backoff` and
+`retry` serve it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, ValidationError
+
+from common import logs
+from common.errors import (
+    PROBLEM_MEDIA_TYPE,
+    ConfigurationError,
+    NighttrainError,
+    StorageError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+    from_problem,
+)
+
+LOG = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 3.0
+ANSWER_SECONDS = 10.0
+IDLE_SECONDS = 4.0
+"""A connection idle for longer is not used again: uvicorn closes it after 5 s, maybe as a request leaves."""
+
+MAX_ANSWER_BYTES = 64 * 1024 * 1024
+MAX_TOKEN_BYTES = 4096
+
+ADDRESS = "write it as http://HOST:PORT"
+SAME_VERSION = "is it a coordinator of the same version?"
+
+AnswerT = TypeVar("AnswerT", bound=BaseModel)
+T = TypeVar("T")
+
+
+@dataclass
+class Backoff:
+    """Waits that grow exponentially, with full jitter, up to a cap, in seconds.
+
+    Full jitter (each wait is uniform between 0 and the bound) keeps trainers that lost the same coordinator
+    from coming back in step: M. Brooker, "Exponential backoff and jitter", AWS Architecture Blog, 2015.
+    """
+
+    base: float = 0.2
+    cap: float = 5.0
+    uniform: Callable[[float, float], float] = random.uniform
+    failures: int = field(default=0, init=False)
+
+    def wait(self) -> float:
+        """Count a failure and return how long to wait."""
+        bound = min(self.cap, self.base * 2.0 ** min(self.failures, 60))
+        self.failures += 1
+        return self.uniform(0.0, bound)
+
+    def reset(self) -> None:
+        """Start from the base again, after a success."""
+        self.failures = 0
+
+
+RETRIED = (UnavailableError, StorageError)
+"""Errors that pass by themselves or by an operator's hand: the same request may succeed later."""
+
+
+def retry(
+    call: Callable[[], T],
+    gave_up: Callable[[float], bool],
+    backoff: Backoff,
+    said: Callable[[NighttrainError], None],
+) -> T | None:
+    """Call until it succeeds; other errors than `RETRIED` are raised.
+
+    Parameters
+    ----------
+    call : callable
+        What to do.
+    gave_up : callable
+        Waits for so many seconds, and returns True if there is no point in going on.
+    backoff : Backoff
+        How long to wait.
+    said : callable
+        Is told of each failure.
+
+    Returns
+    -------
+    object or None
+        What `call` returned, or None after giving up.
+    """
+    while True:
+        try:
+            answer = call()
+        except RETRIED as error:
+            said(error)
+            if gave_up(backoff.wait()):
+                return None
+        else:
+            backoff.reset()
+            return answer
+
+
+def read_token(path: Path) -> str:
+    """Return the token in a file, and keep it out of the log from now on.
+
+    Raises
+    ------
+    ConfigurationError
+        The file cannot be read, or holds no token.
+    """
+    try:
+        with path.open("rb") as file:
+            text = file.read(MAX_TOKEN_BYTES + 1)
+        readable_by_others = path.stat().st_mode & 0o077
+    except OSError as error:
+        hint = "the coordinator makes it at its first start, as `token` in its out folder"
+        raise ConfigurationError(f"the token file {path} cannot be read: {error.strerror}", hint) from error
+    token = text.decode("ascii", errors="replace").strip()
+    if not token or len(text) > MAX_TOKEN_BYTES or not all(33 <= ord(letter) <= 126 for letter in token):
+        raise ConfigurationError(f"the token file {path} holds no token", "it must hold one line of ASCII")
+    logs.conceal(token)
+    if readable_by_others:
+        LOG.warning("the token file %s can be read by other users; chmod 600 it", path)
+    return token
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back for a request that succeeded; `said` begins a sentence about it."""
+
+    said: str
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+    def read(self, model: type[AnswerT]) -> AnswerT:
+        """Return the body as a `model`; if it is none, something answered that speaks another language."""
+        try:
+            return model.model_validate_json(self.content)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = "".join(f"{part}: " for part in first["loc"])
+            what = f"{self.said} with what is no {model.__name__}: {place}{first['msg']}"
+            raise ConfigurationError(what, SAME_VERSION) from error
+
+
+class Connection:
+    """Requests to one coordinator over connections that are kept alive; safe to use from several threads.
+
+    Parameters
+    ----------
+    url : str
+        Where the coordinator listens, for example ``http://127.0.0.1:5000``.
+    token : Path or None
+        The file with the bearer token; None where only public pages are read.
+
+    Raises
+    ------
+    ConfigurationError
+        The address or the token file cannot be used.
+    """
+
+    def __init__(self, url: str, token: Path | None) -> None:
+        self.url = url.rstrip("/")
+        headers = {"Accept": f"application/json, {PROBLEM_MEDIA_TYPE}"}
+        try:
+            address = httpx.URL(self.url)
+        except httpx.InvalidURL as error:
+            raise ConfigurationError(f"{url!r} is no address: {error}", ADDRESS) from error
+        if address.scheme not in ("http", "https") or not address.host:
+            raise ConfigurationError(f"{url!r} is no address of a coordinator", ADDRESS)
+        if token is not None:
+            headers["Authorization"] = f"Bearer {read_token(token)}"
+        self._http = httpx.Client(
+            base_url=self.url,
+            headers=headers,
+            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
+            limits=httpx.Limits(max_connections=8, keepalive_expiry=IDLE_SECONDS),
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._http.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: BaseModel | None = None,
+        *,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str | int | None] | None = None,
+    ) -> Answer:
+        """Send a request and return what came back.
+
+        Raises
+        ------
+        NighttrainError
+            What the coordinator said, or that it did not answer.
+        """
+        said = f"{self.url}{path} answered {method}"
+        sent = dict(headers or {})
+        if body is not None:
+            content = body.model_dump_json(by_alias=True).encode()
+            sent["Content-Type"] = "application/json"
+        params = {key: value for key, value in (query or {}).items() if value is not None}
+        try:
+            with self._http.stream(method, path, content=content, headers=sent, params=params) as response:
+                received = bytearray()
+                for part in response.iter_bytes():
+                    received += part
+                    if len(received) > MAX_ANSWER_BYTES:
+                        raise TooLargeError(f"{said} with more than {MAX_ANSWER_BYTES} bytes")
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            reason = str(error) or type(error).__name__
+            what = f"the coordinator at {self.url} does not answer: {reason}"
+            raise UnavailableError(what, "is it running?") from error
+        if response.status_code >= 300:
+            raise _error(said, response, bytes(received))
+        return Answer(said, response.status_code, response.headers, bytes(received))
+
+
+def _error(said: str, response: httpx.Response, content: bytes) -> NighttrainError:
+    status = response.status_code
+    if response.headers.get("content-type", "").partition(";")[0] == PROBLEM_MEDIA_TYPE:
+        try:
+            document = json.loads(content)
+        except ValueError:
+            document = None
+        if isinstance(document, dict):
+            return from_problem(document)
+    said = f"{said} with {status} {response.reason_phrase}"
+    if status >= 500:
+        return UnavailableError(said, "is the coordinator starting or stopping?")
+    if status in (401, 403):
+        return UnauthorizedError(said, "is it the token of this coordinator?")
+    return ConfigurationError(said, SAME_VERSION)
