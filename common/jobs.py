@@ -112,8 +112,9 @@ class SurveySpec(Frozen):
 class TrainingSpec(Frozen):
     """What a training job has to do.
 
-    `Cs` are inverse regularisation strengths in ascending order. `data_digests` maps each timeframe that the cell reads
-    (its own and those of the context) to the digest of the candles that the survey saw.
+    `Cs` are inverse regularisation strengths in ascending order. `data_digests` maps each timeframe that the cell
+    reads (its own and those of the context) to the digest of the candles that the survey saw. `policy` is the
+    survey's, so that a host whose cache lacks the candles can survey them itself.
     """
 
     kind: Literal[JobKind.TRAINING] = JobKind.TRAINING
@@ -125,3 +126,4 @@ class TrainingSpec(Frozen):
     min_test_rows: int
     data_digests: dict[str, str]
     synthetic: bool
+    policy: SurveyPolicy | None = None
