@@ -50,22 +50,41 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("--version", action="version", version=f"nighttrain {version('nighttrain')}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    run = _command(commands, "run", "train a night on this machine, from start to report", RUN_EXAMPLES + "\n" + EXIT_CODES)
-    run.add_argument("--config", type=Path, metavar="FILE", help="the configuration (deploy/night_training.yaml)")
-    run.add_argument("--data", type=Path, metavar="DIR", help="folder with candles (data.dir of the configuration)")
-    run.add_argument("--out", type=Path, metavar="DIR", default=Path("night"), help="where all is written (night)")
+    run = _command(
+        commands,
+        "run",
+        "train a night on this machine, from start to report",
+        RUN_EXAMPLES + "\n" + EXIT_CODES,
+    )
+    run.add_argument(
+        "--config", type=Path, metavar="FILE", help="the configuration (deploy/night_training.yaml)"
+    )
+    run.add_argument(
+        "--data", type=Path, metavar="DIR", help="folder with candles (data.dir of the configuration)"
+    )
+    run.add_argument(
+        "--out", type=Path, metavar="DIR", default=Path("night"), help="where all is written (night)"
+    )
     run.add_argument("--trainers", type=int, metavar="N", help="number of trainers (num_workers)")
     run.add_argument("--symbols", nargs="+", metavar="S", help="only these symbols, e.g. BTCUSDT ETH/USDT")
     run.add_argument("--timeframes", nargs="+", metavar="T", help="only these timeframes, e.g. 1h 4h")
     run.add_argument("--horizons", nargs="+", metavar="H", help="only these horizons in bars, e.g. 1 3")
     run.add_argument("--port", type=int, metavar="PORT", help="port of the coordinator (dashboard.port)")
-    run.add_argument("--fresh", action="store_true", help="start over instead of resuming an unfinished night")
-    run.add_argument("--json", action="store_true", help="print the results as JSON; the progress goes to stderr")
+    run.add_argument(
+        "--fresh", action="store_true", help="start over instead of resuming an unfinished night"
+    )
+    run.add_argument(
+        "--json", action="store_true", help="print the results as JSON; the progress goes to stderr"
+    )
     run.set_defaults(command=_run)
 
-    data = _command(commands, "data", "candles", SAMPLE_EXAMPLES).add_subparsers(metavar="COMMAND", required=True)
+    data = _command(commands, "data", "candles", SAMPLE_EXAMPLES).add_subparsers(
+        metavar="COMMAND", required=True
+    )
     sample = _command(data, "sample", "make synthetic candles", SAMPLE_EXAMPLES)
-    sample.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write the candles to")
+    sample.add_argument(
+        "--out", type=Path, metavar="DIR", required=True, help="folder to write the candles to"
+    )
     sample.add_argument("--symbols", nargs="+", metavar="S", help="symbols (those of the default grid)")
     sample.add_argument("--days", type=int, metavar="N", help="length in days (730)")
     sample.add_argument("--seed", type=int, metavar="N", help="seed of the random numbers (7)")

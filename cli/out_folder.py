@@ -71,7 +71,8 @@ def held(root: Path) -> Iterator[OutFolder]:
         lock = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         raise ConfigurationError(
-            f"{error.filename or root}: cannot be written: {error.strerror}", "choose another folder with --out DIR"
+            f"{error.filename or root}: cannot be written: {error.strerror}",
+            "choose another folder with --out DIR",
         ) from error
     try:
         try:

@@ -37,6 +37,7 @@ class Child:
     started_at: float = 0.0
     restart_at: float = 0.0
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=20))
+    _copier: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the process and a thread that copies what it prints to the launcher's log."""
@@ -53,7 +54,8 @@ class Child:
         self.starts += 1
         self.started_at = time.monotonic()
         LOG.info("%s started as process %d", self.name, self.process.pid)
-        threading.Thread(target=self._copy_output, args=(self.process,), daemon=True).start()
+        self._copier = threading.Thread(target=self._copy_output, args=(self.process,), daemon=True)
+        self._copier.start()
 
     def _copy_output(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -67,6 +69,12 @@ class Child:
     def exit_code(self) -> int | None:
         """Exit code of the last process, negative for a signal; None while it lives or before the first start."""
         return self.process.poll() if self.process else None
+
+    def said(self) -> str:
+        """Return the last line that the process printed before it ended, without its own name."""
+        if self._copier:
+            self._copier.join(2.0)
+        return self.last_lines[-1].removeprefix(f"{self.name}: ") if self.last_lines else ""
 
     def keep_alive(self) -> bool:
         """Start the process again if it has died and its backoff is over; return whether it was found dead just now."""

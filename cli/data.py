@@ -1,0 +1,34 @@
+"""``nighttrain data sample``: synthetic candles where there are no others."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from common.settings import load
+from trainer.sample import write_sample
+
+
+def sample(arguments: argparse.Namespace) -> int:
+    """Write sample candles to ``--out`` and say where they are; return the exit code."""
+    given = {
+        "symbols": arguments.symbols,
+        "data.sample.days": arguments.days,
+        "data.sample.seed": arguments.seed,
+    }
+    settings = load(None, {key: value for key, value in given.items() if value is not None})
+    out: Path = arguments.out
+    make_sample(out, settings.symbols, settings.data.sample.days, settings.data.sample.seed)
+    print(f"sample candles (synthetic): {out}")
+    return 0
+
+
+def make_sample(directory: Path, symbols: tuple[str, ...], days: int, seed: int) -> None:
+    """Write the sample to `directory`, saying on stderr how far it is."""
+
+    def say(stage: str, done: int, total: int) -> None:
+        del stage
+        print(f"making sample candles (synthetic): {done} of {total} symbols", file=sys.stderr, flush=True)
+
+    write_sample(directory, symbols, days, seed, say)
