@@ -1,7 +1,7 @@
 """The command line: ``nighttrain run``, ``nighttrain data sample``.
 
-Exit codes: 0 all jobs finished, 1 some job failed or something broke, 2 usage or configuration error, 130 interrupted with
-progress saved.
+Exit codes: 0 all jobs finished, 1 some job failed or something broke, 2 usage or configuration error,
+130 interrupted with progress saved.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ exit codes:
 
 RUN_EXAMPLES = """\
 examples:
-  nighttrain run                                    the whole grid on the candles of data/candles, or on a sample
-  nighttrain run --data ~/candles --out ~/night     the same on your candles; again with the same --out resumes
+  nighttrain run                                    the whole grid, on data/candles or on a sample
+  nighttrain run --data ~/candles --out ~/night     on your candles; the same --out again resumes
   nighttrain run --symbols BTC/USDT ETH/USDT --timeframes 1h 4h --horizons 1
   nighttrain run --trainers 3 --json > results.json
 """
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     """Return the parser of the whole command line."""
     top = argparse.ArgumentParser(
         prog="nighttrain",
-        description="Trains a grid of small direction classifiers on market candles, unattended and leak-free.",
+        description="Trains a grid of direction classifiers on market candles, unattended and leak-free.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -1,4 +1,4 @@
-"""Which candles a night trains on: those that were named, those of the configured folder, or else a sample."""
+"""Which candles a night trains on: those named, those of the configured folder, or else a sample."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from cli.out_folder import OutFolder
 from common.errors import ConfigurationError
 from common.settings import NightSettings
 
-HINT = "put candles there, name another folder with --data DIR, or leave --data out to train on a synthetic sample"
+HINT = "put candles there, name a folder with --data DIR, or leave --data out to train on a sample"
 
 
 def candles_for(settings: NightSettings, given: Path | None, out: OutFolder, console: Console) -> Path:
-    """Return the folder with candles; make sample candles where none was named and the configured one has none.
+    """Return the folder with candles; make a sample where none was named and the configured one has none.
 
     Raises
     ------

@@ -6,8 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from common.settings import load
 from trainer.sample import write_sample
+
+from common.settings import load
 
 
 def sample(arguments: argparse.Namespace) -> int:

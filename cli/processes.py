@@ -1,8 +1,8 @@
-"""The coordinator and the trainers as child processes: started, watched, started again when they die, stopped.
+"""The coordinator and the trainers as child processes: started, watched, restarted when they die, stopped.
 
-This is for one machine what Docker's restart policy is for containers. Children run in sessions of their own, so that a
-Ctrl-C in the terminal reaches only this process, which then stops them in order; and they hold the read end of a pipe,
-so that they stop by themselves when this process is killed.
+This is for one machine what Docker's restart policy is for containers. Children run in sessions of their own,
+so that a Ctrl-C in the terminal reaches only this process, which then stops them in order; and they hold the
+read end of a pipe, so that they stop by themselves when this process is killed.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """Exit code of the last process, negative for a signal; None while it lives or before the first start."""
+        """Exit code, negative for a signal; None while the process lives or before the first start."""
         return self.process.poll() if self.process else None
 
     def said(self) -> str:
@@ -77,7 +77,7 @@ class Child:
         return self.last_lines[-1].removeprefix(f"{self.name}: ") if self.last_lines else ""
 
     def keep_alive(self) -> bool:
-        """Start the process again if it has died and its backoff is over; return whether it was found dead just now."""
+        """Start a dead process again once its backoff is over; return whether it was found dead just now."""
         code = self.exit_code
         if code is None:
             return False

@@ -58,7 +58,7 @@ class Interrupt:
         return bool(self.signals)
 
     def note(self, number: int, frame: FrameType | None) -> None:
-        """Signal handler; the second signal ends the process at once, and the children follow by their pipes."""
+        """Signal handler; the second signal ends the process at once, and the children with it."""
         del frame
         self.signals.append(number)
         if len(self.signals) > 1:

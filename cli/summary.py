@@ -32,8 +32,8 @@ def print_summary(results: Results, console: Console) -> None:
         console.print(line, highlight=False, soft_wrap=True)
     totals = results.totals
     console.print(
-        f"{totals.succeeded} of {totals.jobs} cells trained, {totals.promoted} promoted, {totals.failed} failed, "
-        f"{totals.cancelled} cancelled in {totals.wall_seconds:.0f} s"
+        f"{totals.succeeded} of {totals.jobs} cells trained, {totals.promoted} promoted, "
+        f"{totals.failed} failed, {totals.cancelled} cancelled in {totals.wall_seconds:.0f} s"
         + (f"; largest job {totals.peak_memory_bytes / 2**20:.0f} MiB" if totals.peak_memory_bytes else ""),
         highlight=False,
         soft_wrap=True,

@@ -1,7 +1,8 @@
 """Every error that crosses a boundary, in one table read by the server, the client and the command line.
 
-A `NighttrainError` says what happened (`detail`) and what to do (`hint`). Its `kind` is the row of the table: the
-stable code, the HTTP status it is served with (RFC 9457 problem+json) and the exit code a command ends with.
+A `NighttrainError` says what happened (`detail`) and what to do (`hint`). Its `kind` is the row of the table:
+the stable code, the HTTP status it is served with (RFC 9457 problem+json) and the exit code a command ends
+with.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a job is: kinds, states, allowed transitions, causes of failure, and the specifications that trainers get."""
+"""What a job is: kinds, states, transitions, causes of failure, and the specifications that trainers get."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.FAILED: frozenset(),
     JobState.CANCELLED: frozenset(),
 }
-"""Allowed transitions. queued -> failed is a refusal by the survey (or no room large enough after out-of-memory)."""
+"""Allowed transitions. queued -> failed: refused by the survey, or no room is large enough after an oom."""
 
 
 class Cause(StrEnum):
@@ -80,7 +80,7 @@ class Frozen(BaseModel):
 
 
 class Cell(Frozen):
-    """One cell of the grid: does the close rise over the next `horizon` bars of `timeframe`?"""
+    """One cell of the grid: whether the close rises over the next `horizon` bars of `timeframe`."""
 
     symbol: str
     timeframe: str
@@ -112,9 +112,9 @@ class SurveySpec(Frozen):
 class TrainingSpec(Frozen):
     """What a training job has to do.
 
-    `Cs` are inverse regularisation strengths in ascending order. `data_digests` maps each timeframe that the cell
-    reads (its own and those of the context) to the digest of the candles that the survey saw. `policy` is the
-    survey's, so that a host whose cache lacks the candles can survey them itself.
+    `Cs` are inverse regularisation strengths in ascending order. `data_digests` maps each timeframe that the
+    cell reads (its own and those of the context) to the digest of the candles that the survey saw. `policy`
+    is the survey's, so that a host whose cache lacks the candles can survey them itself.
     """
 
     kind: Literal[JobKind.TRAINING] = JobKind.TRAINING

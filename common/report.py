@@ -1,6 +1,7 @@
 """What a job brings back: survey reports, fold checkpoints, scores, certificates and model manifests.
 
-Times are UTC; in JSON they are ISO 8601. Candle times are the opening of the bar. Shares and ratios run from 0 to 1.
+Times are UTC; in JSON they are ISO 8601. Candle times are the opening of the bar. Shares and ratios run from
+0 to 1.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ CHECKPOINT_SCHEMA = "nighttrain.checkpoint/1"
 
 
 class Span(Frozen):
-    """First and last moment of something; for candles the opening of the first and the close of the last bar."""
+    """First and last moment; for candles the opening of the first and the close of the last bar."""
 
     start: datetime
     end: datetime
@@ -23,8 +24,9 @@ class Span(Frozen):
 class Finding(Frozen):
     """One kind of defect that a survey found in one series.
 
-    `defect` is a slug such as ``gap`` or ``duplicate_equal``; `action` is what was done (``kept``, ``dropped``, ``sorted``,
-    ``refused``, ``reported``); `first` tells the first place (a time or a file), `detail` says it in words.
+    `defect` is a slug such as ``gap`` or ``duplicate_equal``; `action` is what was done (``kept``,
+    ``dropped``, ``sorted``, ``refused``, ``reported``); `first` tells the first place (a time or a file),
+    `detail` says it in words.
     """
 
     defect: str
@@ -38,8 +40,9 @@ class Finding(Frozen):
 class SeriesReport(Frozen):
     """What a survey says of one timeframe of a symbol.
 
-    `refusal` is empty where the series can be trained on. `source` is ``native`` or ``resampled from 1m``. `rows` are bars.
-    `quote_volume_per_day` is in the quote currency (volume x close where the source has none).
+    `refusal` is empty where the series can be trained on. `source` is ``native`` or ``resampled from 1m``.
+    `rows` are bars. `quote_volume_per_day` is in the quote currency (volume x close where the source has
+    none).
     """
 
     timeframe: str
@@ -82,10 +85,10 @@ class Scores(Frozen):
 class FoldReport(Frozen):
     """One finished fold: where it trained and tested, what was chosen and why, its model and its scores.
 
-    `C` was chosen by the log loss of the folds named in `C_chosen_from` (indices of earlier folds; empty for the first).
-    `log_losses` has this fold's test log loss for each C of the path, in the path's order. `coefficients` has one
-    list per C of the path (standardised features), `intercepts` likewise. Rows are counted in rows with a full
-    feature window and a label.
+    `C` was chosen by the log loss of the folds named in `C_chosen_from` (indices of earlier folds; empty for
+    the first). `log_losses` has this fold's test log loss for each C of the path, in the path's order.
+    `coefficients` has one list per C of the path (standardised features), `intercepts` likewise. Rows are
+    counted in rows with a full feature window and a label.
     """
 
     index: int
@@ -106,9 +109,10 @@ class FoldReport(Frozen):
 
 
 class Checkpoint(Frozen):
-    """The finished folds of a job, and what they were computed from; a checkpoint of other inputs is not used.
+    """The finished folds of a job and what they were computed from; one of other inputs is not used.
 
-    `inputs` is the digest of everything that the result depends on: specification, candles, features, versions.
+    `inputs` is the digest of everything that the result depends on: specification, candles, features,
+    versions.
     """
 
     version: str = CHECKPOINT_SCHEMA
@@ -137,9 +141,10 @@ class Certificate(Frozen):
 
 
 class FoldModel(Frozen):
-    """The model that one fold tested, kept so that a later night can score this model on rows it had not seen.
+    """The model that one fold tested, kept so that a later night can score it on rows it had not seen.
 
-    `trained_until` is the end of the last training label: rows whose bar closes after it plus the embargo are unseen.
+    `trained_until` is the end of the last training label: rows whose bar closes after it plus the embargo are
+    unseen.
     """
 
     trained_until: datetime
@@ -152,8 +157,9 @@ class FoldModel(Frozen):
 class Manifest(Frozen):
     """The model. p(rise) = 1 / (1 + exp(-(intercept + sum_j coefficients_j * (x_j - means_j) / scales_j))).
 
-    `features` names the columns in order; `pickle_sha256` is the digest of the .pkl made from this manifest (empty before it
-    was made). `lineage` holds digests and versions: data per timeframe, configuration, code, packages.
+    `features` names the columns in order; `pickle_sha256` is the digest of the .pkl made from this manifest
+    (empty before it was made). `lineage` holds digests and versions: data per timeframe, configuration, code,
+    packages.
     """
 
     version: str = MANIFEST_SCHEMA
@@ -178,9 +184,10 @@ class Manifest(Frozen):
 
 
 class ChampionComparison(Frozen):
-    """The present champion scored on the very rows that the new model was scored on, by its own walk-forward models.
+    """The champion scored on the rows that the new model was scored on, by its own walk-forward models.
 
-    `scores` covers the rows that the champion had not seen (`rows_compared`), `challenger_scores` the new model on the same rows.
+    `scores` covers the rows that the champion had not seen (`rows_compared`), `challenger_scores` the new
+    model on the same rows.
     """
 
     champion: str

@@ -1,6 +1,7 @@
-"""The configuration of a night: `deploy/night_training.yaml`, overridden by `BT_NIGHT_*`, overridden by the command line.
+"""The configuration of a night: `deploy/night_training.yaml`, then `BT_NIGHT_*`, then the command line.
 
-Everything is checked before anything starts; a mistake is one line that names the key, the value and what would be right.
+Everything is checked before anything starts; a mistake is one line that names the key, the value and what
+would be right.
 """
 
 from __future__ import annotations
@@ -215,7 +216,7 @@ class NightSettings(BaseSettings):
         return int(self.max_memory_per_process * GIGABYTE)
 
     def grid_config(self) -> dict[str, Any]:
-        """Return the part that decides the results, as plain JSON: two nights with equal parts are one night."""
+        """Return the part that decides the results, as plain JSON; nights with equal parts are one night."""
         keys = {"symbols", "timeframes", "horizons", "n_splits", "embargo_minutes", "promote_if"}
         keys |= {"false_discovery_rate", "model"}
         document = self.model_dump(mode="json", include=keys)
@@ -231,13 +232,13 @@ class NightSettings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take values only as arguments: `load` merges the sources, so that a mistake can be traced to its source."""
+        """Take values only as arguments: `load` merges the sources, and traces a mistake to its own."""
         del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)
 
 
 def canonical_symbol(symbol: str) -> str:
-    """Return the one spelling of a symbol: ``BTC/USDT``, ``BTC_USDT``, ``btc-usdt`` and ``BTCUSDT`` are ``BTCUSDT``."""
+    """Return the one spelling of a symbol: ``BTC/USDT``, ``BTC_USDT`` and ``btc-usdt`` are ``BTCUSDT``."""
     return symbol.strip().upper().replace("/", "").replace("_", "").replace("-", "")
 
 
@@ -249,7 +250,8 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Night
     path : Path or None
         The YAML file; None takes the defaults.
     overrides : mapping, optional
-        Values from the command line by dotted key, for example ``{"dashboard.port": 5001}``. They win over all else.
+        Values from the command line by dotted key, for example ``{"dashboard.port": 5001}``. They win over
+        all else.
 
     Raises
     ------
@@ -277,22 +279,24 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigurationError(f"{path}: no such file", "name the configuration with --config FILE") from None
+        raise ConfigurationError(f"{path}: no such file", "name it with --config FILE") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise ConfigurationError(f"{path}: {place}no valid YAML: {getattr(error, 'problem', error)}") from error
+        problem = getattr(error, "problem", error)
+        raise ConfigurationError(f"{path}: {place}no valid YAML: {problem}") from error
     if document is None:
         return {}
     if not isinstance(document, dict):
-        raise ConfigurationError(f"{path}: must be a mapping of keys to values, as in deploy/night_training.yaml")
+        raise ConfigurationError(f"{path}: must map keys to values, as deploy/night_training.yaml does")
     return {str(key): value for key, value in document.items()}
 
 
 def _read_environment() -> dict[str, Any]:
-    environment = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(ENV_PREFIX)}
+    everything = {name.upper(): value for name, value in os.environ.items()}
+    environment = {name: value for name, value in everything.items() if name.startswith(ENV_PREFIX)}
     document = dict(EnvSettingsSource(NightSettings)())
     for name in environment:
         key = ENV_ALIASES.get(name) or name.removeprefix(ENV_PREFIX).lower().replace("__", ".")

@@ -21,6 +21,9 @@ PRICES = ("open", "high", "low", "close")
 COLUMNS = ("open_time", *PRICES, "volume")
 """The columns in the order in which they are digested and cached; the first is int64, the rest float64."""
 
+DTYPES = {name: np.dtype("<i8" if name == "open_time" else "<f8") for name in COLUMNS}
+"""How each column is stored and digested."""
+
 DIGEST_SCHEMA = b"nighttrain.candles/1"
 
 
@@ -154,6 +157,6 @@ class Candles:
 def _digest(timeframe: str, arrays: list[npt.NDArray[np.generic]], synthetic: bool) -> str:
     head = f"{timeframe} {len(arrays[0])} {'synthetic' if synthetic else 'real'}"
     digest = hashlib.sha256(DIGEST_SCHEMA + b"\n" + head.encode() + b"\n")
-    for array in arrays:
-        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
+    for array, stored in zip(arrays, DTYPES.values(), strict=True):
+        digest.update(array.astype(stored, copy=False).data)
     return digest.hexdigest()
