@@ -59,11 +59,12 @@ class Child:
 
     def _copy_output(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            text = line.rstrip()
-            if text:
-                self.last_lines.append(text)
-                LOG.info("%s: %s", self.name, text)
+        with process.stdout as output:
+            for line in output:
+                text = line.rstrip()
+                if text:
+                    self.last_lines.append(text)
+                    LOG.info("%s: %s", self.name, text)
 
     @property
     def exit_code(self) -> int | None:
@@ -90,6 +91,7 @@ class Child:
             return True
         if now >= self.restart_at:
             self.restart_at = 0.0
+            self._close_input()
             self.start()
         return False
 
@@ -99,7 +101,10 @@ class Child:
             return
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        if self.process.stdin:
+        self._close_input()
+
+    def _close_input(self) -> None:
+        if self.process and self.process.stdin:
             self.process.stdin.close()
 
     def wait(self, deadline: float) -> None:
@@ -112,6 +117,8 @@ class Child:
             LOG.error("%s did not stop in time and is killed", self.name)
             self.process.kill()
             self.process.wait()
+        if self._copier:
+            self._copier.join(1.0)
 
 
 def stop(children: list[Child], seconds: float) -> None:
