@@ -73,7 +73,8 @@ def test_stopping_asks_first_and_kills_what_does_not_listen(child: Callable[[str
 def test_children_notice_the_death_of_their_parent_by_the_end_of_their_standard_input() -> None:
     script = (
         "import os, sys, time; from cli.processes import Child\n"
-        "one = Child('c', [sys.executable, '-c', 'import sys; sys.stdin.read()'], dict(os.environ))\none.start()\n"
+        "reader = [sys.executable, '-c', 'import sys; sys.stdin.read()']\n"
+        "one = Child('reader', reader, dict(os.environ)); one.start()\n"
         "print(one.process.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as parent:

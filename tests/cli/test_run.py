@@ -23,7 +23,7 @@ Night = tuple[dict[str, Any], Path]
 
 
 def essence(results: dict[str, Any]) -> list[Any]:
-    """What must not differ between two nights on the same candles: every score, fold, p-value and decision."""
+    """What must not differ between two nights on the same candles: scores, folds, p-values, decisions."""
     keys = ("symbol", "timeframe", "horizon", "state", "rows", "span", "scores", "folds", "p_value")
     return [{key: job[key] for key in (*keys, "promoted", "reasons")} for job in results["jobs"]]
 
