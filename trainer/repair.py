@@ -23,7 +23,7 @@ EQUAL = 1e-9
 """Relative difference up to which two numbers are the same; sums in another order differ by less."""
 
 THIN_SHARE = 0.02
-"""A newest bar with less volume than any before, and less than this share of their median, had just opened."""
+"""A newest bar with less than this share of the usual volume, and less than any, had just opened."""
 
 USUAL_BARS = 60
 """So many bars before the newest tell what volume is usual; at least a third of them are needed."""
@@ -71,6 +71,7 @@ def repaired(
     defective, of_defects = _defects(bars, timeframe)
     found += of_defects
     defects = int(defective.sum())
+    all_times = bars.open_time
     if defects:
         bars, origin = bars.take(~defective), origin[~defective]
     if defects > policy.max_defect_share * rows:
@@ -79,6 +80,8 @@ def repaired(
             f"{defects:,} of {findings.counted(rows, 'bar')} ({share}) are impossible or off the grid; "
             f"max_defect_share allows {findings.percent(policy.max_defect_share)}"
         )
+        first_ms = int(all_times[defective].min())
+        found.append(findings.refused(timeframe, "defect_share", defects, first_ms, f"{refusal}."))
         return NativeSeries(timeframe, bars, refusal), found
 
     if not bars.ascending:

@@ -76,7 +76,10 @@ def assembled(
         found.append(_gaps(timeframe, bars, interval, missing, expected, why))
     if missing > policy.max_missing_share * expected:
         share, allowed = findings.percent(missing / expected), findings.percent(policy.max_missing_share)
-        refusal = f"{missing:,} of {findings.counted(expected, 'bar')} ({share}) are missing; max_missing_share allows {allowed}"
+        refusal = (
+            f"{missing:,} of {findings.counted(expected, 'bar')} ({share}) are missing; "
+            f"max_missing_share allows {allowed}"
+        )
         first_ms = int(bars.open_time[0])
         found.append(findings.refused(timeframe, "missing_share", missing, first_ms, f"{refusal}."))
         refusal = f"{symbol} {timeframe}: {refusal}{f' ({why})' if why else ''}"
