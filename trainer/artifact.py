@@ -1,0 +1,94 @@
+"""The model's files: the manifest is the model, the pickle is a convenience made from it.
+
+A pickle runs code when it is loaded, so `load` reads no byte of it before its digest agrees with the
+manifest's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+
+import joblib
+import numpy as np
+from pydantic import ValidationError
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from common.errors import DigestMismatchError, NotFoundError
+from common.report import Manifest
+
+
+def pipeline_of(manifest: Manifest) -> Pipeline:
+    """Return the manifest's model as a fitted scikit-learn pipeline of a scaler and a logistic regression.
+
+    Its ``predict_proba`` takes an array of shape (n, p), columns in the order of ``manifest.features``, and
+    returns the probabilities of no rise and of a rise, shape (n, 2).
+    """
+    columns = len(manifest.features)
+    scaler = StandardScaler()
+    scaler.mean_ = np.array(manifest.means)
+    scaler.scale_ = np.array(manifest.scales)
+    scaler.var_ = np.square(scaler.scale_)
+    scaler.n_features_in_ = columns
+    scaler.n_samples_seen_ = manifest.trained_rows
+    regression = LogisticRegression(C=manifest.C)
+    regression.classes_ = np.array([0, 1])
+    regression.coef_ = np.array([manifest.coefficients])
+    regression.intercept_ = np.array([manifest.intercept])
+    regression.n_features_in_ = columns
+    regression.n_iter_ = np.array([1], dtype=np.int32)
+    return Pipeline([("scaler", scaler), ("regression", regression)])
+
+
+def pickle_bytes(manifest: Manifest) -> bytes:
+    """Return the model's pickle (joblib); equal manifests and package versions give equal bytes."""
+    file = io.BytesIO()
+    joblib.dump(pipeline_of(manifest), file)
+    return file.getvalue()
+
+
+def with_pickle(manifest: Manifest) -> tuple[Manifest, bytes]:
+    """Return the manifest with the digest of its pickle filled in, and the pickle."""
+    content = pickle_bytes(manifest)
+    return manifest.model_copy(update={"pickle_sha256": hashlib.sha256(content).hexdigest()}), content
+
+
+def load(path: Path) -> Pipeline:
+    """Load a model's pickle after checking it against the manifest beside it.
+
+    Parameters
+    ----------
+    path : Path
+        The .pkl; its manifest has the same name with .json.
+
+    Raises
+    ------
+    NotFoundError
+        The pickle or its manifest is not there.
+    DigestMismatchError
+        The manifest cannot be read, or the pickle's SHA-256 is not the one that it names. Nothing was
+        unpickled.
+    """
+    beside = path.with_suffix(".json")
+    for file in (path, beside):
+        if not file.is_file():
+            raise NotFoundError(
+                f"{file}: no such file", "a model is a .pkl with its .json manifest beside it"
+            )
+    try:
+        expected = Manifest.model_validate_json(beside.read_bytes()).pickle_sha256
+    except ValidationError as error:
+        raise DigestMismatchError(
+            f"{beside}: no manifest: {error.error_count()} errors", "restore it"
+        ) from error
+    content = path.read_bytes()
+    found = hashlib.sha256(content).hexdigest()
+    if found != expected:
+        raise DigestMismatchError(
+            f"{path}: sha256 is {found}, its manifest says {expected or 'none'}", "do not load it"
+        )
+    pipeline: Pipeline = joblib.load(io.BytesIO(content))
+    return pipeline
