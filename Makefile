@@ -4,7 +4,7 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt clean
+.PHONY: help setup run test check fmt clean up down scale logs ps report size clean-data test-stack
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,34 @@ check: $(STAMP) ## lint, formatting, types, import contracts
 fmt: $(STAMP) ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+up: ## build and start the containers, and the night: coordinator, trainers, metrics, dashboards
+	@deploy/stack.sh up
+
+size: ## how many trainers of what size fit this machine, and why
+	@deploy/stack.sh size
+
+scale: ## more or fewer trainers, at any time: make scale N=4
+	@test -n "$(N)" || { echo "say how many: make scale N=4" >&2; exit 2; }
+	@docker compose up --detach --no-recreate --scale trainer=$(N) trainer
+
+ps: ## the containers and their health
+	@docker compose ps
+
+logs: ## what happens, live: make logs ARGS=trainer
+	@docker compose logs --follow --tail 100 $(ARGS)
+
+report: ## the results of the last night in the containers
+	@docker compose exec -T coordinator python3 -m coordinator.show
+
+down: ## stop the containers; keeps the night, the models, the metrics
+	@docker compose down
+
+clean-data: ## delete what the containers keep: the night, models, caches, metrics
+	@docker compose down --volumes
+
+test-stack: $(STAMP) ## test the containers on a real Docker engine
+	@$(BIN)/pytest tests/stack --stack $(ARGS)
 
 clean: ## remove .venv and caches (keeps candles and trained nights)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
