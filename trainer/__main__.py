@@ -1,0 +1,122 @@
+"""``python -m trainer``: one trainer, from its options to its exit code.
+
+Exit codes: 0 after a stop, 2 for what the user can put right (options, folders, the token), 1 for all else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from common import logs
+from common.client import TrainerClient
+from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
+from common.host import control_group
+from common.settings import GIGABYTE
+from trainer.agent import WORKER, Agent, Workplace, introduce
+from trainer.forkserver import ForkServer
+from trainer.stop import StopRequest
+
+LOG = logging.getLogger("trainer")
+
+TOKEN_SECONDS = 0.5
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a trainer and return its exit code."""
+    options = _options(arguments)
+    stop = StopRequest()
+    server = ForkServer(WORKER)
+
+    def leave_at_once(number: int) -> None:
+        server.kill_child()
+        os._exit(128 + number)
+
+    stop.on_signals(leave_at_once)
+    if options.exit_with_parent:
+        stop.on_end_of_input()
+    try:
+        log = options.logs / f"{options.name}.log" if options.logs else None
+        logs.configure(log, options.debug, options.name)
+        _check_folders(options.data, options.cache)
+        server.start()
+        _run(options, server, stop)
+    except NighttrainError as error:
+        LOG.error("%s", error, exc_info=options.debug)
+        usage = isinstance(error, ConfigurationError | UnauthorizedError)
+        return 2 if usage else error.kind.exit_code
+    finally:
+        server.close()
+    LOG.info("stopped %.1f s after the request", stop.age_seconds)
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        "python -m trainer", description="A trainer: pulls jobs from a coordinator."
+    )
+    add = parser.add_argument
+    add("--coordinator", required=True, metavar="URL", help="where it listens, e.g. http://127.0.0.1:5000")
+    add("--token-file", required=True, type=Path, metavar="FILE", help="the coordinator's bearer token")
+    add("--name", default=socket.gethostname(), help="unique among trainers, the same after a restart")
+    add("--data", required=True, type=Path, metavar="DIR", help="the folder with the candles")
+    add("--cache", required=True, type=Path, metavar="DIR", help="where candles and features are cached")
+    add(
+        "--memory-limit-gb",
+        type=_gigabytes,
+        default=2.0,
+        metavar="GB",
+        help="what a job may take (default 2.0)",
+    )
+    add("--logs", type=Path, metavar="DIR", help="where to keep NAME.log besides stderr")
+    add("--exit-with-parent", action="store_true", help="stop at the end of standard input")
+    add("--debug", action="store_true", help="log more, and tracebacks")
+    return parser.parse_args(arguments)
+
+
+def _gigabytes(text: str) -> float:
+    value = float(text)
+    if not 0.1 <= value < 1e6:
+        raise argparse.ArgumentTypeError(f"{text}: must be at least 0.1")
+    return value
+
+
+def _check_folders(data: Path, cache: Path) -> None:
+    if not data.is_dir():
+        raise ConfigurationError(
+            f"the data folder {data} is not there", "name the folder with candles by --data"
+        )
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=cache):
+            pass
+    except OSError as error:
+        what = f"the cache folder {cache} cannot be written: {error.strerror}"
+        raise ConfigurationError(what, "name another by --cache") from error
+
+
+def _run(options: argparse.Namespace, server: ForkServer, stop: StopRequest) -> None:
+    token: Path = options.token_file
+    if not token.exists() and token.parent.is_dir():
+        LOG.warning("no token file %s yet; waiting for the coordinator to make it", token)
+        while not token.exists():
+            if stop.wait(TOKEN_SECONDS):
+                return
+    group = control_group()
+    hello = introduce(options.name, int(options.memory_limit_gb * GIGABYTE), group)
+    with TrainerClient(options.coordinator, token) as client:
+        Agent(client, hello, server, Workplace(options.data, options.cache, group), stop).run()
+
+
+if __name__ == "__main__":
+    CODE = main()
+    logging.shutdown()
+    sys.stderr.flush()
+    # A thread that still waits for an answer must not hold up the exit.
+    os._exit(CODE)

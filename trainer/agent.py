@@ -1,0 +1,278 @@
+"""The agent of a trainer: claims jobs, has a child do each, keeps its lease, and reports how it went.
+
+It knows the network and no mathematics; nothing that it imports imports numpy. The main thread watches the
+child and the wish to stop; the thread of the lease speaks with the coordinator meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from common.client import Nothing, TrainerClient
+from common.connection import Backoff, retry
+from common.errors import NighttrainError, NotFoundError
+from common.host import ControlGroup, host_identity, host_pressure
+from common.jobs import Cause, SurveySpec
+from common.messages import (
+    ClaimRequest,
+    Directive,
+    Failure,
+    Finish,
+    Grant,
+    LimitKind,
+    Release,
+    TrainerHello,
+    Welcome,
+)
+from trainer.child import Child, End
+from trainer.death import Limits, gib
+from trainer.forkserver import ForkServer
+from trainer.lease import HeldLease, Success
+from trainer.pipe import Mishap, Result, Task
+from trainer.stop import StopRequest
+
+LOG = logging.getLogger(__name__)
+
+WORKER = "trainer.worker"
+"""What the fork server imports, and whose `perform` a child runs; it is only named here, never imported."""
+
+CHILD_GRACE_SECONDS = 7.0
+"""How long after a request to stop the child may take to its next checkpoint."""
+
+STOP_SECONDS = 9.0
+"""When, after a request to stop, the agent leaves whether or not the coordinator has answered."""
+
+AWAY_SECONDS = 30.0
+"""How often a log line says that the coordinator is still away."""
+
+MAX_IDLE_SECONDS = 60.0
+
+
+NEAR = 1.25
+"""A cgroup limit up to so many times the trainer's own is meant for it; a larger one is for others too."""
+
+T = TypeVar("T")
+
+
+def introduce(name: str, memory_limit_bytes: int, group: ControlGroup) -> TrainerHello:
+    """Say who this process is, and who holds it to which memory limit.
+
+    Parameters
+    ----------
+    name : str
+        Unique among live trainers, the same after a restart.
+    memory_limit_bytes : int
+        What a job may take by configuration; a smaller limit of the cgroup wins.
+    group : ControlGroup
+        The control group of this process.
+    """
+    limit = group.memory_limit_bytes()
+    by_kernel = limit is not None and limit <= memory_limit_bytes * NEAR
+    return TrainerHello(
+        name=name,
+        boot_id=uuid.uuid4().hex,
+        host=host_identity(),
+        limit_kind=LimitKind.CGROUP if by_kernel else LimitKind.AGENT,
+        memory_limit_bytes=min(memory_limit_bytes, limit or memory_limit_bytes),
+        version=version("nighttrain"),
+    )
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where jobs are done: the folders, the control group, and what a child runs."""
+
+    data_dir: Path
+    cache_dir: Path
+    group: ControlGroup
+    target: str = f"{WORKER}:perform"
+
+
+class Agent:
+    """A trainer's loop, from registration to the request to stop.
+
+    Parameters
+    ----------
+    client : TrainerClient
+        The coordinator.
+    hello : TrainerHello
+        Who this trainer is.
+    server : ForkServer
+        Makes children; started, and perhaps still importing.
+    place : Workplace
+        Where jobs are done.
+    stop : StopRequest
+        Ends the loop.
+    """
+
+    def __init__(
+        self,
+        client: TrainerClient,
+        hello: TrainerHello,
+        server: ForkServer,
+        place: Workplace,
+        stop: StopRequest,
+    ) -> None:
+        self._client, self._hello, self._server, self._place, self._stop = client, hello, server, place, stop
+        self._last_symbol = ""
+        self._said_away_at: float | None = None
+        self._said_idle = ""
+
+    def run(self) -> None:
+        """Work until it is asked to stop.
+
+        Raises
+        ------
+        NighttrainError
+            The coordinator will not have this trainer (wrong token, another version), or there is no
+            training code.
+        """
+        welcome = self._register()
+        while welcome is not None and not self._stop.is_made:
+            self._server.reap()
+            if not self._warm_up():
+                break
+            try:
+                claimed = self._ask(lambda: self._client.claim(self._claim_request()))
+            except NotFoundError:
+                LOG.warning("the coordinator does not know this trainer; registering again")
+                welcome = self._register()
+                continue
+            if isinstance(claimed, Grant):
+                self._said_idle = ""
+                self._work(claimed, welcome)
+            elif claimed is not None:
+                self._idle(claimed)
+
+    def _register(self) -> Welcome | None:
+        welcome = self._ask(lambda: self._client.register(self._hello))
+        if welcome is not None:
+            LOG.info("registered as %s at %s", self._hello.name, self._client.url)
+            if welcome.lost_leases:
+                LOG.info("%d lease(s) of an earlier process were given up", welcome.lost_leases)
+        return welcome
+
+    def _claim_request(self) -> ClaimRequest:
+        return ClaimRequest(
+            boot_id=self._hello.boot_id, pressure=host_pressure(), last_symbol=self._last_symbol
+        )
+
+    def _ask(self, call: Callable[[], T]) -> T | None:
+        answer = retry(call, self._stop.wait, Backoff(), self._say_away)
+        if answer is not None and self._said_away_at is not None:
+            LOG.info("the coordinator is there")
+            self._said_away_at = None
+        return answer
+
+    def _say_away(self, error: NighttrainError) -> None:
+        now = time.monotonic()
+        if self._said_away_at is None or now - self._said_away_at >= AWAY_SECONDS:
+            self._said_away_at = now
+            LOG.warning("%s; waiting for it", error)
+
+    def _warm_up(self) -> bool:
+        """Wait until the fork server can fork; a job must not pay for its imports."""
+        self._server.start()
+        while not self._stop.is_made:
+            self._server.listen()
+            if self._server.is_ready:
+                return True
+            if not self._server.is_alive:
+                LOG.warning("the fork server died; starting it again")
+                self._stop.wait(1.0)
+                self._server.start()
+            self._stop.wait(0.02)
+        return False
+
+    def _idle(self, nothing: Nothing) -> None:
+        if nothing.reason != self._said_idle:
+            self._said_idle = nothing.reason
+            LOG.info("no job: %s", nothing.reason)
+        self._stop.wait(min(MAX_IDLE_SECONDS, max(0.05, nothing.retry_after_seconds)))
+
+    def _work(self, grant: Grant, welcome: Welcome) -> None:
+        what, self._last_symbol = _name(grant)
+        LOG.info("job %d: %s, attempt %d", grant.job_id, what, grant.attempt)
+        lease = HeldLease(self._client, grant, welcome.renew_seconds)
+        task = Task(
+            spec=grant.spec,
+            data_dir=self._place.data_dir,
+            cache_dir=self._place.cache_dir,
+            checkpoint=grant.checkpoint,
+            champion=grant.champion,
+        )
+        limits = Limits(grant.memory_limit_bytes, grant.deadline_seconds)
+        child = Child(self._server, self._place.target, task, limits, self._place.group)
+        try:
+            end = self._watch(child, lease)
+            if not lease.is_over:
+                lease.conclude(self._report(end, child, lease.directive, limits))
+            while not lease.wait(0.1):
+                if self._stop.age_seconds > STOP_SECONDS:
+                    LOG.warning("the coordinator is away; what it was not told is done again")
+                    break
+        finally:
+            child.kill()
+            lease.abandon()
+        LOG.info(
+            "job %d ended after %.1f s, peak %s",
+            grant.job_id,
+            child.seconds,
+            gib(child.progress.peak_memory_bytes),
+        )
+        if lease.fatal is not None:
+            raise lease.fatal
+
+    def _watch(self, child: Child, lease: HeldLease) -> End:
+        asked = False
+        while True:
+            end = child.poll(() if self._stop.is_made else (self._stop.fileno(),))
+            lease.progress = child.progress
+            checkpoint = child.take_checkpoint()
+            if checkpoint is not None:
+                lease.save(checkpoint)
+            if end is not None:
+                return end
+            over = self._stop.age_seconds > CHILD_GRACE_SECONDS
+            if lease.is_over or lease.directive is Directive.CANCEL or over:
+                child.kill()
+            elif not asked and (self._stop.is_made or lease.directive is Directive.RELEASE):
+                LOG.info("giving the job back after its next checkpoint")
+                child.ask_to_stop()
+                asked = True
+
+    def _report(
+        self, end: End, child: Child, directive: Directive, limits: Limits
+    ) -> Success | Failure | Release:
+        seconds, peak = child.seconds, child.progress.peak_memory_bytes
+        if isinstance(end, Result):
+            return Success(Finish(result=end.report, seconds=seconds, peak_memory_bytes=peak), end.artifact)
+        if isinstance(end, Mishap):
+            LOG.warning("the job failed: %s: %s", end.cause, end.message)
+            return Failure(
+                cause=end.cause,
+                message=end.message,
+                evidence=end.evidence,
+                seconds=seconds,
+                peak_memory_bytes=peak,
+                memory_limit_bytes=limits.memory_bytes,
+            )
+        cause: Literal[Cause.STOPPED, Cause.NIGHT_CLOSED, Cause.CANCELLED] = Cause.STOPPED
+        if directive is Directive.CANCEL:
+            cause = Cause.CANCELLED
+        elif directive is Directive.RELEASE and not self._stop.is_made:
+            cause = Cause.NIGHT_CLOSED
+        return Release(cause=cause, seconds=seconds, peak_memory_bytes=peak)
+
+
+def _name(grant: Grant) -> tuple[str, str]:
+    if isinstance(grant.spec, SurveySpec):
+        return f"survey of {grant.spec.symbol}", grant.spec.symbol
+    return grant.spec.cell.name, grant.spec.cell.symbol

@@ -1,0 +1,123 @@
+"""What the forked child does with its task: survey a symbol or train a cell, and say how it went.
+
+Only this side of the fork imports the numeric stack; the fork server has imported it before the first fork.
+"""
+
+from __future__ import annotations
+
+import logging
+import socket
+import traceback
+from dataclasses import dataclass, field
+
+from common.errors import DataError, NighttrainError
+from common.jobs import SECONDS, Cause, SurveySpec, TrainingSpec
+from common.report import Checkpoint, SurveyReport
+from trainer import artifact, pipeline
+from trainer.candle_cache import open_candles
+from trainer.candles import Candles
+from trainer.pipe import ChildEnd, Mishap, Task
+from trainer.survey import survey
+
+EVIDENCE_BYTES = 16384
+
+
+class GivenUp(BaseException):
+    """Leaves the pipeline because the agent asked to stop; no `Exception`, so that nothing in between keeps it."""
+
+
+def perform(channel: socket.socket) -> None:
+    """Do the task that comes through the channel, and send back its outcome."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    end = ChildEnd(channel)
+    task = end.task()
+    try:
+        if isinstance(task.spec, SurveySpec):
+            end.result(_survey(task, task.spec, end), b"")
+        else:
+            _train(task, task.spec, end)
+    except GivenUp:
+        end.stopped()
+    except Exception as error:
+        end.mishap(mishap(error))
+
+
+def mishap(error: Exception) -> Mishap:
+    """Say by which cause a job failed that raised `error`, in one line and with the traceback."""
+    name = type(error).__name__
+    evidence = "".join(traceback.format_exception(error))[-EVIDENCE_BYTES:]
+    if isinstance(error, MemoryError):
+        return Mishap(cause=Cause.OOM, message=_line(f"out of memory: {name}: {error}"), evidence=evidence)
+    if isinstance(error, DataError):
+        return Mishap(cause=Cause.DATA, message=_line(str(error)), evidence=evidence)
+    text = str(error) if isinstance(error, NighttrainError) else f"{name}: {error}"
+    return Mishap(cause=Cause.ERROR, message=_line(text), evidence=evidence)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:500].removesuffix(":")
+
+
+def _survey(task: Task, spec: SurveySpec, end: ChildEnd) -> SurveyReport:
+    def progress(stage: str, done: int, total: int) -> None:
+        end.step(stage, done, total)
+        if end.stop_asked:
+            raise GivenUp
+
+    return survey(spec, task.data_dir, task.cache_dir, progress)
+
+
+def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> None:
+    def save_checkpoint(checkpoint: Checkpoint) -> None:
+        end.checkpoint(checkpoint)
+        if end.stop_asked:
+            raise GivenUp
+
+    report = pipeline.train(
+        spec,
+        SurveyedCandles(task, spec, end).open,
+        task.cache_dir,
+        lambda: task.checkpoint,
+        save_checkpoint,
+        task.champion,
+        end.step,
+    )
+    manifest, content = artifact.with_pickle(report.manifest)
+    end.result(report.model_copy(update={"manifest": manifest}), content)
+
+
+@dataclass
+class SurveyedCandles:
+    """The candles of a cell, as its survey saw them.
+
+    A host that did not do the survey has none cached, and surveys once by itself.
+    """
+
+    task: Task
+    spec: TrainingSpec
+    end: ChildEnd
+    _surveyed: bool = field(default=False, init=False)
+
+    def open(self, timeframe: str) -> Candles | None:
+        """Return the candles of a timeframe, or None if the survey found none.
+
+        Raises
+        ------
+        DataError
+            The candles are others than at the time of the survey.
+        """
+        digest = self.spec.data_digests.get(timeframe)
+        if not digest:
+            return None
+        symbol = self.spec.cell.symbol
+        candles = open_candles(self.task.cache_dir, symbol, timeframe, digest)
+        if candles is None and self.spec.policy is not None and not self._surveyed:
+            self._surveyed = True
+            timeframes = tuple(sorted(self.spec.data_digests, key=lambda name: SECONDS[name]))
+            survey_spec = SurveySpec(symbol=symbol, timeframes=timeframes, policy=self.spec.policy)
+            _survey(self.task, survey_spec, self.end)
+            candles = open_candles(self.task.cache_dir, symbol, timeframe, digest)
+        if candles is None:
+            what = f"the {timeframe} candles of {symbol} below {self.task.data_dir} changed since the survey"
+            raise DataError(what, "run again with --fresh")
+        return candles
