@@ -8,25 +8,18 @@ most a file to sweep.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
-import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
-from common.errors import StorageError
 from common.report import SurveyReport
 from trainer.candles import COLUMNS, DTYPES, Candles
+from trainer.whole_file import whole_file
 
 FORMAT = "nighttrain.candles/1"
 HEAD_BYTES = 4096
-STALE_SECONDS = 3600.0
-"""An aside file so old belongs to no process that is still writing it."""
 
 
 def open_candles(cache_dir: Path, symbol: str, timeframe: str, digest: str) -> Candles | None:
@@ -86,12 +79,10 @@ def store_candles(cache_dir: Path, candles: Candles) -> None:
         "digest": candles.digest,
     }
 
-    def write(file: BinaryIO) -> None:
+    with whole_file(_series_path(cache_dir, candles.symbol, candles.timeframe, candles.digest)) as file:
         file.write(json.dumps(head, sort_keys=True).encode().ljust(HEAD_BYTES))
         for name, column in candles.columns.items():
             file.write(column.astype(DTYPES[name], copy=False).data)
-
-    _write_whole(_series_path(cache_dir, candles.symbol, candles.timeframe, candles.digest), write)
 
 
 def find_report(cache_dir: Path, symbol: str, key: str) -> SurveyReport | None:
@@ -110,48 +101,18 @@ def store_report(cache_dir: Path, key: str, report: SurveyReport) -> None:
     StorageError
         The file cannot be written; names it.
     """
-    content = report.model_dump_json().encode()
-    _write_whole(_report_path(cache_dir, report.symbol, key), lambda file: file.write(content))
+    with whole_file(_report_path(cache_dir, report.symbol, key)) as file:
+        file.write(report.model_dump_json().encode())
 
 
-def sweep(cache_dir: Path, now: Callable[[], float] = time.time) -> int:
-    """Remove what killed processes left half written, and return how many files that were."""
-    swept = 0
-    for path in (cache_dir / "candles").glob("*/.*.aside"):
-        with contextlib.suppress(OSError):
-            if now() - path.stat().st_mtime > STALE_SECONDS:
-                path.unlink()
-                swept += 1
-    return swept
+def candle_folder(cache_dir: Path, symbol: str) -> Path:
+    """Return the folder of one symbol within the cache."""
+    return cache_dir / "candles" / symbol
 
 
 def _series_path(cache_dir: Path, symbol: str, timeframe: str, digest: str) -> Path:
-    return cache_dir / "candles" / symbol / f"{timeframe}-{digest}.columns"
+    return candle_folder(cache_dir, symbol) / f"{timeframe}-{digest}.columns"
 
 
 def _report_path(cache_dir: Path, symbol: str, key: str) -> Path:
-    return cache_dir / "candles" / symbol / f"survey-{key}.json"
-
-
-def _write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    aside = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.aside")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with aside.open("xb") as file:
-                write(file)
-                file.flush()
-                os.fsync(file.fileno())
-            aside.replace(path)
-        except BaseException:
-            with contextlib.suppress(OSError):
-                aside.unlink()
-            raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        hint = "free some room there, or name another folder for the cache"
-        raise StorageError(f"{path}: cannot be written: {error.strerror or error}", hint) from error
+    return candle_folder(cache_dir, symbol) / f"survey-{key}.json"

@@ -11,12 +11,13 @@ from common.errors import DataError
 from common.jobs import SECONDS, SurveyPolicy, SurveySpec
 from common.report import Finding, SeriesReport, SurveyReport
 from trainer import findings
-from trainer.candle_cache import find_report, open_candles, store_candles, store_report, sweep
+from trainer.candle_cache import candle_folder, find_report, open_candles, store_candles, store_report
 from trainer.candle_files import Source, read_source
 from trainer.candle_folder import SourceFile, named_timeframe, source_files, timeframe_of
 from trainer.candles import interval_ms_of
 from trainer.repair import NativeSeries, repaired
 from trainer.series import assembled
+from trainer.whole_file import sweep
 
 VERSION = 1
 """Part of the cache's key: to be raised when the same files would give other candles or another report."""
@@ -59,7 +60,7 @@ def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress
     known = find_report(cache_dir, spec.symbol, key)
     if known and _cached(cache_dir, known):
         return known.model_copy(update={"cache_hit": True})
-    sweep(cache_dir)
+    sweep(candle_folder(cache_dir, spec.symbol))
     sources, found = _read(files, spec.symbol, progress)
     by_timeframe, of_names = _by_timeframe(sources)
     found = findings.grouped(found + of_names)

@@ -1,0 +1,67 @@
+"""Files that appear whole or not at all, whatever is killed and whoever else writes the same."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from common.errors import StorageError
+
+STALE_SECONDS = 3600.0
+"""An unfinished file so old belongs to no process that is still writing it."""
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes its name only when it is complete and on disk.
+
+    Parameters
+    ----------
+    path : Path
+        Its folder is made. A file of that name is replaced; who has it open keeps the old one.
+
+    Raises
+    ------
+    StorageError
+        The file could not be written (no room, no permission, ...); names it, and leaves nothing of it.
+    """
+    # A name of its own for each writer: two processes may write the same file at once, and the last one wins.
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.unfinished")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with unfinished.open("xb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            unfinished.replace(path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+            raise
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StorageError(
+            f"{path}: cannot be written: {reason}", "free some room or mend the folder"
+        ) from error
+
+
+def sweep(folder: Path, now: Callable[[], float] = time.time) -> int:
+    """Remove what killed processes left unfinished in a folder; return how many files that were."""
+    swept = 0
+    for path in folder.glob(".*.unfinished"):
+        with contextlib.suppress(OSError):
+            if now() - path.stat().st_mtime > STALE_SECONDS:
+                path.unlink()
+                swept += 1
+    return swept
