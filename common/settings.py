@@ -6,21 +6,26 @@ would be right.
 
 from __future__ import annotations
 
-import copy
-import difflib
-import os
 from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from common.errors import ConfigurationError
 from common.jobs import SECONDS, SurveyPolicy
+from common.setting_sources import Source, explain, merged, nested, read_environment, read_yaml
 
 ENV_PREFIX = "BT_NIGHT_"
 ENV_ALIASES = {
@@ -32,14 +37,24 @@ ENV_ALIASES = {
 
 GIGABYTE = 1024**3
 
-Share = Annotated[float, Field(ge=0, le=1)]
-Port = Annotated[int, Field(ge=1, le=65535)]
+
+def _no_truth(value: Any) -> Any:
+    # YAML reads yes and on as true, and true would pass for the number 1.
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth)]
+Number = Annotated[float, BeforeValidator(_no_truth)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Port = Annotated[Whole, Field(ge=1, le=65535)]
 
 
 class Section(BaseModel):
     """A part of the configuration; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class PromoteIf(Section):
@@ -61,8 +76,8 @@ class Dashboard(Section):
 class SampleData(Section):
     """Synthetic candles that are made when there are none."""
 
-    days: Annotated[int, Field(ge=2, le=3650)] = 730
-    seed: Annotated[int, Field(ge=0)] = 7
+    days: Annotated[Whole, Field(ge=2, le=3650)] = 730
+    seed: Annotated[Whole, Field(ge=0)] = 7
 
 
 class Data(Section):
@@ -72,7 +87,7 @@ class Data(Section):
     sample: SampleData = SampleData()
     max_missing_share: Share = 0.20
     max_defect_share: Share = 0.01
-    max_bar_missing_share: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    max_bar_missing_share: Annotated[Number, Field(ge=0, lt=1)] = 0.0
 
     @property
     def policy(self) -> SurveyPolicy:
@@ -87,9 +102,9 @@ class Data(Section):
 class Model(Section):
     """The logistic regression's path of C and the least rows that a fold may train and test on."""
 
-    C: tuple[Annotated[float, Field(gt=0)], ...] = (0.0001, 0.001, 0.01, 0.1, 1.0)
-    min_train_rows: Annotated[int, Field(ge=20)] = 100
-    min_test_rows: Annotated[int, Field(ge=10)] = 40
+    C: tuple[Annotated[Number, Field(gt=0)], ...] = (0.0001, 0.001, 0.01, 0.1, 1.0)
+    min_train_rows: Annotated[Whole, Field(ge=20)] = 100
+    min_test_rows: Annotated[Whole, Field(ge=10)] = 40
 
     @field_validator("C")
     @classmethod
@@ -102,32 +117,32 @@ class Model(Section):
 class Retry(Section):
     """How many attempts each cause may spend, and how the wait between attempts grows (seconds)."""
 
-    error: Annotated[int, Field(ge=1)] = 3
-    crash: Annotated[int, Field(ge=1)] = 3
-    timeout: Annotated[int, Field(ge=1)] = 2
-    oom: Annotated[int, Field(ge=1)] = 2
-    backoff_base: Annotated[float, Field(gt=0)] = 2.0
-    backoff_cap: Annotated[float, Field(gt=0)] = 300.0
+    error: Annotated[Whole, Field(ge=1)] = 3
+    crash: Annotated[Whole, Field(ge=1)] = 3
+    timeout: Annotated[Whole, Field(ge=1)] = 2
+    oom: Annotated[Whole, Field(ge=1)] = 2
+    backoff_base: Annotated[Number, Field(gt=0)] = 2.0
+    backoff_cap: Annotated[Number, Field(gt=0)] = 300.0
 
 
 class Breaker(Section):
     """How many cells of a symbol must fail in a row to park it, and for how long (seconds)."""
 
-    failures: Annotated[int, Field(ge=1)] = 5
-    park_seconds: Annotated[float, Field(gt=0)] = 600.0
+    failures: Annotated[Whole, Field(ge=1)] = 5
+    park_seconds: Annotated[Number, Field(gt=0)] = 600.0
 
 
 class Lease(Section):
     """How long a lease lives without renewal (seconds); trainers renew three times as often."""
 
-    seconds: Annotated[float, Field(ge=1)] = 30.0
+    seconds: Annotated[Number, Field(ge=1)] = 30.0
 
 
 class Deadline(Section):
     """When a job counts as hung: `factor` times its expected duration, but at least `minimum_seconds`."""
 
-    minimum_seconds: Annotated[float, Field(gt=0)] = 600.0
-    factor: Annotated[float, Field(gt=1)] = 10.0
+    minimum_seconds: Annotated[Number, Field(gt=0)] = 600.0
+    factor: Annotated[Number, Field(gt=1)] = 10.0
 
 
 class Window(Section):
@@ -136,6 +151,21 @@ class Window(Section):
     start: time
     end: time
     timezone: str = "UTC"
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        # Without quotes YAML reads 22:00 as the number 1320.
+        if not isinstance(value, str | time):
+            raise ValueError('must be a time of day in quotes, such as "22:00"')
+        return value
+
+    @field_validator("start", "end", mode="after")
+    @classmethod
+    def _no_zone(cls, value: time) -> time:
+        if value.tzinfo is not None:
+            raise ValueError("must be without an offset; name the zone by timezone")
+        return value
 
     @field_validator("timezone")
     @classmethod
@@ -164,18 +194,19 @@ class NightSettings(BaseSettings):
         env_nested_delimiter="__",
         extra="forbid",
         frozen=True,
+        allow_inf_nan=False,
     )
 
     symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT", "ADAUSDT", "SOLUSDT", "DOGEUSDT", "XRPUSDT")
     timeframes: tuple[str, ...] = ("1m", "5m", "15m", "1h", "4h", "1d")
-    horizons: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = (1, 3, 5)
-    num_workers: Literal["auto"] | Annotated[int, Field(ge=1, le=256)] = "auto"
-    max_memory_per_process: Annotated[float, Field(ge=0.1)] = 2.0
-    memory_threshold: Annotated[float, Field(gt=0, le=1)] = 0.85
-    n_splits: Annotated[int, Field(ge=2, le=50)] = 5
-    embargo_minutes: Annotated[int, Field(ge=0)] = 30
+    horizons: tuple[Annotated[Whole, Field(ge=1, le=1000)], ...] = (1, 3, 5)
+    num_workers: Literal["auto"] | Annotated[Whole, Field(ge=1, le=256)] = "auto"
+    max_memory_per_process: Annotated[Number, Field(ge=0.1, le=100_000)] = 2.0
+    memory_threshold: Annotated[Number, Field(gt=0, le=1)] = 0.85
+    n_splits: Annotated[Whole, Field(ge=2, le=50)] = 5
+    embargo_minutes: Annotated[Whole, Field(ge=0)] = 30
     promote_if: PromoteIf = PromoteIf()
-    false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = 0.10
+    false_discovery_rate: Annotated[Number, Field(gt=0, lt=1)] = 0.10
     dashboard: Dashboard = Dashboard()
     training: bool = True
     data: Data = Data()
@@ -185,7 +216,7 @@ class NightSettings(BaseSettings):
     lease: Lease = Lease()
     deadline: Deadline = Deadline()
     window: Window | None = None
-    max_wait_seconds: Annotated[float, Field(gt=0)] = 900.0
+    max_wait_seconds: Annotated[Number, Field(gt=0)] = 900.0
     database_url: str = ""
 
     @field_validator("symbols", mode="after")
@@ -258,119 +289,15 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Night
     ConfigurationError
         One line for each mistake: where, which key, which value, what would be right.
     """
-    command_line: dict[str, Any] = {}
-    for key, value in (overrides or {}).items():
-        _set(command_line, key.split("."), value)
     sources = [
-        (str(path), _read_yaml(path) if path else {}),
-        ("environment", _read_environment()),
-        ("command line", command_line),
+        Source(str(path or "defaults"), read_yaml(path) if path else {}),
+        Source("environment", read_environment(NightSettings, ENV_PREFIX, ENV_ALIASES)),
+        Source("command line", nested(overrides or {})),
     ]
-    document: dict[str, Any] = {}
-    for _, source in sources:
-        _merge(document, source)
     try:
-        return NightSettings(**document)
+        return NightSettings(**merged(sources))
     except ValidationError as error:
-        raise ConfigurationError(_explain(error, sources)) from error
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigurationError(f"{path}: no such file", "name it with --config FILE") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = getattr(error, "problem", error)
-        raise ConfigurationError(f"{path}: {place}no valid YAML: {problem}") from error
-    if document is None:
-        return {}
-    if not isinstance(document, dict):
-        raise ConfigurationError(f"{path}: must map keys to values, as deploy/night_training.yaml does")
-    return {str(key): value for key, value in document.items()}
-
-
-def _read_environment() -> dict[str, Any]:
-    everything = {name.upper(): value for name, value in os.environ.items()}
-    environment = {name: value for name, value in everything.items() if name.startswith(ENV_PREFIX)}
-    document = dict(EnvSettingsSource(NightSettings)())
-    for name in environment:
-        key = ENV_ALIASES.get(name) or name.removeprefix(ENV_PREFIX).lower().replace("__", ".")
-        if key.split(".")[0] not in NightSettings.model_fields:
-            near = difflib.get_close_matches(name, [*ENV_ALIASES, *_environment_names()], n=1)
-            hint = f"did you mean {near[0]}?" if near else "see deploy/night_training.yaml for what there is"
-            raise ConfigurationError(f"environment: {name} is no setting", hint)
-        if name in ENV_ALIASES:
-            _set(document, key.split("."), environment[name])
-    return document
-
-
-def _environment_names() -> list[str]:
-    return [ENV_PREFIX + name.upper() for name in NightSettings.model_fields]
-
-
-def _set(document: dict[str, Any], keys: list[str], value: Any) -> None:
-    for key in keys[:-1]:
-        document = document.setdefault(key, {})
-    document[keys[-1]] = value
-
-
-def _merge(document: dict[str, Any], source: Mapping[str, Any]) -> None:
-    for key, value in source.items():
-        if isinstance(value, dict) and isinstance(document.get(key), dict):
-            _merge(document[key], value)
-        else:
-            document[key] = copy.deepcopy(value)
-
-
-def _explain(error: ValidationError, sources: list[tuple[str, dict[str, Any]]]) -> str:
-    lines: dict[str, str] = {}
-    for mistake in error.errors():
-        location = [part for part in mistake["loc"] if part not in ("literal['auto']", "constrained-int")]
-        key = ".".join(str(part) for part in location)
-        where = next((name for name, source in reversed(sources) if _holds(source, location)), sources[0][0])
-        if mistake["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(location[-1]), _siblings(location[:-1]), n=1)
-            right = f"unknown key{f'; did you mean {near[0]}?' if near else ''}"
-            lines[key] = f"{where}: {key}: {right}"
-        elif mistake["type"] == "missing":
-            lines[key] = f"{where}: {key}: must be given"
-        else:
-            right = mistake["msg"].removeprefix("Value error, ")
-            lines[key] = f"{where}: {key}: {_RIGHT.get(key, right)}; got {_shown(mistake['input'])}"
-    return "; ".join(lines.values())
-
-
-_RIGHT = {"num_workers": "must be auto or a whole number from 1 to 256"}
-
-
-def _shown(value: Any) -> str:
-    text = repr(list(value) if isinstance(value, tuple) else value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _holds(source: Any, location: list[int | str]) -> bool:
-    for key in location:
-        if isinstance(key, int):
-            return True
-        if not isinstance(source, dict) or key not in source:
-            return False
-        source = source[key]
-    return True
-
-
-def _siblings(location: list[int | str]) -> list[str]:
-    model: Any = NightSettings
-    for key in location:
-        field = model.model_fields.get(key)
-        model = field.annotation if field else None
-        if not (isinstance(model, type) and issubclass(model, BaseModel)):
-            return []
-    return list(model.model_fields)
+        raise ConfigurationError(explain(error, sources, NightSettings)) from error
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:

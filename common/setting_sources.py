@@ -1,0 +1,206 @@
+"""Where settings come from: a YAML file, the environment, the command line; mistakes name their source."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource
+
+from common.errors import ConfigurationError
+
+SHOWN = 80
+"""Characters of a wrong value that are shown."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Values, nested like the settings, and where they stand."""
+
+    name: str
+    values: dict[str, Any]
+
+    def holds(self, location: Sequence[int | str]) -> bool:
+        """Whether the value at a location, or the list that it belongs to, stands here."""
+        values: Any = self.values
+        for key in location:
+            if isinstance(key, int):
+                return True
+            if not isinstance(values, dict) or key not in values:
+                return False
+            values = values[key]
+        return True
+
+
+def merged(sources: Sequence[Source]) -> dict[str, Any]:
+    """Return all values; those of a later source win, key by key."""
+    document: dict[str, Any] = {}
+    for source in sources:
+        _merge(document, source.values)
+    return document
+
+
+def _merge(document: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, dict) and isinstance(document.get(key), dict):
+            _merge(document[key], value)
+        else:
+            document[key] = copy.deepcopy(value)
+
+
+def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``{"dashboard.port": 5001}`` as ``{"dashboard": {"port": 5001}}``."""
+    document: dict[str, Any] = {}
+    for key, value in dotted.items():
+        *parents, last = key.split(".")
+        place = document
+        for parent in parents:
+            place = place.setdefault(parent, {})
+        place[last] = value
+    return document
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return the mapping in a YAML file; an empty file is an empty mapping.
+
+    Raises
+    ------
+    ConfigurationError
+        The file cannot be read, is no YAML, no mapping, or names a key twice.
+    """
+    try:
+        document = _Loader(path.read_text(encoding="utf-8")).get_single_data()
+    except FileNotFoundError:
+        raise ConfigurationError(
+            f"{path}: no such file", "name the configuration with --config FILE"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise ConfigurationError(
+            f"{path}: {place}no valid YAML: {getattr(error, 'problem', error)}"
+        ) from error
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise ConfigurationError(
+            f"{path}: must be a mapping of keys to values, as in deploy/night_training.yaml"
+        )
+    return {str(key): value for key, value in document.items()}
+
+
+class _Loader(yaml.SafeLoader):
+    """Refuses a key that stands twice, where YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            key = key_node.value
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key} stands twice", problem_mark=key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+class _Environment(EnvSettingsSource):
+    """Takes a list as JSON, or as words with commas between them."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        del field_name
+        is_list = get_origin(field.annotation) in (tuple, list)
+        try:
+            decoded = json.loads(value)
+        except ValueError:
+            return [word.strip() for word in value.split(",")] if is_list else value
+        return [decoded] if is_list and not isinstance(decoded, list) else decoded
+
+
+def read_environment(model: type[BaseSettings], prefix: str, aliases: Mapping[str, str]) -> dict[str, Any]:
+    """Return the settings that the environment names; empty variables count as not set.
+
+    Parameters
+    ----------
+    model : type
+        The settings.
+    prefix : str
+        How the name of each variable of ours begins.
+    aliases : mapping
+        Dotted keys by the names of variables that are not made from them.
+
+    Raises
+    ------
+    ConfigurationError
+        A variable with the prefix names no setting.
+    """
+    variables = {name.upper(): value for name, value in os.environ.items() if value}
+    document = dict(_Environment(model, env_ignore_empty=True)())
+    names = [*aliases, *(prefix + name.upper() for name in model.model_fields)]
+    for name in sorted(name for name in variables if name.startswith(prefix)):
+        key = aliases.get(name) or name.removeprefix(prefix).lower().replace("__", ".")
+        if key.split(".")[0] not in model.model_fields:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see deploy/night_training.yaml for what there is"
+            raise ConfigurationError(f"environment: {name} is no setting", hint)
+        if name in aliases:
+            _merge(document, nested({key: variables[name]}))
+    return document
+
+
+_TAGS = ("literal[", "constrained-", "function-")
+"""How pydantic marks, within a location, the branch of a union that it tried."""
+
+_RIGHT = {"num_workers": "must be auto or a whole number from 1 to 256"}
+
+_WORDS = {
+    "model_type": "must be a section with keys of its own",
+    "tuple_type": "must be a list",
+    "missing": "must be given",
+}
+"""What would be right, by pydantic's type of mistake, where its own words speak of Python."""
+
+
+def explain(error: ValidationError, sources: Sequence[Source], model: type[BaseModel]) -> str:
+    """Return one sentence a mistake: which source, which key, what would be right, and what was got."""
+    lines: dict[str, str] = {}
+    for mistake in error.errors():
+        location = [part for part in mistake["loc"] if not str(part).startswith(_TAGS)]
+        key = ".".join(str(part) for part in location)
+        missing = mistake["type"] == "missing"
+        place = location[:-1] if missing else location
+        where = next((source.name for source in reversed(sources) if source.holds(place)), "settings")
+        if mistake["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(location[-1]), _keys(model, location[:-1]), n=1)
+            lines[key] = f"{where}: {key}: unknown key{f'; did you mean {near[0]}?' if near else ''}"
+        else:
+            words = mistake["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+            right = _RIGHT.get(key) or _WORDS.get(mistake["type"], words)
+            got = "" if missing else f"; got {_shown(mistake['input'])}"
+            lines[key] = f"{where}: {key}: {right}{got}"
+    return "; ".join(lines.values())
+
+
+def _shown(value: Any) -> str:
+    text = repr(list(value) if isinstance(value, tuple) else value)
+    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+
+
+def _keys(model: Any, location: Sequence[int | str]) -> list[str]:
+    for key in location:
+        field = model.model_fields.get(key)
+        model = field.annotation if field else None
+        if not (isinstance(model, type) and issubclass(model, BaseModel)):
+            return []
+    return list(model.model_fields)
