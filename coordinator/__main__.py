@@ -1,0 +1,222 @@
+"""Start the coordinator: ``python -m coordinator --config FILE --out DIR``."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import json
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from random import SystemRandom
+
+import uvicorn
+from pydantic import ValidationError
+
+from common import logs
+from common.errors import ConfigurationError, NighttrainError
+from common.messages import Address
+from common.settings import NightSettings, load
+from coordinator.access import open_token
+from coordinator.app import make_app
+from coordinator.artifacts import write_atomically
+from coordinator.database import Database, sqlite_url
+from coordinator.guard import is_loopback
+from coordinator.listener import listen, url_of
+from coordinator.parts import assemble
+
+logger = logging.getLogger("coordinator")
+
+EXAMPLES = """\
+examples:
+  python -m coordinator --config deploy/night_training.yaml --out night
+  python -m coordinator --config deploy/night_training.yaml --out night --port 5001 --debug
+  BT_NIGHT_DATABASE_URL=postgresql+psycopg://user:password@host/nighttrain python -m coordinator ...
+
+Below --out it keeps nighttrain.db, token (the bearer token, readable by you only), artifacts/ and logs/.
+Once it listens, coordinator.json there holds its address. Ctrl-C or SIGTERM ends it; nothing is lost.
+"""
+GRACE_SECONDS = 5
+KEEP_ALIVE_SECONDS = 60
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the coordinator until it is told to stop, and return its exit code.
+
+    Returns
+    -------
+    int
+        0 after a clean stop, 2 for a mistake in options, configuration, folder, port or database.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        settings = _settings(options)
+        with _held(options.out):
+            logs.configure(options.out / "logs" / "batch_train_night.log", options.debug, "coordinator")
+            _quiet_libraries(options.debug)
+            _serve(options, settings)
+    except NighttrainError as error:
+        if options.debug:
+            logger.exception("cannot start")
+        print(f"coordinator: {error}", file=sys.stderr)  # noqa: T201
+        return error.kind.exit_code
+    except KeyboardInterrupt:
+        return 0
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m coordinator",
+        description="Hands out the jobs of a night of training over HTTP, and keeps what they bring.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--config", type=Path, metavar="FILE", help="configuration as YAML; BT_NIGHT_* overrides it"
+    )
+    source.add_argument(
+        "--settings-json", type=Path, metavar="FILE", help="finished settings as JSON; nothing overrides them"
+    )
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for all that is kept")
+    parser.add_argument("--host", metavar="HOST", help="address to listen on (default: dashboard.host)")
+    parser.add_argument(
+        "--port", type=_port, metavar="PORT", help="0 takes any free one (default: dashboard.port)"
+    )
+    parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
+    parser.add_argument("--debug", action="store_true", help="log more, and show tracebacks")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
+    return int(text)
+
+
+def _settings(options: argparse.Namespace) -> NightSettings:
+    if options.config is not None:
+        return load(options.config)
+    path: Path = options.settings_json
+    try:
+        return NightSettings(**json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}") from error
+    except (ValueError, TypeError) as error:
+        mistake = error.errors()[0] if isinstance(error, ValidationError) else None
+        words = f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" if mistake else str(error)
+        raise ConfigurationError(f"{path} holds no settings: {words}") from error
+
+
+@contextmanager
+def _held(out: Path) -> Iterator[None]:
+    lock = out / ".coordinator.lock"
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        problem = f"{error.filename or out}: cannot be written: {error.strerror or error}"
+        raise ConfigurationError(problem, "name another folder with --out DIR") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise ConfigurationError(f"another coordinator keeps {out}{_present(out)}", "stop it first") from None
+    try:
+        # Whoever was here before is gone, and so is its address.
+        _address(out).unlink(missing_ok=True)
+        yield
+    finally:
+        _address(out).unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def _address(out: Path) -> Path:
+    return out / "coordinator.json"
+
+
+def _present(out: Path) -> str:
+    try:
+        address = Address.model_validate_json(_address(out).read_bytes())
+    except (OSError, ValidationError):
+        return ""
+    return f": process {address.pid} at {address.url}"
+
+
+def _serve(options: argparse.Namespace, settings: NightSettings) -> None:
+    dashboard = settings.dashboard
+    host = options.host or (dashboard.host if dashboard.enabled else "127.0.0.1")
+    port = options.port if options.port is not None else (dashboard.port if dashboard.enabled else 0)
+    listener = listen(host, port)
+    with listener:
+        database = Database(settings.database_url or sqlite_url(options.out / "nighttrain.db"))
+        database.upgrade()
+        token = open_token(options.out / "token")
+        parts = assemble(database, settings, options.out, token, is_loopback(host), SystemRandom())
+        config = uvicorn.Config(
+            make_app(parts),
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            ws="none",
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+            timeout_graceful_shutdown=GRACE_SECONDS,
+        )
+        server = _Server(config, lambda: _announce(options.out, url_of(listener)))
+        _stop_on_signals(server)
+        if options.exit_with_parent:
+            threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
+        server.run(sockets=[listener])
+        database.close()
+    logger.info("stopped")
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+
+def _announce(out: Path, url: str) -> None:
+    address = Address(url=url, pid=os.getpid())
+    write_atomically(_address(out), (address.model_dump_json() + "\n").encode())
+    logger.info("listening on %s, keeping %s", url, out)
+
+
+def _stop_on_signals(server: uvicorn.Server) -> None:
+    # The server raises a signal that stopped it once more when it is done; here that must not end in a death.
+    def stop(number: int, frame: object) -> None:
+        del number, frame
+        server.should_exit = True
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+
+
+def _stop_with_parent(server: uvicorn.Server) -> None:
+    with suppress(OSError):
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
+    server.should_exit = True
+
+
+def _quiet_libraries(debug: bool) -> None:
+    for name in ("uvicorn", "uvicorn.error", "alembic"):
+        logging.getLogger(name).setLevel(logging.DEBUG if debug else logging.WARNING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

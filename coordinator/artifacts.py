@@ -1,0 +1,105 @@
+"""Models as bytes, kept by their digest under `artifacts/blobs`; they are never unpickled here."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+from common.errors import DigestMismatchError, StorageError
+
+
+class Artifacts:
+    """A folder of blobs, each named by the SHA-256 of its content.
+
+    Parameters
+    ----------
+    directory : Path
+        The folder; it is made if it is not there.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def store(self, content: bytes, sha256: str) -> None:
+        """Keep `content`, durably, under its digest; once it returns a loss of power cannot lose it.
+
+        Raises
+        ------
+        DigestMismatchError
+            The content has another digest than the one announced.
+        StorageError
+            The file could not be written.
+        """
+        actual = hashlib.sha256(content).hexdigest()
+        if actual != sha256:
+            problem = f"the artifact of {len(content)} bytes has SHA-256 {actual}, but {sha256} was announced"
+            raise DigestMismatchError(problem, "send it again")
+        path = self._path(sha256)
+        if not self.is_intact(path, sha256):
+            write_atomically(path, content)
+
+    def read(self, sha256: str) -> bytes:
+        """Return the content of a blob.
+
+        Raises
+        ------
+        StorageError
+            It is missing, cannot be read, or is not what its name says.
+        """
+        path = self._path(sha256)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+        if hashlib.sha256(content).hexdigest() != sha256:
+            raise StorageError(f"{path} is damaged: its content has another SHA-256 than its name")
+        return content
+
+    @staticmethod
+    def is_intact(path: Path, sha256: str) -> bool:
+        """Return whether a file is there and has this digest."""
+        try:
+            return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+        except OSError:
+            return False
+
+    def _path(self, sha256: str) -> Path:
+        if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):
+            raise DigestMismatchError(
+                f"{sha256!r} is no SHA-256", "write it as 64 lower-case hexadecimal digits"
+            )
+        return self.directory / sha256
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one, whole, and the new one is on the disk.
+
+    Raises
+    ------
+    StorageError
+        It names the file: disk full, no permission, read-only. The old file is as it was.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(
+            "wb", dir=path.parent, prefix=f".{path.name}.", delete=False
+        ) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        problem = f"{path} cannot be written: {error.strerror or error}"
+        raise StorageError(problem, "free some space or name another out folder") from error

@@ -1,0 +1,75 @@
+"""The coordinator's parts, put together once and handed to every request."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from common.settings import NightSettings
+from coordinator.artifacts import Artifacts
+from coordinator.database import Database
+from coordinator.housekeeping import Housekeeping
+from coordinator.listing import Listing
+from coordinator.queue import Queue
+from coordinator.runs import Runs
+from coordinator.status import Status
+
+
+@dataclass(frozen=True)
+class Parts:
+    """All parts of one coordinator; `loopback` says that only this machine can reach it."""
+
+    database: Database
+    queue: Queue
+    runs: Runs
+    listing: Listing
+    status: Status
+    housekeeping: Housekeeping
+    artifacts: Artifacts
+    token: str
+    loopback: bool
+
+
+def assemble(
+    database: Database, settings: NightSettings, out: Path, token: str, loopback: bool, random: Random
+) -> Parts:
+    """Put the parts together over a database whose schema is up to date."""
+    queue = Queue(database, settings, random)
+    housekeeping = Housekeeping(database, queue, settings, out)
+    status = Status(database, settings, out, program_version(), housekeeping.troubles)
+    housekeeping.eta = status.eta
+    return Parts(
+        database=database,
+        queue=queue,
+        runs=Runs(database),
+        listing=Listing(database, settings),
+        status=status,
+        housekeeping=housekeeping,
+        artifacts=housekeeping.artifacts,
+        token=token,
+        loopback=loopback,
+    )
+
+
+def program_version() -> str:
+    """Return the version of this program, as installed."""
+    try:
+        return version("nighttrain")
+    except PackageNotFoundError:
+        return f"uninstalled on Python {platform.python_version()}"
+
+
+def parts_of(request: Request) -> Parts:
+    """Return the parts of the application that serves a request."""
+    parts = request.app.state.parts
+    assert isinstance(parts, Parts)
+    return parts
+
+
+PartsOf = Annotated[Parts, Depends(parts_of)]

@@ -1,0 +1,276 @@
+"""The whole night in one document: the machine, the run, its end, its trainers, and what to know of them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psutil
+from sqlalchemy import Select, desc, select
+
+from common.host import host_pressure
+from common.jobs import JobKind, JobState
+from common.messages import (
+    EtaView,
+    NightView,
+    Outcome,
+    RunState,
+    RunView,
+    ScoreView,
+    SpeedView,
+    StatusDocument,
+    SystemView,
+)
+from common.report import Scores
+from common.settings import NightSettings
+from coordinator.admission import pressure_words, ranked
+from coordinator.breaker import Gate
+from coordinator.database import Database, Transaction
+from coordinator.eta import estimate
+from coordinator.experience import SURVEY
+from coordinator.night import night_at
+from coordinator.outlook import Outlook, read_outlook
+from coordinator.rows import JOBS, PRESENT_TRAINERS, JobRow, RunRow, TrainerRow, all_of
+from coordinator.tables import attempts, jobs, runs
+from coordinator.views import job_views, run_view, trainer_views
+
+logger = logging.getLogger(__name__)
+
+RECENT_JOBS = 20
+SPEED_JOBS = 50
+ETA_SECONDS = 5.0
+"""For how long an estimate of the end is shown before it is made anew, unless jobs or trainers change."""
+FORGOTTEN_SECONDS = 3600.0
+"""For how long a trainer is shown that is not heard of any more."""
+LITTLE_DISK_BYTES = 2 * 1024**3
+
+
+class Status:
+    """Answers what an operator asks most often.
+
+    Parameters
+    ----------
+    database : Database
+        Where everything is kept.
+    settings : NightSettings
+        Window, thresholds and bounds.
+    out : Path
+        The out folder, whose disk is watched.
+    version : str
+        Version of this program.
+    troubles : callable
+        Returns sentences about what the housekeeping could not do.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: NightSettings,
+        out: Path,
+        version: str,
+        troubles: Callable[[], tuple[str, ...]],
+    ) -> None:
+        self.database = database
+        self.settings = settings
+        self.out = out
+        self.version = version
+        self.troubles = troubles
+        self._estimated: tuple[Any, datetime, EtaView] | None = None
+        self._estimating = threading.Lock()
+        host_pressure()
+
+    def document(self) -> StatusDocument:
+        """Return the night as it is now."""
+        with self.database.read() as tx:
+            row = tx.connection.execute(all_of(runs).order_by(runs.c.id.desc()).limit(1)).first()
+            run = None if row is None else RunRow.of(row)
+            unfinished = run.id if run is not None and run.state is RunState.RUNNING else None
+            outlook = read_outlook(tx.connection, unfinished, tx.now, self.settings)
+            view = None if run is None else run_view(tx, run)
+            night = night_at(self.settings.window, tx.now)
+            eta = self._eta(tx, outlook, view)
+            trainers = self._trainers(tx, outlook)
+            system = self._system()
+            return StatusDocument(
+                time=tx.now,
+                version=self.version,
+                system=system,
+                night=night,
+                run=view,
+                eta=eta,
+                speed=_speed(tx, view),
+                best=_score(tx, view, desc(jobs.c.auc)),
+                last=_score(tx, view, desc(jobs.c.finished)),
+                trainers=tuple(trainer_views(tx, outlook, trainers)),
+                recent_jobs=_recent(tx, view, self.settings),
+                warnings=(
+                    *self._warnings(outlook, view, night, eta, system, _lost(tx, outlook, trainers)),
+                    *self.troubles(),
+                ),
+            )
+
+    def eta(self) -> EtaView:
+        """Return when the run will end."""
+        with self.database.read() as tx:
+            row = tx.connection.execute(all_of(runs).where(runs.c.state == RunState.RUNNING)).first()
+            run = None if row is None else RunRow.of(row)
+            outlook = read_outlook(tx.connection, run.id if run else None, tx.now, self.settings)
+            return self._eta(tx, outlook, None if run is None else run_view(tx, run))
+
+    def _eta(self, tx: Transaction, outlook: Outlook, run: RunView | None) -> EtaView:
+        if run is None or run.state is not RunState.RUNNING:
+            return EtaView(p50=None, p90=None)
+        key = (run.id, run.surveys, run.training, len(outlook.live))
+        with self._estimating:
+            if self._estimated is not None:
+                known, made, eta = self._estimated
+                if known == key and tx.now - made < timedelta(seconds=ETA_SECONDS):
+                    return eta
+            eta = _estimate(tx, outlook)
+            self._estimated = (key, tx.now, eta)
+            return eta
+
+    def _trainers(self, tx: Transaction, outlook: Outlook) -> list[TrainerRow]:
+        live = {trainer.boot_id for trainer in outlook.live}
+        present = [TrainerRow.of(row) for row in tx.connection.execute(PRESENT_TRAINERS)]
+        remembered = tx.now - timedelta(seconds=FORGOTTEN_SECONDS)
+        return [one for one in present if one.boot_id in live or one.last_seen >= remembered]
+
+    def _system(self) -> SystemView:
+        pressure = host_pressure()
+        disk = shutil.disk_usage(self.out)
+        total, available = pressure.memory_total_bytes, pressure.memory_available_bytes
+        return SystemView(
+            cpu_count=psutil.cpu_count() or 1,
+            cpu_ratio=pressure.cpu_ratio,
+            memory_total_bytes=total,
+            memory_available_bytes=available,
+            memory_ratio=(total - available) / total,
+            disk_total_bytes=disk.total,
+            disk_free_bytes=disk.free,
+        )
+
+    def _warnings(
+        self,
+        outlook: Outlook,
+        run: RunView | None,
+        night: NightView,
+        eta: EtaView,
+        system: SystemView,
+        lost: list[TrainerRow],
+    ) -> list[str]:
+        warnings = []
+        if run is not None and run.synthetic:
+            warnings.append(f"run {run.id} trains on synthetic candles")
+        if system.disk_free_bytes < LITTLE_DISK_BYTES:
+            free = system.disk_free_bytes / 1024**3
+            warnings.append(f"only {free:.1f} GB are free on the disk of {self.out}")
+        if run is None or run.state is not RunState.RUNNING:
+            return warnings
+        warnings += _night_warnings(night, eta, run)
+        if not outlook.live:
+            warnings.append("no trainer is alive, so nothing goes on")
+        for trainer in lost:
+            silence = (outlook.now - trainer.last_seen).total_seconds()
+            warnings.append(f"trainer {trainer.name} fell silent {silence:.0f} s ago while it held a job")
+        threshold = self.settings.memory_threshold
+        warnings += [
+            f"{pressure_words(host, threshold)}; no new job is handed out there"
+            for host in outlook.hosts.values()
+            if host.pressed(threshold)
+        ]
+        parked = sorted({one.symbol for one in outlook.candidates if one.gate is Gate.PARKED})
+        warnings += [f"{symbol} is parked, because cell after cell of it failed" for symbol in parked]
+        return warnings
+
+
+def _lost(tx: Transaction, outlook: Outlook, trainers: list[TrainerRow]) -> list[TrainerRow]:
+    # A trainer that was stopped while idle is missed by nobody.
+    live = {trainer.boot_id for trainer in outlook.live}
+    silent = [trainer for trainer in trainers if trainer.boot_id not in live]
+    expired = select(attempts.c.boot_id).where(
+        attempts.c.outcome == Outcome.EXPIRED, attempts.c.boot_id.in_([trainer.boot_id for trainer in silent])
+    )
+    holders = set(tx.connection.execute(expired).scalars())
+    return [trainer for trainer in silent if trainer.boot_id in holders]
+
+
+def _night_warnings(night: NightView, eta: EtaView, run: RunView) -> list[str]:
+    if not night.open:
+        return [
+            f"the night is closed until {night.opens:%Y-%m-%d %H:%M} UTC; {run.training.queued} cells wait"
+        ]
+    if night.closes is None or eta.p50 is None or eta.p90 is None or eta.p90 <= night.closes:
+        return []
+    likely = "will not fit" if eta.p50 > night.closes else "may not fit"
+    ends = f"its end is expected at {eta.p50:%H:%M}, and with 90 % by {eta.p90:%H:%M}"
+    closes = f"the night, which closes at {night.closes:%H:%M} UTC"
+    return [f"the run {likely} into {closes}: {ends}; what is left is carried over"]
+
+
+def _estimate(tx: Transaction, outlook: Outlook) -> EtaView:
+    leased = {lease.job_id: (tx.now - lease.started).total_seconds() for lease in outlook.leases}
+    experience = outlook.experience
+    running = [
+        (experience.seconds(row.timeframe or SURVEY, row.rows), leased[row.id])
+        for row in tx.connection.execute(JOBS.where(jobs.c.id.in_(list(leased))))
+    ]
+    queued = [candidate.seconds for candidate in ranked(outlook.candidates, "", outlook.terms)]
+    seed = len(running) + len(queued)
+    return estimate(running, queued, experience.residuals(), len(outlook.live), tx.now, seed)
+
+
+def _speed(tx: Transaction, run: RunView | None) -> SpeedView:
+    if run is None:
+        return SpeedView(jobs_per_hour=None, rows_per_second=None)
+    query = (
+        select(attempts.c.started, attempts.c.ended, jobs.c.rows)
+        .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
+        .where(jobs.c.run_id == run.id, jobs.c.kind == JobKind.TRAINING)
+        .where(attempts.c.outcome == Outcome.SUCCEEDED)
+        .order_by(attempts.c.ended.desc())
+        .limit(SPEED_JOBS)
+    )
+    found = tx.connection.execute(query).all()
+    if not found:
+        return SpeedView(jobs_per_hour=None, rows_per_second=None)
+    span = max(row.ended for row in found) - min(row.started for row in found)
+    seconds = max(span.total_seconds(), 1e-3)
+    return SpeedView(
+        jobs_per_hour=len(found) / seconds * 3600, rows_per_second=sum(row.rows for row in found) / seconds
+    )
+
+
+def _score(tx: Transaction, run: RunView | None, order: Any) -> ScoreView | None:
+    if run is None:
+        return None
+    query: Select[Any] = JOBS.where(jobs.c.run_id == run.id, jobs.c.auc.is_not(None)).order_by(
+        order, jobs.c.ordinal
+    )
+    row = tx.connection.execute(query.limit(1)).first()
+    if row is None:
+        return None
+    return ScoreView(
+        job_id=row.id,
+        symbol=row.symbol,
+        timeframe=row.timeframe,
+        horizon=row.horizon,
+        scores=Scores.model_validate_json(row.scores),
+        p_value=row.p_value,
+        finished=row.finished,
+    )
+
+
+def _recent(tx: Transaction, run: RunView | None, settings: NightSettings) -> tuple[Any, ...]:
+    if run is None:
+        return ()
+    touched = JOBS.where(
+        jobs.c.run_id == run.id, jobs.c.started.is_not(None) | (jobs.c.state != JobState.QUEUED)
+    )
+    query = touched.order_by(jobs.c.changed.desc(), jobs.c.id.desc()).limit(RECENT_JOBS)
+    return tuple(job_views(tx, [JobRow.of(row) for row in tx.connection.execute(query)], settings))

@@ -1,0 +1,196 @@
+"""What trainers call: register, claim, and everything below a lease. Each path is one method of the queue."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Header, Path, Request, Response
+
+from common.errors import (
+    ConflictError,
+    DigestMismatchError,
+    InvalidRequestError,
+    NotFoundError,
+    StaleLeaseError,
+    StorageError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from common.messages import (
+    REASON_HEADER,
+    SHA256_HEADER,
+    ClaimRequest,
+    Failure,
+    FailureAnswer,
+    Finish,
+    Grant,
+    NoWork,
+    Release,
+    Renewal,
+    RenewalAnswer,
+    TrainerHello,
+    Welcome,
+)
+from common.report import Checkpoint
+from coordinator.access import may_write
+from coordinator.admission import Refusal
+from coordinator.parts import PartsOf
+from coordinator.problems import answers
+
+RETRY_AFTER_SECONDS = {NoWork.NIGHT_CLOSED: 5, NoWork.MEMORY_PRESSURE: 2}
+"""When to ask again, by the reason; one second where nothing is said."""
+
+_ALWAYS = (UnauthorizedError, InvalidRequestError, TooLargeError, UnavailableError, StorageError)
+_ON_LEASE = (*_ALWAYS, StaleLeaseError)
+
+router = APIRouter(prefix="/api", tags=["trainers"], dependencies=[Depends(may_write)])
+Lease = Annotated[
+    str, Path(description="The lease's id, from the grant.", examples=["5f3c0c6f9d8e4b0fa1b2c3d4e5f60718"])
+]
+
+
+def _example(summary: str, **value: Any) -> Any:
+    return Body(openapi_examples={"example": {"summary": summary, "value": value}})
+
+
+@router.post("/trainers", summary="Register a trainer process", responses=answers(*_ALWAYS, ConflictError))
+def register(
+    hello: Annotated[
+        TrainerHello,
+        _example(
+            "a trainer on a laptop",
+            name="trainer-1",
+            boot_id="0c6f",
+            host="e2b1",
+            limit_kind="agent",
+            memory_limit_bytes=2147483648,
+            version="0.1.0",
+        ),
+    ],
+    parts: PartsOf,
+) -> Welcome:
+    """Introduce a trainer; leases that an earlier process of its name still holds are taken back at once."""
+    return parts.queue.register(hello)
+
+
+@router.post(
+    "/claims",
+    summary="Ask for a job",
+    response_model=Grant,
+    responses=answers(*_ALWAYS, NotFoundError, ConflictError)
+    | {
+        204: {
+            "description": "No job now.",
+            "headers": {
+                REASON_HEADER: {
+                    "description": "Why.",
+                    "schema": {"enum": [reason.value for reason in NoWork]},
+                },
+                "Retry-After": {
+                    "description": "Seconds until it is worth asking again.",
+                    "schema": {"type": "integer"},
+                },
+            },
+        }
+    },
+)
+def claim(
+    claimed: Annotated[
+        ClaimRequest,
+        _example(
+            "a trainer that last had BTCUSDT",
+            boot_id="0c6f",
+            pressure={
+                "memory_total_bytes": 17179869184,
+                "memory_available_bytes": 8589934592,
+                "cpu_ratio": 0.5,
+            },
+            last_symbol="BTCUSDT",
+        ),
+    ],
+    parts: PartsOf,
+) -> Any:
+    """Get a lease on the best job that fits, or 204 with the reason why there is none.
+
+    Asked again by a trainer that holds a lease, the answer is the same grant: the first one was lost.
+    """
+    decision = parts.queue.claim(claimed)
+    if not isinstance(decision, Refusal):
+        return decision
+    retry = RETRY_AFTER_SECONDS.get(decision.reason, 1)
+    return Response(status_code=204, headers={REASON_HEADER: decision.reason, "Retry-After": str(retry)})
+
+
+@router.post("/leases/{lease}/renewals", summary="Keep a lease alive", responses=answers(*_ON_LEASE))
+def renew(lease: Lease, renewal: Renewal, parts: PartsOf) -> RenewalAnswer:
+    """Say how far the job is; the answer says whether to go on, to give it back, or to drop it."""
+    return parts.queue.renew(lease, renewal)
+
+
+@router.put(
+    "/leases/{lease}/checkpoint",
+    summary="Save finished folds",
+    status_code=204,
+    responses=answers(*_ON_LEASE),
+)
+def save_checkpoint(lease: Lease, checkpoint: Checkpoint, parts: PartsOf) -> None:
+    """Keep the finished folds for whoever tries the job next."""
+    parts.queue.save_checkpoint(lease, checkpoint)
+
+
+async def octets(request: Request) -> bytes:
+    """Return the body as it is; its size was limited before."""
+    return await request.body()
+
+
+@router.put(
+    "/leases/{lease}/artifact",
+    summary="Upload a model",
+    status_code=204,
+    responses=answers(*_ON_LEASE, DigestMismatchError),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+def upload_artifact(
+    lease: Lease,
+    content: Annotated[bytes, Depends(octets)],
+    sha256: Annotated[str, Header(alias=SHA256_HEADER, description="SHA-256 of the body, in hexadecimal.")],
+    parts: PartsOf,
+) -> None:
+    """Store the .pkl of a training job under its digest; it is never unpickled here."""
+    parts.queue.assert_held(lease)
+    parts.artifacts.store(content, sha256)
+    parts.queue.attach_artifact(lease, sha256, len(content))
+
+
+@router.post(
+    "/leases/{lease}/finish",
+    summary="Hand in a result",
+    status_code=204,
+    responses=answers(*_ON_LEASE, DigestMismatchError),
+)
+def finish(lease: Lease, finished: Finish, parts: PartsOf) -> None:
+    """End a job with its result; a training job needs its artifact uploaded before."""
+    parts.queue.finish(lease, finished)
+    parts.housekeeping.wake()
+
+
+@router.post("/leases/{lease}/failure", summary="Say why an attempt failed", responses=answers(*_ON_LEASE))
+def fail(lease: Lease, failure: Failure, parts: PartsOf) -> FailureAnswer:
+    """End an attempt without a result; the answer says what becomes of the job."""
+    answer = parts.queue.fail(lease, failure)
+    parts.housekeeping.wake()
+    return answer
+
+
+@router.post(
+    "/leases/{lease}/release", summary="Give a job back", status_code=204, responses=answers(*_ON_LEASE)
+)
+def release(lease: Lease, released: Release, parts: PartsOf) -> None:
+    """Give a job back unharmed and free of charge."""
+    parts.queue.release(lease, released)

@@ -1,0 +1,200 @@
+"""Rows as operators see them: runs, jobs with the reason why they wait, attempts and trainers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from sqlalchemy import func, select
+
+from common.jobs import JobKind, JobState
+from common.messages import (
+    AttemptView,
+    GridConfig,
+    JobCounts,
+    JobView,
+    Outcome,
+    Progress,
+    RunView,
+    TrainerState,
+    TrainerView,
+)
+from common.report import Scores
+from common.settings import NightSettings
+from coordinator.admission import Candidate, obstacle_of, pressure_words, ranked, wait_of
+from coordinator.database import Transaction
+from coordinator.night import night_at
+from coordinator.outlook import Outlook, read_outlook
+from coordinator.rows import AttemptRow, JobRow, RunRow, TrainerRow, all_of
+from coordinator.tables import attempts, jobs
+
+
+def counts_of(tx: Transaction, run_id: int) -> dict[JobKind, JobCounts]:
+    """Return a run's jobs by state, for each kind."""
+    query = (
+        select(jobs.c.kind, jobs.c.state, func.count())
+        .where(jobs.c.run_id == run_id)
+        .group_by(jobs.c.kind, jobs.c.state)
+    )
+    found: dict[str, dict[str, int]] = {kind: {} for kind in JobKind}
+    for kind, state, count in tx.connection.execute(query):
+        found[kind][state] = count
+    return {kind: JobCounts(**found[kind]) for kind in JobKind}
+
+
+def run_view(tx: Transaction, run: RunRow) -> RunView:
+    """Return a run and how far it is."""
+    counts = counts_of(tx, run.id)
+    training = counts[JobKind.TRAINING]
+    promoted = select(func.count()).where(jobs.c.run_id == run.id, jobs.c.promoted)
+    return RunView(
+        id=run.id,
+        state=run.state,
+        config=GridConfig.model_validate_json(run.config),
+        synthetic=run.synthetic,
+        created=run.created,
+        finished=run.finished,
+        surveys=counts[JobKind.SURVEY],
+        training=training,
+        progress_ratio=training.final / training.total,
+        promoted=tx.connection.execute(promoted).scalar_one(),
+        results_path=run.results_path,
+    )
+
+
+def attempts_of(tx: Transaction, job_ids: Sequence[int]) -> dict[int, list[AttemptRow]]:
+    """Return the attempts of some jobs in order, by job."""
+    found: dict[int, list[AttemptRow]] = {job_id: [] for job_id in job_ids}
+    query = all_of(attempts).where(attempts.c.job_id.in_(job_ids)).order_by(attempts.c.id)
+    for row in tx.connection.execute(query):
+        found[row.job_id].append(AttemptRow.of(row))
+    return found
+
+
+def attempt_view(attempt: AttemptRow) -> AttemptView:
+    """Return an attempt as it is shown; a running one is charged until it turns out to be free."""
+    return AttemptView(
+        number=attempt.number,
+        trainer=attempt.trainer,
+        host=attempt.host,
+        outcome=attempt.outcome,
+        cause=attempt.cause,
+        charged=attempt.charged,
+        message=attempt.message,
+        evidence=attempt.evidence,
+        started=attempt.started,
+        ended=attempt.ended,
+        seconds=attempt.seconds,
+        peak_memory_bytes=attempt.peak_memory_bytes,
+        memory_limit_bytes=attempt.memory_limit_bytes,
+    )
+
+
+def job_views(tx: Transaction, found: Sequence[JobRow], settings: NightSettings) -> list[JobView]:
+    """Return jobs at a glance; the queued ones say why they wait."""
+    history = attempts_of(tx, [job.id for job in found])
+    waits: dict[int, str] = {}
+    for run_id in {job.run_id for job in found if job.state is JobState.QUEUED}:
+        waits |= waits_of(read_outlook(tx.connection, run_id, tx.now, settings))
+    return [job_view(job, history[job.id], waits.get(job.id, "")) for job in found]
+
+
+def job_view(job: JobRow, history: Sequence[AttemptRow], waits: str) -> JobView:
+    """Return one job at a glance, from its attempts and the words why it waits."""
+    last = history[-1] if history else None
+    return JobView(
+        id=job.id,
+        run_id=job.run_id,
+        kind=job.kind,
+        symbol=job.symbol,
+        timeframe=job.timeframe,
+        horizon=job.horizon,
+        state=job.state,
+        cause=job.cause,
+        message=job.message,
+        waits=waits,
+        rows=job.rows,
+        attempts=len(history),
+        trainer=last.trainer if last else "",
+        progress=progress_of(last) if last and job.state is JobState.LEASED else None,
+        created=job.created,
+        started=job.started,
+        finished=job.finished,
+        seconds=last.seconds if last else None,
+        peak_memory_bytes=last.peak_memory_bytes if last else None,
+        scores=Scores.model_validate_json(job.scores) if job.scores else None,
+        p_value=job.p_value,
+        promoted=job.promoted,
+        reasons=tuple(json.loads(job.reasons)),
+    )
+
+
+def progress_of(attempt: AttemptRow) -> Progress | None:
+    """Return what was last told of an attempt."""
+    return Progress.model_validate_json(attempt.progress) if attempt.progress else None
+
+
+def waits_of(outlook: Outlook) -> dict[int, str]:
+    """Return in words why each queued job has not been handed out yet."""
+    night = night_at(outlook.settings.window, outlook.now)
+    closed = f"the night is closed until {night.opens:%Y-%m-%d %H:%M} UTC" if not night.open else ""
+    ahead = 0
+    words = {}
+    for candidate in ranked(outlook.candidates, "", outlook.terms):
+        obstacle = wait_of(candidate, outlook.now)
+        words[candidate.job_id] = closed or (
+            obstacle.words if obstacle else _seatless(candidate, outlook, ahead)
+        )
+        ahead += obstacle is None
+    return words
+
+
+def trainer_views(tx: Transaction, outlook: Outlook, trainers: Sequence[TrainerRow]) -> list[TrainerView]:
+    """Return trainers with what they are doing."""
+    leases = {lease.boot_id: lease for lease in outlook.leases}
+    leased = [lease.job_id for lease in outlook.leases]
+    names = {
+        row.id: JobRow.of(row).name
+        for row in tx.connection.execute(all_of(jobs).where(jobs.c.id.in_(leased)))
+    }
+    query = (
+        select(attempts.c.boot_id, func.count())
+        .where(attempts.c.outcome == Outcome.SUCCEEDED)
+        .where(attempts.c.boot_id.in_([trainer.boot_id for trainer in trainers]))
+        .group_by(attempts.c.boot_id)
+    )
+    finished: dict[str, int] = dict(tx.connection.execute(query).tuples().all())
+    live = {trainer.boot_id for trainer in outlook.live}
+    views = []
+    for trainer in trainers:
+        lease = leases.get(trainer.boot_id)
+        idle = TrainerState.IDLE if trainer.boot_id in live else TrainerState.LOST
+        views.append(
+            TrainerView(
+                name=trainer.name,
+                host=trainer.host,
+                state=TrainerState.WORKING if lease else idle,
+                job_id=lease.job_id if lease else None,
+                job=names[lease.job_id] if lease else "",
+                progress=progress_of(lease) if lease else None,
+                note=trainer.note if not lease else "",
+                limit_kind=trainer.limit_kind,
+                memory_limit_bytes=trainer.memory_limit_bytes,
+                jobs_finished=finished.get(trainer.boot_id, 0),
+                last_seen=max(trainer.last_seen, lease.renewed) if lease else trainer.last_seen,
+            )
+        )
+    return views
+
+
+def _seatless(candidate: Candidate, outlook: Outlook, ahead: int) -> str:
+    if not outlook.live:
+        return "no trainer is alive"
+    terms = outlook.terms
+    if all(host.pressed(terms.threshold) for host in outlook.hosts.values()):
+        return "; ".join(pressure_words(host, terms.threshold) for host in outlook.hosts.values())
+    obstacles = [obstacle_of(candidate, outlook.seat(trainer, ""), terms) for trainer in outlook.live]
+    refusals = [obstacle.words for obstacle in obstacles if obstacle is not None]
+    if len(refusals) == len(obstacles):
+        return refusals[0]
+    return f"it waits for a free trainer; {ahead} jobs are ahead of it"
