@@ -17,7 +17,8 @@ CONCEALED = "[concealed]"
 
 _SECRETS: set[str] = set()
 _CREDENTIALS = re.compile(
-    r"""(authorization['"]?\s*[:=,]\s*b?['"]?(?:(?:bearer|basic)\s+)?|bearer\s+)(?!\[concealed\])[^\s'",)\]}]+""",
+    r"""(\bauthorization\b['"]?\s*[:=,]\s*(?:b?['"])?(?:(?:bearer|basic)\s+)?)(?!\[concealed)[^\s'",)\]}]+"""
+    r"""|(\bbearer\s+)(?!\[concealed)[^\s'",)\]}]{8,}""",
     re.IGNORECASE,
 )
 _CHATTY = ("httpx", "httpcore", "asyncio", "urllib3")
@@ -94,4 +95,4 @@ def concealed(text: str) -> str:
     """Return `text` with every known secret and every credential header blotted out."""
     for secret in _SECRETS:
         text = text.replace(secret, CONCEALED)
-    return _CREDENTIALS.sub(rf"\g<1>{CONCEALED}", text)
+    return _CREDENTIALS.sub(lambda found: f"{found[1] or found[2]}{CONCEALED}", text)
