@@ -228,7 +228,7 @@ def _unusable(candles: Candles, plan: Sequence[Block]) -> DataError:
 
 
 def _append(file: BinaryIO, digest: Any, array: np.ndarray[Any, Any]) -> None:
-    view = np.ascontiguousarray(array).data.cast("B")
+    view = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
     digest.update(view)
     file.write(view)
 
@@ -257,7 +257,7 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
             digest=str(header["sha256"]),
             path=path,
         )
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError):
         return None
 
 

@@ -27,8 +27,9 @@ from trainer.candles import FloatArray
 from trainer.design_matrix import CHUNK_ROWS, DesignMatrix, aligned
 from trainer.models import LogisticModel, logistic, probabilities, unstandardised
 
-TOLERANCE = 1e-6
-"""A fit is done when no coefficient would change further by more than this share of the largest."""
+RELATIVE_TOLERANCE = 1e-6
+ABSOLUTE_TOLERANCE = 2e-9
+"""A fit is done when every coefficient's way to go is below both: a share of the largest one, and log odds."""
 
 SLOW = 0.25
 """Contraction of the decrement from step to step above which the Hessian is computed exactly."""
@@ -139,7 +140,7 @@ def fit_path(
     Returns
     -------
     LogisticPath
-        Coefficients within a relative `TOLERANCE` of the optimum (of the largest one).
+        Coefficients within the tolerances of the optimum; exactly 0 for constants.
 
     Raises
     ------
@@ -167,7 +168,8 @@ def fit_path(
         for descent, gradient, curvature in zip(moving, gradients, curvatures, strict=True):
             descent.advance(gradient, float(curvature), bound, rows)
     thetas = np.stack([descent.theta for descent in descents])
-    return LogisticPath(means, scales, thetas[:, 1:], thetas[:, 0], passes)
+    coefficients = np.where(np.diag(correlation) > 0.0, thetas[:, 1:], 0.0)
+    return LogisticPath(means, scales, coefficients, thetas[:, 0], passes)
 
 
 class _Descent:
@@ -199,7 +201,8 @@ class _Descent:
         self._step, self.decrement = step, decrement
         still_to_go = min(contraction / (1.0 - contraction), 1.0) if contraction < 1.0 else 1.0
         size = float(np.abs(self.theta[1:]).max(initial=0.0)) + 1e-3
-        self.done = bool(np.abs(step).max() * still_to_go <= TOLERANCE * size)
+        error = float(np.abs(step).max()) * still_to_go
+        self.done = error <= min(RELATIVE_TOLERANCE * size, ABSOLUTE_TOLERANCE)
 
     def _solve(self, gradient: FloatArray, curvature: float, bound: _Bound) -> tuple[FloatArray, float]:
         if self._hessian is None:
