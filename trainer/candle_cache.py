@@ -20,6 +20,9 @@ from trainer.whole_file import whole_file
 
 FORMAT = "nighttrain.candles/1"
 HEAD_BYTES = 4096
+CACHE_TAG = (
+    b"Signature: 8a477f597d28d172789f06886806bc55\n# Nighttrain's cache of candles; it can be removed.\n"
+)
 
 
 def open_candles(cache_dir: Path, symbol: str, timeframe: str, digest: str) -> Candles | None:
@@ -79,6 +82,7 @@ def store_candles(cache_dir: Path, candles: Candles) -> None:
         "digest": candles.digest,
     }
 
+    _tag(cache_dir / "candles")
     with whole_file(_series_path(cache_dir, candles.symbol, candles.timeframe, candles.digest)) as file:
         file.write(json.dumps(head, sort_keys=True).encode().ljust(HEAD_BYTES))
         for name, column in candles.columns.items():
@@ -108,6 +112,14 @@ def store_report(cache_dir: Path, key: str, report: SurveyReport) -> None:
 def candle_folder(cache_dir: Path, symbol: str) -> Path:
     """Return the folder of one symbol within the cache."""
     return cache_dir / "candles" / symbol
+
+
+def _tag(folder: Path) -> None:
+    # So that backups leave the cache out, and a search for candles does too. See https://bford.info/cachedir/
+    path = folder / "CACHEDIR.TAG"
+    if not path.exists():
+        with whole_file(path) as file:
+            file.write(CACHE_TAG)
 
 
 def _series_path(cache_dir: Path, symbol: str, timeframe: str, digest: str) -> Path:

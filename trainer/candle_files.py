@@ -31,6 +31,11 @@ SYNTHETIC_KEY = b"nighttrain.synthetic"
 ZIP_MAGIC, GZIP_MAGIC, PARQUET_MAGIC = b"PK\x03\x04", b"\x1f\x8b", b"PAR1"
 ARROW_FILE_MAGICS, ARROW_STREAM_MAGIC = (b"ARROW1", b"FEA1"), b"\xff\xff\xff\xff"
 
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+"""What `zipfile` raises for an archive that is cut, damaged, encrypted or packed in an unknown way."""
+
+DAMAGED_ARROW = (pa.ArrowException, OSError, ValueError)
+
 
 @dataclass(frozen=True)
 class Source:
@@ -104,7 +109,7 @@ def _members(file: SourceFile, symbol: str) -> list[tuple[str, Callable[[], byte
         return [(file.relative, lambda: content)]
     try:
         archive = zipfile.ZipFile(io.BytesIO(content))
-    except zipfile.BadZipFile as error:
+    except DAMAGED_ZIP as error:
         raise UnreadableError(
             "its ZIP directory is missing or damaged, so the file was probably cut", "cut_file"
         ) from error
@@ -128,12 +133,9 @@ def _unpacker(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], 
     def unpack() -> bytes:
         try:
             return archive.read(entry)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise UnreadableError(f"its member {entry.filename} is damaged: {first_line(error)}") from error
-        except (RuntimeError, NotImplementedError) as error:
-            raise UnreadableError(
-                f"its member {entry.filename} cannot be unpacked: {first_line(error)}"
-            ) from error
+        except DAMAGED_ZIP as error:
+            why = f"its member {entry.filename} cannot be unpacked: {first_line(error)}"
+            raise UnreadableError(why) from error
 
     return unpack
 
@@ -177,7 +179,7 @@ def _from_arrow(content: bytes) -> _Content:
             )
             schema = table.schema
             places = columns_by_name(schema.names)
-    except (pa.ArrowException, OSError) as error:
+    except DAMAGED_ARROW as error:
         raise UnreadableError(
             f"it is no whole {kind} file, so it was probably cut: {first_line(error)}", "cut_file"
         ) from error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,6 +26,9 @@ QUOTES = (
 
 COMPANIONS = (".checksum", ".sha256", ".md5", ".part", ".tmp", ".crdownload")
 """Endings of files that lie beside candles and hold none."""
+
+NOT_SOURCES = frozenset({"CACHEDIR.TAG", "nighttrain.db"})
+"""A file of this name says that its folder is a cache or the out folder of a night, and holds no sources."""
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _TIMEFRAME = re.compile(r"(?<![A-Za-z0-9])(\d{1,4})(min|[smhdwM])(?![A-Za-z0-9])")
@@ -48,7 +52,8 @@ def source_files(data_dir: Path, symbol: str) -> list[SourceFile]:
     Parameters
     ----------
     data_dir : Path
-        Searched with all its folders; names that begin with a dot are passed over.
+        Searched with all its folders; passed over are names that begin with a dot, and within it caches and
+        the out folders of nights.
     symbol : str
         Canonical spelling.
 
@@ -123,12 +128,20 @@ def _walk(data_dir: Path) -> Iterator[SourceFile]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
+        if NOT_SOURCES.intersection(names) and Path(folder) != data_dir:
+            folders.clear()
+            continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in names:
             path = Path(folder, name)
-            if name.startswith(".") or name.lower().endswith(COMPANIONS) or not path.is_file():
+            if name.startswith(".") or name.lower().endswith(COMPANIONS):
                 continue
-            status = path.stat()
+            try:
+                status = path.stat()
+            except FileNotFoundError:  # a dangling link, or gone since the folder was listed
+                continue
+            if not stat.S_ISREG(status.st_mode):
+                continue
             relative = path.relative_to(data_dir).as_posix()
             yield SourceFile(path, relative, status.st_size, status.st_mtime_ns)
 

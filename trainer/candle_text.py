@@ -57,6 +57,9 @@ def read_csv(content: bytes) -> CsvTable:
     UnreadableError
         It is no table of candles.
     """
+    if not content.isascii():
+        # A damaged byte must cost its own field or line only, and not the file.
+        content = content.decode("utf-8", errors="replace").encode()
     layout = _layout(content)
     bad: list[csv.InvalidRow] = []
     try:

@@ -184,8 +184,8 @@ def _gaps(timeframe: str, bars: Bars, interval: int, missing: int, expected: int
 def _completeness(finer: str, policy: SurveyPolicy) -> str:
     if policy.max_bar_missing_share:
         share = findings.percent(policy.max_bar_missing_share)
-        return f"a bar may lack {share} of its {finer} candles (max_bar_missing_share)"
-    return f"a bar needs all its {finer} candles (max_bar_missing_share is 0)"
+        return f"a bar may lack {share} of its {finer} candles, as max_bar_missing_share says"
+    return f"a bar needs all its {finer} candles, as max_bar_missing_share is 0"
 
 
 def _span(bars: Bars, interval: int) -> Span:

@@ -1,0 +1,120 @@
+import errno
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from common.errors import StorageError
+from trainer.whole_file import STALE_SECONDS, sweep, whole_file
+
+
+def names(folder):
+    return sorted(entry.name for entry in folder.iterdir())
+
+
+def test_a_file_appears_when_it_is_complete_and_not_before(tmp_path):
+    path = tmp_path / "deep" / "file"
+    with whole_file(path) as file:
+        file.write(b"half")
+        file.flush()
+        assert not path.exists()
+        file.write(b" and half")
+    assert path.read_bytes() == b"half and half"
+    assert names(path.parent) == ["file"]
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    with pytest.raises(ZeroDivisionError), whole_file(path) as file:
+        file.write(b"new")
+        raise ZeroDivisionError
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_a_full_disk_is_a_storage_error_that_names_the_file(tmp_path):
+    path = tmp_path / "file"
+    with pytest.raises(StorageError) as error, whole_file(path):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert error.value.detail == f"{path}: cannot be written: No space left on device"
+    assert names(tmp_path) == []
+
+
+def test_a_full_disk_is_met_for_real(tmp_path):
+    # /dev/full refuses every byte; the file that is written is a link to it.
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    script = (
+        "import sys, os; from pathlib import Path; import trainer.whole_file as whole\n"
+        "opened = Path.open\n"
+        "Path.open = lambda path, mode: opened(Path('/dev/full'), 'wb')\n"
+        "with whole.whole_file(Path(sys.argv[1])) as file: file.write(b'x' * 100000)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, tmp_path / "file"], capture_output=True, text=True)
+    assert "StorageError" in done.stderr.splitlines()[-1]
+    assert f"{tmp_path / 'file'}: cannot be written: No space left on device" in done.stderr
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path):
+    (tmp_path / "taken").write_bytes(b"")
+    with (
+        pytest.raises(StorageError, match="taken/file: cannot be written"),
+        whole_file(tmp_path / "taken" / "file"),
+    ):
+        pass
+
+
+def test_a_killed_writer_leaves_the_old_file_and_is_swept_later(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    script = (
+        "import sys, os, signal; from pathlib import Path; from trainer.whole_file import whole_file\n"
+        "with whole_file(Path(sys.argv[1])) as file:\n"
+        "    file.write(b'new'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script, path])
+    assert done.returncode == -signal.SIGKILL
+    assert path.read_bytes() == b"old"
+    assert len(names(tmp_path)) == 2
+    left = next(entry for entry in tmp_path.iterdir() if entry != path)
+    written = left.stat().st_mtime
+    assert sweep(tmp_path, now=lambda: written + STALE_SECONDS) == 0
+    assert sweep(tmp_path, now=lambda: written + STALE_SECONDS + 1) == 1
+    assert names(tmp_path) == ["file"]
+
+
+def test_writers_of_one_file_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / "file"
+    contents = [bytes([letter]) * 100_000 for letter in b"abcdefgh"]
+    start = threading.Barrier(len(contents))
+
+    def write(content):
+        start.wait(timeout=10)
+        for _ in range(5):
+            with whole_file(path) as file:
+                file.write(content[:50_000])
+                file.write(content[50_000:])
+            assert path.read_bytes() in contents
+
+    errors = []
+    monitored = [threading.Thread(target=_caught, args=(write, content, errors)) for content in contents]
+    for thread in monitored:
+        thread.start()
+    for thread in monitored:
+        thread.join(timeout=30)
+    assert errors == []
+    assert path.read_bytes() in contents
+    assert names(tmp_path) == ["file"]
+
+
+def _caught(work, content, errors):
+    try:
+        work(content)
+    except BaseException as error:
+        errors.append(error)
