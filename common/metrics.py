@@ -26,7 +26,7 @@ HORIZON = Label("horizon", bound="the horizons of the current run")
 CELL = (SYMBOL, TIMEFRAME, HORIZON)
 KIND = Label("kind", tuple(JobKind))
 CACHE = Label("cache", ("candles", "features"))
-TRAINER = Label("trainer", bound="the trainers that are known: live ones, and silent ones for an hour")
+TRAINER = Label("trainer", bound="the trainers that are known: live ones, and lost ones for an hour")
 FINAL_CAUSE = Label("cause", tuple(cause for cause in Cause if cause not in FREE_CAUSES))
 ENDED = Label("outcome", tuple(outcome for outcome in Outcome if outcome is not Outcome.RUNNING))
 
@@ -164,12 +164,12 @@ ADMISSION_REFUSALS = _counted(
 
 TRAINERS = _fact(
     "nighttrain_trainers",
-    "Trainers by what they are doing; one that said goodbye, or is silent for an hour, is left out.",
+    "Trainers by what they are doing; lost are those that fell silent while they held a job, for an hour.",
     (Label("state", tuple(TrainerState)),),
 )
 TRAINER_LAST_SEEN = _fact(
     "nighttrain_trainer_last_seen_timestamp_seconds",
-    "When a trainer was last heard of; one that said goodbye, or is silent for an hour, is left out.",
+    "When a trainer was last heard of: live ones, and lost ones for an hour.",
     (TRAINER,),
 )
 TRAINER_STARTS = _fact(

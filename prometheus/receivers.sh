@@ -14,7 +14,7 @@ DISCORD_WEBHOOK_URL WEBHOOK_URL WEBHOOK_TOKEN"
 for key in $keys; do eval "$key="; done
 
 refuse() {
-  echo "$settings: $1" >&2
+  printf '%s: %s\n' "$settings" "$1" >&2
   exit 2
 }
 
@@ -58,10 +58,14 @@ quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/''/g")"; }
 receivers() {
   if filled WEBHOOK_URL; then
     must_match WEBHOOK_URL '^https?://[^ ]+$' "a URL that begins with http:// or https://"
-    echo "      - url: $(quoted "$WEBHOOK_URL")"
-    echo "        send_resolved: true"
+    cat <<YAML
+      - url: $(quoted "$WEBHOOK_URL")
+        send_resolved: true
+YAML
     if filled WEBHOOK_TOKEN; then
-      echo "        http_config: {authorization: {type: Bearer, credentials: $(quoted "$WEBHOOK_TOKEN")}}"
+      cat <<YAML
+        http_config: {authorization: {type: Bearer, credentials: $(quoted "$WEBHOOK_TOKEN")}}
+YAML
     fi
   elif filled WEBHOOK_TOKEN; then
     refuse "WEBHOOK_TOKEN is set, so WEBHOOK_URL must be set too"
@@ -81,8 +85,10 @@ receivers() {
         text: '{{ template "nighttrain.text" . }}'
 YAML
     if filled SMTP_USER SMTP_PASSWORD; then
-      echo "        auth_username: $(quoted "$SMTP_USER")"
-      echo "        auth_password: $(quoted "$SMTP_PASSWORD")"
+      cat <<YAML
+        auth_username: $(quoted "$SMTP_USER")
+        auth_password: $(quoted "$SMTP_PASSWORD")
+YAML
     fi
   elif [ -n "$SMTP_USER$SMTP_PASSWORD" ]; then
     refuse "SMTP_USER or SMTP_PASSWORD is set, so SMTP_HOST SMTP_FROM SMTP_TO must be set too"
