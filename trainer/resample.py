@@ -46,7 +46,7 @@ def resampled(
     ends = np.concatenate([starts[1:], [len(bars)]])
     due = target_ms // source_ms
     missing = due - (ends - starts)
-    # The small constant keeps a share such as 0.1 of 60 from losing its sixth bar to rounding.
+    # The small constant keeps a share such as 0.175 of 1440 from losing its last bar to rounding.
     kept = missing <= np.floor(max_missing_share * due + 1e-9)
     kept[-1] &= bars.open_time[-1] + source_ms == (bins[-1] + 1) * target_ms
 

@@ -62,6 +62,12 @@ def test_a_share_is_met_exactly_at_its_edge():
     assert len(resampled(fine, MINUTE, 3_600_000, 0.1)[0]) == 1
 
 
+def test_a_share_that_binary_numbers_miss_is_met_all_the_same():
+    # 0.175 of 1440 is 252, but 0.175 * 1440 is a little less in floating point.
+    day = bars(rows_of(candles(1440), np.r_[252:1440]))
+    assert len(resampled(day, MINUTE, 86_400_000, 0.175)[0]) == 1
+
+
 def test_quote_volume_is_summed_and_estimated_where_a_bar_lacks_it():
     columns = candles(5)
     quote = np.array([100.0, np.nan, 100.0, 100.0, 100.0])

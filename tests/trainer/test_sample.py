@@ -39,6 +39,11 @@ def test_a_sample_is_always_the_same_and_depends_on_its_seed(tmp_path):
     assert other[0].read_bytes() != second[0].read_bytes()
 
 
+def test_symbols_move_independently(noise, planted):
+    signs = np.sign(returns(noise)), np.sign(returns(planted))
+    assert abs((signs[0] * signs[1]).mean()) < 4 / np.sqrt(len(signs[0]))
+
+
 def test_the_files_are_surveyed_without_a_finding_as_synthetic(tmp_path):
     seen = []
     paths = write_sample(tmp_path, ["BTCUSDT", "XRPUSDT"], 20, 7, lambda *step: seen.append(step))
