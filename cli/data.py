@@ -6,8 +6,6 @@ import argparse
 import sys
 from pathlib import Path
 
-from trainer.sample import write_sample
-
 from common.settings import load
 
 
@@ -27,6 +25,8 @@ def sample(arguments: argparse.Namespace) -> int:
 
 def make_sample(directory: Path, symbols: tuple[str, ...], days: int, seed: int) -> None:
     """Write the sample to `directory`, saying on stderr how far it is."""
+    # Here and not above: a run that has candles would wait a second for the numeric stack, and not use it.
+    from trainer.sample import write_sample
 
     def say(stage: str, done: int, total: int) -> None:
         del stage
