@@ -25,8 +25,8 @@ class Finding(Frozen):
     """One kind of defect that a survey found in one series.
 
     `defect` is a slug such as ``gap`` or ``duplicate_equal``; `action` is what was done (``kept``,
-    ``dropped``, ``sorted``, ``refused``, ``reported``); `first` tells the first place (a time or a file),
-    `detail` says it in words.
+    ``dropped``, ``sorted``, ``resampled``, ``refused``, ``reported``); `first` tells the first place (a time
+    or a file), `detail` says it in words.
     """
 
     defect: str
@@ -40,9 +40,9 @@ class Finding(Frozen):
 class SeriesReport(Frozen):
     """What a survey says of one timeframe of a symbol.
 
-    `refusal` is empty where the series can be trained on. `source` is ``native`` or ``resampled from 1m``.
-    `rows` are bars. `quote_volume_per_day` is in the quote currency (volume x close where the source has
-    none).
+    `refusal` is empty where the series can be trained on. `source` is ``native``, ``resampled from 1m``, both
+    joined by ``and`` where native candles lack bars that finer ones have, or ``none``. `rows` are bars.
+    `quote_volume_per_day` is in the quote currency (volume x close where the source has none).
     """
 
     timeframe: str
