@@ -72,9 +72,6 @@ Float32Array = npt.NDArray[np.float32]
 _TINY = 1e-8
 _DAY_MS = 86_400_000
 _WEEK_MS = 7 * _DAY_MS
-# MFI gives 0 where the window's money flow is below 1; a power of two lifts any volume above that and
-# changes no digit.
-_FLOW_UNIT = 2.0**60
 
 
 @dataclass(frozen=True)
@@ -211,7 +208,7 @@ def _oscillators(bars: _Bars) -> dict[str, FloatArray]:
 def _volume(bars: _Bars) -> dict[str, FloatArray]:
     volume = bars.volume
     traded = (volume > 0.0).astype(np.float64)
-    flow = talib.MFI(bars.high, bars.low, bars.close, volume * _FLOW_UNIT, 14)
+    flow = talib.MFI(bars.high, bars.low, bars.close, volume, 14)
     # Running sums leave rounding behind in a window without trades, so such windows are told by exact counts.
     flow = np.where(talib.SUM(traded, 15) > 0.5, flow, 50.0)
     columns = {"mfi_14": (np.clip(flow, 0.0, 100.0) - 50.0) / 20.0}

@@ -20,7 +20,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from common.errors import InternalError
 from trainer.candles import FloatArray
@@ -29,12 +29,12 @@ from trainer.models import LogisticModel, logistic, probabilities, unstandardise
 
 RELATIVE_TOLERANCE = 1e-6
 ABSOLUTE_TOLERANCE = 2e-9
-"""A fit is done when every coefficient's way to go is below both: a share of the largest one, and log odds."""
+"""A fit is done when no coefficient has further to go than either: a share of the largest one, log odds."""
 
 SLOW = 0.25
 """Contraction of the decrement from step to step above which the Hessian is computed exactly."""
 
-MAX_PASSES = 60
+MAX_PASSES = 100
 NEGLIGIBLE = 1e-12
 """Excess log loss a row at which a fit may end after `MAX_PASSES` (collinear columns, hardly penalised)."""
 
@@ -194,7 +194,7 @@ class _Descent:
         step, decrement = self._solve(gradient, curvature, bound)
         contraction = decrement / self.decrement if self.decrement > 0.0 else 1.0
         if self.decrement > 0.0 and contraction > SLOW:
-            self._hessian = cho_factor(rows.hessian(self.theta, self.penalty), lower=True)
+            self._hessian = _factor(rows.hessian(self.theta, self.penalty))
             step, decrement = self._solve(gradient, curvature, bound)
             contraction = 1.0
         self.theta = self.theta + step
@@ -210,6 +210,15 @@ class _Descent:
         else:
             step = -cho_solve(self._hessian, gradient)
         return step, math.sqrt(max(-float(gradient @ step), 0.0))
+
+
+def _factor(hessian: FloatArray) -> tuple[FloatArray, bool] | None:
+    try:
+        factor: tuple[FloatArray, bool] = cho_factor(hessian, lower=True)
+    except LinAlgError:
+        # Collinear columns with next to no penalty; the bound's eigenbasis can still be solved.
+        return None
+    return factor
 
 
 class _Bound:

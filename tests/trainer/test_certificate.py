@@ -240,6 +240,7 @@ def test_label_ends_that_are_said_to_be_earlier_fail(job):
     folds = walk_forward(early.close_time, early.end, 3, EMBARGO_MS)
     reports = reports_of(folds, early, job.design, job.hours.interval_ms)
     assert not job.check_labels(labels=early, reports=reports).passed
+    assert not job.check_labels(labels=early).passed
     assert not job.check_labels(reports=reports).passed
 
 

@@ -95,10 +95,10 @@ def test_a_resumed_run_gives_the_same_digits(rows, done):
 
 def test_a_resumed_run_begins_where_the_last_finished_fold_ended(rows):
     _, fits = finished(rows)
-    path = dataclasses.replace(fits[0].path, coefficients=fits[0].path.coefficients + 3.0)
-    misled = CrossValidation(*rows, CS, [dataclasses.replace(fits[0], path=path)]).fit_next()
-    assert misled.path.coefficients.tobytes() != fits[1].path.coefficients.tobytes()
-    assert misled.path.coefficients == pytest.approx(fits[1].path.coefficients, abs=1e-6)
+    path = dataclasses.replace(fits[1].path, coefficients=fits[1].path.coefficients + 3.0)
+    misled = CrossValidation(*rows, CS, [fits[0], dataclasses.replace(fits[1], path=path)]).fit_next()
+    assert misled.path.coefficients.tobytes() != fits[2].path.coefficients.tobytes()
+    assert misled.path.coefficients == pytest.approx(fits[2].path.coefficients, abs=1e-6)
 
 
 def test_equal_losses_choose_the_strongest_regularisation():

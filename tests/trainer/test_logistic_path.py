@@ -66,8 +66,8 @@ def test_separable_rows_are_fitted_as_far_as_the_penalty_allows():
 def test_a_hardly_penalised_copy_of_a_column_still_settles():
     X, y = problem(3000, 5, 0.5)
     X = np.column_stack([X, X[:, :2]])
-    path = fit_path(moments_of(X), y, (1e6, 1e9))
-    assert path.coefficients[:, 5:] == pytest.approx(path.coefficients[:, :2], rel=1e-2)
+    path = fit_path(moments_of(X), y, (1e6, 1e9, 1e12, 1e15))
+    assert path.coefficients[0, 5:] == pytest.approx(path.coefficients[0, :2], rel=1e-2)
     alone = fit_path(moments_of(np.ascontiguousarray(X[:, :5])), y, (1e9,))
     assert path.coefficients[1, 5:] + path.coefficients[1, :2] == pytest.approx(
         alone.coefficients[0, :2], rel=1e-4
@@ -96,6 +96,36 @@ def test_a_warm_start_ends_where_a_cold_one_does_but_sooner():
     cold = fit_path(moments, y, CS)
     assert np.abs(warm.coefficients - cold.coefficients).max() < 1e-4 * np.abs(cold.coefficients).max()
     assert warm.passes <= cold.passes
+
+
+@pytest.mark.parametrize("scale", [5.0, 50.0])
+def test_a_start_far_away_still_ends_at_the_optimum(scale):
+    X, y = problem(2000, 8, 2.0)
+    far = np.random.default_rng(1).standard_normal((2, 8)) * scale, np.array([3.0, -3.0]) * scale
+    path = fit_path(moments_of(X), y, CS[3:], far)
+    assert path.coefficients == pytest.approx(fit_path(moments_of(X), y, CS[3:]).coefficients, abs=1e-6)
+
+
+def test_a_step_within_the_bound_never_raises_the_objective():
+    X, y = problem(400, 6, 2.0)
+    moments = moments_of(X)
+    means, scales, correlation = moments.standardisation()
+    rows = logistic_path._Rows(moments, y, means, scales)
+    bound = logistic_path._Bound(correlation, 400)
+    scaled = np.column_stack([np.ones(400), (X - means) / scales])
+    penalty = np.array([0.0, *[0.1] * 6])
+
+    def objective(theta):
+        return np.logaddexp(0, np.where(y > 0.5, -1, 1) * (scaled @ theta)).sum() + penalty @ theta**2 / 2
+
+    draw = np.random.default_rng(0)
+    for size in (0.1, 1.0, 3.0, 10.0, 30.0):
+        # A confident intercept alone is where a step by the curvature there would go furthest astray.
+        alone = [np.array([sign * size, 0, 0, 0, 0, 0, 0]) for sign in (-1, 1)]
+        for theta in [*alone, *draw.standard_normal((20, 7)) * size]:
+            gradients, curvatures = rows.gradients(theta[None])
+            step = bound.solve(gradients[0] + penalty * theta, curvatures[0], 0.1)
+            assert objective(theta - step) < objective(theta)
 
 
 def test_means_and_scales_are_those_of_the_training_rows_only():

@@ -235,14 +235,14 @@ def test_progress_goes_from_features_to_the_report_and_never_back(trainer, hours
     ]
     done = [step for _, step, _ in trainer.stages]
     assert done == sorted(done)
-    assert trainer.stages[-1][1] == trainer.stages[-1][2] == 11
+    assert trainer.stages[-2:] == [("champion", 10, 11), ("report", 11, 11)]
 
 
 def test_a_resumed_job_counts_its_finished_folds_as_done(trainer, hours):
     trainer.train([hours])
     trainer.stages.clear()
     trainer.train([hours])
-    assert trainer.stages[-1][1] == trainer.stages[-1][2] == 11
+    assert trainer.stages[-2:] == [("champion", 10, 11), ("report", 11, 11)]
 
 
 def test_a_champion_is_scored_on_the_rows_it_had_not_seen(trainer, hours, simulate):
