@@ -34,8 +34,8 @@ LOG = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
-IDLE_SECONDS = 4.0
-"""A connection idle for longer is not used again: uvicorn closes it after 5 s, maybe as a request leaves."""
+IDLE_SECONDS = 20.0
+"""A connection idle for longer is not used again: the coordinator closes it after a minute, maybe in between."""
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_TOKEN_BYTES = 4096

@@ -212,6 +212,8 @@ class Agent:
         child = Child(self._server, self._place.target, task, limits, self._place.group)
         try:
             end = self._watch(child, lease)
+            peak = gib(child.progress.peak_memory_bytes)
+            LOG.info("job %d: %s after %.1f s, peak %s", grant.job_id, _word(end), child.seconds, peak)
             if not lease.is_over:
                 lease.conclude(self._report(end, child, lease.directive, limits))
             while not lease.wait(0.1):
@@ -221,12 +223,6 @@ class Agent:
         finally:
             child.kill()
             lease.abandon()
-        LOG.info(
-            "job %d ended after %.1f s, peak %s",
-            grant.job_id,
-            child.seconds,
-            gib(child.progress.peak_memory_bytes),
-        )
         if lease.fatal is not None:
             raise lease.fatal
 
@@ -255,7 +251,6 @@ class Agent:
         if isinstance(end, Result):
             return Success(Finish(result=end.report, seconds=seconds, peak_memory_bytes=peak), end.artifact)
         if isinstance(end, Mishap):
-            LOG.warning("the job failed: %s: %s", end.cause, end.message)
             return Failure(
                 cause=end.cause,
                 message=end.message,
@@ -276,3 +271,11 @@ def _name(grant: Grant) -> tuple[str, str]:
     if isinstance(grant.spec, SurveySpec):
         return f"survey of {grant.spec.symbol}", grant.spec.symbol
     return grant.spec.cell.name, grant.spec.cell.symbol
+
+
+def _word(end: End) -> str:
+    if isinstance(end, Result):
+        return "done"
+    if isinstance(end, Mishap):
+        return f"failed ({end.cause}: {end.message})"
+    return "given up"

@@ -22,7 +22,7 @@ from common.messages import Progress
 from common.report import Checkpoint
 from trainer.death import Death, Killed, Limits
 from trainer.forkserver import ForkServer
-from trainer.pipe import AgentEnd, Message, Mishap, Result, Step, Stopped, Task
+from trainer.pipe import READS, AgentEnd, Message, Mishap, Result, Step, Stopped, Task
 
 LOG = logging.getLogger(__name__)
 
@@ -72,6 +72,7 @@ class Child:
         self._outcome_at = 0.0
         self._killed: Killed | None = None
         self._hung_at: float | None = None
+        self._buried = False
         self._kills = self._kills_before = group.oom_kills() or 0
         self._kill_counted_at: float | None = None
         self._output = bytearray()
@@ -165,10 +166,13 @@ class Child:
         if self._output_ended:
             return
         try:
-            while part := os.read(self._stderr, 65536):
+            for _ in range(READS):
+                part = os.read(self._stderr, 65536)
+                self._output_ended = not part
+                if self._output_ended:
+                    return
                 self._output += part
                 del self._output[:-TAIL_BYTES]
-            self._output_ended = True
         except BlockingIOError:
             return
 
@@ -195,9 +199,11 @@ class Child:
 
     def _kill(self, why: Killed) -> None:
         self._killed = self._killed or why
-        self._server.kill_child()
+        if not self._buried:
+            self._server.kill_child()
 
     def _bury(self) -> End:
+        self._buried = True
         self._read_output()
         self._watch_memory()
         self._end.close()

@@ -25,6 +25,9 @@ from common.report import Checkpoint, Manifest, SurveyReport, TrainingReport
 STEP_SECONDS = 0.1
 """Steps of one stage are reported at most so often."""
 
+READS = 64
+"""How much is read at a time: a child that never stops talking must not keep the agent from watching it."""
+
 _HEADER = struct.Struct("!cI")
 _LENGTH = struct.Struct("!I")
 _REPORT: TypeAdapter[SurveyReport | TrainingReport] = TypeAdapter(SurveyReport | TrainingReport)
@@ -125,9 +128,12 @@ class AgentEnd:
         """
         self.flush()
         try:
-            while part := self._channel.recv(1 << 20):
+            for _ in range(READS):
+                part = self._channel.recv(1 << 20)
                 self._received += part
-            self.ended = True
+                self.ended = not part
+                if self.ended:
+                    break
         except BlockingIOError:
             pass
         except OSError:
