@@ -102,7 +102,7 @@ class Data(Section):
 class Model(Section):
     """The logistic regression's path of C and the least rows that a fold may train and test on."""
 
-    C: tuple[Annotated[Number, Field(gt=0)], ...] = (0.0001, 0.001, 0.01, 0.1, 1.0)
+    C: tuple[Annotated[Number, Field(gt=0)], ...] = (0.000001, 0.00001, 0.0001, 0.001, 0.01)
     min_train_rows: Annotated[Whole, Field(ge=20)] = 100
     min_test_rows: Annotated[Whole, Field(ge=10)] = 40
 
