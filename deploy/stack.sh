@@ -56,6 +56,10 @@ prepare() {
   [ "$(id -u)" != 0 ] || chown 10001:10001 secrets
   secret nighttrain_token
   secret grafana_password
+  if [ ! -f deploy/alerting.env ]; then
+    (umask 077; cp deploy/alerting.env.example deploy/alerting.env)
+    [ "$(id -u)" != 0 ] || chown 10001:10001 deploy/alerting.env
+  fi
   if [ ! -f .env ]; then
     measure
     uid=$(id -u); gid=$(id -g)
@@ -69,6 +73,8 @@ NIGHTTRAIN_UID=$uid
 NIGHTTRAIN_GID=$gid
 # Candles; without any, a sample is made in data/sample and CANDLES_DIR is set to it.
 CANDLES_DIR=${CANDLES_DIR:-./data/candles}
+# Whom alerts go to.
+ALERTING_ENV=./deploy/alerting.env
 # Ports on 127.0.0.1.
 DASHBOARD_PORT=${BT_NIGHT_DASHBOARD_PORT:-5000}
 GRAFANA_PORT=${GRAFANA_PORT:-3000}
