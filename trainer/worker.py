@@ -21,9 +21,12 @@ from trainer.survey import survey
 
 EVIDENCE_BYTES = 16384
 
+FOLDS = "folds"
+"""The stage in which a fold is under way, and would be lost: it is left by a checkpoint only."""
+
 
 class GivenUp(BaseException):
-    """Leaves the pipeline because the agent asked to stop; no `Exception`, so that nothing in between keeps it."""
+    """Leaves the pipeline because the agent asked to stop; no `Exception`, so that nothing catches it there."""
 
 
 def perform(channel: socket.socket) -> None:
@@ -68,19 +71,27 @@ def _survey(task: Task, spec: SurveySpec, end: ChildEnd) -> SurveyReport:
 
 
 def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> None:
-    def save_checkpoint(checkpoint: Checkpoint) -> None:
-        end.checkpoint(checkpoint)
-        if end.stop_asked:
+    folds = len(task.checkpoint.folds) if task.checkpoint else 0
+
+    def give_up_if_asked() -> None:
+        # With all folds done the rest is short, and done sooner than again.
+        if end.stop_asked and folds < spec.n_splits:
             raise GivenUp
 
+    def progress(stage: str, done: int, total: int) -> None:
+        end.step(stage, done, total)
+        if stage != FOLDS:
+            give_up_if_asked()
+
+    def save_checkpoint(checkpoint: Checkpoint) -> None:
+        nonlocal folds
+        folds = len(checkpoint.folds)
+        end.checkpoint(checkpoint)
+        give_up_if_asked()
+
+    candles = SurveyedCandles(task, spec, end).open
     report = pipeline.train(
-        spec,
-        SurveyedCandles(task, spec, end).open,
-        task.cache_dir,
-        lambda: task.checkpoint,
-        save_checkpoint,
-        task.champion,
-        end.step,
+        spec, candles, task.cache_dir, lambda: task.checkpoint, save_checkpoint, task.champion, progress
     )
     manifest, content = artifact.with_pickle(report.manifest)
     end.result(report.model_copy(update={"manifest": manifest}), content)
