@@ -35,7 +35,7 @@ LOG = logging.getLogger(__name__)
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
 IDLE_SECONDS = 20.0
-"""A connection idle for longer is not used again: the coordinator closes it after a minute, maybe in between."""
+"""A connection idle for longer is not used again; the coordinator closes its end after a minute."""
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 MAX_TOKEN_BYTES = 4096

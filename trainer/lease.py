@@ -181,7 +181,7 @@ class HeldLease:
         self._abandoned = True
 
     def _report_refused(self, report: Report, error: NighttrainError) -> None:
-        """A refused result is reported as a failure; nothing is said for ever that will not be taken."""
+        """Report a refused result as a failure; never say for ever what will not be taken."""
         LOG.error("the %s of the job was refused: %s", type(report).__name__.lower(), error)
         if not isinstance(report, Success):
             self._abandoned = True

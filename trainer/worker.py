@@ -26,7 +26,7 @@ FOLDS = "folds"
 
 
 class GivenUp(BaseException):
-    """Leaves the pipeline because the agent asked to stop; no `Exception`, so that nothing catches it there."""
+    """Leaves the pipeline because the agent asked to stop; no `Exception`, so nothing there catches it."""
 
 
 def perform(channel: socket.socket) -> None:
