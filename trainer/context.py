@@ -14,7 +14,7 @@ import talib
 
 from common.jobs import SECONDS
 from trainer.candles import Candles, IntArray
-from trainer.features import BOUND, Float32Array, realised_volatility
+from trainer.features import BOUND, Float32Array, in_volatilities, realised_volatility, volatility_level
 
 CONTEXT_TIMEFRAMES = ("1h", "1d")
 COLUMNS = ("trend_5", "trend_20", "volatility_20")
@@ -25,7 +25,6 @@ MAX_AGE_BARS = 2
 
 BoolArray = npt.NDArray[np.bool_]
 
-_TINY = 1e-8
 _DAY_MS = 86_400_000
 
 
@@ -77,17 +76,16 @@ def context_frame(candles: Candles) -> ContextFrame:
     Both trends are in units of their own volatility, the volatility is a logarithm a day; all are clipped to
     +-`trainer.features.BOUND`. A row reads the `WINDOW` bars before its bar, and no bar after it.
     """
-    level = 0.5 * np.log(_DAY_MS / candles.interval_ms) + 3.5
     times, values = [], []
     for start, end in candles.segments():
         if end - start <= WINDOW:
             continue
         log_close = np.log(candles.close[start:end] / candles.close[start])
-        volatility = realised_volatility(np.diff(log_close, prepend=0.0), WINDOW) + _TINY
+        volatility = realised_volatility(np.diff(log_close, prepend=0.0), WINDOW)
         columns = [
-            talib.MOM(log_close, 5) / (volatility * np.sqrt(5)),
-            talib.MOM(log_close, WINDOW) / (volatility * np.sqrt(WINDOW)),
-            np.log(volatility) + level,
+            in_volatilities(talib.MOM(log_close, 5), volatility, 5),
+            in_volatilities(talib.MOM(log_close, WINDOW), volatility, WINDOW),
+            volatility_level(volatility, _DAY_MS / candles.interval_ms),
         ]
         times.append(candles.open_time[start + WINDOW : end] + candles.interval_ms)
         values.append(np.clip(np.column_stack(columns)[WINDOW:], -BOUND, BOUND).astype(np.float32))

@@ -69,7 +69,9 @@ NAMES = (
 
 Float32Array = npt.NDArray[np.float32]
 
-_TINY = 1e-8
+_STILL = 1e-7
+"""Volatility of a bar up to which a market counts as still: nothing is measured in units of it."""
+
 _DAY_MS = 86_400_000
 _WEEK_MS = 7 * _DAY_MS
 
@@ -149,7 +151,7 @@ class _Bars:
             bars_per_day=_DAY_MS / candles.interval_ms,
             log_close=log_close,
             log_return=log_return,
-            volatility=realised_volatility(log_return, 60) + _TINY,
+            volatility=realised_volatility(log_return, 60),
         )
 
 
@@ -162,16 +164,16 @@ def realised_volatility(log_return: FloatArray, window: int) -> FloatArray:
 def _returns(bars: _Bars) -> dict[str, FloatArray]:
     columns = {}
     for lag in RETURN_LAGS:
-        columns[f"return_{lag}"] = talib.MOM(bars.log_close, lag) / (bars.volatility * np.sqrt(lag))
+        columns[f"return_{lag}"] = in_volatilities(talib.MOM(bars.log_close, lag), bars.volatility, lag)
     for window in VOLATILITY_WINDOWS:
         volatility = realised_volatility(bars.log_return, window)
-        columns[f"volatility_{window}"] = np.log((volatility + _TINY) / bars.volatility)
-    columns["volatility_level"] = np.log(bars.volatility * np.sqrt(bars.bars_per_day)) + 3.5
+        columns[f"volatility_{window}"] = log_ratio(volatility, bars.volatility)
+    columns["volatility_level"] = volatility_level(bars.volatility, bars.bars_per_day)
     log_range = np.log(bars.high / bars.low)
     parkinson = realised_volatility(log_range, 20) / np.sqrt(4 * np.log(2))
-    columns["range_volatility_20"] = np.log((parkinson + _TINY) / bars.volatility)
+    columns["range_volatility_20"] = log_ratio(parkinson, bars.volatility)
     true_range = talib.ATR(bars.high, bars.low, bars.close, 14) / bars.close
-    columns["atr_14"] = np.log((true_range + _TINY) / bars.volatility)
+    columns["atr_14"] = log_ratio(true_range, bars.volatility)
     return columns
 
 
@@ -179,15 +181,15 @@ def _trend(bars: _Bars) -> dict[str, FloatArray]:
     columns = {}
     for window in MEAN_WINDOWS:
         distance = bars.log_close - talib.SMA(bars.log_close, window)
-        columns[f"mean_distance_{window}"] = distance / (bars.volatility * np.sqrt(window))
+        columns[f"mean_distance_{window}"] = in_volatilities(distance, bars.volatility, window)
     for window in Z_WINDOWS:
-        columns[f"z_score_{window}"] = z_score(bars.log_close, window, _TINY)
+        columns[f"z_score_{window}"] = z_score(bars.log_close, window, _STILL)
     macd, _, histogram = talib.MACD(bars.log_close, 12, 26, 9)
-    columns["macd"] = macd / (2.0 * bars.volatility)
-    columns["macd_histogram"] = histogram / bars.volatility
+    columns["macd"] = in_volatilities(macd, bars.volatility, 4)
+    columns["macd_histogram"] = in_volatilities(histogram, bars.volatility, 1)
     upper, middle, lower = talib.BBANDS(bars.log_close, 20, 2.0, 2.0)
-    columns["bollinger_position"] = quotient(2.0 * (bars.log_close - middle), upper - lower, 4.0 * _TINY)
-    columns["bollinger_width"] = np.log((upper - lower + _TINY) / (4.0 * bars.volatility))
+    columns["bollinger_position"] = quotient(2.0 * (bars.log_close - middle), upper - lower, 4.0 * _STILL)
+    columns["bollinger_width"] = log_ratio((upper - lower) / 4.0, bars.volatility)
     return columns
 
 
@@ -237,6 +239,23 @@ def _shape(bars: _Bars) -> dict[str, FloatArray]:
         "week_sin": np.sin(week),
         "week_cos": np.cos(week),
     }
+
+
+def in_volatilities(distance: FloatArray, volatility: FloatArray, steps: float) -> FloatArray:
+    """Return a distance of logarithms in units of a random walk of `steps` bars; 0 in a still market."""
+    return quotient(distance, volatility * np.sqrt(steps), _STILL * np.sqrt(steps))
+
+
+def log_ratio(volatility: FloatArray, reference: FloatArray) -> FloatArray:
+    """Return the logarithm of a ratio of volatilities, within +-3, so that a still market is no outlier."""
+    return np.log(np.clip(volatility / np.maximum(reference, _STILL), 0.05, 20.0))
+
+
+def volatility_level(volatility: FloatArray, bars_per_day: float) -> FloatArray:
+    """Return the logarithm of the daily volatility, 0 at 3 per cent, within +-4."""
+    level = np.log(np.maximum(volatility, _STILL) * np.sqrt(bars_per_day)) + 3.5
+    bounded: FloatArray = np.clip(level, -4.0, 4.0)
+    return bounded
 
 
 def z_score(values: FloatArray, window: int, floor: FloatArray | float) -> FloatArray:

@@ -28,7 +28,7 @@ from trainer.design_matrix import CHUNK_ROWS, DesignMatrix, aligned
 from trainer.models import LogisticModel, logistic, probabilities, unstandardised
 
 RELATIVE_TOLERANCE = 1e-6
-ABSOLUTE_TOLERANCE = 2e-9
+ABSOLUTE_TOLERANCE = 1e-8
 """A fit is done when no coefficient has further to go than either: a share of the largest one, log odds."""
 
 SLOW = 0.25
@@ -194,7 +194,7 @@ class _Descent:
         step, decrement = self._solve(gradient, curvature, bound)
         contraction = decrement / self.decrement if self.decrement > 0.0 else 1.0
         if self.decrement > 0.0 and contraction > SLOW:
-            self._hessian = _factor(rows.hessian(self.theta, self.penalty))
+            self._hessian = _factored(rows.hessian(self.theta), self.penalty)
             step, decrement = self._solve(gradient, curvature, bound)
             contraction = 1.0
         self.theta = self.theta + step
@@ -212,9 +212,11 @@ class _Descent:
         return step, math.sqrt(max(-float(gradient @ step), 0.0))
 
 
-def _factor(hessian: FloatArray) -> tuple[FloatArray, bool] | None:
+def _factored(hessian: FloatArray, penalty: float) -> tuple[FloatArray, bool] | None:
+    diagonal = np.full(len(hessian), penalty)
+    diagonal[0] = 0.0
     try:
-        factor: tuple[FloatArray, bool] = cho_factor(hessian, lower=True)
+        factor: tuple[FloatArray, bool] = cho_factor(hessian + np.diag(diagonal), lower=True)
     except LinAlgError:
         # Collinear columns with next to no penalty; the bound's eigenbasis can still be solved.
         return None
@@ -264,8 +266,8 @@ class _Rows:
         gradients[:, 1:] = (products - np.outer(residuals, self._means)) / self._scales
         return gradients, curvatures / self._stop
 
-    def hessian(self, theta: FloatArray, penalty: float) -> FloatArray:
-        """Return the Hessian of the summed log loss plus penalty, (p + 1, p + 1)."""
+    def hessian(self, theta: FloatArray) -> FloatArray:
+        """Return the Hessian of the summed log loss, (p + 1, p + 1)."""
         weights, offsets = unstandardised(theta[None, 1:], theta[:1], self._means, self._scales)
         hessian = np.zeros((len(theta), len(theta)))
         buffer = aligned((1, CHUNK_ROWS))
@@ -278,5 +280,4 @@ class _Rows:
             part[:, 1:] /= self._scales
             part *= np.sqrt(p * (1.0 - p))[:, None]
             hessian += part.T @ part
-        hessian[np.arange(1, len(theta)), np.arange(1, len(theta))] += penalty
         return hessian

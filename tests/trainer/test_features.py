@@ -165,7 +165,25 @@ def test_closes_that_do_not_move_give_finite_rows(simulate):
     flat = np.full(300, 5.0)
     rows = matrix(changed(candles, open=flat, high=flat, low=flat, close=flat))
     assert np.isfinite(rows).all()
+    assert np.abs(rows).max() <= 4
     assert not rows[:, NAMES.index("return_1")].any()
+
+
+def test_a_market_that_stops_moving_gives_no_outliers(simulate):
+    candles = simulate(400)
+    columns = {name: candles.columns[name].copy() for name in ("open", "high", "low", "close")}
+    for values in columns.values():
+        values[200:330] = candles.close[199]
+    columns["open"][330] = candles.close[199]
+    columns["high"][330] = max(columns["high"][330], columns["open"][330])
+    columns["low"][330] = min(columns["low"][330], columns["open"][330])
+    still = matrix(changed(candles, **columns))[200 - WARM_UP : 330 - WARM_UP]
+    assert np.abs(still).max() < 8
+    # After a full window the market is neutral: no trend, no distance, the least volatility.
+    settled = dict(zip(NAMES, still[-1].tolist(), strict=True))
+    for name in ("return_55", "mean_distance_40", "z_score_60", "macd", "bollinger_position", "stochastic_d"):
+        assert settled[name] == pytest.approx(0, abs=1e-6), name
+    assert settled["volatility_level"] == -4
 
 
 def test_a_price_that_jumps_is_clipped(simulate):
