@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import prometheus_client
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 
 Family = GaugeMetricFamily | CounterMetricFamily | HistogramMetricFamily
@@ -94,6 +94,19 @@ class Metric:
     def label_names(self) -> tuple[str, ...]:
         """The names of its labels, in order."""
         return tuple(label.name for label in self.labels)
+
+
+def process_registry() -> CollectorRegistry:
+    """Return a fresh registry with what every process tells of itself: ``process_*`` and ``python_info``.
+
+    From now on counters and histograms of this process come without ``_created`` series, which nobody
+    declared and nothing asks for.
+    """
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    return registry
 
 
 def counter(metric: Metric, registry: CollectorRegistry) -> prometheus_client.Counter:

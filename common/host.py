@@ -25,14 +25,16 @@ UNLIMITED_V1 = 1 << 62
 class ControlGroup:
     """The control groups of one process.
 
-    `memory` and `cpu` are folders from the process' own group up to the mount point, the own one first; empty
-    where there is no such controller. `memory_v2` and `cpu_v2` tell which files they have.
+    `memory`, `cpu` and `accounting` are folders from the process' own group up to the mount point, the own
+    one first; empty where there is no such controller. `memory_v2` and `cpu_v2` tell which files they have;
+    `accounting` is where v1 counts CPU time, and empty on v2, where `cpu` does.
     """
 
     memory: tuple[Path, ...] = ()
     memory_v2: bool = False
     cpu: tuple[Path, ...] = ()
     cpu_v2: bool = False
+    accounting: tuple[Path, ...] = ()
 
     def memory_limit_bytes(self) -> int | None:
         """Return the least memory limit on the way up, or None where there is none."""
@@ -68,6 +70,21 @@ class ControlGroup:
         quotas = [quota for folder in self.cpu if (quota := self._quota(folder)) is not None]
         return min(quotas, default=None)
 
+    def cpu_seconds(self) -> float | None:
+        """Return the CPU time that the own group has used, in all its processes; None if unknown."""
+        if self.cpu_v2:
+            used = _fields(self.cpu[0] / "cpu.stat").get("usage_usec")
+            return None if used is None else used / 1e6
+        used = _number(self.accounting[0] / "cpuacct.usage") if self.accounting else None
+        return None if used is None else used / 1e9
+
+    def cpu_throttled_seconds(self) -> float:
+        """Return for how long the own group was held back by its quota; 0 where it has none."""
+        if not self.cpu:
+            return 0.0
+        stat = _fields(self.cpu[0] / "cpu.stat")
+        return stat.get("throttled_usec", 0) / 1e6 if self.cpu_v2 else stat.get("throttled_time", 0) / 1e9
+
     def _own(self, v2: str, v1: str) -> int | None:
         return _number(self.memory[0] / (v2 if self.memory_v2 else v1)) if self.memory else None
 
@@ -98,8 +115,8 @@ def control_group(proc: Path = Path("/proc/self"), root: Path = Path("/")) -> Co
     for line in _text(proc / "cgroup").splitlines():
         _, controllers, path = line.split(":", 2)
         paths.update(dict.fromkeys(controllers.split(","), path))
-    memory, cpu = (_folders(name, paths, proc, root) for name in ("memory", "cpu"))
-    return ControlGroup(memory[0], memory[1], cpu[0], cpu[1])
+    memory, cpu, cpuacct = (_folders(name, paths, proc, root) for name in ("memory", "cpu", "cpuacct"))
+    return ControlGroup(*memory, *cpu, accounting=() if cpuacct[1] else cpuacct[0])
 
 
 def _folders(controller: str, paths: dict[str, str], proc: Path, root: Path) -> tuple[tuple[Path, ...], bool]:

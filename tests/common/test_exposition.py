@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from common import metrics
-from common.exposition import Kind, Label, Metric, Readings, counter, gauge, histogram
+from common.exposition import Kind, Label, Metric, Readings, counter, gauge, histogram, process_registry
 from common.jobs import Cause, JobKind, JobState
 from common.metrics import METRICS
 
@@ -179,3 +179,13 @@ def everything(readings):
 
 def value(label: Label) -> str:
     return label.values[0] if label.values else "x"
+
+
+def test_a_process_tells_of_itself_and_of_no_time_of_creation():
+    registry = process_registry()
+    counter(metrics.RENEWALS, registry).inc()
+    text = generate_latest(registry).decode()
+    assert "nighttrain_renewals_total 1.0" in text
+    assert "process_start_time_seconds" in text
+    assert "python_info{" in text
+    assert "_created" not in text

@@ -105,6 +105,33 @@ def test_v2_own_limits_bind_where_they_are_smaller(v2) -> None:
     assert v2.group.cpu_quota() == 0.4
 
 
+def test_v2_counts_the_cpu_time_and_the_time_held_back(v2) -> None:
+    assert (v2.group.cpu_seconds(), v2.group.cpu_throttled_seconds()) == (None, 0.0)
+    v2.write(
+        "sys/fs/cgroup/docker/c1/cpu.stat",
+        "usage_usec 12500000\nuser_usec 9000000\nnr_periods 70\nnr_throttled 3\nthrottled_usec 1500000\n",
+    )
+    assert (v2.group.cpu_seconds(), v2.group.cpu_throttled_seconds()) == (12.5, 1.5)
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one hierarchy", "two hierarchies"])
+def test_v1_counts_the_cpu_time_and_the_time_held_back(tmp_path, together) -> None:
+    mounts, groups = V1_MOUNTS, "2:cpu,cpuacct:/docker/c1\n"
+    folder = "cpu,cpuacct"
+    if not together:
+        mounts = V1_MOUNTS.replace("cpu,cpuacct", "cpu")
+        mounts += "33 31 0:30 / /sys/fs/cgroup/cpuacct rw - cgroup cgroup rw,cpuacct\n"
+        groups, folder = "2:cpu:/docker/c1\n3:cpuacct:/docker/c1\n", "cpuacct"
+    machine = Machine(tmp_path, mounts, groups)
+    assert (machine.group.cpu_seconds(), machine.group.cpu_throttled_seconds()) == (None, 0.0)
+    machine.write(f"sys/fs/cgroup/{folder}/docker/c1/cpuacct.usage", "12500000000\n")
+    machine.write(
+        f"sys/fs/cgroup/{'cpu,cpuacct' if together else 'cpu'}/docker/c1/cpu.stat",
+        "nr_periods 70\nnr_throttled 3\nthrottled_time 1500000000\n",
+    )
+    assert (machine.group.cpu_seconds(), machine.group.cpu_throttled_seconds()) == (12.5, 1.5)
+
+
 def test_v2_within_a_namespace_the_own_group_is_the_mount(tmp_path) -> None:
     machine = Machine(tmp_path, V2_MOUNTS, "0::/\n")
     machine.write("sys/fs/cgroup/memory.max", "536870912\n")
