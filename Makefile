@@ -1,7 +1,11 @@
 # Everything that a fresh machine needs besides Python 3.11+ and make is installed into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-STAMP := .venv/.installed
+INSTALLED := .venv/.installed
+DEVELOPED := .venv/.developed
+# The system's certificates first, because a proxy's are only there; the installer's own where the system has none.
+SYNC = $(BIN)/uv sync --frozen --all-extras --inexact --quiet --python $(BIN)/python
+LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run test check fmt clean up down scale logs ps report size clean-data test-stack
@@ -9,30 +13,34 @@ STAMP := .venv/.installed
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(STAMP) ## install everything into .venv (the other targets do it when needed)
+setup: $(DEVELOPED) ## install everything into .venv (the other targets do it when needed)
 
-$(STAMP): uv.lock pyproject.toml deploy/bootstrap.txt
+$(INSTALLED): $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Nighttrain needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
-	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || \
+	@test -x $(BIN)/pip || { echo "setting up .venv"; $(PYTHON) -m venv .venv; } || \
 	  { echo "No virtual environment could be made (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 2; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/bootstrap.txt
-	@$(BIN)/uv sync --frozen --all-extras --quiet --python $(BIN)/python --inexact
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r deploy/bootstrap.txt
+	@$(SYNC) --no-dev --system-certs || $(SYNC) --no-dev
 	@touch $@
 
-run: $(STAMP) ## train a night on this machine: make run ARGS="--data DIR --trainers 2"
+$(DEVELOPED): $(INSTALLED)
+	@$(SYNC) --system-certs || $(SYNC)
+	@touch $@
+
+run: $(INSTALLED) ## train a night on this machine: make run ARGS="--data DIR --trainers 2"
 	@$(BIN)/nighttrain run $(ARGS)
 
-test: $(STAMP) ## run the tests: make test ARGS="tests/trainer -k splits"
+test: $(DEVELOPED) ## run the tests: make test ARGS="tests/trainer -k splits"
 	@$(BIN)/pytest $(ARGS)
 
-check: $(STAMP) ## lint, formatting, types, import contracts
+check: $(DEVELOPED) ## lint, formatting, types, import contracts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fmt: $(STAMP) ## format the code and mend what can be mended
+fmt: $(DEVELOPED) ## format the code and mend what can be mended
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -61,7 +69,7 @@ down: ## stop the containers; keeps the night, the models, the metrics
 clean-data: ## delete what the containers keep: the night, models, caches, metrics
 	@docker compose down --volumes
 
-test-stack: $(STAMP) ## test the containers on a real Docker engine
+test-stack: $(DEVELOPED) ## test the containers on a real Docker engine
 	@$(BIN)/pytest tests/stack --stack $(ARGS)
 
 clean: ## remove .venv and caches (keeps candles and trained nights)

@@ -1,0 +1,288 @@
+"""The containers in the order an operator meets them: up, harden, scale, watch, kill, alert, down and up."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stack.conftest import LONG, ROOT, SMALL, Stack, run, until
+
+SERVICES = ("coordinator", "trainer", "prometheus", "alertmanager", "grafana")
+
+
+def essence(results: dict[str, Any]) -> list[Any]:
+    keys = (
+        "symbol",
+        "timeframe",
+        "horizon",
+        "state",
+        "rows",
+        "span",
+        "scores",
+        "folds",
+        "p_value",
+        "promoted",
+        "reasons",
+    )
+    return [{key: job[key] for key in keys} for job in results["jobs"]]
+
+
+def main_process(container: Any) -> int:
+    pid: int = container["State"]["Pid"]
+    return pid
+
+
+def test_make_up_ends_with_every_service_healthy_and_the_night_trained(stack: Stack) -> None:
+    until(stack.done, "the first night", 120)
+    assert [job["state"] for job in stack.results()["jobs"]] == ["succeeded"] * 8
+    for service in SERVICES:
+        for container in stack.containers(service):
+            assert container["State"]["Health"]["Status"] == "healthy", service
+    boards = stack.get("GRAFANA", "/api/search")
+    assert len(boards) == 4
+
+
+def test_the_results_equal_those_of_a_night_without_containers_bit_for_bit(
+    stack: Stack, tmp_path: Path
+) -> None:
+    until(stack.done, "the first night", 120)
+    said = run(
+        ROOT / ".venv" / "bin" / "nighttrain", "run",
+        "--config", stack.folder / "deploy" / "night_training.yaml",
+        "--data", stack.candles, "--out", tmp_path, "--trainers", "1", "--json",
+        cwd=ROOT, BT_NIGHT_DASHBOARD__ENABLED="false",
+    )  # fmt: skip
+    assert essence(stack.results()) == essence(json.loads(said))
+
+
+def test_make_report_prints_the_table(stack: Stack) -> None:
+    until(stack.done, "the first night", 120)
+    said = stack.make("report")
+    assert "BTCUSDT" in said and "15m" in said and "8 of 8 cells trained" in said
+
+
+def test_containers_are_not_root_and_can_write_only_where_they_must(stack: Stack) -> None:
+    for service in SERVICES:
+        for container in stack.containers(service):
+            name = container["Name"]
+            host, config = container["HostConfig"], container["Config"]
+            status = Path(f"/proc/{main_process(container)}/status").read_text()
+            uids = re.search(r"^Uid:\t(.*)$", status, re.M)
+            assert uids is not None and "0" not in uids[1].split(), name
+            assert re.search(r"^CapEff:\t0+$", status, re.M), name
+            assert re.search(r"^NoNewPrivs:\t1$", status, re.M), name
+            assert host["ReadonlyRootfs"], name
+            assert host["Memory"] > 0 and host["MemorySwap"] == host["Memory"] and host["NanoCpus"] > 0, name
+            assert host["LogConfig"]["Config"] == {"max-file": "5", "max-size": "10m"}, name
+            assert host["RestartPolicy"]["Name"] == "unless-stopped", name
+            assert "HEALTHCHECK" not in config, name
+            for ports in (container["NetworkSettings"]["Ports"] or {}).values():
+                assert all(port["HostIp"] == "127.0.0.1" for port in ports or []), name
+    with pytest.raises(AssertionError, match="Read-only file system"):
+        stack.compose("exec", "-T", "trainer", "touch", "/usr/somewhere")
+    with pytest.raises(AssertionError, match="Read-only file system"):
+        stack.compose("exec", "-T", "trainer", "touch", "/candles/somewhere")
+
+
+def test_secrets_are_in_no_image_no_environment_and_no_log(stack: Stack) -> None:
+    secrets = [(stack.folder / "secrets" / name) for name in ("nighttrain_token", "grafana_password")]
+    inspected = json.dumps([stack.containers(service) for service in SERVICES])
+    logged = stack.compose("logs", "--no-color")
+    images = run(
+        "docker", "image", "inspect", "nighttrain-coordinator", "nighttrain-trainer", cwd=stack.folder
+    )
+    for path in secrets:
+        assert path.stat().st_mode & 0o777 == 0o600, path
+        value = path.read_text().strip()
+        assert len(value) >= 32
+        for place in (inspected, logged, images):
+            assert value not in place, path.name
+
+
+def test_images_carry_only_what_their_service_needs(stack: Stack) -> None:
+    base = _size("python:3.13-slim-trixie")
+    assert _size("nighttrain-coordinator") - base <= 90e6
+    assert _size("nighttrain-trainer") - base <= 480e6
+    found = "import importlib.util as u, sys; print([m for m in sys.argv[1:] if u.find_spec(m)])"
+    for image, absent in (
+        ("nighttrain-coordinator", ("sklearn", "pandas", "numpy", "trainer")),
+        ("nighttrain-trainer", ("fastapi", "uvicorn", "sqlalchemy", "coordinator")),
+    ):
+        said = run(
+            "docker", "run", "--rm", "--network=none", "--entrypoint", "python3", image, "-c", found, *absent,
+            cwd=stack.folder,
+        )  # fmt: skip
+        assert said.strip() == "[]", image
+        with pytest.raises(AssertionError):
+            run(
+                "docker", "run", "--rm", "--network=none", "--entrypoint", "cc", image, "-v", cwd=stack.folder
+            )
+
+
+def _size(image: str) -> int:
+    return int(run("docker", "image", "inspect", "--format", "{{.Size}}", image, cwd=ROOT))
+
+
+def test_every_expression_of_every_board_and_rule_returns_data(stack: Stack) -> None:
+    from tests.stack.expressions import expressions_with_data_now
+
+    until(stack.done, "a night", 120)
+    missing: list[str] = []
+
+    def all_answer() -> bool:
+        missing[:] = [e for e in expressions_with_data_now(stack.folder) if not stack.query(e)]
+        return not missing
+
+    try:
+        until(all_answer, "data for every expression", 90)
+    except AssertionError:
+        pytest.fail("no data for:\n" + "\n".join(missing))
+
+
+def test_scaling_up_and_down_in_mid_night_loses_nothing(stack: Stack) -> None:
+    stack.configure(LONG)
+    stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
+    stack.start_night()
+    until(lambda: stack.training()["succeeded"] >= 1, "a first cell", 60)
+    begun = time.monotonic()
+    stack.make("scale", "N=3")
+    until(lambda: sum(t["state"] == "working" for t in stack.status()["trainers"]) == 3, "three at work", 30)
+    assert time.monotonic() - begun < 30
+    stack.make("scale", "N=1")
+    until(stack.done, "the long night", 240)
+    results = stack.results()
+    assert results["totals"]["succeeded"] == results["totals"]["jobs"] == 42
+    _each_cell_was_trained_once_at_a_time(results)
+    released = [a for job in results["jobs"] for a in job["attempts"] if a["outcome"] == "released"]
+    assert all(not attempt["charged"] for attempt in released)
+
+
+def test_killed_main_processes_come_back_and_the_night_ends_as_if_undisturbed(stack: Stack) -> None:
+    undisturbed = essence(stack.results())
+    stack.start_night()
+    for service in ("trainer", "coordinator", "prometheus"):
+        before = stack.training()["succeeded"] if service != "coordinator" else 0
+        (container,) = stack.containers(service)
+        os.kill(main_process(container), signal.SIGKILL)
+        until(lambda c=container, s=service: _came_back(stack, s, c), f"{service} back", 60)
+        if service == "trainer":
+            until(lambda b=before: stack.training()["succeeded"] > b, "work going on", 60)
+    until(stack.done, "the disturbed night", 240)
+    results = stack.results()
+    assert essence(results) == undisturbed
+    _each_cell_was_trained_once_at_a_time(results)
+    assert stack.query("max_over_time(nighttrain_run_progress_ratio[10m])"), "Prometheus kept what it knew"
+
+
+def _came_back(stack: Stack, service: str, before: Any) -> bool:
+    (now,) = stack.containers(service)
+    return bool(
+        now["RestartCount"] > before["RestartCount"] and now["State"]["Health"]["Status"] == "healthy"
+    )
+
+
+def _each_cell_was_trained_once_at_a_time(results: Any) -> None:
+    for job in results["jobs"]:
+        attempts = sorted(job["attempts"], key=lambda attempt: attempt["started"])
+        for earlier, later in pairwise(attempts):
+            assert earlier["ended"] <= later["started"], job
+        assert sum(attempt["outcome"] == "succeeded" for attempt in attempts) == 1, job
+
+
+def test_down_and_up_goes_on_where_the_night_was(stack: Stack) -> None:
+    undisturbed = essence(stack.results())
+    stack.start_night()
+    until(lambda: stack.training()["succeeded"] >= 5, "some cells", 60)
+    stack.make("down")
+    stack.compose("up", "--detach", "--wait", *SERVICES)
+    assert stack.status()["run"]["training"]["succeeded"] >= 5
+    until(stack.done, "the night that was stopped", 240)
+    assert essence(stack.results()) == undisturbed
+
+
+def test_a_child_over_the_limit_is_killed_by_the_kernel_and_an_alert_says_so(
+    stack: Stack,
+) -> None:
+    """The cgroup kills, the agent names it with the peak, Prometheus sees it, Alertmanager tells."""
+    stack.configure({"symbols": ["BTCUSDT"], "timeframes": ["1m"], "horizons": [1, 2]})
+    stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
+    _one_trainer_of(stack, "160m")
+    stack.compose("exec", "-T", "trainer", "sh", "-c", "rm -rf /cache/*")
+    stack.start_night()
+
+    def killed() -> list[Any]:
+        jobs = stack.get("DASHBOARD", "/api/jobs")["jobs"]
+        details = [stack.get("DASHBOARD", f"/api/jobs/{job['id']}") for job in jobs]
+        return [attempt for job in details for attempt in job["history"] if attempt["cause"] == "oom"]
+
+    attempt = until(killed, "an out-of-memory kill", 90)[0]
+    assert attempt["peak_memory_bytes"] > 0
+    assert "oom_kill" in attempt["evidence"]
+
+    def told(state: str) -> bool:
+        alerts = stack.get("DASHBOARD", "/api/alerts")["alerts"]
+        return any(alert["name"] == "OutOfMemoryKill" and alert["state"] == state for alert in alerts)
+
+    _one_trainer_of(stack, "1g")
+    until(stack.done, "the night, in a larger room", 120)
+    states = {job["state"] for job in stack.results()["jobs"]}
+    assert states == {"succeeded"}
+    until(lambda: told("firing"), "the alert received", 120)
+
+
+def _one_trainer_of(stack: Stack, memory: str) -> None:
+    up = (
+        "docker",
+        "compose",
+        "up",
+        "--detach",
+        "--wait",
+        "--force-recreate",
+        "--scale",
+        "trainer=1",
+        "trainer",
+    )
+    run(*up, cwd=stack.folder, **stack.environment(), TRAINER_MEMORY=memory)
+
+
+def test_an_alert_that_is_over_is_received_as_resolved(stack: Stack) -> None:
+    """A refused timeframe raises DataRefused; the next night without it ends the alert."""
+    stack.configure({"symbols": ["BTCUSDT", "NOPEUSDT"], "timeframes": ["1h"], "horizons": [1]})
+    stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
+    stack.start_night()
+    until(stack.done, "a night with a symbol that has no candles", 60)
+
+    def told(state: str) -> bool:
+        alerts = stack.get("DASHBOARD", "/api/alerts")["alerts"]
+        return any(alert["name"] == "DataRefused" and alert["state"] == state for alert in alerts)
+
+    until(lambda: told("firing"), "DataRefused firing", 150)
+    assert any(alert["name"] == "DataRefused" for alert in stack.status()["alerts"])
+    stack.configure(SMALL)
+    stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
+    stack.start_night()
+    until(lambda: told("resolved"), "DataRefused resolved", 120)
+
+
+def test_a_browser_is_not_let_in_by_another_name(stack: Stack) -> None:
+    import httpx
+
+    url = f"http://127.0.0.1:{stack.ports['DASHBOARD']}/api/status"
+    assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 400
+    assert httpx.post(url.replace("status", "runs"), json={}).status_code == 401
+
+
+def test_plain_compose_needs_no_make(stack: Stack) -> None:
+    done = subprocess.run(
+        ["docker", "compose", "config", "--quiet"], cwd=stack.folder, capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
