@@ -24,6 +24,9 @@ Operators (reading needs no token on loopback; POST needs it):
     GET  /api/jobs?run=&state=&symbol=&timeframe=&horizon=&kind=&limit=&offset= -> JobPage
     GET  /api/jobs/{job}                             -> JobDetail
     GET  /api/status                                 -> StatusDocument
+    POST /api/alerts                 Alertmanager's webhook, version 4 -> 204
+    GET  /api/alerts?firing=&limit=&offset=          -> AlertPage, the firing ones first
+    GET  /metrics                                    -> Prometheus' text exposition
     GET  /healthz, /readyz                           -> Health
 """
 
@@ -54,6 +57,17 @@ class NoWork(StrEnum):
     SYMBOL_PARKED = "symbol_parked"
     TOO_LARGE = "too_large"
     NEEDS_LONE_ROOM = "needs_lone_room"
+
+
+class RefusalReason(StrEnum):
+    """Why a model was not promoted: what it missed."""
+
+    AUC = "auc"
+    BRIER = "brier"
+    ACCURACY = "accuracy"
+    SIGNIFICANCE = "significance"
+    CERTIFICATE = "certificate"
+    CHAMPION = "champion"
 
 
 class LimitKind(StrEnum):
@@ -319,8 +333,9 @@ class JobView(Frozen):
     """A job at a glance.
 
     A survey has no `timeframe` and no `horizon`. `waits` says in words why a queued job has not been handed
-    out, and is empty otherwise. `promoted` is None until the run has decided; `reasons` then says why not.
-    `seconds` and `peak_memory_bytes` are those of the last attempt.
+    out, and is empty otherwise. `promoted` is None until the run has decided; `refused_by` then names what
+    the model missed, and `reasons` says it in words. `seconds` and `peak_memory_bytes` are those of the last
+    attempt.
     """
 
     id: int
@@ -345,6 +360,7 @@ class JobView(Frozen):
     scores: Scores | None
     p_value: float | None
     promoted: bool | None
+    refused_by: tuple[RefusalReason, ...] = ()
     reasons: tuple[str, ...]
 
 
@@ -417,7 +433,10 @@ class ScoreView(Frozen):
 
 
 class TrainerState(StrEnum):
-    """What a trainer is doing; LOST means that it was not heard of for the length of a lease."""
+    """What a trainer is doing; LOST means that it fell silent while it held a job, which was taken back.
+
+    One that was stopped gave its job back: it is gone, and shown no more.
+    """
 
     IDLE = "idle"
     WORKING = "working"
@@ -440,11 +459,41 @@ class TrainerView(Frozen):
     last_seen: datetime
 
 
+class AlertView(Frozen):
+    """An alert, as Alertmanager told of it; `ends` is None while it fires.
+
+    `name`, `severity`, `summary`, `description` and `runbook` are taken from its labels and annotations.
+    `received` is when it was told of last: of one that fires, Alertmanager tells again every few hours.
+    """
+
+    id: int
+    name: str
+    severity: str
+    firing: bool
+    labels: dict[str, str]
+    summary: str
+    description: str
+    runbook: str
+    starts: datetime
+    ends: datetime | None
+    received: datetime
+
+
+class AlertPage(Frozen):
+    """Alerts: the firing ones first, then those that ended last; `total` counts all that match the filter."""
+
+    total: int
+    limit: int
+    offset: int
+    alerts: tuple[AlertView, ...]
+
+
 class StatusDocument(Frozen):
     """The whole night in one document.
 
     `run` is the unfinished run, or else the last one; everything about jobs is about that run. `recent_jobs`
-    are the jobs that changed last, the newest first. `warnings` are sentences for the operator.
+    are the jobs that changed last, the newest first. `alerts` are those that fire, then those that ended
+    lately. `warnings` are sentences for the operator.
     """
 
     time: datetime
@@ -458,6 +507,7 @@ class StatusDocument(Frozen):
     last: ScoreView | None
     trainers: tuple[TrainerView, ...]
     recent_jobs: tuple[JobView, ...]
+    alerts: tuple[AlertView, ...] = ()
     warnings: tuple[str, ...]
 
 

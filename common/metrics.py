@@ -12,12 +12,11 @@ from functools import partial
 from common.errors import ERRORS
 from common.exposition import Exporter, Label, Metric, Source
 from common.jobs import FREE_CAUSES, SECONDS, Cause, JobKind, JobState
-from common.messages import LimitKind, NoWork, Outcome, RunState, TrainerState
+from common.messages import LimitKind, NoWork, Outcome, RefusalReason, RunState, TrainerState
 
 BREAKER_STATES = ("closed", "parked", "probation")
 HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "other")
 LEASE_WRITES = ("renewals", "checkpoint", "artifact", "finish", "failure", "release")
-REFUSAL_REASONS = ("auc", "brier", "accuracy", "significance", "certificate", "champion")
 TRAINER_PHASES = ("connecting", "idle", "working", "stopping")
 
 SYMBOL = Label("symbol", bound="the symbols of the current run")
@@ -204,7 +203,7 @@ RUN_PROMOTED_MODELS = _fact("nighttrain_run_promoted_models", "Models that the c
 RUN_REFUSED_MODELS = _fact(
     "nighttrain_run_refused_models",
     "Models that the current run refused to promote, by reason; one with several reasons counts under each.",
-    (Label("reason", REFUSAL_REASONS),),
+    (Label("reason", tuple(RefusalReason)),),
 )
 PROMOTION_LIMIT = _fact(
     "nighttrain_promotion_limit_ratio",
@@ -213,7 +212,7 @@ PROMOTION_LIMIT = _fact(
 )
 EARLIER_RUNS = _fact(
     "nighttrain_earlier_runs",
-    "Finished runs of the same configuration before the current one, up to five: what it is compared with.",
+    "Earlier runs of the same configuration and kind of candles, up to five: what it is compared with.",
 )
 EARLIER_AUC = _fact(
     "nighttrain_earlier_runs_auc_mean_ratio",

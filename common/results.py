@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from common.jobs import Cause, Frozen, JobState
-from common.messages import AttemptView, GridConfig
+from common.messages import AttemptView, GridConfig, RefusalReason
 from common.report import Scores, Span, SurveyReport
 
 RESULTS_SCHEMA: Literal["nighttrain.results/1"] = "nighttrain.results/1"
@@ -40,9 +40,9 @@ class FoldResult(Frozen):
 class JobResult(Frozen):
     """What became of one cell of the grid.
 
-    `cause` and `message` say why a job failed. `promoted` is false for a model that missed the gate, and
-    `reasons` says in words by what. `rows` are rows with a full feature window and a label, `span` is their
-    time.
+    `cause` and `message` say why a job failed. `promoted` is false for a model that missed the gate;
+    `refused_by` names what it missed, and `reasons` says it in words. `rows` are rows with a full feature
+    window and a label, `span` is their time.
     """
 
     symbol: str
@@ -57,6 +57,7 @@ class JobResult(Frozen):
     folds: tuple[FoldResult, ...]
     p_value: float | None
     promoted: bool
+    refused_by: tuple[RefusalReason, ...] = ()
     reasons: tuple[str, ...]
     seconds: float | None
     peak_memory_bytes: int | None

@@ -84,7 +84,7 @@ def decide_run(tx: Transaction, run: RunRow) -> list[Decision]:
         tx.connection.execute(
             update(jobs)
             .where(jobs.c.id == decision.job_id)
-            .values(promoted=decision.promoted, reasons=reasons)
+            .values(promoted=decision.promoted, refused_by=json.dumps(decision.refused_by), reasons=reasons)
         )
     tx.connection.execute(update(runs).where(runs.c.id == run.id).values(decided=tx.now))
     return decisions

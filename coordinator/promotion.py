@@ -17,6 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from common.messages import RefusalReason
 from common.report import ChampionComparison, Scores
 from common.settings import PromoteIf
 
@@ -45,12 +46,34 @@ class Challenger:
 
 
 @dataclass(frozen=True)
+class Objection:
+    """One thing that a model missed, and by how much in words."""
+
+    reason: RefusalReason
+    words: str
+
+
+@dataclass(frozen=True)
 class Decision:
-    """Whether a model is promoted; `reasons` say why not and are empty otherwise."""
+    """Whether a model is promoted; it is not while there are objections."""
 
     job_id: int
-    promoted: bool
-    reasons: tuple[str, ...]
+    objections: tuple[Objection, ...]
+
+    @property
+    def promoted(self) -> bool:
+        """Whether nothing speaks against the model."""
+        return not self.objections
+
+    @property
+    def refused_by(self) -> tuple[RefusalReason, ...]:
+        """What the model missed, each thing once."""
+        return tuple(dict.fromkeys(objection.reason for objection in self.objections))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Why the model is not promoted, in words."""
+        return tuple(objection.words for objection in self.objections)
 
 
 def decide(
@@ -80,13 +103,13 @@ def decide(
     bound = false_discovery_bound([challenger.p_value for challenger in challengers], false_discovery_rate)
     decisions = []
     for challenger in challengers:
-        reasons = [
+        objections = (
             *_certificate(challenger),
             *_thresholds(challenger.scores, promote_if),
             *_discovery(challenger.p_value, bound, false_discovery_rate, len(challengers)),
-            *_champion(challenger, champions.get(challenger.job_id)),
-        ]
-        decisions.append(Decision(challenger.job_id, not reasons, tuple(reasons)))
+            *_against_champion(challenger, champions.get(challenger.job_id)),
+        )
+        decisions.append(Decision(challenger.job_id, objections))
     return decisions
 
 
@@ -101,68 +124,73 @@ def false_discovery_bound(p_values: Sequence[float], rate: float) -> float:
     return max(passing, default=0.0)
 
 
-def _certificate(challenger: Challenger) -> list[str]:
-    return (
-        [] if challenger.certified else ["the certificate is not valid: a no-leak check failed or is missing"]
-    )
+def _certificate(challenger: Challenger) -> list[Objection]:
+    if challenger.certified:
+        return []
+    words = "the certificate is not valid: a no-leak check failed or is missing"
+    return [Objection(RefusalReason.CERTIFICATE, words)]
 
 
-def _thresholds(scores: Scores, promote_if: PromoteIf) -> list[str]:
-    reasons = []
+def _thresholds(scores: Scores, promote_if: PromoteIf) -> list[Objection]:
+    objections = []
     if scores.auc is None:
-        reasons.append("AUC is unknown: only one class was seen")
+        objections.append(Objection(RefusalReason.AUC, "AUC is unknown: only one class was seen"))
     elif scores.auc < promote_if.min_auc:
-        reasons.append(f"AUC {_shown(scores.auc, promote_if.min_auc)} is below {promote_if.min_auc:g}")
+        words = f"AUC {_shown(scores.auc, promote_if.min_auc)} is below {promote_if.min_auc:g}"
+        objections.append(Objection(RefusalReason.AUC, words))
     if scores.brier > promote_if.max_brier:
-        reasons.append(
-            f"Brier score {_shown(scores.brier, promote_if.max_brier)} is above {promote_if.max_brier:g}"
-        )
+        words = f"Brier score {_shown(scores.brier, promote_if.max_brier)} is above {promote_if.max_brier:g}"
+        objections.append(Objection(RefusalReason.BRIER, words))
     if scores.accuracy < promote_if.min_acc:
-        reasons.append(
-            f"accuracy {_shown(scores.accuracy, promote_if.min_acc)} is below {promote_if.min_acc:g}"
-        )
-    return reasons
+        words = f"accuracy {_shown(scores.accuracy, promote_if.min_acc)} is below {promote_if.min_acc:g}"
+        objections.append(Objection(RefusalReason.ACCURACY, words))
+    return objections
 
 
-def _discovery(p_value: float, bound: float, rate: float, cells: int) -> list[str]:
+def _discovery(p_value: float, bound: float, rate: float, cells: int) -> list[Objection]:
     if p_value <= bound and bound > 0.0:
         return []
     needed = f"{bound:.4g} or less was needed" if bound > 0.0 else "no cell of the run does"
-    return [
-        f"p-value {p_value:.4g} does not pass a false discovery rate of {rate:g} over {cells} cells: {needed}"
-    ]
+    share = f"a false discovery rate of {rate:g} over {cells} cells"
+    words = f"p-value {p_value:.4g} does not pass {share}: {needed}"
+    return [Objection(RefusalReason.SIGNIFICANCE, words)]
 
 
-def _champion(challenger: Challenger, champion: Champion | None) -> list[str]:
-    if champion is None or (champion.synthetic and not challenger.synthetic):
-        return []
+def _against_champion(challenger: Challenger, champion: Champion | None) -> list[Objection]:
+    words = "" if champion is None else _worse(challenger, champion)
+    return [Objection(RefusalReason.CHAMPION, words)] if words else []
+
+
+def _worse(challenger: Challenger, champion: Champion) -> str:
+    if champion.synthetic and not challenger.synthetic:
+        return ""
     if challenger.synthetic and not champion.synthetic:
-        return ["it was trained on synthetic candles, and the champion on real ones"]
+        return "it was trained on synthetic candles, and the champion on real ones"
     if champion.feature_version != challenger.feature_version:
         return _other_features(challenger, champion)
     comparison = challenger.comparison
     if comparison is None:
-        return ["it was not compared with the present champion"]
+        return "it was not compared with the present champion"
     if comparison.champion != champion.sha256:
-        return ["it was compared with a model that is no longer the champion"]
+        return "it was compared with a model that is no longer the champion"
     if comparison.scores is None or comparison.challenger_scores is None:
-        return [f"it could not be compared with the champion: {comparison.detail or 'no reason given'}"]
+        return f"it could not be compared with the champion: {comparison.detail or 'no reason given'}"
     ours, theirs = comparison.challenger_scores.log_loss, comparison.scores.log_loss
     if ours > theirs:
         where = f"on the same {comparison.rows_compared} rows"
-        return [f"log loss {_shown(ours, theirs)} is above the champion's {_shown(theirs, ours)} {where}"]
-    return []
+        return f"log loss {_shown(ours, theirs)} is above the champion's {_shown(theirs, ours)} {where}"
+    return ""
 
 
-def _other_features(challenger: Challenger, champion: Champion) -> list[str]:
+def _other_features(challenger: Challenger, champion: Champion) -> str:
     auc, recorded = challenger.scores.auc, champion.scores.auc
     if auc is not None and (recorded is None or auc > recorded):
-        return []
+        return ""
     versions = f"{champion.feature_version}, not {challenger.feature_version}"
     compared = (
         f"AUC {auc if auc is None else _shown(auc, recorded or 0.0)} is not above its recorded {recorded:.3f}"
     )
-    return [f"the champion reads other features ({versions}), so no rows can score both; {compared}"]
+    return f"the champion reads other features ({versions}), so no rows can score both; {compared}"
 
 
 def _shown(value: float, bound: float) -> str:

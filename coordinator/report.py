@@ -169,6 +169,7 @@ def _job_result(tx: Transaction, job: JobRow, history: list[AttemptRow]) -> JobR
         folds=tuple(_fold_result(fold) for fold in report.folds) if report else (),
         p_value=job.p_value,
         promoted=bool(job.promoted),
+        refused_by=tuple(json.loads(job.refused_by)),
         reasons=reasons,
         seconds=last.seconds if last else None,
         peak_memory_bytes=last.peak_memory_bytes if last else None,

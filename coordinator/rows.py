@@ -59,6 +59,7 @@ class JobRow:
     promoted: bool | None
     spec: str | None
     scores: str | None
+    refused_by: str
     reasons: str
 
     @classmethod

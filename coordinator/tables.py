@@ -122,6 +122,8 @@ jobs = Table(
     Column("promoted", Boolean),
     Column("spec", Text),
     Column("scores", Text),
+    # What a model missed, as a JSON list; `reasons` says it in words.
+    Column("refused_by", Text, nullable=False, server_default="[]"),
     Column("reasons", Text, nullable=False),
     CheckConstraint(_among("kind", JobKind), name="job_kind"),
     CheckConstraint(_among("state", JobState), name="job_state"),
@@ -194,6 +196,7 @@ attempts = Table(
     ),
     _partial("one_open_attempt_a_job", "job_id", where="ended IS NULL"),
     _partial("one_live_lease_a_trainer", "boot_id", where="ended IS NULL"),
+    Index("attempts_by_trainer", "boot_id", "id"),
 )
 
 checkpoints = Table(
@@ -250,3 +253,23 @@ promotions = Table(
     Index("promotions_by_cell", "symbol", "timeframe", "horizon", "id"),
 )
 """The history of decisions; triggers made by the migrations refuse to change or delete a row."""
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # Alertmanager's digest of all labels: the same for each time that an alert fires.
+    Column("fingerprint", String(64), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("severity", String(32), nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("runbook", Text, nullable=False),
+    Column("starts", Instant, nullable=False),
+    Column("ends", Instant),
+    Column("received", Instant, nullable=False),
+    UniqueConstraint("fingerprint", "starts", name="alert_start"),
+    _partial("one_firing_alert", "fingerprint", where="ends IS NULL"),
+    Index("alerts_by_end", "ends"),
+)

@@ -125,6 +125,7 @@ def job_view(job: JobRow, history: Sequence[AttemptRow], waits: str) -> JobView:
         scores=Scores.model_validate_json(job.scores) if job.scores else None,
         p_value=job.p_value,
         promoted=job.promoted,
+        refused_by=tuple(json.loads(job.refused_by)),
         reasons=tuple(json.loads(job.reasons)),
     )
 
