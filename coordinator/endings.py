@@ -89,9 +89,9 @@ def close(
 
 
 def give_back(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending) -> Verdict:
-    """End an attempt through no fault of the job: it is queued again at once, and nothing is charged."""
+    """End an attempt through no fault of the job: it is back in its place in the queue, free of charge."""
     close(tx, attempt, ending)
-    move(tx, job, JobState.QUEUED, waiting_since=tx.now, not_before=None)
+    move(tx, job, JobState.QUEUED, not_before=None)
     return Verdict(JobState.QUEUED, 0.0)
 
 

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+
+from coordinator.database import Database, sqlite_url
+from tests.coordinator.specimens import Clock, MakeNight, Night, settings
+
+POSTGRES = os.environ.get("NIGHTTRAIN_TEST_POSTGRES", "")
+"""URL of a PostgreSQL database in which tests make and drop schemas; without it they run on SQLite only."""
+
+BACKENDS = ["sqlite", *(["postgresql"] if POSTGRES else [])]
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with the present schema, to be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "nighttrain.db"
+    database = Database(sqlite_url(path))
+    database.upgrade()
+    database.close()
+    return path
+
+
+@pytest.fixture(params=BACKENDS)
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """URL of a database without tables, on each backend."""
+    if request.param == "sqlite":
+        yield sqlite_url(tmp_path / "nighttrain.db")
+        return
+    schema = f"test_{uuid.uuid4().hex}"
+    engine = create_engine(POSTGRES)
+    with engine.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    options = {"options": f"-csearch_path={schema}"}
+    yield make_url(POSTGRES).update_query_dict(options).render_as_string(hide_password=False)
+    with engine.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    engine.dispose()
+
+
+@pytest.fixture
+def database_url(empty_url: str, migrated: Path, tmp_path: Path) -> str:
+    """URL of a database with the present schema, on each backend."""
+    if empty_url.startswith("sqlite"):
+        shutil.copy(migrated, tmp_path / "nighttrain.db")
+    else:
+        database = Database(empty_url)
+        database.upgrade()
+        database.close()
+    return empty_url
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def make_night(database_url: str, clock: Clock, tmp_path: Path) -> Iterator[MakeNight]:
+    """Makes coordinators without web application; called again it is the next start over the same folder."""
+    opened: list[Database] = []
+
+    def make(**changes: Any) -> Night:
+        database = Database(database_url, clock)
+        opened.append(database)
+        return Night(database, settings(**changes), tmp_path)
+
+    yield make
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def night(make_night: MakeNight) -> Night:
+    return make_night()

@@ -1,0 +1,318 @@
+"""Small but whole examples of what trainers send, and a clock that moves only when told to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from common.jobs import Cause, Cell, SurveySpec, TrainingSpec
+from common.messages import (
+    ClaimRequest,
+    Failure,
+    Finish,
+    Grant,
+    GridConfig,
+    HostPressure,
+    LimitKind,
+    Progress,
+    Release,
+    Renewal,
+    RunRequest,
+    TrainerHello,
+)
+from common.report import (
+    Certificate,
+    ChampionComparison,
+    Check,
+    Checkpoint,
+    FoldModel,
+    FoldReport,
+    Manifest,
+    Scores,
+    SeriesReport,
+    Span,
+    SurveyReport,
+    TrainingReport,
+)
+from common.settings import NightSettings
+from coordinator.admission import Refusal
+from coordinator.artifacts import Artifacts
+from coordinator.database import Database
+from coordinator.housekeeping import Housekeeping
+from coordinator.queue import Queue
+from coordinator.runs import Runs
+
+GIB = 1024**3
+NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+SPAN = Span(start=datetime(2024, 1, 1, tzinfo=UTC), end=datetime(2026, 1, 1, tzinfo=UTC))
+BARS = {"1m": 500_000, "5m": 100_000, "15m": 35_000, "1h": 17_520, "4h": 4_380, "1d": 730}
+
+
+class Clock:
+    """Stands still until it is advanced."""
+
+    def __init__(self, now: datetime = NOON) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class Night:
+    """A coordinator without its web application, over one database and one folder."""
+
+    def __init__(self, database: Database, settings: NightSettings, out: Path) -> None:
+        self.database = database
+        self.settings = settings
+        self.out = out
+        self.queue = Queue(database, settings, Random(1))
+        self.runs = Runs(database)
+        self.housekeeping = Housekeeping(database, self.queue, settings, out)
+        self.artifacts: Artifacts = self.housekeeping.artifacts
+
+    @property
+    def clock(self) -> Clock:
+        assert isinstance(self.database.clock, Clock)
+        return self.database.clock
+
+    def begin(self, **changes: Any) -> int:
+        view, made = self.runs.submit(RunRequest(config=grid(**changes)))
+        assert made
+        return view.id
+
+    def register(self, name: str = "t1", boot: str = "", **changes: Any) -> str:
+        told = hello(name, boot or f"{name}-boot", **changes)
+        self.queue.register(told)
+        return told.boot_id
+
+    def claim(self, boot: str, last_symbol: str = "", free: float = 0.9) -> Grant | Refusal:
+        return self.queue.claim(claim(boot, last_symbol, free))
+
+    def grant(self, boot: str, last_symbol: str = "", free: float = 0.9) -> Grant:
+        answer = self.claim(boot, last_symbol, free)
+        assert isinstance(answer, Grant), answer
+        return answer
+
+    def survey_all(self, boot: str, refused: dict[str, str] | None = None, synthetic: bool = False) -> None:
+        for _ in range(self.runs.page(1, 0).runs[0].surveys.queued):
+            answer = self.grant(boot)
+            assert isinstance(answer.spec, SurveySpec)
+            volume = 1e6 * (1 + len(answer.spec.symbol))
+            report = survey_report(answer.spec, volume=volume, refused=refused, synthetic=synthetic)
+            self.queue.finish(answer.lease_id, finish(report))
+
+    def succeed(self, grant: Grant, **changes: Any) -> TrainingReport:
+        assert isinstance(grant.spec, TrainingSpec)
+        report, content = training_report(grant.spec, **changes)
+        sha256 = report.manifest.pickle_sha256
+        self.artifacts.store(content, sha256)
+        self.queue.attach_artifact(grant.lease_id, sha256, len(content))
+        self.queue.finish(grant.lease_id, finish(report, sha256))
+        return report
+
+    def finish_all(self, boot: str, **changes: Any) -> None:
+        while isinstance(answer := self.claim(boot), Grant):
+            self.succeed(answer, **changes)
+
+
+def settings(**changes: Any) -> NightSettings:
+    return NightSettings(**changes)
+
+
+def grid(**changes: Any) -> GridConfig:
+    small = {"symbols": ("BTCUSDT", "ETHUSDT"), "timeframes": ("15m", "1h"), "horizons": (1, 3)}
+    return GridConfig.model_validate(NightSettings(**{**small, **changes}).grid_config())
+
+
+def hello(
+    name: str = "t1",
+    boot: str = "t1-boot",
+    host: str = "host-a",
+    limit: int = 2 * GIB,
+    kind: LimitKind = LimitKind.AGENT,
+) -> TrainerHello:
+    return TrainerHello(
+        name=name, boot_id=boot, host=host, limit_kind=kind, memory_limit_bytes=limit, version="0.1.0"
+    )
+
+
+def claim(boot: str, last_symbol: str = "", free: float = 0.9, total: int = 16 * GIB) -> ClaimRequest:
+    pressure = HostPressure(memory_total_bytes=total, memory_available_bytes=int(total * free), cpu_ratio=0.5)
+    return ClaimRequest(boot_id=boot, pressure=pressure, last_symbol=last_symbol)
+
+
+def progress(stage: str = "crossval", done: int = 1, total: int = 5, memory: int = GIB // 2) -> Progress:
+    return Progress(stage=stage, done=done, total=total, memory_bytes=memory, peak_memory_bytes=memory)
+
+
+def renewal(**changes: Any) -> Renewal:
+    return Renewal(progress=progress(**changes))
+
+
+def failure(cause: Cause = Cause.ERROR, message: str = "it broke", room: int = 2 * GIB) -> Failure:
+    return Failure.model_validate(
+        {
+            "cause": cause,
+            "message": message,
+            "evidence": "the last lines of its log",
+            "seconds": 3.0,
+            "peak_memory_bytes": GIB,
+            "memory_limit_bytes": room,
+        }
+    )
+
+
+def release(cause: Cause = Cause.STOPPED) -> Release:
+    return Release.model_validate({"cause": cause, "seconds": 1.0, "peak_memory_bytes": GIB})
+
+
+def finish(result: SurveyReport | TrainingReport, sha256: str = "", seconds: float = 10.0) -> Finish:
+    return Finish(result=result, artifact_sha256=sha256, seconds=seconds, peak_memory_bytes=GIB // 2)
+
+
+def survey_report(
+    spec: SurveySpec,
+    volume: float = 1e6,
+    refused: dict[str, str] | None = None,
+    synthetic: bool = False,
+    symbol: str = "",
+) -> SurveyReport:
+    series = tuple(
+        SeriesReport(
+            timeframe=timeframe,
+            source="native",
+            rows=BARS[timeframe],
+            span=SPAN,
+            digest=digest(f"{spec.symbol} {timeframe}"),
+            missing=0,
+            segments=1,
+            quote_volume_per_day=volume,
+            refusal=(refused or {}).get(timeframe, ""),
+        )
+        for timeframe in spec.timeframes
+    )
+    return SurveyReport(
+        symbol=symbol or spec.symbol,
+        synthetic=synthetic,
+        files=(f"{spec.symbol}.parquet",),
+        series=series,
+        findings=(),
+        quote_volume_per_day=volume,
+        cache_hit=False,
+    )
+
+
+def scores(
+    auc: float | None = 0.56, log_loss: float = 0.68, brier: float = 0.245, accuracy: float = 0.54
+) -> Scores:
+    return Scores(auc=auc, brier=brier, accuracy=accuracy, log_loss=log_loss, base_rate=0.5, n=10_000)
+
+
+def fold(index: int) -> FoldReport:
+    return FoldReport(
+        index=index,
+        train_rows=1000 * (index + 1),
+        test_rows=1000,
+        train_span=SPAN,
+        test_span=SPAN,
+        last_train_label_end=SPAN.start,
+        C=0.01,
+        C_chosen_from=tuple(range(index)),
+        log_losses=(0.69, 0.1 + 0.2),
+        means=(0.0, 1.5),
+        scales=(1.0, 2.0),
+        coefficients=((0.1, -0.2), (1 / 3, 2 / 3)),
+        intercepts=(0.0, 0.01),
+        iterations=7,
+        scores=scores(),
+    )
+
+
+def checkpoint(folds: int = 2) -> Checkpoint:
+    return Checkpoint(inputs=digest("inputs"), folds=tuple(fold(index) for index in range(folds)))
+
+
+def manifest(cell: Cell, synthetic: bool = False, certified: bool = True, **changes: Any) -> Manifest:
+    content: dict[str, Any] = {
+        "cell": cell,
+        "synthetic": synthetic,
+        "features": ("return_1", "rsi_14"),
+        "feature_version": "features/1",
+        "means": (0.0, 1.5),
+        "scales": (1.0, 2.0),
+        "coefficients": (1 / 3, 2 / 3),
+        "intercept": 0.01,
+        "C": 0.01,
+        "fold_models": (
+            FoldModel(
+                trained_until=SPAN.end,
+                means=(0.0, 1.5),
+                scales=(1.0, 2.0),
+                coefficients=(0.1, 0.2),
+                intercept=0.0,
+            ),
+        ),
+        "embargo_minutes": 30,
+        "trained_rows": 10_000,
+        "trained_span": SPAN,
+        "scores": scores(),
+        "p_value": 0.001,
+        "certificate": Certificate(
+            checks=(Check(name="recompute", passed=certified, checked=20, detail="exact"),)
+        ),
+        "lineage": {"data": digest(cell.name)},
+        "pickle_sha256": digest(cell.name),
+    }
+    return Manifest.model_validate({**content, **changes})
+
+
+def training_report(
+    spec: TrainingSpec,
+    seed: str = "",
+    auc: float | None = 0.56,
+    log_loss: float = 0.68,
+    p_value: float = 0.001,
+    certified: bool = True,
+    champion: ChampionComparison | None = None,
+    feature_version: str = "features/1",
+    resumed_folds: int = 0,
+) -> tuple[TrainingReport, bytes]:
+    content = f"the pickle of {spec.cell.name} {seed}".encode()
+    reached = scores(auc, log_loss)
+    model = manifest(
+        spec.cell,
+        synthetic=spec.synthetic,
+        certified=certified,
+        scores=reached,
+        p_value=p_value,
+        feature_version=feature_version,
+        pickle_sha256=hashlib.sha256(content).hexdigest(),
+    )
+    report = TrainingReport(
+        cell=spec.cell,
+        rows=9_000,
+        span=SPAN,
+        scores=reached,
+        folds=tuple(fold(index) for index in range(spec.n_splits)),
+        p_value=p_value,
+        certificate=model.certificate,
+        champion=champion,
+        manifest=model,
+        stage_seconds={"crossval": 1.0},
+        resumed_folds=resumed_folds,
+    )
+    return report, content
+
+
+def digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+MakeNight = Callable[..., Night]
