@@ -1,4 +1,4 @@
-"""What the coordinator does by itself: leases expire, a finished run is decided and reported.
+"""What the coordinator does by itself: nights begin, leases expire, a finished run is decided and reported.
 
 The end of a run takes three steps, each of which can be repeated after a crash without another result: the
 decisions are committed; the files of promoted models and the results are written; the run is done.
@@ -24,6 +24,7 @@ from coordinator.queue import Queue
 from coordinator.report import PROGRESS_FILE, results_path, write_progress, write_results
 from coordinator.rows import RunRow
 from coordinator.runs import end_run, find_run, unreported_run, unsettled_run
+from coordinator.schedule import begin_if_due
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,7 @@ class Housekeeping:
     queue : Queue
         Whose leases expire.
     settings : NightSettings
-        The length of a lease.
+        The length of a lease, and the grid and the window of nights by the schedule.
     out : Path
         The out folder; `artifacts` and `logs` are below it.
     """
@@ -97,6 +98,7 @@ class Housekeeping:
             self.queue.extend()
         else:
             self._attempt("leases", self.queue.expire)
+        self._attempt("the schedule", lambda: begin_if_due(self.database, self.settings))
         self._attempt("rooms", self.queue.fail_roomless)
         self._attempt("the end of the run", self._settle)
         if self._written is None or now - self._written >= timedelta(seconds=PROGRESS_SECONDS):

@@ -28,6 +28,24 @@ def night_at(window: Window | None, now: datetime) -> NightView:
     """
     if window is None:
         return NightView(open=True, opens=None, closes=None)
+    for start, end in _spans(window, now):
+        if start <= now < end:
+            return NightView(open=True, opens=None, closes=end)
+    return NightView(open=False, opens=next_opening(window, now), closes=None)
+
+
+def last_opening(window: Window, now: datetime) -> datetime:
+    """Return when the window last opened at or before `now`, in UTC; it may be closed again."""
+    return max(start for start, _ in _spans(window, now) if start <= now)
+
+
+def next_opening(window: Window, now: datetime) -> datetime:
+    """Return when the window opens the next time after `now`, in UTC."""
+    return min(start for start, _ in _spans(window, now) if start > now)
+
+
+def _spans(window: Window, now: datetime) -> list[tuple[datetime, datetime]]:
+    # Yesterday's night may reach into today, and today's may not have begun.
     today = now.astimezone(window.zone).date()
     spans = []
     for day in (today - timedelta(days=1), today, today + timedelta(days=1)):
@@ -35,7 +53,4 @@ def night_at(window: Window | None, now: datetime) -> NightView:
         start = datetime.combine(day, window.start, window.zone).astimezone(UTC)
         end = datetime.combine(last, window.end, window.zone).astimezone(UTC)
         spans.append((start, end))
-    for start, end in spans:
-        if start <= now < end:
-            return NightView(open=True, opens=None, closes=end)
-    return NightView(open=False, opens=min(start for start, _ in spans if start > now), closes=None)
+    return spans

@@ -25,6 +25,7 @@ from common.messages import (
     SpeedView,
     StatusDocument,
     SystemView,
+    TrainerState,
 )
 from common.report import Scores
 from common.settings import NightSettings
@@ -35,7 +36,8 @@ from coordinator.eta import estimate
 from coordinator.experience import SURVEY
 from coordinator.night import night_at
 from coordinator.outlook import Outlook, read_outlook
-from coordinator.rows import JOBS, PRESENT_TRAINERS, JobRow, RunRow, TrainerRow, all_of
+from coordinator.roster import Presence, read_roster
+from coordinator.rows import JOBS, JobRow, RunRow, all_of
 from coordinator.tables import attempts, jobs, runs
 from coordinator.views import job_views, run_view, trainer_views
 
@@ -45,8 +47,6 @@ RECENT_JOBS = 20
 SPEED_JOBS = 50
 ETA_SECONDS = 5.0
 """For how long an estimate of the end is shown before it is made anew, unless jobs or trainers change."""
-FORGOTTEN_SECONDS = 3600.0
-"""For how long a trainer is shown that is not heard of any more."""
 LITTLE_DISK_BYTES = 2 * 1024**3
 
 
@@ -93,8 +93,8 @@ class Status:
             outlook = read_outlook(tx.connection, unfinished, tx.now, self.settings)
             view = None if run is None else run_view(tx, run)
             night = night_at(self.settings.window, tx.now)
-            eta = self._eta(tx, outlook, view)
-            trainers = self._trainers(tx, outlook)
+            eta = self.estimate(tx, outlook, view)
+            roster = read_roster(tx, outlook)
             system = self._system()
             return StatusDocument(
                 time=tx.now,
@@ -106,10 +106,10 @@ class Status:
                 speed=_speed(tx, view),
                 best=_score(tx, view, desc(jobs.c.auc)),
                 last=_score(tx, view, desc(jobs.c.finished)),
-                trainers=tuple(trainer_views(tx, outlook, trainers)),
+                trainers=tuple(trainer_views(tx, roster)),
                 recent_jobs=_recent(tx, view, self.settings),
                 warnings=(
-                    *self._warnings(outlook, view, night, eta, system, _lost(tx, outlook, trainers)),
+                    *self._warnings(outlook, view, night, eta, system, roster),
                     *self.troubles(),
                 ),
             )
@@ -120,9 +120,10 @@ class Status:
             row = tx.connection.execute(all_of(runs).where(runs.c.state == RunState.RUNNING)).first()
             run = None if row is None else RunRow.of(row)
             outlook = read_outlook(tx.connection, run.id if run else None, tx.now, self.settings)
-            return self._eta(tx, outlook, None if run is None else run_view(tx, run))
+            return self.estimate(tx, outlook, None if run is None else run_view(tx, run))
 
-    def _eta(self, tx: Transaction, outlook: Outlook, run: RunView | None) -> EtaView:
+    def estimate(self, tx: Transaction, outlook: Outlook, run: RunView | None) -> EtaView:
+        """Return when a run will end, of which the outlook was read in this transaction."""
         if run is None or run.state is not RunState.RUNNING:
             return EtaView(p50=None, p90=None)
         key = (run.id, run.surveys, run.training, len(outlook.live))
@@ -134,12 +135,6 @@ class Status:
             eta = _estimate(tx, outlook)
             self._estimated = (key, tx.now, eta)
             return eta
-
-    def _trainers(self, tx: Transaction, outlook: Outlook) -> list[TrainerRow]:
-        live = {trainer.boot_id for trainer in outlook.live}
-        present = [TrainerRow.of(row) for row in tx.connection.execute(PRESENT_TRAINERS)]
-        remembered = tx.now - timedelta(seconds=FORGOTTEN_SECONDS)
-        return [one for one in present if one.boot_id in live or one.last_seen >= remembered]
 
     def _system(self) -> SystemView:
         pressure = host_pressure()
@@ -162,7 +157,7 @@ class Status:
         night: NightView,
         eta: EtaView,
         system: SystemView,
-        lost: list[TrainerRow],
+        roster: list[Presence],
     ) -> list[str]:
         warnings = []
         if run is not None and run.synthetic:
@@ -175,9 +170,11 @@ class Status:
         warnings += _night_warnings(night, eta, run)
         if not outlook.live:
             warnings.append("no trainer is alive, so nothing goes on")
-        for trainer in lost:
-            silence = (outlook.now - trainer.last_seen).total_seconds()
-            warnings.append(f"trainer {trainer.name} fell silent {silence:.0f} s ago while it held a job")
+        for one in roster:
+            if one.state is TrainerState.LOST:
+                silence = (outlook.now - one.last_heard).total_seconds()
+                what = f"fell silent {silence:.0f} s ago while it held a job"
+                warnings.append(f"trainer {one.trainer.name} {what}")
         threshold = self.settings.memory_threshold
         warnings += [
             f"{pressure_words(host, threshold)}; no new job is handed out there"
@@ -187,17 +184,6 @@ class Status:
         parked = sorted({one.symbol for one in outlook.candidates if one.gate is Gate.PARKED})
         warnings += [f"{symbol} is parked, because cell after cell of it failed" for symbol in parked]
         return warnings
-
-
-def _lost(tx: Transaction, outlook: Outlook, trainers: list[TrainerRow]) -> list[TrainerRow]:
-    # A trainer that was stopped while idle is missed by nobody.
-    live = {trainer.boot_id for trainer in outlook.live}
-    silent = [trainer for trainer in trainers if trainer.boot_id not in live]
-    expired = select(attempts.c.boot_id).where(
-        attempts.c.outcome == Outcome.EXPIRED, attempts.c.boot_id.in_([trainer.boot_id for trainer in silent])
-    )
-    holders = set(tx.connection.execute(expired).scalars())
-    return [trainer for trainer in silent if trainer.boot_id in holders]
 
 
 def _night_warnings(night: NightView, eta: EtaView, run: RunView) -> list[str]:

@@ -16,7 +16,6 @@ from common.messages import (
     Outcome,
     Progress,
     RunView,
-    TrainerState,
     TrainerView,
 )
 from common.report import Scores
@@ -25,7 +24,8 @@ from coordinator.admission import Candidate, obstacle_of, pressure_words, ranked
 from coordinator.database import Transaction
 from coordinator.night import night_at
 from coordinator.outlook import Outlook, read_outlook
-from coordinator.rows import AttemptRow, JobRow, RunRow, TrainerRow, all_of
+from coordinator.roster import Presence
+from coordinator.rows import AttemptRow, JobRow, RunRow, all_of
 from coordinator.tables import attempts, jobs
 
 
@@ -150,42 +150,36 @@ def waits_of(outlook: Outlook) -> dict[int, str]:
     return words
 
 
-def trainer_views(tx: Transaction, outlook: Outlook, trainers: Sequence[TrainerRow]) -> list[TrainerView]:
+def trainer_views(tx: Transaction, roster: Sequence[Presence]) -> list[TrainerView]:
     """Return trainers with what they are doing."""
-    leases = {lease.boot_id: lease for lease in outlook.leases}
-    leased = [lease.job_id for lease in outlook.leases]
+    leased = [one.lease.job_id for one in roster if one.lease is not None]
     names = {
         row.id: JobRow.of(row).name
         for row in tx.connection.execute(all_of(jobs).where(jobs.c.id.in_(leased)))
     }
-    query = (
+    counts = (
         select(attempts.c.boot_id, func.count())
         .where(attempts.c.outcome == Outcome.SUCCEEDED)
-        .where(attempts.c.boot_id.in_([trainer.boot_id for trainer in trainers]))
+        .where(attempts.c.boot_id.in_([one.trainer.boot_id for one in roster]))
         .group_by(attempts.c.boot_id)
     )
-    finished: dict[str, int] = dict(tx.connection.execute(query).tuples().all())
-    live = {trainer.boot_id for trainer in outlook.live}
-    views = []
-    for trainer in trainers:
-        lease = leases.get(trainer.boot_id)
-        idle = TrainerState.IDLE if trainer.boot_id in live else TrainerState.LOST
-        views.append(
-            TrainerView(
-                name=trainer.name,
-                host=trainer.host,
-                state=TrainerState.WORKING if lease else idle,
-                job_id=lease.job_id if lease else None,
-                job=names[lease.job_id] if lease else "",
-                progress=progress_of(lease) if lease else None,
-                note=trainer.note if not lease else "",
-                limit_kind=trainer.limit_kind,
-                memory_limit_bytes=trainer.memory_limit_bytes,
-                jobs_finished=finished.get(trainer.boot_id, 0),
-                last_seen=max(trainer.last_seen, lease.renewed) if lease else trainer.last_seen,
-            )
+    finished = {boot_id: int(count) for boot_id, count in tx.connection.execute(counts)}
+    return [
+        TrainerView(
+            name=one.trainer.name,
+            host=one.trainer.host,
+            state=one.state,
+            job_id=one.lease.job_id if one.lease else None,
+            job=names[one.lease.job_id] if one.lease else "",
+            progress=progress_of(one.lease) if one.lease else None,
+            note=one.trainer.note if not one.lease else "",
+            limit_kind=one.trainer.limit_kind,
+            memory_limit_bytes=one.trainer.memory_limit_bytes,
+            jobs_finished=finished.get(one.trainer.boot_id, 0),
+            last_seen=one.last_heard,
         )
-    return views
+        for one in roster
+    ]
 
 
 def _seatless(candidate: Candidate, outlook: Outlook, ahead: int) -> str:

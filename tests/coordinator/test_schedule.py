@@ -92,9 +92,7 @@ class TestTheEffect:
         night.housekeeping.tick()
         assert night.runs.page(10, 0).total == 1
 
-    def test_a_restart_begins_it_no_second_time_and_the_next_opening_does(
-        self, make_night: MakeNight
-    ) -> None:
+    def test_a_restart_begins_none_and_the_next_opening_does(self, make_night: MakeNight) -> None:
         night = make_night(window=LUNCH)
         assert begin_if_due(night.database, night.settings) is not None
         night.runs.cancel(1)
