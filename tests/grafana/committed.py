@@ -1,0 +1,19 @@
+"""The boards as they lie in the repository, for the tests to read."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from grafana.expressions import DASHBOARDS
+
+ROOT = Path(__file__).parents[2]
+BOARDS = {
+    file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(DASHBOARDS.glob("*.json"))
+}
+PANELS = [
+    pytest.param(board, panel, id=f"{name}: {panel['title']}")
+    for name, board in BOARDS.items()
+    for panel in board["panels"]
+    if panel["type"] != "row"
+]
