@@ -1,11 +1,14 @@
 """The results of a night: what `logs/batch_train_results_{timestamp}.json` holds.
 
-The schema is versioned by its name; `deploy/results.schema.json` is made from these models.
+The schema is versioned by its name; `deploy/results.schema.json` is made from these models
+(``python -m common.results > deploy/results.schema.json``).
 Times are UTC in ISO 8601. A field that is not known is null, never left out.
 """
 
 from __future__ import annotations
 
+import json
+import sys
 from datetime import datetime
 from typing import Literal
 
@@ -103,3 +106,12 @@ class Results(Frozen):
     totals: Totals
     jobs: tuple[JobResult, ...]
     surveys: tuple[SurveyResult, ...]
+
+
+def results_schema() -> str:
+    """Return the JSON Schema of the results, as `deploy/results.schema.json` holds it."""
+    return json.dumps(Results.model_json_schema(by_alias=True, mode="serialization"), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(results_schema())

@@ -79,9 +79,9 @@ class Runs:
         """
         with self.database.write() as tx:
             run = find_run(tx, run_id)
-            if run.state is RunState.DONE or run.decided is not None:
-                raise ConflictError(f"run {run_id} is done and cannot be cancelled")
-            if run.state is RunState.RUNNING:
+            if run.state is not RunState.CANCELLED:
+                if run.decided is not None:
+                    raise ConflictError(f"run {run_id} is done and cannot be cancelled")
                 _cancel(tx, run)
             view = run_view(tx, find_run(tx, run_id))
         logger.warning("run %d was cancelled", run_id)

@@ -31,6 +31,14 @@ def database(database_url: str, clock: Clock) -> Iterator[Database]:
 HEAD = ScriptDirectory(str(files("coordinator") / "migrations")).get_current_head()
 
 
+SECOND_ATTEMPT = (
+    "INSERT INTO attempts (job_id, number, lease_id, boot_id, trainer, host, alone, memory_limit_bytes,"
+    " deadline_seconds, started, renewed, expires, outcome, charged, message, evidence)"
+    " SELECT {job}, {number}, 'other', {boot}, trainer, host, alone, memory_limit_bytes,"
+    " deadline_seconds, started, renewed, expires, outcome, charged, message, evidence FROM attempts"
+)
+
+
 def run_values(**changes: Any) -> dict[str, Any]:
     values = {"state": "running", "config": "{}", "synthetic": False, "created": NOON, "results_path": ""}
     return {**values, **changes}
@@ -143,14 +151,8 @@ def test_a_run_is_in_a_known_state_and_finished_or_running(
         "UPDATE jobs SET horizon = 1 WHERE kind = 'training'",
         "UPDATE attempts SET ended = started",
         "UPDATE attempts SET outcome = 'expired', ended = started",
-        "INSERT INTO attempts SELECT id + 1, job_id, number + 1, 'other', 't2-boot', trainer, host, alone,"
-        " memory_limit_bytes, deadline_seconds, started, renewed, expires, progress, artifact_sha256, outcome,"
-        " cause, charged, message, evidence, retry_in_seconds, ended, seconds, peak_memory_bytes, resumed_folds"
-        " FROM attempts",
-        "INSERT INTO attempts SELECT id + 1, job_id + 1, number, 'other', boot_id, trainer, host, alone,"
-        " memory_limit_bytes, deadline_seconds, started, renewed, expires, progress, artifact_sha256, outcome,"
-        " cause, charged, message, evidence, retry_in_seconds, ended, seconds, peak_memory_bytes, resumed_folds"
-        " FROM attempts",
+        SECOND_ATTEMPT.format(job="job_id", number="number + 1", boot="'t2-boot'"),
+        SECOND_ATTEMPT.format(job="job_id + 1", number="number", boot="boot_id"),
         "UPDATE trainers SET name = 'same'",
     ],
 )

@@ -64,7 +64,7 @@ SETTINGS = settings(
 class ModelJob:
     """What is expected of a job.
 
-    `ready` is when it can be handed out for certain (None before its survey), `earliest` when it may be at all.
+    `ready` is when it can be handed out for certain (None before its survey), `earliest` when at the soonest.
     """
 
     kind: JobKind
