@@ -8,7 +8,7 @@ SYNC = $(BIN)/uv sync --frozen --all-extras --inexact --quiet --python $(BIN)/py
 LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt clean up down scale logs ps report size clean-data test-stack
+.PHONY: help setup run test check fmt clean up down scale logs ps report size clean-data test-stack dashboards
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +71,9 @@ clean-data: ## delete what the containers keep: the night, models, caches, metri
 
 test-stack: $(DEVELOPED) ## test the containers on a real Docker engine
 	@$(BIN)/pytest tests/stack --stack $(ARGS)
+
+dashboards: $(DEVELOPED) ## make grafana/dashboards anew from the declared metrics
+	@$(BIN)/python -m grafana.generate
 
 clean: ## remove .venv and caches (keeps candles and trained nights)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

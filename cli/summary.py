@@ -18,7 +18,8 @@ def print_summary(results: Results, console: Console) -> None:
     title = f"Night {results.run}: out-of-fold AUC of the best horizon"
     if results.synthetic:
         title += " (SYNTHETIC candles: nothing here says anything about a market)"
-    table = Table(title=title, title_justify="left")
+    console.print(title, style="bold", highlight=False, soft_wrap=True)
+    table = Table()
     table.add_column("symbol", no_wrap=True)
     for timeframe in results.config.timeframes:
         table.add_column(timeframe, no_wrap=True)
