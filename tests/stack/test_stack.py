@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from grafana.expressions import expressions
 from tests.stack.conftest import LONG, ROOT, SMALL, Stack, run, until
 
 SERVICES = ("coordinator", "trainer", "prometheus", "alertmanager", "grafana")
@@ -132,20 +133,26 @@ def _size(image: str) -> int:
     return int(run("docker", "image", "inspect", "--format", "{{.Size}}", image, cwd=ROOT))
 
 
-def test_every_expression_of_every_board_and_rule_returns_data(stack: Stack) -> None:
-    from tests.stack.expressions import expressions_with_data_now
-
+def test_every_expression_of_every_board_returns_data_and_every_rule_is_evaluated(stack: Stack) -> None:
     until(stack.done, "a night", 120)
+    expected = [one for one in expressions() if not one.may_be_empty]
+    assert len(expected) > 50
     missing: list[str] = []
 
     def all_answer() -> bool:
-        missing[:] = [e for e in expressions_with_data_now(stack.folder) if not stack.query(e)]
+        missing[:] = [
+            f"{one.board}, {one.place}: {one.expr}" for one in expected if not stack.query(one.expr)
+        ]
         return not missing
 
     try:
         until(all_answer, "data for every expression", 90)
     except AssertionError:
         pytest.fail("no data for:\n" + "\n".join(missing))
+    groups = stack.get("PROMETHEUS", "/api/v1/rules")["data"]["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    assert [rule["name"] for rule in rules if rule["health"] != "ok"] == []
+    assert sum(rule["type"] == "alerting" for rule in rules) >= 20
 
 
 def test_scaling_up_and_down_in_mid_night_loses_nothing(stack: Stack) -> None:
