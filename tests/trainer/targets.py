@@ -257,3 +257,13 @@ def describe(channel: socket.socket) -> None:
         files = [str(link.readlink()).partition(":")[0] for link in links if link.is_symlink()]
         said = f"threads={threads} score={score} blas={blas} files={files}"
         end.mishap(Mishap(cause=Cause.ERROR, message=said, evidence=digest(said)))
+
+
+def wait_for_word(channel: socket.socket) -> None:
+    """End with the channel."""
+    channel.recv(1)
+
+
+def wait_stubbornly(channel: socket.socket) -> None:
+    """Hear nothing, not even the end of the channel."""
+    wait_for_ever()

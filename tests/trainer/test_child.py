@@ -1,7 +1,5 @@
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -331,34 +329,3 @@ def test_the_kernels_kill_is_told_by_its_counter(tmp_path) -> None:
     assert end.cause is Cause.OOM
     assert end.message.startswith("out of memory: killed by the kernel at ")
     assert "the cgroup's oom_kill counter rose by 1; cgroup peak 0.39 GiB, cgroup limit 0.39" in end.evidence
-
-
-ORPHANS = """
-import ctypes, os, subprocess, sys, time
-from trainer.forkserver import ForkServer
-ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans come to us, as they do to process 1
-server = ForkServer("tests.trainer.targets")
-server.start()
-leave = "import os; os.fork() or os.execvp('sleep', ['sleep', '0.1'])"
-subprocess.run([sys.executable, "-c", leave], check=True)
-def zombies():
-    found = subprocess.run(["ps", "--ppid", str(os.getpid()), "-o", "stat="], capture_output=True, text=True)
-    return found.stdout.count("Z")
-give_up = time.monotonic() + 10
-while not zombies() and time.monotonic() < give_up: time.sleep(0.02)
-before = zombies()
-server.reap()
-print(before, zombies(), server.is_alive)
-found = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "forkserver"], capture_output=True)
-os.kill(int(found.stdout), 9)
-while not zombies() and time.monotonic() < give_up: time.sleep(0.02)
-server.reap()
-print(zombies(), server.is_alive)
-"""
-
-
-def test_orphans_are_reaped_and_the_servers_death_is_noticed() -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", ORPHANS], capture_output=True, text=True, timeout=30, check=True
-    )
-    assert done.stdout.split() == ["1", "0", "True", "0", "False"], done.stderr

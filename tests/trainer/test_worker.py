@@ -186,6 +186,15 @@ def test_a_cache_that_cannot_be_written_is_an_error_that_names_it(perform, tmp_p
     assert str(tmp_path / "file") in end.message
 
 
+def test_with_all_that_is_imported_the_fork_server_has_one_thread(server, spec, tmp_path) -> None:
+    task = Task(spec=spec, data_dir=tmp_path, cache_dir=tmp_path, checkpoint=None, champion=None)
+    child = Child(server, "tests.trainer.targets:describe", task, LIMITS, control_group())
+    while (end := child.poll()) is None:
+        assert child.seconds < 30.0
+    assert isinstance(end, Mishap)
+    assert end.message.startswith("threads=1 ")
+
+
 def raised(error: Exception) -> Exception:
     try:
         raise error
