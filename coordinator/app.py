@@ -12,6 +12,7 @@ from fastapi.openapi.utils import get_openapi
 
 from coordinator import operator_api, problems, trainer_api
 from coordinator.guard import Guard
+from coordinator.latency import Latency
 from coordinator.parts import Parts, program_version
 
 TAGS = [
@@ -43,6 +44,7 @@ def make_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.add_middleware(Guard, loopback=parts.loopback)
+    app.add_middleware(Latency, measures=parts.measures)
     problems.install(app)
     for router in (operator_api.changing, operator_api.reading, operator_api.health, trainer_api.router):
         app.include_router(router)

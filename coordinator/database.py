@@ -8,6 +8,7 @@ that what was answered to a trainer survives a loss of power; a write takes the 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -53,6 +54,11 @@ class Database:
     clock : callable
         Returns the present aware time; it is asked once a transaction.
 
+    Attributes
+    ----------
+    took : callable
+        Is told of each transaction, when it has ended: ``read`` or ``write``, and how many seconds it took.
+
     Raises
     ------
     ConfigurationError
@@ -65,18 +71,27 @@ class Database:
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writes = self.engine.execution_options(writes=True)
         self._turn = threading.Lock() if self.is_sqlite else nullcontext()
+        self.took: Callable[[str, float], None] = lambda *_: None
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
         """Open a transaction that sees one state of the database and changes nothing."""
-        with self.engine.connect() as connection:
+        with self._timed("read"), self.engine.connect() as connection:
             yield Transaction(connection, self.clock())
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Open a transaction that is committed at the end, or rolled back by an exception."""
-        with self._turn, self._writes.begin() as connection:
+        with self._turn, self._timed("write"), self._writes.begin() as connection:
             yield Transaction(connection, self.clock())
+
+    @contextmanager
+    def _timed(self, mode: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.took(mode, time.perf_counter() - began)
 
     def upgrade(self) -> None:
         """Bring the schema to the version of this program.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from common.errors import (
     ConflictError,
@@ -145,3 +146,16 @@ def healthz() -> Health:
 def readyz(parts: PartsOf) -> Health:
     """Check that the database can be written and has the schema of this program."""
     return Health(status="ok", detail=f"database at schema {parts.database.check()}")
+
+
+@health.get(
+    "/metrics",
+    summary="Everything for Prometheus",
+    dependencies=[Depends(may_read)],
+    response_class=Response,
+    responses=answers(UnauthorizedError, UnavailableError)
+    | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "All metrics."}},
+)
+def show_metrics(parts: PartsOf) -> Response:
+    """Return all metrics as text, read at this moment; `common/metrics.py` says what each of them means."""
+    return Response(generate_latest(parts.registry), media_type=CONTENT_TYPE_LATEST)

@@ -10,12 +10,16 @@ from random import Random
 from typing import Annotated
 
 from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
 
+from common.exposition import process_registry
 from common.settings import NightSettings
 from coordinator.artifacts import Artifacts
 from coordinator.database import Database
 from coordinator.housekeeping import Housekeeping
 from coordinator.listing import Listing
+from coordinator.measures import Measures
+from coordinator.metrics import NightCollector
 from coordinator.queue import Queue
 from coordinator.runs import Runs
 from coordinator.status import Status
@@ -32,6 +36,8 @@ class Parts:
     status: Status
     housekeeping: Housekeeping
     artifacts: Artifacts
+    measures: Measures
+    registry: CollectorRegistry
     token: str
     loopback: bool
 
@@ -44,6 +50,10 @@ def assemble(
     housekeeping = Housekeeping(database, queue, settings, out)
     status = Status(database, settings, out, program_version(), housekeeping.troubles)
     housekeeping.eta = status.eta
+    registry = process_registry()
+    measures = Measures(registry)
+    database.took = measures.transaction_took
+    registry.register(NightCollector(database, settings, out, status, program_version()))
     return Parts(
         database=database,
         queue=queue,
@@ -52,6 +62,8 @@ def assemble(
         status=status,
         housekeeping=housekeeping,
         artifacts=housekeeping.artifacts,
+        measures=measures,
+        registry=registry,
         token=token,
         loopback=loopback,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Path, Request, Response
@@ -21,6 +22,7 @@ from common.messages import (
     REASON_HEADER,
     SHA256_HEADER,
     ClaimRequest,
+    Directive,
     Failure,
     FailureAnswer,
     Finish,
@@ -44,7 +46,17 @@ RETRY_AFTER_SECONDS = {NoWork.NIGHT_CLOSED: 5, NoWork.MEMORY_PRESSURE: 2}
 _ALWAYS = (UnauthorizedError, InvalidRequestError, TooLargeError, UnavailableError, StorageError)
 _ON_LEASE = (*_ALWAYS, StaleLeaseError)
 
-router = APIRouter(prefix="/api", tags=["trainers"], dependencies=[Depends(may_write)])
+
+async def count_stale(request: Request, parts: PartsOf) -> AsyncIterator[None]:
+    """Count the writes that come too late, by what they would write: the last part of the path."""
+    try:
+        yield
+    except StaleLeaseError:
+        parts.measures.refused_stale(request.url.path.rpartition("/")[2])
+        raise
+
+
+router = APIRouter(prefix="/api", tags=["trainers"], dependencies=[Depends(may_write), Depends(count_stale)])
 Lease = Annotated[
     str, Path(description="The lease's id, from the grant.", examples=["5f3c0c6f9d8e4b0fa1b2c3d4e5f60718"])
 ]
@@ -118,6 +130,7 @@ def claim(
     decision = parts.queue.claim(claimed)
     if not isinstance(decision, Refusal):
         return decision
+    parts.measures.refused_claim(decision.reason)
     retry = RETRY_AFTER_SECONDS.get(decision.reason, 1)
     return Response(status_code=204, headers={REASON_HEADER: decision.reason, "Retry-After": str(retry)})
 
@@ -125,7 +138,10 @@ def claim(
 @router.post("/leases/{lease}/renewals", summary="Keep a lease alive", responses=answers(*_ON_LEASE))
 def renew(lease: Lease, renewal: Renewal, parts: PartsOf) -> RenewalAnswer:
     """Say how far the job is; the answer says whether to go on, to give it back, or to drop it."""
-    return parts.queue.renew(lease, renewal)
+    answer = parts.queue.renew(lease, renewal)
+    if answer.directive is not Directive.CANCEL:
+        parts.measures.renewals.inc()
+    return answer
 
 
 @router.put(
@@ -137,6 +153,7 @@ def renew(lease: Lease, renewal: Renewal, parts: PartsOf) -> RenewalAnswer:
 def save_checkpoint(lease: Lease, checkpoint: Checkpoint, parts: PartsOf) -> None:
     """Keep the finished folds for whoever tries the job next."""
     parts.queue.save_checkpoint(lease, checkpoint)
+    parts.measures.checkpoint_writes.inc()
 
 
 async def octets(request: Request) -> bytes:
