@@ -16,6 +16,7 @@ from common.jobs import JobKind, JobState
 from common.messages import (
     REASON_HEADER,
     SHA256_HEADER,
+    AlertPage,
     ClaimRequest,
     Failure,
     FailureAnswer,
@@ -182,6 +183,13 @@ class OperatorClient(_Client):
     def status(self) -> StatusDocument:
         """Return the whole night in one document."""
         return self._connection.send("GET", "/api/status").read(StatusDocument)
+
+    def alerts(
+        self, *, firing: bool | None = None, limit: int | None = None, offset: int | None = None
+    ) -> AlertPage:
+        """Return alerts, the firing ones first; `firing` leaves only those that do, or only the others."""
+        query = {"firing": None if firing is None else str(firing).lower(), "limit": limit, "offset": offset}
+        return self._connection.send("GET", "/api/alerts", query=query).read(AlertPage)
 
     def health(self) -> Health:
         """Return whether the coordinator's process is up."""

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.openapi.utils import get_openapi
 
-from coordinator import operator_api, problems, trainer_api
+from coordinator import alert_api, operator_api, problems, trainer_api
 from coordinator.guard import Guard
 from coordinator.latency import Latency
 from coordinator.parts import Parts, program_version
@@ -21,6 +21,7 @@ TAGS = [
         "description": "Begin, watch and cancel nights. Reading needs no token on loopback.",
     },
     {"name": "trainers", "description": "Register, claim jobs and hand in results, fenced by leases."},
+    {"name": "alerts", "description": "What Prometheus found and Alertmanager told."},
     {"name": "health", "description": "For whatever watches the process."},
 ]
 
@@ -46,7 +47,8 @@ def make_app(parts: Parts) -> FastAPI:
     app.add_middleware(Guard, loopback=parts.loopback)
     app.add_middleware(Latency, measures=parts.measures)
     problems.install(app)
-    for router in (operator_api.changing, operator_api.reading, operator_api.health, trainer_api.router):
+    operators = (operator_api.changing, operator_api.reading, operator_api.health)
+    for router in (*operators, alert_api.router, trainer_api.router):
         app.include_router(router)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app

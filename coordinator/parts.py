@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from common.exposition import process_registry
 from common.settings import NightSettings
+from coordinator.alerts import Alerts
 from coordinator.artifacts import Artifacts
 from coordinator.database import Database
 from coordinator.housekeeping import Housekeeping
@@ -34,6 +35,7 @@ class Parts:
     runs: Runs
     listing: Listing
     status: Status
+    alerts: Alerts
     housekeeping: Housekeeping
     artifacts: Artifacts
     measures: Measures
@@ -60,6 +62,7 @@ def assemble(
         runs=Runs(database),
         listing=Listing(database, settings),
         status=status,
+        alerts=Alerts(database),
         housekeeping=housekeeping,
         artifacts=housekeeping.artifacts,
         measures=measures,

@@ -30,6 +30,7 @@ from common.messages import (
 from common.report import Scores
 from common.settings import NightSettings
 from coordinator.admission import pressure_words, ranked
+from coordinator.alerts import present_alerts
 from coordinator.breaker import Gate
 from coordinator.database import Database, Transaction
 from coordinator.eta import estimate
@@ -108,6 +109,7 @@ class Status:
                 last=_score(tx, view, desc(jobs.c.finished)),
                 trainers=tuple(trainer_views(tx, roster)),
                 recent_jobs=_recent(tx, view, self.settings),
+                alerts=present_alerts(tx),
                 warnings=(
                     *self._warnings(outlook, view, night, eta, system, roster),
                     *self.troubles(),

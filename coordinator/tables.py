@@ -260,8 +260,8 @@ alerts = Table(
     Column("id", Integer, primary_key=True),
     # Alertmanager's digest of all labels: the same for each time that an alert fires.
     Column("fingerprint", String(64), nullable=False),
-    Column("name", String(200), nullable=False),
-    Column("severity", String(32), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("severity", Text, nullable=False),
     Column("labels", Text, nullable=False),
     Column("summary", Text, nullable=False),
     Column("description", Text, nullable=False),

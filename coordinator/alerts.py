@@ -1,0 +1,146 @@
+"""Alerts as Alertmanager tells of them: each is kept from its first firing, and for good once it has ended.
+
+Alertmanager tells of the same alert again and again, until it ends and once more after that; what is told
+twice changes nothing. An alert is one row for each time that it fires, and fires in one row at a time.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+from sqlalchemy import Row, case, func, select, update
+
+from common.messages import AlertPage, AlertView
+from coordinator.database import Database, Transaction
+from coordinator.rows import all_of
+from coordinator.tables import alerts
+
+logger = logging.getLogger(__name__)
+
+SHOWN_SECONDS = 24 * 3600.0
+"""For how long the status shows an alert that has ended."""
+
+SHOWN_ALERTS = 20
+LEVELS = {"critical": logging.ERROR, "warning": logging.WARNING}
+
+
+class Told(BaseModel):
+    """A part of what Alertmanager sends; what it may send besides is not looked at."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_camel, extra="ignore")
+
+
+class ToldAlert(Told):
+    """One alert; `ends_at` says nothing while it fires."""
+
+    status: Literal["firing", "resolved"]
+    labels: dict[str, str]
+    annotations: dict[str, str] = {}
+    starts_at: AwareDatetime
+    ends_at: AwareDatetime
+    fingerprint: Annotated[str, Field(min_length=1, max_length=64)]
+
+
+class Notification(Told):
+    """What Alertmanager's webhook sends, in version 4 of its format.
+
+    Source: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
+    """
+
+    version: Literal["4"]
+    alerts: tuple[ToldAlert, ...]
+
+
+class Alerts:
+    """The alerts of this coordinator.
+
+    Parameters
+    ----------
+    database : Database
+        Where they are kept; this object holds no state.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def take(self, notification: Notification) -> None:
+        """Store what was told, and log what has changed by it."""
+        with self.database.write() as tx:
+            changed = [told for told in notification.alerts if _store(tx, told)]
+        for told in changed:
+            _log(told)
+
+    def page(self, firing: bool | None, limit: int, offset: int) -> AlertPage:
+        """Return alerts, the firing ones first; `firing` leaves only those that do, or only the others."""
+        wanted = [] if firing is None else [alerts.c.ends.is_(None) if firing else alerts.c.ends.is_not(None)]
+        with self.database.read() as tx:
+            total = tx.connection.execute(
+                select(func.count()).select_from(alerts).where(*wanted)
+            ).scalar_one()
+            query = IN_ORDER.where(*wanted).limit(limit).offset(offset)
+            found = tuple(_view(row) for row in tx.connection.execute(query))
+        return AlertPage(total=total, limit=limit, offset=offset, alerts=found)
+
+
+IN_ORDER = all_of(alerts).order_by(
+    alerts.c.ends.is_not(None),
+    case((alerts.c.severity == "critical", 0), else_=1),
+    func.coalesce(alerts.c.ends, alerts.c.starts).desc(),
+    alerts.c.id.desc(),
+)
+
+
+def present_alerts(tx: Transaction) -> tuple[AlertView, ...]:
+    """Return the alerts that fire, and then those that ended lately."""
+    since = tx.now - timedelta(seconds=SHOWN_SECONDS)
+    query = IN_ORDER.where(alerts.c.ends.is_(None) | (alerts.c.ends >= since)).limit(SHOWN_ALERTS)
+    return tuple(_view(row) for row in tx.connection.execute(query))
+
+
+def _store(tx: Transaction, told: ToldAlert) -> bool:
+    """Store one alert, and return whether it has begun or ended by that."""
+    query = all_of(alerts).where(alerts.c.fingerprint == told.fingerprint).with_for_update()
+    firing = tx.connection.execute(query.where(alerts.c.ends.is_(None))).first()
+    same = tx.connection.execute(query.where(alerts.c.starts == told.starts_at)).first()
+    ends = told.ends_at if told.status == "resolved" else None
+    # Prometheus may forget when an alert began; one that fires goes on nevertheless.
+    row = (same or firing) if ends is not None else (firing or same)
+    values = {
+        "name": told.labels.get("alertname", ""),
+        "severity": told.labels.get("severity", ""),
+        "labels": json.dumps(told.labels, sort_keys=True),
+        "summary": told.annotations.get("summary", ""),
+        "description": told.annotations.get("description", ""),
+        "runbook": told.annotations.get("runbook_url", ""),
+        "ends": ends,
+        "received": tx.now,
+    }
+    if row is None:
+        fresh = {**values, "fingerprint": told.fingerprint, "starts": told.starts_at}
+        tx.connection.execute(alerts.insert().values(**fresh))
+        return True
+    tx.connection.execute(update(alerts).where(alerts.c.id == row.id).values(**values))
+    return (row.ends is None) != (ends is None)
+
+
+def _log(told: ToldAlert) -> None:
+    name, severity = told.labels.get("alertname", ""), told.labels.get("severity", "")
+    words = told.annotations.get("description") or told.annotations.get("summary", "")
+    text = " ".join(words.split())
+    if told.status == "firing":
+        logger.log(LEVELS.get(severity, logging.WARNING), "alert %s (%s): %s", name, severity, text)
+    else:
+        logger.info("alert %s is over: %s", name, told.annotations.get("summary", ""))
+
+
+def _view(row: Row[*tuple[object, ...]]) -> AlertView:
+    values = dict(row._mapping)
+    values["firing"] = row.ends is None
+    values["labels"] = json.loads(values["labels"])
+    del values["fingerprint"]
+    return AlertView(**values)

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import json
+import logging
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from common.messages import AlertView
+from coordinator.alerts import Alerts, Notification
+from coordinator.status import Status
+from tests.coordinator.specimens import NOON, Night, digest
+
+NEVER = "0001-01-01T00:00:00Z"
+
+
+def told(
+    name: str = "TrainerLost",
+    status: str = "firing",
+    starts: datetime = NOON,
+    ends: datetime | None = None,
+    severity: str = "warning",
+    description: str = "It is silent.",
+    trainer: str = "t1",
+) -> dict[str, Any]:
+    """One alert as Alertmanager 0.33 sends it."""
+    return {
+        "status": status,
+        "labels": {"alertname": name, "severity": severity, "component": "trainer", "trainer": trainer},
+        "annotations": {
+            "summary": f"{name} of {trainer}",
+            "description": description,
+            "runbook_url": f"deploy/runbook.md#{name.lower()}",
+        },
+        "startsAt": starts.isoformat().replace("+00:00", ".123456789Z"),
+        "endsAt": NEVER if ends is None else ends.isoformat().replace("+00:00", "Z"),
+        "generatorURL": "http://prometheus:9090/graph?g0.expr=up",
+        "fingerprint": digest(f"{name} {trainer}")[:16],
+    }
+
+
+def notification(*alerts: dict[str, Any]) -> Notification:
+    firing = any(alert["status"] == "firing" for alert in alerts)
+    document = {
+        "receiver": "night",
+        "status": "firing" if firing else "resolved",
+        "alerts": list(alerts),
+        "groupLabels": {"component": "trainer"},
+        "commonLabels": {},
+        "commonAnnotations": {},
+        "externalURL": "http://alertmanager:9093",
+        "version": "4",
+        "groupKey": '{}:{component="trainer"}',
+        "truncatedAlerts": 0,
+    }
+    return Notification.model_validate_json(json.dumps(document))
+
+
+@pytest.fixture
+def alerts(night: Night) -> Alerts:
+    return Alerts(night.database)
+
+
+def shown(alerts: Alerts, firing: bool | None = None) -> tuple[AlertView, ...]:
+    return alerts.page(firing, 100, 0).alerts
+
+
+def test_an_alert_is_kept_with_all_that_was_told(alerts: Alerts) -> None:
+    alerts.take(notification(told()))
+    [view] = shown(alerts)
+    assert (view.name, view.severity, view.firing) == ("TrainerLost", "warning", True)
+    assert view.labels["trainer"] == "t1"
+    assert (view.summary, view.description) == ("TrainerLost of t1", "It is silent.")
+    assert view.runbook == "deploy/runbook.md#trainerlost"
+    assert view.starts == NOON + timedelta(microseconds=123456)
+    assert (view.ends, view.received) == (None, NOON)
+
+
+def test_told_again_it_is_one_alert_with_the_latest_words(alerts: Alerts, night: Night) -> None:
+    for minutes in (1, 2, 3):
+        night.clock.advance(60)
+        alerts.take(notification(told(description=f"Silent for {minutes} minutes.")))
+    [view] = shown(alerts)
+    assert (view.description, view.received) == ("Silent for 3 minutes.", NOON + timedelta(minutes=3))
+
+
+def test_it_ends_and_fires_again_as_another(alerts: Alerts) -> None:
+    end, again = NOON + timedelta(minutes=5), NOON + timedelta(hours=1)
+    alerts.take(notification(told()))
+    for _ in range(2):
+        alerts.take(notification(told(status="resolved", ends=end)))
+    [over] = shown(alerts)
+    assert (over.firing, over.ends) == (False, end)
+    alerts.take(notification(told(starts=again)))
+    assert [(one.firing, one.starts.hour) for one in shown(alerts)] == [(True, 13), (False, 12)]
+    assert [one.firing for one in shown(alerts, firing=True)] == [True]
+    assert [one.ends for one in shown(alerts, firing=False)] == [end]
+
+
+def test_one_that_began_and_ended_while_the_coordinator_was_away_is_kept(alerts: Alerts) -> None:
+    alerts.take(notification(told(status="resolved", ends=NOON + timedelta(minutes=5))))
+    [view] = shown(alerts)
+    assert not view.firing
+
+
+def test_one_that_was_given_up_too_early_goes_on(alerts: Alerts) -> None:
+    alerts.take(notification(told()))
+    alerts.take(notification(told(status="resolved", ends=NOON + timedelta(minutes=5))))
+    alerts.take(notification(told()))
+    [view] = shown(alerts)
+    assert (view.firing, view.ends) == (True, None)
+
+
+def test_one_whose_beginning_was_forgotten_is_no_second_one(alerts: Alerts) -> None:
+    alerts.take(notification(told()))
+    alerts.take(notification(told(starts=NOON + timedelta(minutes=20))))
+    [view] = shown(alerts)
+    assert view.starts.hour == 12
+    alerts.take(
+        notification(
+            told(starts=NOON + timedelta(minutes=20), status="resolved", ends=NOON + timedelta(hours=1))
+        )
+    )
+    [view] = shown(alerts)
+    assert not view.firing
+
+
+def test_whatever_comes_in_whatever_order_each_fires_once_at_most(alerts: Alerts) -> None:
+    draw = random.Random(3)
+    for _ in range(200):
+        trainer = draw.choice(["t1", "t2", "t3"])
+        starts = NOON + timedelta(minutes=draw.randrange(5))
+        status = draw.choice(["firing", "resolved"])
+        ends = starts + timedelta(minutes=1) if status == "resolved" else None
+        alerts.take(notification(told(trainer=trainer, starts=starts, status=status, ends=ends)))
+        firing = [one.labels["trainer"] for one in shown(alerts, firing=True)]
+        assert len(firing) == len(set(firing))
+        assert status != "firing" or trainer in firing
+    everything = shown(alerts)
+    assert len(everything) == len({(one.labels["trainer"], one.starts) for one in everything})
+
+
+def test_a_beginning_and_an_end_are_logged_once(alerts: Alerts, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    firing = told(severity="critical", description="It is\nsilent.")
+    over = told(severity="critical", status="resolved", ends=NOON)
+    for one in (firing, firing, over, over):
+        alerts.take(notification(one))
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("ERROR", "alert TrainerLost (critical): It is silent."),
+        ("INFO", "alert TrainerLost is over: TrainerLost of t1"),
+    ]
+
+
+def test_the_status_shows_what_fires_then_what_ended_within_a_day(alerts: Alerts, night: Night) -> None:
+    status = Status(night.database, night.settings, night.out, "0", tuple)
+    ended = {"status": "resolved", "ends": NOON}
+    alerts.take(
+        notification(
+            told("HostDiskFull", **ended), told("TrainerLost"), told("NoTrainer", severity="critical")
+        )
+    )
+    assert [one.name for one in status.document().alerts] == ["NoTrainer", "TrainerLost", "HostDiskFull"]
+    night.clock.advance(25 * 3600)
+    assert [one.name for one in status.document().alerts] == ["NoTrainer", "TrainerLost"]
+
+
+def test_pages_hold_all_alerts_in_order(alerts: Alerts) -> None:
+    alerts.take(notification(*(told(trainer=f"t{number}") for number in range(7))))
+    pages = [alerts.page(None, 3, offset) for offset in (0, 3, 6)]
+    assert [page.total for page in pages] == [7, 7, 7]
+    found = [one.id for page in pages for one in page.alerts]
+    assert found == [one.id for one in shown(alerts)]
+
+
+def test_another_version_of_the_format_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        Notification.model_validate({"version": "3", "alerts": []})
+
+
+def test_what_alertmanager_may_send_besides_is_no_obstacle() -> None:
+    one = {**told(), "silenceURL": "http://alertmanager:9093/#/silences"}
+    document = {"version": "4", "alerts": [one], "notificationReason": "repeat"}
+    assert Notification.model_validate(document).alerts[0].starts_at.tzinfo is not None
+    assert Notification.model_validate(document).alerts[0].ends_at == datetime(1, 1, 1, tzinfo=UTC)
