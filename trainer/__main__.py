@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         LOG.error("%s", error, exc_info=options.debug)
         usage = isinstance(error, ConfigurationError | UnauthorizedError)
         return 2 if usage else error.kind.exit_code
+    except Exception:
+        LOG.exception("a defect of the trainer")
+        return 1
     finally:
         server.close()
     LOG.info("stopped %.1f s after the request", stop.age_seconds)
