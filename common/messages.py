@@ -14,7 +14,7 @@ Trainers (all below ``/api``, all with the bearer token, all JSON unless said ot
 A lease that is no longer held gets 409 (`StaleLeaseError`) from every path below leases/, and nothing is
 changed.
 
-Operators (reading needs no token on loopback; POST needs it):
+Operators (reading needs no token on loopback and on trusted networks; POST needs it):
 
     POST /api/runs                   RunRequest      -> 201 RunView, or 200 if that night is unfinished
     GET  /api/runs                                   -> RunPage, the newest first

@@ -23,7 +23,7 @@ from common import logs
 from common.errors import ConfigurationError, NighttrainError
 from common.messages import Address
 from common.settings import NightSettings, load
-from coordinator.access import open_token
+from coordinator.access import given_token, open_token
 from coordinator.app import make_app
 from coordinator.artifacts import write_atomically
 from coordinator.database import Database, sqlite_url
@@ -39,7 +39,8 @@ examples:
   python -m coordinator --config deploy/night_training.yaml --out night --port 5001 --debug
   BT_NIGHT_DATABASE_URL=postgresql+psycopg://user:password@host/nighttrain python -m coordinator ...
 
-Below --out it keeps nighttrain.db, token (the bearer token, readable by you only), artifacts/ and logs/.
+Below --out it keeps nighttrain.db, artifacts/, logs/ and, unless one is given by --token-file, token (the
+bearer token, readable by you only). Where the settings have a window, it begins a night at each opening.
 Once it listens, coordinator.json there holds its address. Ctrl-C or SIGTERM ends it; nothing is lost.
 """
 GRACE_SECONDS = 5
@@ -90,6 +91,16 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port", type=_port, metavar="PORT", help="0 takes any free one (default: dashboard.port)"
     )
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="a bearer token that is given (default: its own)"
+    )
+    parser.add_argument(
+        "--trusted-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="its name on a network that is trusted like loopback: reading needs no token (may be repeated)",
+    )
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     parser.add_argument("--debug", action="store_true", help="log more, and show tracebacks")
     return parser
@@ -128,7 +139,7 @@ def _held(out: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        raise ConfigurationError(f"another coordinator keeps {out}{_present(out)}", "stop it first") from None
+        raise ConfigurationError(f"{out} is kept by {_present(out)}", "stop that one first") from None
     try:
         # Whoever was here before is gone, and so is its address.
         _address(out).unlink(missing_ok=True)
@@ -146,8 +157,8 @@ def _present(out: Path) -> str:
     try:
         address = Address.model_validate_json(_address(out).read_bytes())
     except (OSError, ValidationError):
-        return ""
-    return f": process {address.pid} at {address.url}"
+        return "another coordinator, which is just starting"
+    return f"process {address.pid} at {address.url}"
 
 
 def _serve(options: argparse.Namespace, settings: NightSettings) -> None:
@@ -158,8 +169,9 @@ def _serve(options: argparse.Namespace, settings: NightSettings) -> None:
     with listener:
         database = Database(settings.database_url or sqlite_url(options.out / "nighttrain.db"))
         database.upgrade()
-        token = open_token(options.out / "token")
-        parts = assemble(database, settings, options.out, token, is_loopback(host), SystemRandom())
+        token = given_token(options.token_file) if options.token_file else open_token(options.out / "token")
+        trusted = tuple(options.trusted_host)
+        parts = assemble(database, settings, options.out, token, is_loopback(host), SystemRandom(), trusted)
         config = uvicorn.Config(
             make_app(parts),
             log_config=None,

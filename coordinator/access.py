@@ -16,10 +16,29 @@ from common.errors import ConfigurationError, UnauthorizedError
 from coordinator.parts import PartsOf
 
 TOKEN_BYTES = 32
-_HINT = "send the content of the file `token` in the out folder as Authorization: Bearer ..."
+_HINT = "send the content of the token file (`token` in the out folder) as Authorization: Bearer ..."
 
 bearer = HTTPBearer(auto_error=False, description="The content of the file `token` in the out folder.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+
+
+def given_token(path: Path) -> str:
+    """Return the token in a file that others keep, such as a secret of Docker; it is only read.
+
+    Raises
+    ------
+    ConfigurationError
+        The file cannot be read, or holds no token.
+    """
+    try:
+        token = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"the token file {path} cannot be used: {error}") from error
+    if len(token) < TOKEN_BYTES or not token.isprintable() or " " in token:
+        hint = f"write {TOKEN_BYTES} random letters and digits or more into it, on one line"
+        raise ConfigurationError(f"the token file {path} holds no token", hint)
+    logs.conceal(token)
+    return token
 
 
 def open_token(path: Path) -> str:
@@ -65,12 +84,12 @@ def may_write(parts: PartsOf, credentials: Credentials) -> None:
 
 
 def may_read(parts: PartsOf, credentials: Credentials) -> None:
-    """Let everybody pass on loopback, and only holders of the token elsewhere.
+    """Let everybody pass on loopback and on a trusted network, and only holders of the token elsewhere.
 
     Raises
     ------
     UnauthorizedError
         The coordinator can be reached from outside, and the token is missing or wrong.
     """
-    if not parts.loopback:
+    if not parts.reading_is_open:
         may_write(parts, credentials)

@@ -18,7 +18,7 @@ from coordinator.parts import Parts, program_version
 TAGS = [
     {
         "name": "operators",
-        "description": "Begin, watch and cancel nights. Reading needs no token on loopback.",
+        "description": "Begin, watch and cancel nights. On loopback and trusted networks anybody may read.",
     },
     {"name": "trainers", "description": "Register, claim jobs and hand in results, fenced by leases."},
     {"name": "alerts", "description": "What Prometheus found and Alertmanager told."},
@@ -44,7 +44,7 @@ def make_app(parts: Parts) -> FastAPI:
         redoc_url=None,
     )
     app.state.parts = parts
-    app.add_middleware(Guard, loopback=parts.loopback)
+    app.add_middleware(Guard, loopback=parts.loopback, trusted_hosts=parts.trusted_hosts)
     app.add_middleware(Latency, measures=parts.measures)
     problems.install(app)
     operators = (operator_api.changing, operator_api.reading, operator_api.health)

@@ -18,7 +18,7 @@ DRAINED_BYTES = 256 * 1024 * 1024
 
 def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach an address that is bound to `host`."""
-    if host == "localhost":
+    if host.lower() == "localhost":
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -30,7 +30,8 @@ class Guard:
     """The outermost part of the application.
 
     On loopback a request must name the loopback in its Host header: a page of the web whose name was made to
-    point here (DNS rebinding) names itself, and is refused. Bodies are read up to their limit before anything
+    point here (DNS rebinding) names itself, and is refused. On a trusted network it may also name one of the
+    coordinator's names there. Bodies are read up to their limit before anything
     else happens. An exception that reaches this far is a defect; it is logged and answered as such.
 
     Parameters
@@ -39,11 +40,14 @@ class Guard:
         The application.
     loopback : bool
         Whether the coordinator listens on a loopback address.
+    trusted_hosts : tuple of str
+        Its names on a trusted network; without any, and not on loopback, a request may name any host.
     """
 
-    def __init__(self, app: ASGIApp, loopback: bool) -> None:
+    def __init__(self, app: ASGIApp, loopback: bool, trusted_hosts: tuple[str, ...] = ()) -> None:
         self.app = app
-        self.loopback = loopback
+        self.checked = loopback or bool(trusted_hosts)
+        self.trusted_hosts = frozenset(name.lower() for name in trusted_hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request by the ASGI protocol."""
@@ -71,10 +75,11 @@ class Guard:
     def _check_host(self, scope: Scope) -> None:
         named = Headers(scope=scope).get("host", "")
         host = named.rpartition(":")[0] if not named.endswith("]") and ":" in named else named
-        if self.loopback and not is_loopback(host.strip("[]")):
-            raise InvalidRequestError(
-                f"the Host header says {named!r}", "use http://127.0.0.1 or http://localhost"
-            )
+        host = host.strip("[]").lower()
+        if self.checked and not is_loopback(host) and host not in self.trusted_hosts:
+            names = ["127.0.0.1", "localhost", *sorted(self.trusted_hosts)]
+            hint = f"use {', '.join(f'http://{name}' for name in names[:-1])} or http://{names[-1]}"
+            raise InvalidRequestError(f"the Host header says {named!r}", hint)
 
 
 def _limit(path: str) -> int:

@@ -28,7 +28,11 @@ from coordinator.status import Status
 
 @dataclass(frozen=True)
 class Parts:
-    """All parts of one coordinator; `loopback` says that only this machine can reach it."""
+    """All parts of one coordinator.
+
+    `loopback` says that only this machine can reach it, `trusted_hosts` are its names on a network that is
+    trusted like the loopback: on both, reading is open, and a request must name one of them.
+    """
 
     database: Database
     queue: Queue
@@ -42,10 +46,22 @@ class Parts:
     registry: CollectorRegistry
     token: str
     loopback: bool
+    trusted_hosts: tuple[str, ...] = ()
+
+    @property
+    def reading_is_open(self) -> bool:
+        """Whether what is only read needs no token."""
+        return self.loopback or bool(self.trusted_hosts)
 
 
 def assemble(
-    database: Database, settings: NightSettings, out: Path, token: str, loopback: bool, random: Random
+    database: Database,
+    settings: NightSettings,
+    out: Path,
+    token: str,
+    loopback: bool,
+    random: Random,
+    trusted_hosts: tuple[str, ...] = (),
 ) -> Parts:
     """Put the parts together over a database whose schema is up to date."""
     queue = Queue(database, settings, random)
@@ -69,6 +85,7 @@ def assemble(
         registry=registry,
         token=token,
         loopback=loopback,
+        trusted_hosts=trusted_hosts,
     )
 
 

@@ -1,43 +1,80 @@
+"""Who may ask what where: the token, given or made, and a network that is trusted like the loopback."""
+
 from __future__ import annotations
 
-import stat
+from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
+import httpx
 import pytest
 
 from common.errors import ConfigurationError
-from common.logs import concealed
-from coordinator.access import open_token
+from common.logs import CONCEALED, concealed
+from coordinator.access import given_token, open_token
+from coordinator.app import make_app
+from coordinator.database import Database
+from coordinator.parts import assemble
+from tests.coordinator.conftest import served
+from tests.coordinator.specimens import Clock, settings
+
+TOKEN = "a-token-of-more-than-thirty-two-letters"
 
 
-def test_a_token_is_made_once_for_its_owner_only_and_is_never_logged(tmp_path: Path) -> None:
-    path = tmp_path / "token"
-    token = open_token(path)
-    assert len(token) >= 32 and open_token(path) == token
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert token not in concealed(f"the token is {token}")
-    assert [found.name for found in tmp_path.iterdir()] == ["token"]
+class TestAGivenToken:
+    def test_is_read_and_left_alone_and_concealed(self, tmp_path: Path) -> None:
+        path = tmp_path / "token"
+        path.write_text(TOKEN)
+        path.chmod(0o440)
+        assert given_token(path) == TOKEN
+        assert path.stat().st_mode & 0o777 == 0o440
+        assert concealed(f"got {TOKEN}") == f"got {CONCEALED}"
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"\n", b"short", b"two words of more than 32 letters ", b"\xff" * 40]
+    )
+    def test_that_is_none_is_refused(self, tmp_path: Path, content: bytes) -> None:
+        path = tmp_path / "token"
+        path.write_bytes(content)
+        with pytest.raises(ConfigurationError, match=r"the token file .*token"):
+            given_token(path)
+        assert path.read_bytes() == content
+
+    def test_that_is_missing_is_refused_and_not_made(self, tmp_path: Path) -> None:
+        with pytest.raises(ConfigurationError, match="No such file"):
+            given_token(tmp_path / "token")
+        assert not list(tmp_path.iterdir())
+
+    def test_may_be_one_that_was_made(self, tmp_path: Path) -> None:
+        made = open_token(tmp_path / "token")
+        assert given_token(tmp_path / "token") == made
 
 
-def test_each_folder_has_a_token_of_its_own(tmp_path: Path) -> None:
-    assert open_token(tmp_path / "one") != open_token(tmp_path / "two")
+@pytest.fixture
+def url(database_url: str, clock: Clock, tmp_path: Path) -> Iterator[str]:
+    """A coordinator that listens to a network on which it is called `coordinator`."""
+    database = Database(database_url, clock)
+    parts = assemble(database, settings(), tmp_path, TOKEN, False, Random(1), ("Coordinator",))
+    with served(make_app(parts)) as address:
+        yield address
+    database.close()
 
 
-def test_a_token_that_others_can_read_is_closed(tmp_path: Path) -> None:
-    path = tmp_path / "token"
-    path.write_text("t" * 43)
-    path.chmod(0o644)
-    open_token(path)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+class TestOnATrustedNetwork:
+    def test_everybody_may_read_who_names_it(self, url: str) -> None:
+        for path in ("/api/status", "/metrics", "/api/alerts", "/healthz", "/readyz"):
+            for host in ("coordinator:5000", "COORDINATOR", "127.0.0.1:5000", "localhost:3", "[::1]:5000"):
+                answer = httpx.get(url + path, headers={"Host": host}, trust_env=False)
+                assert answer.status_code == 200, (path, host, answer.text)
 
+    def test_another_name_is_refused(self, url: str) -> None:
+        for host in ("evil.example", "coordinator.evil.example", "192.168.1.5:5000", ""):
+            answer = httpx.get(url + "/api/status", headers={"Host": host}, trust_env=False)
+            assert answer.status_code == 422, host
+            assert "http://coordinator" in answer.json()["hint"]
 
-def test_what_a_crash_left_behind_does_no_harm(tmp_path: Path) -> None:
-    (tmp_path / ".token.new").write_text("half")
-    assert len(open_token(tmp_path / "token")) >= 32
-
-
-@pytest.mark.parametrize("content", ["", "short", "\N{SNOWMAN}" * 40])
-def test_a_file_without_a_token_is_refused(tmp_path: Path, content: str) -> None:
-    (tmp_path / "token").write_text(content, encoding="utf-8")
-    with pytest.raises(ConfigurationError, match="token"):
-        open_token(tmp_path / "token")
+    def test_changing_needs_the_token(self, url: str) -> None:
+        body = {"version": "4", "alerts": []}
+        assert httpx.post(url + "/api/alerts", json=body, trust_env=False).status_code == 401
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert httpx.post(url + "/api/alerts", json=body, headers=headers, trust_env=False).status_code == 204
