@@ -1,8 +1,9 @@
 """Which queued job a trainer gets, or why it gets none: a pure decision over frozen facts.
 
 The order among the jobs that fit: those that waited longer than the bound (the longest wait first), the
-probe of a symbol on probation, the symbol that the trainer last had, surveys, the symbol's quote volume,
-the longest job, the place in the grid.
+probe of a symbol on probation, surveys, the symbol that the trainer last had, the symbol's quote volume,
+the longest job, the place in the grid. Surveys come before training, because they take seconds and tell
+what the night will be: the symbols' order, what is refused, and when it will end.
 
 Memory, in three rules:
 
@@ -262,8 +263,8 @@ def _order(candidate: Candidate, last_symbol: str, terms: Terms) -> tuple[float 
         not overdue,
         since,
         candidate.gate is not Gate.PROBATION,
-        candidate.symbol != last_symbol,
         candidate.kind is not JobKind.SURVEY,
+        candidate.symbol != last_symbol,
         -candidate.volume,
         -(candidate.seconds if candidate.seconds is not None else candidate.rows * 1e-5),
         candidate.ordinal,

@@ -73,7 +73,7 @@ def test_each_rule_of_the_order_beats_all_that_follow_it() -> None:
     long = job(6, volume=1.0, seconds=99.0)
     first = job(7)
     second = job(8)
-    order = [overdue, probe, near, survey, traded, long, first, second]
+    order = [overdue, probe, survey, near, traded, long, first, second]
     for rank, expected in enumerate(order):
         assert chosen(*reversed(order[rank:]), at=seat(last="ETHUSDT")).job_id == expected.job_id
 
