@@ -2,15 +2,20 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from sqlalchemy import create_engine, make_url, text
 
 from coordinator.database import Database, sqlite_url
+from coordinator.listener import listen, url_of
 from tests.coordinator.specimens import Clock, MakeNight, Night, settings
 
 POSTGRES = os.environ.get("NIGHTTRAIN_TEST_POSTGRES", "")
@@ -81,3 +86,18 @@ def make_night(database_url: str, clock: Clock, tmp_path: Path) -> Iterator[Make
 @pytest.fixture
 def night(make_night: MakeNight) -> Night:
     return make_night()
+
+
+@contextmanager
+def served(app: FastAPI, lifespan: Literal["on", "off"] = "off") -> Iterator[str]:
+    """Serve an application over real HTTP on a free port of this machine, and give its address."""
+    with listen("127.0.0.1", 0) as listener:
+        config = uvicorn.Config(app, lifespan=lifespan, log_config=None, timeout_graceful_shutdown=5)
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            yield url_of(listener)
+        finally:
+            server.should_exit = True
+            thread.join()

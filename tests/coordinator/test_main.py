@@ -1,0 +1,259 @@
+"""The coordinator as a process: how it starts or refuses to, how it ends, and that killing it is free."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+import pytest
+
+from common.client import OperatorClient, TrainerClient
+from common.errors import UnavailableError
+from common.jobs import SurveySpec
+from common.messages import Address, Grant, RunRequest, RunState
+from common.results import Results
+from coordinator.database import Database, sqlite_url
+from coordinator.report import read_results
+from tests.coordinator.specimens import (
+    Clock,
+    Night,
+    checkpoint,
+    claim,
+    finish,
+    grid,
+    hello,
+    renewal,
+    settings,
+    survey_report,
+    training_report,
+)
+
+ROOT = Path(__file__).parents[2]
+CONFIG = ROOT / "deploy" / "night_training.yaml"
+PATIENCE_SECONDS = 60.0
+KILLS = 3
+Answer = TypeVar("Answer")
+
+
+class Process:
+    """A real coordinator over an out folder."""
+
+    def __init__(self, out: Path, *options: object, port: int = 0, config: Path = CONFIG) -> None:
+        self.out = out
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("BT_NIGHT_")}
+        command = [sys.executable, "-m", "coordinator", "--config", config, "--out", out, "--port", str(port)]
+        self.process = subprocess.Popen(
+            [*command, *options],
+            cwd=ROOT,
+            env=kept,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def ready(self) -> Address:
+        """Wait until it has said where it listens."""
+        path = self.out / "coordinator.json"
+
+        def announced() -> Address | None:
+            assert self.process.poll() is None, self.process.communicate()
+            address = Address.model_validate_json(path.read_bytes()) if path.exists() else None
+            return address if address is not None and address.pid == self.process.pid else None
+
+        return eventually(announced)
+
+    def ended(self) -> tuple[int, str, str]:
+        """Wait for the end, and return the exit code and what was printed."""
+        out, err = self.process.communicate(timeout=PATIENCE_SECONDS)
+        return self.process.returncode, out, err
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def eventually(ask: Callable[[], Answer | None]) -> Answer:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while (answer := ask()) is None:
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.02)
+    return answer
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    started: list[Process] = []
+
+    def begin(*options: object, **changes: object) -> Process:
+        process = Process(changes.pop("out", tmp_path / "out"), *options, **changes)  # type: ignore[arg-type]
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+# --- Beginning and end --------------------------------------------------------------------------------------
+
+
+def test_it_says_where_it_listens_does_its_work_and_stops_cleanly(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start()
+    address = process.ready()
+    with OperatorClient(address.url, tmp_path / "out" / "token") as operator:
+        assert operator.health().status == "ok"
+        assert operator.ready().detail.startswith("database at schema")
+        run = operator.create_run(RunRequest(config=grid()))
+        assert operator.status().run == run
+        code, out, err = start().ended()
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert f"is kept by process {address.pid} at {address.url}" in err
+        token = (tmp_path / "out" / "token").read_text().strip()
+        process.process.send_signal(signal.SIGTERM)
+        code, out, err = process.ended()
+    assert (code, out) == (0, "")
+    assert "listening on" in err and err.strip().endswith("stopped")
+    log = (tmp_path / "out" / "logs" / "batch_train_night.log").read_text()
+    assert "run 1: 8 cells of 2 symbols" in log and token not in log + err
+    assert not (tmp_path / "out" / "coordinator.json").exists()
+    progress = json.loads((tmp_path / "out" / "logs" / "night_training_checkpoint.json").read_text())
+    assert progress["run"]["id"] == 1
+
+
+def test_it_stops_with_its_parent(start: Callable[..., Process]) -> None:
+    process = start("--exit-with-parent")
+    process.ready()
+    assert process.process.stdin is not None
+    process.process.stdin.close()
+    process.process.stdin = None
+    assert process.ended()[0] == 0
+
+
+# --- Refusals -----------------------------------------------------------------------------------------------
+
+
+def test_a_start_that_cannot_be_is_one_line_and_exit_code_2(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("embargo_minutes: -1\n")
+    database = tmp_path / "database.yaml"
+    database.write_text("database_url: sqlite:////proc/nowhere/x.db\n")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        holder = f"port {port} of 127.0.0.1 is taken by process {os.getpid()}"
+        refused = {
+            "cannot be written": start(out=tmp_path / "file" / "out"),
+            "embargo_minutes": start(config=bad),
+            "sqlite:////proc/nowhere/x.db cannot be used": start(config=database, out=tmp_path / "second"),
+            holder: start(port=port, out=tmp_path / "third"),
+            "'70000' is no port": start(port=70000, out=tmp_path / "fourth"),
+        }
+        for words, process in refused.items():
+            code, out, err = process.ended()
+            assert (code, out) == (2, ""), err
+            assert words in err and "Traceback" not in err
+            assert err.strip().splitlines()[-1].startswith(("coordinator: ", "python -m coordinator: error:"))
+
+
+# --- Being killed -------------------------------------------------------------------------------------------
+
+
+def test_a_night_whose_coordinator_is_killed_again_and_again_ends_like_any_other(
+    start: Callable[..., Process], migrated: Path, tmp_path: Path
+) -> None:
+    out, port, random = tmp_path / "out", free_port(), Random(7)
+    process = start(out=out, port=port)
+    url = process.ready().url
+    with OperatorClient(url, out / "token") as operator, TrainerClient(url, out / "token") as trainer:
+        run = operator.create_run(RunRequest(config=grid()))
+        night = threading.Thread(target=_train, args=(trainer,))
+        night.start()
+        for _ in range(KILLS):
+            time.sleep(random.uniform(0.05, 0.4))
+            assert night.is_alive()
+            process.kill()
+            process = start(out=out, port=port)
+            process.ready()
+        night.join(PATIENCE_SECONDS)
+        assert not night.is_alive()
+        eventually(lambda: operator.run(run.id).state is RunState.DONE or None)
+        results = operator.results(run.id)
+    process.process.send_signal(signal.SIGTERM)
+    assert process.ended()[0] == 0
+
+    undisturbed = _undisturbed(migrated, tmp_path / "undisturbed")
+    assert results.totals.succeeded == undisturbed.totals.succeeded == 8
+    for one, other in zip(results.jobs, undisturbed.jobs, strict=True):
+        assert (one.scores, one.p_value, one.folds) == (other.scores, other.p_value, other.folds)
+        assert one.promoted and other.promoted
+        # Being killed is free: no attempt is lost, and none is made twice.
+        assert len(one.attempts) == 1
+    models = [
+        sorted((path.name, path.read_bytes()) for path in (folder / "artifacts" / "direction").iterdir())
+        for folder in (out, tmp_path / "undisturbed")
+    ]
+    assert models[0] == models[1] and len(models[0]) == 16
+
+
+def _undisturbed(migrated: Path, out: Path) -> Results:
+    out.mkdir()
+    shutil.copy(migrated, out / "nighttrain.db")
+    night = Night(Database(sqlite_url(out / "nighttrain.db"), Clock()), settings(), out)
+    run = night.begin()
+    night.survey_all(night.register())
+    night.finish_all("t1-boot")
+    night.housekeeping.tick()
+    results = read_results(night.database, run)
+    night.database.close()
+    return results
+
+
+def _train(trainer: TrainerClient) -> None:
+    """One faithful trainer that says everything until it is heard."""
+    insist(trainer.register, hello())
+    while isinstance(grant := insist(trainer.claim, claim("t1-boot")), Grant):
+        # A job takes its time, so that the night lasts long enough to be disturbed.
+        time.sleep(0.2)
+        insist(trainer.renew, grant.lease_id, renewal())
+        if isinstance(grant.spec, SurveySpec):
+            insist(trainer.finish, grant.lease_id, finish(survey_report(grant.spec)))
+            continue
+        report, content = training_report(grant.spec)
+        sha256 = report.manifest.pickle_sha256
+        insist(trainer.save_checkpoint, grant.lease_id, checkpoint())
+        insist(trainer.upload_artifact, grant.lease_id, content, sha256)
+        insist(trainer.finish, grant.lease_id, finish(report, sha256))
+
+
+def insist(call: Callable[..., Answer], *arguments: object) -> Answer:
+    def said() -> tuple[Answer] | None:
+        try:
+            return (call(*arguments),)
+        except UnavailableError:
+            return None
+
+    return eventually(said)[0]
