@@ -5,8 +5,8 @@ passes the false discovery rate over all cells of the run that succeeded, and it
 present champion of its cell:
 
 - on the rows that the champion had not seen its log loss is not higher than the champion's;
-- where the champion reads another version of the features the two cannot be scored on the same rows. That
-  is said, and the model must have a higher AUC than the one that is recorded for the champion;
+- where no rows can score both (another version of the features, other columns, all rows seen) that is said,
+  and the model must have a higher AUC than the one that is recorded for the champion;
 - a model trained on synthetic candles never replaces one trained on real candles, and a real one always may
   replace a synthetic one: nothing that either learned says anything about the other.
 """
@@ -167,14 +167,15 @@ def _worse(challenger: Challenger, champion: Champion) -> str:
     if challenger.synthetic and not champion.synthetic:
         return "it was trained on synthetic candles, and the champion on real ones"
     if champion.feature_version != challenger.feature_version:
-        return _other_features(challenger, champion)
+        versions = f"{champion.feature_version}, not {challenger.feature_version}"
+        return _incomparable(challenger, champion, f"the champion reads other features ({versions})")
     comparison = challenger.comparison
     if comparison is None:
         return "it was not compared with the present champion"
     if comparison.champion != champion.sha256:
         return "it was compared with a model that is no longer the champion"
     if comparison.scores is None or comparison.challenger_scores is None:
-        return f"it could not be compared with the champion: {comparison.detail or 'no reason given'}"
+        return _incomparable(challenger, champion, comparison.detail or "no reason given")
     ours, theirs = comparison.challenger_scores.log_loss, comparison.scores.log_loss
     if ours > theirs:
         where = f"on the same {comparison.rows_compared} rows"
@@ -182,15 +183,14 @@ def _worse(challenger: Challenger, champion: Champion) -> str:
     return ""
 
 
-def _other_features(challenger: Challenger, champion: Champion) -> str:
+def _incomparable(challenger: Challenger, champion: Champion, why: str) -> str:
+    # A champion that no row can be shared with must not stand for ever: the recorded scores decide.
     auc, recorded = challenger.scores.auc, champion.scores.auc
     if auc is not None and (recorded is None or auc > recorded):
         return ""
-    versions = f"{champion.feature_version}, not {challenger.feature_version}"
-    compared = (
-        f"AUC {auc if auc is None else _shown(auc, recorded or 0.0)} is not above its recorded {recorded:.3f}"
-    )
-    return f"the champion reads other features ({versions}), so no rows can score both; {compared}"
+    ours = "unknown" if auc is None else _shown(auc, recorded or 0.0)
+    theirs = "unknown" if recorded is None else f"{recorded:.3f}"
+    return f"no rows can score both models: {why}; AUC {ours} is not above the champion's recorded {theirs}"
 
 
 def _shown(value: float, bound: float) -> str:

@@ -116,16 +116,6 @@ def test_a_model_worse_than_the_champion_is_not() -> None:
     [
         (None, "not compared with the present champion"),
         (compared(0.6, 0.7, champion="d" * 64), "no longer the champion"),
-        (
-            ChampionComparison(
-                champion=REAL.sha256,
-                rows_compared=0,
-                scores=None,
-                challenger_scores=None,
-                detail="it has seen all rows",
-            ),
-            "could not be compared with the champion: it has seen all rows",
-        ),
     ],
 )
 def test_without_a_comparison_with_this_champion_there_is_no_promotion(
@@ -140,7 +130,20 @@ def test_a_champion_of_other_features_is_replaced_only_by_a_higher_auc_than_its_
     assert decision(challenger(scores=scores(auc=0.551)), other).promoted
     [reason] = decision(challenger(scores=scores(auc=0.55)), other).reasons
     assert "reads other features (features/0, not features/1)" in reason
-    assert "AUC 0.550 is not above its recorded 0.550" in reason
+    assert "AUC 0.550 is not above the champion's recorded 0.550" in reason
+
+
+def test_a_champion_that_no_row_can_be_shared_with_does_not_stand_for_ever() -> None:
+    other_columns = ChampionComparison(
+        champion=REAL.sha256,
+        rows_compared=0,
+        scores=None,
+        challenger_scores=None,
+        detail="the champion has other columns",
+    )
+    assert decision(challenger(scores=scores(auc=0.551), comparison=other_columns), REAL).promoted
+    [reason] = decision(challenger(scores=scores(auc=0.55), comparison=other_columns), REAL).reasons
+    assert "the champion has other columns; AUC 0.550 is not above" in reason
 
 
 def test_real_always_replaces_synthetic_and_synthetic_never_replaces_real() -> None:
