@@ -40,7 +40,7 @@ def eventually(fact: Callable[[], T | None], seconds: float = 20.0) -> T:
         except NighttrainError as raised:
             error = raised
         assert time.monotonic() < give_up, f"it did not come true in {seconds} s ({error})"
-        time.sleep(0.02)
+        time.sleep(0.08)
 
 
 class Process:

