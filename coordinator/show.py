@@ -1,0 +1,103 @@
+"""Show what the last night of a running coordinator came to: ``python3 -m coordinator.show``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from common import summary
+from common.client import OperatorClient
+from common.errors import NighttrainError, NotFoundError
+from common.messages import RunState, RunView
+from common.results import Results
+from coordinator.start import URL
+
+EPILOG = """\
+Shown is the last night that has ended; one that is under way is said to be.
+
+exit codes:
+  0  results were shown
+  1  no night has ended yet, or the coordinator does not answer
+  2  a mistake in options
+"""
+GAP = "   "
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the results, and return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        with OperatorClient(options.url, options.token_file) as client:
+            newest = client.runs(limit=2).runs
+            run = client.run(options.run) if options.run is not None else _ended(newest)
+            results = client.results(run.id)
+    except NighttrainError as error:
+        print(f"coordinator.show: {error}", file=sys.stderr)  # noqa: T201
+        return error.kind.exit_code
+    if options.json:
+        print(results.model_dump_json(by_alias=True, indent=2))  # noqa: T201
+        return 0
+    going = [one for one in newest if one.state is RunState.RUNNING]
+    for line in (*map(_under_way, going), *report(results), *_places(run)):
+        print(line)  # noqa: T201
+    return 0
+
+
+def report(results: Results) -> Iterator[str]:
+    """Yield the lines of a plain table, symbol x timeframe, then the failures and the totals."""
+    yield summary.title(results)
+    yield ""
+    rows = [(symbol, *(cell.text for cell in cells)) for symbol, cells in summary.rows(results)]
+    yield from _table([("symbol", *results.config.timeframes), *rows])
+    yield ""
+    yield summary.LEGEND
+    yield from summary.failures(results.jobs)
+    yield summary.totals(results)
+
+
+def _ended(newest: Sequence[RunView]) -> RunView:
+    # There is one unfinished run at most, and it is the newest: of two, one has ended.
+    for run in newest:
+        if run.state is not RunState.RUNNING:
+            return run
+    raise NotFoundError("; ".join(("no night has ended yet", *map(_under_way, newest))))
+
+
+def _under_way(run: RunView) -> str:
+    return f"night {run.id} is under way: {run.training.final} of {run.training.total} cells are over"
+
+
+def _table(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield GAP.join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+
+
+def _places(run: RunView) -> Iterator[str]:
+    if run.results_path:
+        logs = Path(run.results_path).parent
+        yield f"results {run.results_path}"
+        yield f"models  {logs.parent / 'artifacts' / 'direction'}"
+        yield f"logs    {logs}"
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python3 -m coordinator.show",
+        description="Shows what the last night of a running coordinator came to.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--url", default=URL, help=f"where the coordinator listens ({URL})")
+    parser.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="its token, where reading is not open to everybody"
+    )
+    parser.add_argument("--run", type=int, metavar="N", help="a certain night, by its number")
+    parser.add_argument("--json", action="store_true", help="print the whole results document instead")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
