@@ -11,7 +11,7 @@ from sqlalchemy import Connection, func, select
 from common.messages import Outcome
 from coordinator.tables import attempts, jobs
 
-RECENT_ATTEMPTS = 1000
+RECENT_ATTEMPTS = 300
 """How many attempts are looked back on: several nights of the default grid."""
 
 SURVEY = ""

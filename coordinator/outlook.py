@@ -112,26 +112,26 @@ def _candidates(
     )
     expected: dict[tuple[str, int | None], tuple[float | None, int | None]] = {}
     candidates = []
-    for row in connection.execute(query):
-        key = (row.timeframe or SURVEY, row.rows)
+    for job_id, kind, symbol, ordinal, timeframe, rows, since, not_before, room in connection.execute(query):
+        key = (timeframe or SURVEY, rows)
         if key not in expected:
             expected[key] = experience.seconds(*key), experience.peak_memory_bytes(*key)
         seconds, peak = expected[key]
         candidates.append(
             Candidate(
-                job_id=row.id,
-                kind=JobKind(row.kind),
-                symbol=row.symbol,
-                ordinal=row.ordinal,
-                volume=volumes[row.symbol],
-                waiting_since=row.waiting_since,
-                not_before=row.not_before,
-                oom_room_bytes=row.oom_room_bytes,
+                job_id=job_id,
+                kind=JobKind(kind),
+                symbol=symbol,
+                ordinal=ordinal,
+                volume=volumes[symbol],
+                waiting_since=since,
+                not_before=not_before,
+                oom_room_bytes=room,
                 seconds=seconds,
                 peak_bytes=peak,
-                rows=row.rows or 0,
-                gate=gates[row.symbol],
-                symbol_busy=row.symbol in busy,
+                rows=rows or 0,
+                gate=gates[symbol],
+                symbol_busy=symbol in busy,
             )
         )
     return tuple(candidates)

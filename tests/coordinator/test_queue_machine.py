@@ -411,7 +411,7 @@ def test_the_queue_is_as_its_model_on_sqlite(migrated: Path) -> None:
     run_state_machine_as_test(
         OnSqlite,
         settings=hypothesis_settings(
-            max_examples=40, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
 
