@@ -98,7 +98,7 @@ class QueueMachine(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp(dir=_fast_folder()))
         self.clock = Clock()
         self.night = self._open()
-        self.run = self.night.begin(timeframes=("15m", "1h"), horizons=(1,))
+        self.run = self.night.begin(timeframes=("15m", "1h"), horizons=(1, 3, 5))
         self.jobs: dict[int, ModelJob] = {}
         with self.night.database.read() as tx:
             for row in tx.connection.execute(select(jobs.c.id, jobs.c.kind, jobs.c.symbol)):
@@ -221,14 +221,15 @@ class QueueMachine(RuleBasedStateMachine):
 
     @rule(
         name=st.sampled_from(sorted(TRAINERS)),
-        causes=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=3),
+        causes=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=4),
+        pause=st.sampled_from([0.0, 1.0, 8.0]),
     )
-    def a_trainer_has_bad_luck(self, name: str, causes: list[Cause]) -> None:
+    def a_trainer_has_bad_luck(self, name: str, causes: list[Cause], pause: float) -> None:
         for cause in causes:
             self.a_trainer_claims(name, "")
             for lease_id in self._open_lease(trainer=name):
                 self._fail(lease_id, cause)
-            self.clock.advance(8)
+            self.clock.advance(pause)
 
     @rule(name=st.sampled_from(sorted(TRAINERS)))
     def a_trainer_falls_silent(self, name: str) -> None:
