@@ -5,13 +5,14 @@ Each function is one line of the tables in `common.messages`, and raises what `c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from common.connection import Connection
-from common.errors import ConfigurationError
+from common.errors import ConfigurationError, NighttrainError
 from common.jobs import JobKind, JobState
 from common.messages import (
     REASON_HEADER,
@@ -59,6 +60,10 @@ class _Client:
     def url(self) -> str:
         """The coordinator's address."""
         return self._connection.url
+
+    def report_failures(self, to: Callable[[NighttrainError], None]) -> None:
+        """Have `to` called for each request that fails, in the thread that sent it."""
+        self._connection.failed = to
 
     def close(self) -> None:
         """Close all connections."""

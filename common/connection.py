@@ -165,6 +165,11 @@ class Connection:
     token : Path or None
         The file with the bearer token; None where only public pages are read.
 
+    Attributes
+    ----------
+    failed : callable
+        Is told of each request that fails, in the thread that sent it.
+
     Raises
     ------
     ConfigurationError
@@ -182,6 +187,7 @@ class Connection:
             raise ConfigurationError(f"{url!r} is no address of a coordinator", ADDRESS)
         if token is not None:
             headers["Authorization"] = f"Bearer {read_token(token)}"
+        self.failed: Callable[[NighttrainError], None] = lambda _: None
         self._http = httpx.Client(
             base_url=self.url,
             headers=headers,
@@ -210,16 +216,30 @@ class Connection:
         Raises
         ------
         NighttrainError
-            What the coordinator said, or that it did not answer.
+            What the coordinator said, or that it did not answer; `failed` is told of it too.
         """
-        said = f"{self.url}{path} answered {method}"
         sent = dict(headers or {})
         if body is not None:
             content = body.model_dump_json(by_alias=True).encode()
             sent["Content-Type"] = "application/json"
         params = {key: value for key, value in (query or {}).items() if value is not None}
         try:
-            with self._http.stream(method, path, content=content, headers=sent, params=params) as response:
+            return self._exchange(method, path, content, sent, params)
+        except NighttrainError as error:
+            self.failed(error)
+            raise
+
+    def _exchange(
+        self,
+        method: str,
+        path: str,
+        content: bytes | None,
+        headers: Mapping[str, str],
+        params: Mapping[str, str | int],
+    ) -> Answer:
+        said = f"{self.url}{path} answered {method}"
+        try:
+            with self._http.stream(method, path, content=content, headers=headers, params=params) as response:
                 received = bytearray()
                 for part in response.iter_bytes():
                     received += part

@@ -17,15 +17,18 @@ from pathlib import Path
 from common import logs
 from common.client import TrainerClient
 from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
-from common.host import control_group
+from common.host import ControlGroup, control_group
 from common.settings import GIGABYTE
 from trainer.agent import WORKER, Agent, Workplace, introduce
 from trainer.forkserver import ForkServer
+from trainer.metrics import TrainerCollector, serve
 from trainer.stop import StopRequest
+from trainer.vitals import Vitals
 
 LOG = logging.getLogger("trainer")
 
 TOKEN_SECONDS = 0.5
+DEFAULT_LIMIT_GB = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -73,14 +76,27 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add(
         "--memory-limit-gb",
         type=_gigabytes,
-        default=2.0,
         metavar="GB",
-        help="what a job may take (default 2.0)",
+        help=f"what a job may take (default: the control group's limit, or {DEFAULT_LIMIT_GB} without one)",
     )
+    add(
+        "--metrics-port",
+        type=_port,
+        default=0,
+        metavar="PORT",
+        help="serve /metrics and /healthz there (default 0: nowhere)",
+    )
+    add("--metrics-host", default="127.0.0.1", metavar="HOST", help="at this address (default 127.0.0.1)")
     add("--logs", type=Path, metavar="DIR", help="where to keep NAME.log besides stderr")
     add("--exit-with-parent", action="store_true", help="stop at the end of standard input")
     add("--debug", action="store_true", help="log more, and tracebacks")
     return parser.parse_args(arguments)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
+    return int(text)
 
 
 def _gigabytes(text: str) -> float:
@@ -105,16 +121,29 @@ def _check_folders(data: Path, cache: Path) -> None:
 
 
 def _run(options: argparse.Namespace, server: ForkServer, stop: StopRequest) -> None:
+    group = control_group()
+    hello = introduce(options.name, _memory_limit_bytes(options, group), group)
+    vitals = Vitals()
+    if options.metrics_port:
+        collector = TrainerCollector(vitals, hello, group, options.cache, stop)
+        serve(collector, options.metrics_host, options.metrics_port)
     token: Path = options.token_file
     if not token.exists() and token.parent.is_dir():
         LOG.warning("no token file %s yet; waiting for the coordinator to make it", token)
         while not token.exists():
+            vitals.beat()
             if stop.wait(TOKEN_SECONDS):
                 return
-    group = control_group()
-    hello = introduce(options.name, int(options.memory_limit_gb * GIGABYTE), group)
     with TrainerClient(options.coordinator, token) as client:
-        Agent(client, hello, server, Workplace(options.data, options.cache, group), stop).run()
+        client.report_failures(vitals.failed)
+        Agent(client, hello, server, Workplace(options.data, options.cache, group), stop, vitals).run()
+
+
+def _memory_limit_bytes(options: argparse.Namespace, group: ControlGroup) -> int:
+    given: float | None = options.memory_limit_gb
+    if given is not None:
+        return int(given * GIGABYTE)
+    return group.memory_limit_bytes() or int(DEFAULT_LIMIT_GB * GIGABYTE)
 
 
 if __name__ == "__main__":

@@ -32,11 +32,12 @@ from common.messages import (
     Welcome,
 )
 from trainer.child import Child, End
-from trainer.death import Limits, gib
+from trainer.death import Killed, Limits, gib
 from trainer.forkserver import ForkServer
-from trainer.lease import HeldLease, Success
+from trainer.lease import HeldLease, Report, Success
 from trainer.pipe import Mishap, Result, Task
 from trainer.stop import StopRequest
+from trainer.vitals import LOST, SUCCEEDED, Phase, Vitals
 
 LOG = logging.getLogger(__name__)
 
@@ -110,6 +111,8 @@ class Agent:
         Where jobs are done.
     stop : StopRequest
         Ends the loop.
+    vitals : Vitals
+        Is told what goes on.
     """
 
     def __init__(
@@ -119,8 +122,10 @@ class Agent:
         server: ForkServer,
         place: Workplace,
         stop: StopRequest,
+        vitals: Vitals,
     ) -> None:
         self._client, self._hello, self._server, self._place, self._stop = client, hello, server, place, stop
+        self._vitals = vitals
         self._last_symbol = ""
         self._said_away_at: float | None = None
         self._said_idle = ""
@@ -165,13 +170,18 @@ class Agent:
         )
 
     def _ask(self, call: Callable[[], T]) -> T | None:
+        self._vitals.beat()
         answer = retry(call, self._stop.wait, Backoff(), self._say_away)
-        if answer is not None and self._said_away_at is not None:
-            LOG.info("the coordinator is there")
-            self._said_away_at = None
+        if answer is not None:
+            self._vitals.phase = Phase.IDLE
+            if self._said_away_at is not None:
+                LOG.info("the coordinator is there")
+                self._said_away_at = None
         return answer
 
     def _say_away(self, error: NighttrainError) -> None:
+        self._vitals.phase = Phase.CONNECTING
+        self._vitals.beat()
         now = time.monotonic()
         if self._said_away_at is None or now - self._said_away_at >= AWAY_SECONDS:
             self._said_away_at = now
@@ -181,6 +191,7 @@ class Agent:
         """Wait until the fork server can fork; a job must not pay for its imports."""
         self._server.start()
         while not self._stop.is_made:
+            self._vitals.beat()
             self._server.listen()
             if self._server.is_ready:
                 return True
@@ -200,6 +211,7 @@ class Agent:
     def _work(self, grant: Grant, welcome: Welcome) -> None:
         what, self._last_symbol = _name(grant)
         LOG.info("job %d: %s, attempt %d", grant.job_id, what, grant.attempt)
+        self._vitals.begin(grant)
         lease = HeldLease(self._client, grant, welcome.renew_seconds)
         task = Task(
             spec=grant.spec,
@@ -213,16 +225,21 @@ class Agent:
         try:
             end = self._watch(child, lease)
             peak = gib(child.progress.peak_memory_bytes)
+            if isinstance(end, Result):
+                self._vitals.worked_through(end.report)
             LOG.info("job %d: %s after %.1f s, peak %s", grant.job_id, _word(end), child.seconds, peak)
             if not lease.is_over:
                 lease.conclude(self._report(end, child, lease.directive, limits))
             while not lease.wait(0.1):
+                self._vitals.beat()
                 if self._stop.age_seconds > STOP_SECONDS:
                     LOG.warning("the coordinator is away; what it was not told is done again")
                     break
         finally:
             child.kill()
             lease.abandon()
+            self._vitals.memory_kills += child.killed is Killed.MEMORY
+            self._vitals.end(_outcome(lease.accepted))
         if lease.fatal is not None:
             raise lease.fatal
 
@@ -230,7 +247,9 @@ class Agent:
         asked = False
         while True:
             end = child.poll(() if self._stop.is_made else (self._stop.fileno(),))
-            lease.progress = child.progress
+            lease.progress = self._vitals.progress = child.progress
+            self._vitals.looked_up(child.take_lookups())
+            self._vitals.beat()
             checkpoint = child.take_checkpoint()
             if checkpoint is not None:
                 lease.save(checkpoint)
@@ -271,6 +290,12 @@ def _name(grant: Grant) -> tuple[str, str]:
     if isinstance(grant.spec, SurveySpec):
         return f"survey of {grant.spec.symbol}", grant.spec.symbol
     return grant.spec.cell.name, grant.spec.cell.symbol
+
+
+def _outcome(accepted: Report | None) -> str:
+    if accepted is None:
+        return LOST
+    return SUCCEEDED if isinstance(accepted, Success) else accepted.cause
 
 
 def _word(end: End) -> str:

@@ -22,7 +22,7 @@ from common.messages import Progress
 from common.report import Checkpoint
 from trainer.death import Death, Killed, Limits
 from trainer.forkserver import ForkServer
-from trainer.pipe import READS, AgentEnd, Message, Mishap, Result, Step, Stopped, Task
+from trainer.pipe import READS, AgentEnd, Lookup, Message, Mishap, Result, Step, Stopped, Task
 
 LOG = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ class Child:
         self._started = time.monotonic()
         self._step = Step(stage="", done=0, total=0)
         self._memory = self._peak = 0
+        self._lookups: list[Lookup] = []
         self._checkpoint: Checkpoint | None = None
         self._outcome: Result | Stopped | Mishap | None = None
         self._outcome_at = 0.0
@@ -111,6 +112,16 @@ class Child:
         """Return the latest checkpoint, unless it was taken already."""
         checkpoint, self._checkpoint = self._checkpoint, None
         return checkpoint
+
+    def take_lookups(self) -> list[Lookup]:
+        """Return what it has looked up in the caches since this was last asked."""
+        lookups, self._lookups = self._lookups, []
+        return lookups
+
+    @property
+    def killed(self) -> Killed | None:
+        """Why the agent killed it, if it did."""
+        return self._killed
 
     def ask_to_stop(self) -> None:
         """Ask it to give up after its next checkpoint."""
@@ -157,6 +168,8 @@ class Child:
     def _take(self, message: Message) -> None:
         if isinstance(message, Step):
             self._step = message
+        elif isinstance(message, Lookup):
+            self._lookups.append(message)
         elif isinstance(message, Checkpoint):
             self._checkpoint = message
         elif self._outcome is None:

@@ -71,6 +71,7 @@ class HeldLease:
         self.progress = Progress(stage="", done=0, total=0, memory_bytes=0, peak_memory_bytes=0)
         self.directive = Directive.CONTINUE
         self.is_lost = False
+        self.accepted: Report | None = None
         self.fatal: NighttrainError | None = None
         self._thread = threading.Thread(target=self._run, name="lease", daemon=True)
         self._thread.start()
@@ -178,6 +179,7 @@ class HeldLease:
             LOG.info("the job is %s now", answer.state)
         else:
             self._client.release(lease_id, report)
+        self.accepted = report
         self._abandoned = True
 
     def _report_refused(self, report: Report, error: NighttrainError) -> None:

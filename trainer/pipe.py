@@ -1,5 +1,7 @@
 """What passes between the agent and its child: a task goes in; steps, checkpoints and one outcome come out.
 
+On the way the child also says what it found in the caches, which only the agent's metrics ask for.
+
 Both ends hold one stream socket. A frame is a kind (one byte), a length (four bytes, big-endian) and
 JSON. Nothing is pickled, so that the agent never imports what the child computes with. The agent's end
 never blocks, because a child may hang in the middle of a frame; the child's end blocks, and ends the
@@ -33,7 +35,7 @@ _LENGTH = struct.Struct("!I")
 _REPORT: TypeAdapter[SurveyReport | TrainingReport] = TypeAdapter(SurveyReport | TrainingReport)
 
 _TASK, _STOP = b"T", b"X"
-_STEP, _CHECKPOINT, _RESULT, _MISHAP, _STOPPED = b"s", b"c", b"r", b"m", b"x"
+_STEP, _LOOKUP, _CHECKPOINT, _RESULT, _MISHAP, _STOPPED = b"s", b"l", b"c", b"r", b"m", b"x"
 
 
 class Task(Frozen):
@@ -52,6 +54,13 @@ class Step(Frozen):
     stage: str
     done: int
     total: int
+
+
+class Lookup(Frozen):
+    """Whether something was found in a cache."""
+
+    cache: Literal["candles", "features"]
+    outcome: Literal["hit", "miss"]
 
 
 @dataclass(frozen=True)
@@ -75,7 +84,7 @@ class Stopped:
     """The child gave up because it was asked to, after its last checkpoint."""
 
 
-Message = Step | Checkpoint | Result | Mishap | Stopped
+Message = Step | Lookup | Checkpoint | Result | Mishap | Stopped
 
 
 class AgentEnd:
@@ -152,6 +161,8 @@ class AgentEnd:
 def _message(kind: bytes, payload: bytes) -> Message:
     if kind == _STEP:
         return Step.model_validate_json(payload)
+    if kind == _LOOKUP:
+        return Lookup.model_validate_json(payload)
     if kind == _CHECKPOINT:
         return Checkpoint.model_validate_json(payload)
     if kind == _RESULT:
@@ -192,6 +203,11 @@ class ChildEnd:
         if stage != last_stage or done >= total or now - last_time >= STEP_SECONDS:
             self._last_step = (stage, now)
             self._send(_STEP, Step(stage=stage, done=done, total=total).model_dump_json().encode())
+
+    def looked_up(self, cache: Literal["candles", "features"], found: bool) -> None:
+        """Say whether something was found in a cache."""
+        lookup = Lookup(cache=cache, outcome="hit" if found else "miss")
+        self._send(_LOOKUP, lookup.model_dump_json().encode())
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Hand over the finished folds."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 import socket
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from common.errors import DataError, NighttrainError
@@ -36,7 +37,9 @@ def perform(channel: socket.socket) -> None:
     task = end.task()
     try:
         if isinstance(task.spec, SurveySpec):
-            end.result(_survey(task, task.spec, end), b"")
+            report = _survey(task, task.spec, end)
+            end.looked_up("candles", report.cache_hit)
+            end.result(report, b"")
         else:
             _train(task, task.spec, end)
     except GivenUp:
@@ -90,11 +93,22 @@ def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> None:
         give_up_if_asked()
 
     candles = SurveyedCandles(task, spec, end).open
+    before = _matrices(task, spec)
     report = pipeline.train(
         spec, candles, task.cache_dir, lambda: task.checkpoint, save_checkpoint, task.champion, progress
     )
+    end.looked_up("features", _matrices(task, spec) == before)
     manifest, content = artifact.with_pickle(report.manifest)
     end.result(report.model_copy(update={"manifest": manifest}), content)
+
+
+def _matrices(task: Task, spec: TrainingSpec) -> dict[str, int]:
+    # A matrix that was not there is written, and another trainer may drop an old one at any moment.
+    found = {}
+    for file in task.cache_dir.glob(f"{spec.cell.symbol}_{spec.cell.timeframe}_*.features"):
+        with suppress(FileNotFoundError):
+            found[file.name] = file.stat().st_mtime_ns
+    return found
 
 
 @dataclass
@@ -122,6 +136,7 @@ class SurveyedCandles:
             return None
         symbol = self.spec.cell.symbol
         candles = open_candles(self.task.cache_dir, symbol, timeframe, digest)
+        self.end.looked_up("candles", candles is not None)
         if candles is None and self.spec.policy is not None and not self._surveyed:
             self._surveyed = True
             timeframes = tuple(sorted(self.spec.data_digests, key=lambda name: SECONDS[name]))
