@@ -32,7 +32,7 @@ run: $(INSTALLED) ## train a night on this machine: make run ARGS="--data DIR --
 	@$(BIN)/nighttrain run $(ARGS)
 
 test: $(DEVELOPED) ## run the tests: make test ARGS="tests/trainer -k splits"
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --ignore tests/stack $(ARGS)
 
 check: $(DEVELOPED) ## lint, formatting, types, import contracts
 	$(BIN)/ruff check
@@ -70,7 +70,7 @@ clean-data: ## delete what the containers keep: the night, models, caches, metri
 	@docker compose down --volumes
 
 test-stack: $(DEVELOPED) ## test the containers on a real Docker engine
-	@$(BIN)/pytest tests/stack --stack $(ARGS)
+	@$(BIN)/pytest tests/stack $(ARGS)
 
 dashboards: $(DEVELOPED) ## make grafana/dashboards anew from the declared metrics
 	@$(BIN)/python -m grafana.generate

@@ -144,7 +144,7 @@ def candles(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stack(engine: None, candles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The stack, up, with its first small night begun."""
     folder = tmp_path_factory.mktemp("checkout")
-    for name in run("git", "ls-files", "-z", cwd=ROOT).split("\0"):
+    for name in run("git", "ls-files", "-coz", "--exclude-standard", cwd=ROOT).split("\0"):
         if name:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
