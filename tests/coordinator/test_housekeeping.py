@@ -11,12 +11,12 @@ from sqlalchemy import select
 from common.errors import StorageError
 from common.jobs import JobState, TrainingSpec
 from common.messages import GridConfig, RunState
-from common.report import ChampionComparison, Manifest
+from common.report import Certificate, ChampionComparison, Manifest
 from common.results import Results
 from coordinator import champions, report
 from coordinator.listing import Listing
 from coordinator.tables import promotions
-from tests.coordinator.specimens import MakeNight, Night, scores
+from tests.coordinator.specimens import MakeNight, Night, finish, scores, training_report
 
 ONE = {"symbols": ("BTCUSDT",), "timeframes": ("1h",), "horizons": (1,)}
 
@@ -105,13 +105,35 @@ def test_a_model_that_misses_the_gate_is_no_failure_and_is_not_published(night: 
 
 
 def test_nothing_ends_while_a_job_is_not_final(night: Night) -> None:
-    run = night.begin()
+    run = night.begin(**{**ONE, "horizons": (1, 3)})
     night.survey_all(night.register())
-    night.finish_all("t1-boot")
+    night.succeed(night.grant("t1-boot"))
     night.housekeeping.tick()
-    second = night.begin(fresh=True) if night.runs.view(run).state is RunState.RUNNING else night.begin()
+    last = night.grant("t1-boot")
     night.housekeeping.tick()
-    assert night.runs.view(second).state is RunState.RUNNING
+    assert night.runs.view(run).state is RunState.RUNNING and history(night) == []
+    night.succeed(last)
+    night.housekeeping.tick()
+    assert night.runs.view(run).state is RunState.DONE and len(history(night)) == 2
+
+
+def test_without_a_valid_certificate_of_this_very_model_there_is_no_promotion(night: Night) -> None:
+    night.begin(**{**ONE, "horizons": (1, 3)})
+    night.survey_all(night.register())
+    night.succeed(night.grant("t1-boot"), certified=False)
+    grant = night.grant("t1-boot")
+    assert isinstance(grant.spec, TrainingSpec)
+    report, content = training_report(grant.spec)
+    forged = report.manifest.model_copy(update={"certificate": Certificate(checks=())})
+    sha256 = forged.pickle_sha256
+    night.artifacts.store(content, sha256)
+    night.queue.attach_artifact(grant.lease_id, sha256, len(content))
+    night.queue.finish(grant.lease_id, finish(report.model_copy(update={"manifest": forged}), sha256))
+    night.housekeeping.tick()
+    assert [(promoted, reasons[0][:28]) for promoted, reasons in history(night)] == [
+        (False, "the certificate is not valid"),
+        (False, "the certificate is not valid"),
+    ]
 
 
 def test_the_next_night_must_not_be_worse_than_the_champion(night: Night) -> None:

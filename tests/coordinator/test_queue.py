@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -127,6 +128,15 @@ def test_an_answer_that_was_lost_is_given_again(night: Night) -> None:
     night.clock.advance(20)
     assert night.queue.expire() == 0
     assert len(jobs(night, state=JobState.LEASED)) == 1
+
+
+def test_trainers_that_ask_at_once_get_a_job_each(night: Night) -> None:
+    started(night)
+    boots = [night.register(f"t{index}", host=f"host-{index % 3}") for index in range(2, 10)]
+    with ThreadPoolExecutor(len(boots)) as pool:
+        grants = list(pool.map(night.grant, boots))
+    assert len({grant.job_id for grant in grants}) == len({grant.lease_id for grant in grants}) == len(boots)
+    assert {job.id for job in jobs(night, state=JobState.LEASED)} == {grant.job_id for grant in grants}
 
 
 def test_without_a_run_there_is_nothing_to_do(night: Night) -> None:
