@@ -30,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.5
 PROGRESS_SECONDS = 30.0
+RETRY_SECONDS = 5.0
+"""How long a step that failed is left alone: what it lacks, such as disk, seldom comes back at once."""
+STALL_SECONDS = 5.0
+"""A gap between two steps that is shorter than this is a slow step, not a machine that slept."""
 
 
 class Housekeeping:
@@ -56,6 +60,7 @@ class Housekeeping:
         self.logs = out / "logs"
         self.eta: Callable[[], EtaView] = lambda: EtaView(p50=None, p90=None)
         self._troubles: dict[str, str] = {}
+        self._failed: dict[str, datetime] = {}
         self._ticked: datetime | None = None
         self._written: datetime | None = None
         self._wake = threading.Event()
@@ -88,16 +93,11 @@ class Housekeeping:
     def tick(self) -> None:
         """Do all that is due."""
         now = self.database.clock()
-        asleep = (
-            self._ticked is not None
-            and (now - self._ticked).total_seconds() > self.settings.lease.seconds / 2
-        )
+        gap = (now - self._ticked).total_seconds() if self._ticked is not None else 0.0
         self._ticked = now
-        if asleep:
-            # The whole machine slept; no trainer could have renewed, so none is to blame.
-            self.queue.extend()
-        else:
-            self._attempt("leases", self.queue.expire)
+        # When the whole machine slept no trainer could have renewed, so none is to blame.
+        asleep = gap > max(self.settings.lease.seconds / 2, STALL_SECONDS)
+        self._attempt("leases", self.queue.extend if asleep else self.queue.expire)
         self._attempt("the schedule", lambda: begin_if_due(self.database, self.settings))
         self._attempt("rooms", self.queue.fail_roomless)
         self._attempt("the end of the run", self._settle)
@@ -112,6 +112,9 @@ class Housekeeping:
                 self.tick()
 
     def _attempt(self, name: str, step: Callable[[], object]) -> None:
+        failed = self._failed.get(name)
+        if failed is not None and self.database.clock() - failed < timedelta(seconds=RETRY_SECONDS):
+            return
         try:
             step()
         except (NighttrainError, OperationalError, OSError) as error:
@@ -121,6 +124,7 @@ class Housekeeping:
             # One broken step must not end the watch over the leases; it is said once, and tried again.
             self._complain(name, f"{type(error).__name__}: {error}", error)
         else:
+            self._failed.pop(name, None)
             if self._troubles.pop(name, None):
                 logger.info("%s: done after all", name)
 
@@ -129,6 +133,7 @@ class Housekeeping:
         if self._troubles.get(name) != words:
             logger.error("%s", words, exc_info=error)
         self._troubles[name] = words
+        self._failed[name] = self.database.clock()
 
     def _settle(self) -> None:
         with self.database.read() as tx:

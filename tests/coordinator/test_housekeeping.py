@@ -13,6 +13,7 @@ from common.jobs import JobState, TrainingSpec
 from common.messages import GridConfig, RunState
 from common.report import Certificate, ChampionComparison, Manifest
 from common.results import Results
+from common.settings import Lease
 from coordinator import champions, report
 from coordinator.listing import Listing
 from coordinator.tables import promotions
@@ -251,6 +252,35 @@ def test_when_the_machine_slept_no_lease_expires(night: Night) -> None:
         night.clock.advance(10)
         night.housekeeping.tick()
     assert night.runs.view(run).surveys.leased == 0
+
+
+def test_short_leases_expire_too(make_night: MakeNight) -> None:
+    night = make_night(lease=Lease(seconds=1))
+    run = night.begin()
+    night.grant(night.register())
+    for _ in range(4):
+        night.clock.advance(0.6)
+        night.housekeeping.tick()
+    assert night.runs.view(run).surveys.leased == 0
+
+
+def test_a_step_that_failed_is_left_alone_for_a_while(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries: list[object] = []
+
+    def full(*arguments: object) -> None:
+        tries.append(arguments)
+        raise StorageError("the disk is full")
+
+    monkeypatch.setattr("coordinator.housekeeping.write_results", full)
+    run = trained(night)
+    for _ in range(11):
+        night.housekeeping.tick()
+        night.clock.advance(1)
+    assert len(tries) == 3 and len(night.housekeeping.troubles()) == 1
+    monkeypatch.undo()
+    night.clock.advance(5)
+    night.housekeeping.tick()
+    assert night.runs.view(run).state is RunState.DONE and night.housekeeping.troubles() == ()
 
 
 def test_progress_is_written_every_thirty_seconds_and_at_the_end(night: Night) -> None:
