@@ -41,7 +41,6 @@ POLL_SECONDS = 0.25
 READY_SECONDS = 60.0
 TRAINER_STOP_SECONDS = 12.0
 COORDINATOR_STOP_SECONDS = 10.0
-BLAS_THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL")}
 
 EXIT_INTERRUPTED = 130
 
@@ -239,14 +238,13 @@ def _worker_count(settings: NightSettings) -> int:
 
 
 def _trainers(settings: NightSettings, out: OutFolder, data: Path, url: str, debug: bool) -> list[Child]:
-    environment = {**os.environ, **BLAS_THREADS}
     children = []
     for number in range(1, _worker_count(settings) + 1):
         name = f"trainer-{number}"
         command = [sys.executable, "-m", "trainer", "--coordinator", url, "--token-file", str(out.token)]
         command += ["--name", name, "--data", str(data), "--cache", str(out.cache), "--logs", str(out.logs)]
         command += ["--memory-limit-gb", str(settings.max_memory_per_process), "--exit-with-parent"]
-        children.append(Child(name, command + ["--debug"] * debug, environment))
+        children.append(Child(name, command + ["--debug"] * debug, dict(os.environ)))
     return children
 
 

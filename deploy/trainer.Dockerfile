@@ -23,8 +23,7 @@ FROM python:3.13-slim-trixie
 LABEL org.opencontainers.image.title="nighttrain trainer" \
       org.opencontainers.image.description="Stateless trainer of Nighttrain" \
       org.opencontainers.image.licenses="MIT"
-ENV PATH=/opt/nighttrain/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
+ENV PATH=/opt/nighttrain/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY --from=build /opt/nighttrain /opt/nighttrain
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nighttrain \
  && install -d -o 10001 -g 10001 /cache && install -d /candles

@@ -27,16 +27,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from common.errors import InternalError
-
-ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",
-    "OMP_NUM_THREADS": "1",
-    "MKL_NUM_THREADS": "1",
-    "JE_ARROW_MALLOC_CONF": "background_thread:false",
-}
-"""One thread: trainers share the cores, sums are always taken in the same order, and only a process of one
-thread forks safely (Arrow's second allocator would start one in the background).
-"""
+from trainer.arithmetic import environment
 
 PR_SET_PDEATHSIG = 1
 _MESSAGE_BYTES = 65536
@@ -81,7 +72,7 @@ class ForkServer:
             arguments = [str(theirs.fileno()), str(os.getpid()), self._preload]
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "trainer.forkserver", *arguments],
-                env=os.environ | ENVIRONMENT,
+                env=os.environ | environment(),
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
