@@ -172,7 +172,9 @@ class _Coordinator:
 
 def _coordinator(settings: NightSettings, out: OutFolder, debug: bool) -> _Coordinator:
     port = settings.dashboard.port if settings.dashboard.enabled else _free_port(settings.dashboard.host)
-    out.settings.write_text(json.dumps(settings.model_dump(mode="json"), indent=2), encoding="utf-8")
+    # This command begins the night itself: the coordinator shall begin none by the schedule.
+    document = settings.model_dump(mode="json") | {"training": False}
+    out.settings.write_text(json.dumps(document, indent=2), encoding="utf-8")
     command = [
         sys.executable,
         "-m",
