@@ -33,7 +33,7 @@ from common.settings import NightSettings
 from coordinator import checkpoints, claims, intake, leases
 from coordinator.admission import Refusal, gigabytes, roomless
 from coordinator.database import Database, Transaction
-from coordinator.endings import Ending, fault, give_back, move
+from coordinator.endings import Ending, fail_cells, fault, give_back, move
 from coordinator.leases import Loss, attempt_of, held, job_of, stale, trainer_of
 from coordinator.night import night_at
 from coordinator.outlook import read_outlook
@@ -284,6 +284,8 @@ class Queue:
             for row in tx.connection.execute(starved.where(jobs.c.id.in_(failed)).with_for_update()).all():
                 job, words = JobRow.of(row), failed[row.id]
                 move(tx, job, JobState.FAILED, cause=Cause.OOM, message=words, finished=tx.now)
+                if job.kind is JobKind.SURVEY:
+                    fail_cells(tx, job, Cause.OOM, f"the survey of {job.symbol} failed: {words}")
                 logger.warning("%s: failed: %s", job.name, words)
         return len(failed)
 

@@ -63,7 +63,7 @@ def coordinator() -> dashboard.Dashboard:
 
 
 def _glance() -> list[dashboard.Panel]:
-    failing = f'(sum({REQUESTS}{{{{status="5xx"}}}}) or vector(0)) / sum({REQUESTS})'
+    failing = f'(sum({REQUESTS}{{status="5xx"}}) or vector(0)) / sum({REQUESTS})'
     return [
         stat_panel(
             Frame("Coordinator", "Whether it answers Prometheus.", "not scraped", 3, 4),

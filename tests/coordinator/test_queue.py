@@ -471,6 +471,17 @@ def test_after_an_oom_the_job_runs_alone_in_a_larger_room(night: Night) -> None:
     assert isinstance(refusal, Refusal) and refusal.reason is NoWork.NEEDS_LONE_ROOM
 
 
+def test_a_survey_that_nobody_has_room_for_takes_its_cells_with_it(night: Night) -> None:
+    night.begin(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1, 3))
+    boot = night.register(kind=LimitKind.CGROUP)
+    assert night.queue.fail(night.grant(boot).lease_id, failure(Cause.OOM)).state == JobState.QUEUED
+    assert night.queue.fail_roomless() == 1
+    cells = [detail(night, job_id) for job_id in (2, 3)]
+    assert [cell.state for cell in cells] == [JobState.FAILED, JobState.FAILED]
+    assert {cell.cause for cell in cells} == {Cause.OOM}
+    assert all("the survey of BTCUSDT failed: ran out of memory" in cell.message for cell in cells)
+
+
 def test_an_oom_job_that_nobody_can_take_fails_and_says_so(night: Night) -> None:
     night.begin(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
     boot = night.register(kind=LimitKind.CGROUP)

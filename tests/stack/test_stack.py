@@ -222,7 +222,7 @@ def test_a_child_over_the_limit_is_killed_by_the_kernel_and_an_alert_says_so(
     """The cgroup kills, the agent names it with the peak, Prometheus sees it, Alertmanager tells."""
     stack.configure({"symbols": ["BTCUSDT"], "timeframes": ["1m"], "horizons": [1, 2]})
     stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
-    _one_trainer_of(stack, "300m")
+    _one_trainer_of(stack, "200m")
     stack.compose("exec", "-T", "trainer", "sh", "-c", "rm -rf /cache/*")
     stack.start_night()
 
@@ -235,15 +235,20 @@ def test_a_child_over_the_limit_is_killed_by_the_kernel_and_an_alert_says_so(
     assert attempt["peak_memory_bytes"] > 0
     assert "oom_kill" in attempt["evidence"]
 
-    def told(state: str) -> bool:
-        alerts = stack.get("DASHBOARD", "/api/alerts")["alerts"]
-        return any(alert["name"] == "OutOfMemoryKill" and alert["state"] == state for alert in alerts)
-
+    until(stack.done, "the end of a night that no trainer has room for", 60)
+    results = stack.results()
+    assert {(job["state"], job["cause"]) for job in results["jobs"]} == {("failed", "oom")}
+    assert all("no trainer has more room" in job["message"] for job in results["jobs"])
+    until(lambda: told(stack, "OutOfMemoryKill", firing=True), "the alert received", 120)
     _one_trainer_of(stack, "1g")
+    stack.start_night()
     until(stack.done, "the night, in a larger room", 120)
-    states = {job["state"] for job in stack.results()["jobs"]}
-    assert states == {"succeeded"}
-    until(lambda: told("firing"), "the alert received", 120)
+    assert {job["state"] for job in stack.results()["jobs"]} == {"succeeded"}
+
+
+def told(stack: Stack, name: str, *, firing: bool) -> bool:
+    alerts = stack.get("DASHBOARD", "/api/alerts")["alerts"]
+    return any(alert["name"] == name and alert["firing"] is firing for alert in alerts)
 
 
 def _one_trainer_of(stack: Stack, memory: str) -> None:
@@ -268,16 +273,12 @@ def test_an_alert_that_is_over_is_received_as_resolved(stack: Stack) -> None:
     stack.start_night()
     until(stack.done, "a night with a symbol that has no candles", 60)
 
-    def told(state: str) -> bool:
-        alerts = stack.get("DASHBOARD", "/api/alerts")["alerts"]
-        return any(alert["name"] == "DataRefused" and alert["state"] == state for alert in alerts)
-
-    until(lambda: told("firing"), "DataRefused firing", 150)
+    until(lambda: told(stack, "DataRefused", firing=True), "DataRefused firing", 150)
     assert any(alert["name"] == "DataRefused" for alert in stack.status()["alerts"])
     stack.configure(SMALL)
     stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
     stack.start_night()
-    until(lambda: told("resolved"), "DataRefused resolved", 120)
+    until(lambda: told(stack, "DataRefused", firing=False), "DataRefused resolved", 120)
 
 
 def test_a_browser_is_not_let_in_by_another_name(stack: Stack) -> None:
