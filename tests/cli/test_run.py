@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import signal
@@ -125,6 +126,34 @@ def test_the_planted_signal_is_found_and_noise_is_not_promoted(undisturbed: Nigh
     assert models == {
         f"{job['symbol']}_{job['timeframe']}_H{job['horizon']}_logreg_optimized.pkl" for job in cells
     }
+
+
+def test_a_promoted_model_can_be_loaded_as_the_readme_says(undisturbed: Night) -> None:
+    from trainer.artifact import load
+
+    folder = undisturbed[1] / "artifacts" / "direction"
+    path = sorted(folder.glob("*.pkl"))[0]
+    manifest = json.loads(path.with_suffix(".json").read_text())
+    pipeline = load(path)
+    means = [manifest["means"]]
+    (falls, rises) = pipeline.predict_proba(means)[0]
+    assert falls + rises == pytest.approx(1)
+    assert rises == pytest.approx(1 / (1 + math.exp(-manifest["intercept"])))
+
+
+def test_make_run_trains_with_the_arguments_that_it_is_given(candles: Path, tmp_path: Path) -> None:
+    arguments = f"--data {candles} --out {tmp_path} --symbols BTCUSDT --timeframes 1h --horizons 1"
+    done = subprocess.run(
+        ["make", "run", f"ARGS={arguments}"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 of 1 cells trained" in done.stdout
 
 
 def test_a_night_whose_processes_are_killed_ends_like_an_undisturbed_one(

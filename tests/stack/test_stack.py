@@ -71,6 +71,14 @@ def test_make_report_prints_the_table(stack: Stack) -> None:
     assert "BTCUSDT" in said and "15m" in said and "8 of 8 cells trained" in said
 
 
+def test_make_explains_the_size_and_lists_the_containers(stack: Stack) -> None:
+    said = stack.make("size")
+    assert re.search(r"So TRAINERS=\d+ and TRAINER_MEMORY=\d+m", said)
+    assert "In force is .env" in said
+    said = stack.make("ps")
+    assert said.count("(healthy)") >= len(SERVICES)
+
+
 def test_containers_are_not_root_and_can_write_only_where_they_must(stack: Stack) -> None:
     for service in SERVICES:
         for container in stack.containers(service):
