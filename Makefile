@@ -33,7 +33,7 @@ run: $(INSTALLED) ## train a night on this machine: make run ARGS="--data DIR --
 	@$(BIN)/nighttrain run $(ARGS)
 
 test: $(DEVELOPED) ## run the tests: make test ARGS="tests/trainer -k splits"
-	@$(BIN)/pytest --ignore tests/stack $(ARGS)
+	@$(BIN)/pytest --ignore tests/stack -n 2 --dist loadfile $(ARGS)
 
 check: $(DEVELOPED) ## lint, formatting, types, import contracts
 	$(BIN)/ruff check
