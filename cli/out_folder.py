@@ -46,6 +46,11 @@ class OutFolder:
         return self.root / "token"
 
     @property
+    def address(self) -> Path:
+        """Where the coordinator listens, written by it once it is ready."""
+        return self.root / "coordinator.json"
+
+    @property
     def settings(self) -> Path:
         """The settings of the night as the coordinator reads them."""
         return self.root / "settings.json"

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from pydantic import ValidationError
 from rich.console import Console
 
 from cli.candles_at_hand import candles_for
@@ -30,7 +31,7 @@ from cli.summary import print_summary
 from common import host, logs
 from common.client import OperatorClient
 from common.errors import ConfigurationError, InternalError, UnavailableError
-from common.messages import GridConfig, RunRequest, RunState, RunView
+from common.messages import Address, GridConfig, RunRequest, RunState, RunView
 from common.results import Results
 from common.settings import NightSettings, load
 
@@ -141,13 +142,13 @@ def _night(
     display: Display,
 ) -> tuple[Results, Path] | None:
     coordinator = _coordinator(settings, out, arguments.debug)
-    url = f"http://{settings.dashboard.host}:{coordinator.port}"
     trainers: list[Child] = []
     coordinator.child.start()
     try:
-        client = _ready(coordinator.child, url, out, interrupt)
+        client = _ready(coordinator.child, out, interrupt)
         if client is None:
             return None
+        url = client.url
         request = RunRequest(config=GridConfig(**settings.grid_config()), fresh=arguments.fresh)
         run_view = client.create_run(request)
         _say_start(display, run_view, url, settings)
@@ -194,7 +195,7 @@ def _free_port(address: str) -> int:
         return int(probe.getsockname()[1])
 
 
-def _ready(coordinator: Child, url: str, out: OutFolder, interrupt: Interrupt) -> OperatorClient | None:
+def _ready(coordinator: Child, out: OutFolder, interrupt: Interrupt) -> OperatorClient | None:
     deadline = time.monotonic() + READY_SECONDS
     while not interrupt.asked:
         code = coordinator.exit_code
@@ -203,19 +204,24 @@ def _ready(coordinator: Child, url: str, out: OutFolder, interrupt: Interrupt) -
             raise (ConfigurationError if code == 2 else InternalError)(
                 said or f"the coordinator ended with {code}"
             )
-        if out.token.exists():
-            client = OperatorClient(url, out.token)
-            try:
-                client.ready()
-                return client
-            except UnavailableError:
-                client.close()
+        address = _announced(out, coordinator)
+        if address is not None:
+            return OperatorClient(address.url, out.token)
         if time.monotonic() > deadline:
             raise UnavailableError(
                 f"the coordinator was not ready after {READY_SECONDS:.0f} s", f"see {out.logs}"
             )
         time.sleep(0.05)
     return None
+
+
+def _announced(out: OutFolder, coordinator: Child) -> Address | None:
+    """Return where this very coordinator listens: whoever else answers on its port is not asked anything."""
+    try:
+        address = Address.model_validate_json(out.address.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return address if coordinator.process and address.pid == coordinator.process.pid else None
 
 
 def _say_start(display: Display, run_view: RunView, url: str, settings: NightSettings) -> None:
@@ -254,12 +260,17 @@ def _watch(
     client: OperatorClient, run_id: int, children: list[Child], interrupt: Interrupt, display: Display
 ) -> bool:
     """Show the night until it is done (True) or a signal came (False), keeping the children alive."""
+    told: tuple[str, ...] = ()
     while not interrupt.asked:
         for child in children:
             if child.keep_alive():
                 display.say(f"{child.name} ended unexpectedly and is started again")
         try:
             status = client.status()
+            for warning in status.warnings:
+                if warning not in told:
+                    display.say(f"warning: {warning}")
+            told = status.warnings
             if status.run is not None and status.run.id == run_id:
                 display.show(status)
                 if status.run.state is RunState.CANCELLED:

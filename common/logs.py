@@ -70,6 +70,8 @@ def configure(path: Path | None, debug: bool, name: str, *, stderr: bool = True)
     for chatty in _CHATTY:
         logging.getLogger(chatty).setLevel(logging.DEBUG if debug else logging.WARNING)
     logging.captureWarnings(True)
+    # On a full disk each failed line would print a traceback to stderr, which a launcher logs in its turn.
+    logging.raiseExceptions = False
 
 
 class ConcealingFormatter(logging.Formatter):

@@ -32,9 +32,11 @@ changing = APIRouter(prefix="/api", tags=["operators"], dependencies=[Depends(ma
 health = APIRouter(tags=["health"])
 
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
-Offset = Annotated[int, Query(ge=0, description="How many to skip.")]
-RunId = Annotated[int, Path(description="The run's id.", examples=[1])]
-JobId = Annotated[int, Path(description="The job's id.", examples=[1])]
+LARGEST = 2**63 - 1
+"""The largest number that a database holds."""
+Offset = Annotated[int, Query(ge=0, le=LARGEST, description="How many to skip.")]
+RunId = Annotated[int, Path(ge=0, le=LARGEST, description="The run's id.", examples=[1])]
+JobId = Annotated[int, Path(ge=0, le=LARGEST, description="The job's id.", examples=[1])]
 
 
 @changing.post(
@@ -103,12 +105,14 @@ def show_results(run: RunId, parts: PartsOf) -> Response:
 @reading.get("/jobs", summary="List jobs", responses=answers(*_READING))
 def list_jobs(
     parts: PartsOf,
-    run: Annotated[int | None, Query(description="Jobs of this run.")] = None,
+    run: Annotated[int | None, Query(ge=0, le=LARGEST, description="Jobs of this run.")] = None,
     state: Annotated[JobState | None, Query(description="Jobs in this state.")] = None,
     kind: Annotated[JobKind | None, Query(description="Jobs of this kind.")] = None,
     symbol: Annotated[str | None, Query(description="Jobs of this symbol.", examples=["BTCUSDT"])] = None,
     timeframe: Annotated[str | None, Query(description="Jobs of this timeframe.", examples=["1h"])] = None,
-    horizon: Annotated[int | None, Query(description="Jobs of this horizon.", examples=[3])] = None,
+    horizon: Annotated[
+        int | None, Query(ge=0, le=LARGEST, description="Jobs of this horizon.", examples=[3])
+    ] = None,
     limit: Limit = 100,
     offset: Offset = 0,
 ) -> JobPage:

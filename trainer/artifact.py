@@ -12,6 +12,7 @@ from pathlib import Path
 
 import joblib
 import numpy as np
+from joblib.numpy_pickle import NumpyPickler
 from pydantic import ValidationError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -46,7 +47,10 @@ def pipeline_of(manifest: Manifest) -> Pipeline:
 def pickle_bytes(manifest: Manifest) -> bytes:
     """Return the model's pickle (joblib); equal manifests and package versions give equal bytes."""
     file = io.BytesIO()
-    joblib.dump(pipeline_of(manifest), file)
+    pickler = NumpyPickler(file)
+    # Without the memo the bytes depend on values alone, not on which equal strings happen to be one object.
+    pickler.fast = True
+    pickler.dump(pipeline_of(manifest))
     return file.getvalue()
 
 

@@ -248,7 +248,7 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
             return None
         if size != index_offset + 16 * rows:
             return None
-        return FeatureMatrix(
+        matrix = FeatureMatrix(
             names=names,
             contexts=tuple(header["contexts"]),
             values=np.memmap(path, np.float32, "r", HEADER_BYTES, (rows, len(names))),
@@ -257,8 +257,17 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
             digest=str(header["sha256"]),
             path=path,
         )
+        return matrix if _content_digest(matrix) == matrix.digest else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _content_digest(matrix: FeatureMatrix) -> str:
+    # One bit that flipped on the disk would train another model, and its certificate would vouch for it.
+    digest = hashlib.sha256()
+    for array in (matrix.values, matrix.bar, matrix.close_time):
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
 
 
 @contextmanager
