@@ -235,7 +235,8 @@ def test_a_child_over_the_limit_is_killed_by_the_kernel_and_an_alert_says_so(
     stack.start_night()
 
     def killed() -> list[Any]:
-        jobs = stack.get("DASHBOARD", "/api/jobs")["jobs"]
+        night = stack.status()["run"]["id"]
+        jobs = stack.get("DASHBOARD", "/api/jobs", run=str(night))["jobs"]
         details = [stack.get("DASHBOARD", f"/api/jobs/{job['id']}") for job in jobs]
         return [attempt for job in details for attempt in job["history"] if attempt["cause"] == "oom"]
 
