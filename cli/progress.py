@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
-from common.messages import RunView, ScoreView, StatusDocument
+from common.status import ScoreView, StatusDocument
+from common.views import RunView
 
 PLAIN_SECONDS = 5.0
 """How often a plain line is printed at most while nothing but the count changes."""

@@ -31,9 +31,10 @@ from cli.summary import print_summary
 from common import host, logs
 from common.client import OperatorClient
 from common.errors import ConfigurationError, InternalError, UnavailableError
-from common.messages import Address, GridConfig, RunRequest, RunState, RunView
 from common.results import Results
 from common.settings import NightSettings, load
+from common.status import Address
+from common.views import GridConfig, RunRequest, RunState, RunView
 
 LOG = logging.getLogger("nighttrain.launcher")
 

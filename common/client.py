@@ -1,6 +1,7 @@
 """The coordinator's HTTP interface as functions, for trainers and for operators.
 
-Each function is one line of the tables in `common.messages`, and raises what `common.connection` says.
+Each function is one line of the tables in `common.messages`, `common.views` and `common.status`, and raises
+what `common.connection` says.
 """
 
 from __future__ import annotations
@@ -17,28 +18,22 @@ from common.jobs import JobKind, JobState
 from common.messages import (
     REASON_HEADER,
     SHA256_HEADER,
-    AlertPage,
     ClaimRequest,
     Failure,
     FailureAnswer,
     Finish,
     Grant,
-    Health,
-    JobDetail,
-    JobPage,
     NoWork,
     Release,
     Renewal,
     RenewalAnswer,
-    RunPage,
-    RunRequest,
-    RunView,
-    StatusDocument,
     TrainerHello,
     Welcome,
 )
 from common.report import Checkpoint
 from common.results import Results
+from common.status import AlertPage, Health, StatusDocument
+from common.views import JobDetail, JobPage, RunPage, RunRequest, RunView
 
 RETRY_AFTER_SECONDS = 2.0
 """How long to wait before the next claim where the answer does not say."""

@@ -12,7 +12,9 @@ from functools import partial
 from common.errors import ERRORS
 from common.exposition import Exporter, Label, Metric, Source
 from common.jobs import FREE_CAUSES, SECONDS, Cause, JobKind, JobState
-from common.messages import LimitKind, NoWork, Outcome, RefusalReason, RunState, TrainerState
+from common.messages import LimitKind, NoWork
+from common.status import TrainerState
+from common.views import Outcome, RefusalReason, RunState
 
 BREAKER_STATES = ("closed", "parked", "probation")
 HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "other")

@@ -15,8 +15,8 @@ from typing import Literal
 from pydantic import Field
 
 from common.jobs import Cause, Frozen, JobState
-from common.messages import AttemptView, GridConfig, RefusalReason
 from common.report import Scores, Span, SurveyReport
+from common.views import AttemptView, GridConfig, RefusalReason
 
 RESULTS_SCHEMA: Literal["nighttrain.results/1"] = "nighttrain.results/1"
 

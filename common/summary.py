@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from common.jobs import JobState
-from common.messages import RefusalReason
 from common.results import JobResult, Results
+from common.views import RefusalReason
 
 LEGEND = "* promoted; otherwise the gate that the best horizon missed"
 

@@ -21,8 +21,8 @@ from pydantic import ValidationError
 
 from common import logs
 from common.errors import ConfigurationError, NighttrainError
-from common.messages import Address
 from common.settings import NightSettings, load
+from common.status import Address
 from coordinator.access import given_token, open_token
 from coordinator.app import make_app
 from coordinator.artifacts import write_atomically

@@ -13,7 +13,7 @@ from common.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from common.messages import AlertPage
+from common.status import AlertPage
 from coordinator.access import may_read, may_write
 from coordinator.alerts import Notification
 from coordinator.operator_api import Limit, Offset

@@ -15,7 +15,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy import Row, case, func, select, update
 
-from common.messages import AlertPage, AlertView
+from common.status import AlertPage, AlertView
 from coordinator.database import Database, Transaction
 from coordinator.rows import all_of
 from coordinator.tables import alerts

@@ -16,8 +16,8 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, select, update
 
 from common.jobs import Cell, JobKind, JobState
-from common.messages import GridConfig
 from common.report import ChampionComparison, Manifest, Scores
+from common.views import GridConfig
 from coordinator.artifacts import Artifacts, write_atomically
 from coordinator.database import Transaction
 from coordinator.promotion import Challenger, Champion, Decision, decide

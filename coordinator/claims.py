@@ -10,8 +10,9 @@ from pydantic import TypeAdapter
 from sqlalchemy import func, select, update
 
 from common.jobs import JobState, SurveySpec, TrainingSpec
-from common.messages import ClaimRequest, Grant, NoWork, Outcome
+from common.messages import ClaimRequest, Grant, NoWork
 from common.settings import NightSettings
+from common.views import Outcome
 from coordinator.admission import Choice, Refusal, choose
 from coordinator.champions import champion_manifest
 from coordinator.checkpoints import load_checkpoint

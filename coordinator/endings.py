@@ -16,8 +16,8 @@ from sqlalchemy import func, select, update
 
 from common.errors import InternalError
 from common.jobs import BREAKER_CAUSES, FREE_CAUSES, TRANSITIONS, Cause, JobKind, JobState
-from common.messages import Outcome
 from common.settings import NightSettings
+from common.views import Outcome
 from coordinator.backoff import backoff_seconds
 from coordinator.breaker import Breaker
 from coordinator.database import Transaction

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
 
-from common.messages import EtaView
+from common.status import EtaView
 
 UNKNOWN = EtaView(p50=None, p90=None)
 MOST_DRAWS = 100

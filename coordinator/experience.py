@@ -8,7 +8,7 @@ from statistics import median
 
 from sqlalchemy import Connection, func, select
 
-from common.messages import Outcome
+from common.views import Outcome
 from coordinator.tables import attempts, jobs
 
 RECENT_ATTEMPTS = 300

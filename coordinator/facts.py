@@ -14,9 +14,10 @@ from pathlib import Path
 from sqlalchemy import func, select
 
 from common.jobs import Cause, JobKind, JobState
-from common.messages import EtaView, Outcome, RefusalReason, RunState, RunView
 from common.report import Scores
 from common.settings import NightSettings
+from common.status import EtaView
+from common.views import Outcome, RefusalReason, RunState, RunView
 from coordinator.breaker import Breaker, Gate
 from coordinator.database import Transaction
 from coordinator.experience import Experience

@@ -15,8 +15,8 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from common.errors import NighttrainError
-from common.messages import EtaView
 from common.settings import NightSettings
+from common.status import EtaView
 from coordinator.artifacts import Artifacts
 from coordinator.champions import champions, decide_run, publish
 from coordinator.database import Database

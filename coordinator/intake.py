@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from common.errors import DigestMismatchError, InvalidRequestError
 from common.jobs import JobKind, TrainingSpec
-from common.messages import Finish, Outcome
+from common.messages import Finish
 from common.report import SurveyReport, TrainingReport
+from common.views import Outcome
 from coordinator import surveys
 from coordinator.checkpoints import discard_checkpoint
 from coordinator.database import Transaction

@@ -13,8 +13,9 @@ from sqlalchemy import update
 
 from common.errors import ConflictError, NotFoundError, StaleLeaseError
 from common.jobs import Cause
-from common.messages import Outcome, Progress, TrainerHello
+from common.messages import Progress, TrainerHello
 from common.settings import NightSettings
+from common.views import Outcome
 from coordinator.database import Transaction
 from coordinator.endings import Ending, Verdict, fault
 from coordinator.rows import JOBS, OPEN_ATTEMPTS, PRESENT_TRAINERS, AttemptRow, JobRow, TrainerRow, all_of

@@ -9,9 +9,9 @@ from sqlalchemy import ColumnElement, func, select
 
 from common.errors import NotFoundError
 from common.jobs import JobKind, JobState
-from common.messages import JobDetail, JobPage
 from common.report import SurveyReport, TrainingReport
 from common.settings import NightSettings
+from common.views import JobDetail, JobPage
 from coordinator.checkpoints import load_checkpoint
 from coordinator.claims import SPEC
 from coordinator.database import Database, Transaction

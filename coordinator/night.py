@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from common.messages import NightView
 from common.settings import Window
+from common.status import NightView
 
 
 def night_at(window: Window | None, now: datetime) -> NightView:

@@ -13,7 +13,7 @@ from datetime import datetime
 from common import metrics
 from common.exposition import Metric, Readings
 from common.jobs import JobKind, JobState
-from common.messages import Outcome, RunState
+from common.views import Outcome, RunState
 from coordinator.facts import AttemptFact, Facts, RunFacts
 from coordinator.night import last_opening, next_opening, night_at
 

@@ -16,9 +16,10 @@ from common.errors import (
     UnavailableError,
 )
 from common.jobs import JobKind, JobState
-from common.messages import Health, JobDetail, JobPage, RunPage, RunRequest, RunView, StatusDocument
 from common.results import Results
 from common.settings import NightSettings, canonical_symbol
+from common.status import Health, StatusDocument
+from common.views import JobDetail, JobPage, RunPage, RunRequest, RunView
 from coordinator.access import may_read, may_write
 from coordinator.parts import PartsOf
 from coordinator.problems import answers

@@ -17,9 +17,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from common.messages import RefusalReason
 from common.report import ChampionComparison, Scores
 from common.settings import PromoteIf
+from common.views import RefusalReason
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,6 @@ from common.messages import (
     FailureAnswer,
     Finish,
     Grant,
-    Outcome,
     Release,
     Renewal,
     RenewalAnswer,
@@ -30,6 +29,7 @@ from common.messages import (
 )
 from common.report import Checkpoint
 from common.settings import NightSettings
+from common.views import Outcome
 from coordinator import checkpoints, claims, intake, leases
 from coordinator.admission import Refusal, gigabytes, roomless
 from coordinator.database import Database, Transaction

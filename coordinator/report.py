@@ -9,9 +9,10 @@ from typing import Any
 
 from common.errors import NotFoundError
 from common.jobs import JobKind, JobState
-from common.messages import EtaView, GridConfig, RunState
 from common.report import FoldReport, Scores
 from common.results import FoldResult, JobResult, Results, SurveyResult, Totals
+from common.status import EtaView
+from common.views import GridConfig, RunState
 from coordinator.artifacts import write_atomically
 from coordinator.checkpoints import saved_folds
 from coordinator.database import Database, Transaction

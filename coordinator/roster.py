@@ -12,7 +12,8 @@ from datetime import datetime
 
 from sqlalchemy import func, select
 
-from common.messages import Outcome, TrainerState
+from common.status import TrainerState
+from common.views import Outcome
 from coordinator.database import Transaction
 from coordinator.outlook import Outlook
 from coordinator.rows import PRESENT_TRAINERS, AttemptRow, TrainerRow, all_of

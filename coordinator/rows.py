@@ -9,7 +9,8 @@ from typing import Any, Self
 from sqlalchemy import Row, Select, Table, select
 
 from common.jobs import Cause, Cell, JobKind, JobState
-from common.messages import LimitKind, Outcome, RunState
+from common.messages import LimitKind
+from common.views import Outcome, RunState
 from coordinator.tables import attempts, jobs, runs, trainers
 
 

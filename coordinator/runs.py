@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from common.errors import ConflictError, NotFoundError
 from common.jobs import FINAL_STATES, Cause, JobKind, JobState
-from common.messages import GridConfig, Outcome, RunPage, RunRequest, RunState, RunView
+from common.views import GridConfig, Outcome, RunPage, RunRequest, RunState, RunView
 from coordinator.database import Database, Transaction
 from coordinator.endings import Ending, close, move
 from coordinator.rows import JOBS, OPEN_ATTEMPTS, RUNNING_RUN, AttemptRow, JobRow, RunRow, all_of

@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from common.messages import GridConfig, RunRequest, RunView
 from common.settings import NightSettings
+from common.views import GridConfig, RunRequest, RunView
 from coordinator.database import Database
 from coordinator.night import last_opening, night_at
 from coordinator.rows import RunRow, all_of

@@ -10,8 +10,8 @@ from pathlib import Path
 from common import summary
 from common.client import OperatorClient
 from common.errors import NighttrainError, NotFoundError
-from common.messages import RunState, RunView
 from common.results import Results
+from common.views import RunState, RunView
 from coordinator.start import URL
 
 EPILOG = """\

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from common.client import OperatorClient
 from common.errors import ConfigurationError, NighttrainError
-from common.messages import GridConfig, NightView, RunRequest, RunView
 from common.settings import NightSettings, load
+from common.status import NightView
+from common.views import GridConfig, RunRequest, RunView
 
 URL = "http://127.0.0.1:5000"
 TOKEN_FILE = Path("/run/secrets/nighttrain_token")

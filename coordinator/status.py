@@ -15,20 +15,10 @@ from sqlalchemy import Select, desc, select
 
 from common.host import host_pressure
 from common.jobs import JobKind, JobState
-from common.messages import (
-    EtaView,
-    NightView,
-    Outcome,
-    RunState,
-    RunView,
-    ScoreView,
-    SpeedView,
-    StatusDocument,
-    SystemView,
-    TrainerState,
-)
 from common.report import Scores
 from common.settings import NightSettings
+from common.status import EtaView, NightView, ScoreView, SpeedView, StatusDocument, SystemView, TrainerState
+from common.views import Outcome, RunState, RunView
 from coordinator.admission import pressure_words, ranked
 from coordinator.alerts import present_alerts
 from coordinator.breaker import Gate

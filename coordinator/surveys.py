@@ -6,8 +6,8 @@ from sqlalchemy import select, update
 
 from common.errors import InvalidRequestError
 from common.jobs import SECONDS, Cause, JobKind, JobState, SurveySpec, TrainingSpec
-from common.messages import GridConfig
 from common.report import SeriesReport, SurveyReport
+from common.views import GridConfig
 from coordinator.database import Transaction
 from coordinator.endings import move
 from coordinator.rows import JOBS, JobRow

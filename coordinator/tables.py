@@ -32,7 +32,8 @@ from sqlalchemy import (
 )
 
 from common.jobs import Cause, JobKind, JobState
-from common.messages import LimitKind, Outcome, RunState
+from common.messages import LimitKind
+from common.views import Outcome, RunState
 
 
 class Instant(TypeDecorator[datetime]):

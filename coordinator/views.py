@@ -8,18 +8,11 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 
 from common.jobs import JobKind, JobState
-from common.messages import (
-    AttemptView,
-    GridConfig,
-    JobCounts,
-    JobView,
-    Outcome,
-    Progress,
-    RunView,
-    TrainerView,
-)
+from common.messages import Progress
 from common.report import Scores
 from common.settings import NightSettings
+from common.status import TrainerView
+from common.views import AttemptView, GridConfig, JobCounts, JobView, Outcome, RunView
 from coordinator.admission import Candidate, obstacle_of, pressure_words, ranked, wait_of
 from coordinator.database import Transaction
 from coordinator.night import night_at

@@ -5,7 +5,6 @@ from __future__ import annotations
 from grafana_foundation_sdk.models import dashboard
 
 from common.jobs import JobState
-from common.messages import Outcome
 from common.metrics import (
     ADMISSION_REFUSALS,
     ATTEMPTS,
@@ -18,6 +17,7 @@ from common.metrics import (
     RUN_JOBS,
     STALE_WRITES,
 )
+from common.views import Outcome
 from grafana.boards import Section, board, run_variable, symbol_variable
 from grafana.machine import machine
 from grafana.panels import Drawing, graph_panel, stat_panel

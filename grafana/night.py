@@ -9,7 +9,6 @@ from __future__ import annotations
 from grafana_foundation_sdk.models import common, dashboard
 
 from common.jobs import JobState
-from common.messages import RunState
 from common.metrics import (
     NIGHT_DEADLINE,
     NIGHT_LAST_OPENING,
@@ -23,6 +22,7 @@ from common.metrics import (
     RUN_STARTED,
     RUN_STATE,
 )
+from common.views import RunState
 from grafana.boards import Section, board, run_variable, symbol_variable
 from grafana.panels import Drawing, graph_panel, stat_panel
 from grafana.queries import (

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from grafana_foundation_sdk.models import dashboard
 
-from common.messages import TrainerState
 from common.metrics import (
     TRAINER_CACHE_SIZE,
     TRAINER_CHILD_MEMORY,
@@ -17,6 +16,7 @@ from common.metrics import (
     TRAINER_STATE,
     TRAINERS,
 )
+from common.status import TrainerState
 from grafana.boards import Section, board, run_variable, symbol_variable, trainer_variable
 from grafana.panels import Drawing, graph_panel, repeated, stat_panel, timeline_panel
 from grafana.queries import Query, by_trainer, each_trainer, every, numbered, of_trainers

@@ -14,18 +14,17 @@ from common.messages import (
     Failure,
     Finish,
     Grant,
-    GridConfig,
     HostPressure,
     LimitKind,
     NoWork,
     Progress,
     Release,
     Renewal,
-    RunRequest,
     TrainerHello,
 )
 from common.report import Checkpoint, SurveyReport
 from common.settings import NightSettings
+from common.views import GridConfig, RunRequest
 from tests.common.scripted_server import Asked, Reply, ScriptedServer
 
 PRESSURE = HostPressure(memory_total_bytes=2, memory_available_bytes=1, cpu_ratio=0.5)

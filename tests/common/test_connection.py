@@ -20,7 +20,7 @@ from common.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from common.messages import Health
+from common.status import Health
 from tests.common.scripted_server import Reply, ScriptedServer
 
 OK = b'{"status": "ok", "detail": "fine"}'

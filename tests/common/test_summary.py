@@ -5,11 +5,11 @@ from typing import Any
 
 from common import summary
 from common.jobs import Cause, JobState
-from common.messages import GridConfig, RefusalReason
 from common.report import Scores
 from common.results import JobResult, Results, Totals
 from common.settings import NightSettings
 from common.summary import SummaryCell, Tone
+from common.views import GridConfig, RefusalReason
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 

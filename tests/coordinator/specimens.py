@@ -15,13 +15,11 @@ from common.messages import (
     Failure,
     Finish,
     Grant,
-    GridConfig,
     HostPressure,
     LimitKind,
     Progress,
     Release,
     Renewal,
-    RunRequest,
     TrainerHello,
 )
 from common.report import (
@@ -39,6 +37,7 @@ from common.report import (
     TrainingReport,
 )
 from common.settings import NightSettings
+from common.views import GridConfig, RunRequest
 from coordinator.admission import Refusal
 from coordinator.artifacts import Artifacts
 from coordinator.database import Database

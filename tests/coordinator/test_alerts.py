@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from common.messages import AlertView
+from common.status import AlertView
 from coordinator.alerts import Alerts, Notification
 from coordinator.status import Status
 from tests.coordinator.specimens import NOON, Night, digest

@@ -16,22 +16,10 @@ from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 
 from common.errors import ERRORS, PROBLEM_MEDIA_TYPE, StorageError, from_problem
-from common.messages import (
-    MAX_ARTIFACT_BYTES,
-    REASON_HEADER,
-    SHA256_HEADER,
-    Grant,
-    Health,
-    JobDetail,
-    JobPage,
-    RenewalAnswer,
-    RunPage,
-    RunRequest,
-    RunView,
-    StatusDocument,
-    Welcome,
-)
+from common.messages import MAX_ARTIFACT_BYTES, REASON_HEADER, SHA256_HEADER, Grant, RenewalAnswer, Welcome
 from common.results import Results
+from common.status import Health, StatusDocument
+from common.views import JobDetail, JobPage, RunPage, RunRequest, RunView
 from coordinator.app import make_app
 from coordinator.database import Database
 from coordinator.guard import MAX_DOCUMENT_BYTES

@@ -10,10 +10,10 @@ from sqlalchemy import select
 
 from common.errors import StorageError
 from common.jobs import JobState, TrainingSpec
-from common.messages import GridConfig, RunState
 from common.report import Certificate, ChampionComparison, Manifest
 from common.results import Results
 from common.settings import Lease
+from common.views import GridConfig, RunState
 from coordinator import champions, report
 from coordinator.listing import Listing
 from coordinator.tables import promotions

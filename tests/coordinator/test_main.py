@@ -21,8 +21,10 @@ import pytest
 from common.client import OperatorClient, TrainerClient
 from common.errors import UnavailableError
 from common.jobs import SurveySpec
-from common.messages import Address, Grant, RunRequest, RunState
+from common.messages import Grant
 from common.results import Results
+from common.status import Address
+from common.views import RunRequest, RunState
 from coordinator.database import Database, sqlite_url
 from coordinator.report import read_results
 from tests.coordinator.specimens import (

@@ -15,8 +15,9 @@ from common.errors import (
     StaleLeaseError,
 )
 from common.jobs import SECONDS, Cause, JobKind, JobState, SurveySpec, TrainingSpec
-from common.messages import Directive, Grant, JobDetail, JobView, LimitKind, NoWork, Outcome
+from common.messages import Directive, Grant, LimitKind, NoWork
 from common.settings import Breaker, Deadline, Lease, Retry, Window
+from common.views import JobDetail, JobView, Outcome
 from coordinator.admission import Refusal
 from coordinator.listing import Listing
 from tests.coordinator.specimens import (

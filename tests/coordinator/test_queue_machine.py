@@ -25,8 +25,9 @@ from sqlalchemy import create_engine, make_url, select, text
 
 from common.errors import ConflictError, StaleLeaseError
 from common.jobs import Cause, JobKind, JobState, SurveySpec
-from common.messages import Grant, LimitKind, NoWork, Outcome
+from common.messages import Grant, LimitKind, NoWork
 from common.settings import Breaker, Lease, Retry
+from common.views import Outcome
 from coordinator.admission import Refusal
 from coordinator.database import Database, sqlite_url
 from coordinator.tables import attempts, jobs

@@ -7,8 +7,8 @@ import pytest
 
 from common.errors import NotFoundError
 from common.jobs import Cause, JobState
-from common.messages import Outcome
 from common.results import results_schema
+from common.views import Outcome
 from coordinator.report import read_results
 from tests.coordinator.specimens import Night, failure, fold
 

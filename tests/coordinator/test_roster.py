@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from common.jobs import Cause
-from common.messages import TrainerState
+from common.status import TrainerState
 from coordinator.outlook import read_outlook
 from coordinator.roster import Presence, read_roster
 from coordinator.status import Status

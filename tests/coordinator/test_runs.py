@@ -6,7 +6,8 @@ import pytest
 
 from common.errors import ConflictError, NotFoundError, StaleLeaseError
 from common.jobs import JobKind, JobState
-from common.messages import Directive, Grant, RunRequest, RunState
+from common.messages import Directive, Grant
+from common.views import RunRequest, RunState
 from coordinator.listing import Listing
 from tests.coordinator.specimens import Night, failure, finish, grid, release, renewal, survey_report
 

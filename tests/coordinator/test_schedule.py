@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.messages import RunState
 from common.settings import NightSettings, Window
+from common.views import RunState
 from coordinator.night import last_opening, next_opening, night_at
 from coordinator.rows import RunRow
 from coordinator.schedule import begin_if_due, is_due

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from common.jobs import Cause
-from common.messages import RunState, TrainerState
 from common.settings import Breaker, Lease, Window
+from common.status import TrainerState
+from common.views import RunState
 from coordinator.listing import Listing
 from coordinator.status import Status
 from tests.coordinator.specimens import NOON, MakeNight, Night, claim, failure, progress, renewal

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from common.exposition import Exporter, Kind, Metric
-from common.messages import GridConfig, RunRequest, RunState
 from common.metrics import METRICS
+from common.views import GridConfig, RunRequest, RunState
 from tests.metrics.scrape import Scrape, free_port, is_healthy, scrape
 from tests.trainer.real_night import Coordinator, RealNight, eventually
 from trainer.sample import write_sample

@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 from common.client import OperatorClient
 from common.errors import NighttrainError
 from common.jobs import JobKind
-from common.messages import GridConfig, JobDetail, RunRequest, RunState
 from common.settings import NightSettings
+from common.views import GridConfig, JobDetail, RunRequest, RunState
 
 ROOT = Path(__file__).parents[2]
 WITH_TARGET = "tests.trainer.agent_of_target"

@@ -11,7 +11,8 @@ import pytest
 
 from common.host import ControlGroup
 from common.jobs import Cause, JobState
-from common.messages import LimitKind, Outcome
+from common.messages import LimitKind
+from common.views import Outcome
 from tests.common.scripted_server import Reply, ScriptedServer
 from tests.trainer.real_night import ROOT, Coordinator, RealNight, eventually
 from trainer.agent import introduce
