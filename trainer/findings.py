@@ -88,6 +88,32 @@ def impossible(timeframe: str, defect: str, words: str, count: int, first_ms: in
     return _of_series(defect, timeframe, count, "dropped", moment(first_ms), detail)
 
 
+def jumps(timeframe: str, count: int, first_ms: int, before: float, after: float, factor: float) -> Finding:
+    """Tell of bars that lie far above or below all of the bar before; `before` and `after` are closes."""
+    detail = (
+        f"The price jumps {factor:g}-fold or more from bar to bar at {counted(count, 'place')}, first "
+        f"{moment(first_ms)} from {before:.6g} to {after:.6g}; kept as it is. It may be a split, another "
+        "asset under the same name, or a wrong decimal point."
+    )
+    return _of_series("jump", timeframe, count, "kept", moment(first_ms), detail)
+
+
+def wide(timeframe: str, count: int, first_ms: int, factor: float) -> Finding:
+    """Tell of bars whose high is very many times their low."""
+    detail = (
+        f"{counted(count, 'bar')} with a high of more than {factor:,.0f} times the low {_were(count)} kept, "
+        f"first {moment(first_ms)}. It may be a flash crash, or a wrong decimal point."
+    )
+    return _of_series("wide_range", timeframe, count, "kept", moment(first_ms), detail)
+
+
+def bad_turnover(timeframe: str, count: int, first_ms: int) -> Finding:
+    """Tell of bars whose quote volume alone cannot be true."""
+    bars = f"{counted(count, 'bar')} with an impossible quote volume {_were(count)} kept"
+    detail = f"{bars}, first {moment(first_ms)}; volume x close was counted instead."
+    return _of_series("quote_volume", timeframe, count, "kept", moment(first_ms), detail)
+
+
 def off_grid(timeframe: str, count: int, first_ms: int, offset_ms: int | None) -> Finding:
     """Tell of bars that open on no multiple of their length; `offset_ms` if all are off by the same."""
     where = f"not on a whole {timeframe}"

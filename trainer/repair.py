@@ -1,7 +1,8 @@
 """What is done about damage in native candles: which rows go, and when a series is refused.
 
 In this order: impossible bars and bars off the grid are dropped; the rest is sorted; of repeated bars the
-first file's stays; the newest bar goes if it was not finished. Bars without volume stay.
+first file's stays; bars that are impossible between their neighbours are dropped; the newest bar goes if it
+was not finished. Bars without volume stay.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ import numpy.typing as npt
 
 from common.jobs import SurveyPolicy
 from common.report import Finding
-from trainer import findings
-from trainer.bars import CLOSE, HIGH, LOW, VOLUME, Bars, largest_difference
+from trainer import defects, findings
+from trainer.bars import VOLUME, Bars, largest_difference
 from trainer.candle_files import Source
 from trainer.candles import interval_ms_of
 
@@ -68,21 +69,16 @@ def repaired(
     origin = np.repeat(np.arange(len(sources)), [len(source.bars) for source in sources])
     rows = len(bars)
 
-    defective, of_defects = _defects(bars, timeframe)
+    defective, of_defects = defects.impossible(bars, timeframe)
     found += of_defects
-    defects = int(defective.sum())
-    all_times = bars.open_time
-    if defects:
+    times = bars.open_time[defective]
+    if len(times):
         bars, origin = bars.take(~defective), origin[~defective]
-    if defects > policy.max_defect_share * rows:
-        share = findings.percent(defects / rows)
-        refusal = (
-            f"{defects:,} of {findings.counted(rows, 'bar')} ({share}) are impossible or off the grid; "
-            f"max_defect_share allows {findings.percent(policy.max_defect_share)}"
-        )
-        first_ms = int(all_times[defective].min())
-        found.append(findings.refused(timeframe, "defect_share", defects, first_ms, f"{refusal}."))
-        return NativeSeries(timeframe, bars, refusal), found
+    refused = _too_many(times, rows, timeframe, policy)
+    if refused:
+        return NativeSeries(timeframe, bars, refused.detail.rstrip(".")), [*found, refused]
+    bars, of_turnover = defects.without_bad_turnover(bars, timeframe)
+    found += of_turnover
 
     if not bars.ascending:
         order = np.argsort(bars.open_time, kind="stable")
@@ -95,6 +91,15 @@ def repaired(
     if refusal:
         return NativeSeries(timeframe, bars, refusal), found
 
+    spiked, of_spikes = defects.spikes(bars, timeframe)
+    found += of_spikes
+    if spiked.any():
+        times = np.concatenate([times, bars.open_time[spiked]])
+        bars, origin = bars.take(~spiked), origin[~spiked]
+        refused = _too_many(times, rows, timeframe, policy)
+        if refused:
+            return NativeSeries(timeframe, bars, refused.detail.rstrip(".")), [*found, refused]
+
     unfinished = _unfinished(bars, sources[origin[-1]], timeframe) if len(bars) else None
     if unfinished:
         found.append(unfinished)
@@ -103,6 +108,19 @@ def repaired(
     if len(idle):
         found.append(findings.zero_volume(timeframe, len(idle), len(bars), int(bars.open_time[idle[0]])))
     return NativeSeries(timeframe, bars, ""), found
+
+
+def _too_many(
+    defective: npt.NDArray[np.int64], rows: int, timeframe: str, policy: SurveyPolicy
+) -> Finding | None:
+    count = len(defective)
+    if count <= policy.max_defect_share * rows:
+        return None
+    detail = (
+        f"{count:,} of {findings.counted(rows, 'bar')} ({findings.percent(count / rows)}) are impossible or "
+        f"off the grid; max_defect_share allows {findings.percent(policy.max_defect_share)}."
+    )
+    return findings.refused(timeframe, "defect_share", count, int(defective.min()), detail)
 
 
 def _order(sources: Sequence[Source], timeframe: str) -> list[Finding]:
@@ -125,40 +143,6 @@ def _units(sources: Sequence[Source], timeframe: str) -> list[Finding]:
             return [findings.mixed_units(timeframe, source.name, source.units)]
         units |= source.units
     return []
-
-
-def _defects(bars: Bars, timeframe: str) -> tuple[npt.NDArray[np.bool_], list[Finding]]:
-    prices, volume = bars.values[: CLOSE + 1], bars.values[VOLUME]
-    with np.errstate(invalid="ignore"):
-        kinds = (
-            (
-                "non_finite",
-                "a price or volume that is no number",
-                ~np.isfinite(bars.values[: VOLUME + 1]).all(axis=0),
-            ),
-            ("non_positive", "a price that is not above zero", ~(prices > 0).all(axis=0)),
-            ("negative_volume", "a negative volume", volume < 0),
-            (
-                "high_low",
-                "a high below or a low above another of their prices",
-                (bars.values[HIGH] < prices.max(axis=0)) | (bars.values[LOW] > prices.min(axis=0)),
-            ),
-        )
-    found: list[Finding] = []
-    defective = np.zeros(len(bars), dtype=np.bool_)
-    for defect, words, mask in kinds:
-        rows = np.flatnonzero(mask & ~defective)
-        if len(rows):
-            first_ms = int(bars.open_time[rows].min())
-            found.append(findings.impossible(timeframe, defect, words, len(rows), first_ms))
-            defective |= mask
-    offsets = bars.open_time % interval_ms_of(timeframe)
-    rows = np.flatnonzero((offsets != 0) & ~defective)
-    if len(rows):
-        common = int(offsets[rows[0]]) if (offsets[rows] == offsets[rows[0]]).all() else None
-        found.append(findings.off_grid(timeframe, len(rows), int(bars.open_time[rows].min()), common))
-        defective |= offsets != 0
-    return defective, found
 
 
 def _repeats(

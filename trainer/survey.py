@@ -19,7 +19,7 @@ from trainer.repair import NativeSeries, repaired
 from trainer.series import assembled
 from trainer.whole_file import sweep
 
-VERSION = 1
+VERSION = 2
 """Part of the cache's key: to be raised when the same files would give other candles or another report."""
 
 FEW_ROWS = 3

@@ -116,6 +116,8 @@ IMPOSSIBLE = {
     "non_positive": {"low": 0.0},
     "negative_volume": {"volume": -1.0},
     "high_low": {"high": 1.0},
+    "out_of_range": {"high": 1e300},
+    "impossible_range": {"low": 1e-9},
 }
 
 
@@ -137,6 +139,54 @@ def test_too_many_impossible_bars_refuse_the_series_with_figures():
     )
     assert findings["defect_share"].action == "refused"
     assert repair(source(changed(candles(500), range(5), close=-1.0)))[0].refusal == ""
+
+
+OUT_OF_RANGE = {
+    "a high that float32 cannot hold": {"high": 1e300},
+    "a low that float32 cannot hold": {"low": 1e-300},
+    "all prices": dict.fromkeys(("open", "high", "low", "close"), 1e16),
+    "a volume that float32 cannot hold": {"volume": 1e300},
+    "a volume above all others": {"volume": 1e11},
+}
+
+
+@pytest.mark.parametrize("numbers", OUT_OF_RANGE)
+def test_numbers_that_no_market_makes_are_impossible(numbers):
+    series, findings = repair(source(changed(candles(500), [5, 9], **OUT_OF_RANGE[numbers])))
+    assert minutes(series) == [row for row in range(500) if row not in (5, 9)]
+    assert set(findings) == {"out_of_range"}
+    assert findings["out_of_range"].detail == (
+        "2 bars with a price that is not between 1e-18 and 1e+15, or a volume above 1e+24 or 1e+09 times the "
+        "median were dropped, first 2023-01-01 00:05 UTC."
+    )
+
+
+@pytest.mark.parametrize("quote", [np.inf, -1.0, 1e300])
+def test_an_impossible_quote_volume_costs_no_bar_and_no_priority(quote):
+    columns = candles(500)
+    expected = repair(source(columns))[0].bars.turnover
+    true = columns["volume"] * columns["close"]
+    columns["quote_volume"] = np.where(np.arange(500) == 7, quote, true)
+    series, findings = repair(source(columns))
+    assert set(findings) == {"quote_volume"}
+    assert (findings["quote_volume"].count, findings["quote_volume"].first) == (1, "2023-01-01 00:07 UTC")
+    assert series.bars.turnover == pytest.approx(expected)
+    assert len(series.bars) == 500
+
+
+def test_spikes_count_for_the_share_of_impossible_bars():
+    def spiked(rows):
+        columns = candles(500)
+        for name in ("open", "high", "low", "close"):
+            columns[name][rows] *= 1e4
+        return repair(source(changed(columns, [0, 1], volume=-1.0)))
+
+    series, findings = spiked([20, 30, 40])
+    assert (series.refusal, findings["spike"].count) == ("", 3)
+    assert minutes(series) == [row for row in range(500) if row not in (0, 1, 20, 30, 40)]
+    series, findings = spiked([20, 30, 40, 50])
+    assert series.refusal.startswith("6 of 500 bars (1.2 %) are impossible or off the grid")
+    assert findings["defect_share"].first == "2023-01-01 00:00 UTC"
 
 
 def test_bars_off_the_grid_are_dropped():

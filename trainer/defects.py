@@ -1,0 +1,197 @@
+"""Bars that no market can have made, and levels that it hardly can: what is dropped, and what is only told.
+
+A bound stands where no market has come near it, because a true bar that is dropped is lost without a trace
+in the model, and a false one that is kept is told. What markets did do, and what is therefore kept: a sale
+into an empty book takes the low of a bar to the smallest price that can be written (a factor of 3,000 on more
+than one exchange), a purchase takes the high up by a factor of two million, a coin loses all but a hundred
+thousandth within days, and an asset comes back after a halt as another one under the same name.
+
+Hence a single price far off is no proof. A whole bar is, when the bars on both sides agree with each other:
+prices pass through a book, and do not get to another level and back without a bar that spans both.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from common.report import Finding
+from trainer import findings
+from trainer.bars import CLOSE, HIGH, LOW, QUOTE_VOLUME, VOLUME, Bars
+from trainer.candles import FloatArray, interval_ms_of
+
+Mask = npt.NDArray[np.bool_]
+
+PRICES = (1e-18, 1e15)
+"""Least and greatest price. Coins are divided into 1e18 parts at most; a bitcoin is 1e11 of any money."""
+
+LARGEST_VOLUME = 1e24
+"""Greatest volume and quote volume of a bar, more than all money in the smallest unit of any currency."""
+
+LARGEST_RANGE = 1e9
+"""Greatest high of a bar in units of its low; from a bitcoin's price to the smallest step of it is 1e7."""
+
+LARGEST_BURST = 1e9
+"""Greatest volume of a bar in units of the median; a coin that is minted while it falls comes to 1e7."""
+
+WIDE = 1e3
+"""A bar whose high is so many times its low is told, and kept: there were such bars."""
+
+LEAP = 10.0
+"""A bar that lies by such a factor above or below all of the bar before it is told, and kept."""
+
+SPIKE = 1e3
+"""A bar by such a factor above or below all of both neighbours, which agree within `LEAP`, is dropped."""
+
+SPIKE_BARS = 10
+"""So many bars in a row are taken for a spike at most; what lasts longer is another level."""
+
+
+def impossible(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
+    """Find bars that are impossible by themselves, in whatever order they are.
+
+    Parameters
+    ----------
+    bars : Bars
+        As they were read.
+    timeframe : str
+        What they are bars of.
+
+    Returns
+    -------
+    rows : ndarray of bool, shape (n,)
+        Bars that have to go.
+    findings : list of Finding
+        One for each kind of defect; a bar with several counts for the first.
+    """
+    prices, volume = bars.values[: CLOSE + 1], bars.values[VOLUME]
+    # No number in a bar's prices makes both of these none, so nothing else has to be looked through for it.
+    highest, lowest = prices.max(axis=0), prices.min(axis=0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        kinds = (
+            (
+                "non_finite",
+                "a price or volume that is no number",
+                ~(np.isfinite(highest) & np.isfinite(lowest) & np.isfinite(volume)),
+            ),
+            ("non_positive", "a price that is not above zero", lowest <= 0),
+            ("negative_volume", "a negative volume", volume < 0),
+            (
+                "out_of_range",
+                f"a price that is not between {PRICES[0]:g} and {PRICES[1]:g}, or a volume above "
+                f"{LARGEST_VOLUME:g} or {LARGEST_BURST:g} times the median",
+                (lowest < PRICES[0]) | (highest > PRICES[1]) | (volume > _largest_volume(volume)),
+            ),
+            (
+                "high_low",
+                "a high below or a low above another of their prices",
+                (bars.values[HIGH] < highest) | (bars.values[LOW] > lowest),
+            ),
+            (
+                "impossible_range",
+                f"a high of more than {LARGEST_RANGE:g} times their low",
+                highest > LARGEST_RANGE * lowest,
+            ),
+        )
+    found: list[Finding] = []
+    defective = np.zeros(len(bars), dtype=np.bool_)
+    for defect, words, mask in kinds:
+        rows = np.flatnonzero(mask & ~defective)
+        if len(rows):
+            first_ms = int(bars.open_time[rows].min())
+            found.append(findings.impossible(timeframe, defect, words, len(rows), first_ms))
+            defective |= mask
+    offsets = bars.open_time % interval_ms_of(timeframe)
+    rows = np.flatnonzero((offsets != 0) & ~defective)
+    if len(rows):
+        common = int(offsets[rows[0]]) if (offsets[rows] == offsets[rows[0]]).all() else None
+        found.append(findings.off_grid(timeframe, len(rows), int(bars.open_time[rows].min()), common))
+        defective |= offsets != 0
+    return defective, found
+
+
+def spikes(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
+    """Find bars that are impossible between their neighbours, and jumps that are not but should be looked at.
+
+    Parameters
+    ----------
+    bars : Bars
+        Strictly ascending, each possible by itself.
+    timeframe : str
+        What they are bars of.
+
+    Returns
+    -------
+    rows : ndarray of bool, shape (n,)
+        Bars that have to go.
+    findings : list of Finding
+        Spikes that are dropped, then what is kept: jumps to another level, and bars of a very wide range.
+    """
+    high, low = bars.values[HIGH], bars.values[LOW]
+    spiked = np.zeros(len(bars), dtype=np.bool_)
+    jumps: list[int] = []
+    resume = 0
+    leaps = np.flatnonzero(_apart(high[:-1], low[:-1], high[1:], low[1:], LEAP)) + 1
+    for row in leaps.tolist():
+        if row <= resume:
+            continue
+        following = slice(row, row + SPIKE_BARS + 1)
+        before = (high[row - 1], low[row - 1])
+        back = ~_apart(*before, high[following], low[following], LEAP)
+        length = int(back.argmax())
+        if not length:
+            jumps.append(row)
+            continue
+        resume = row + length
+        island = slice(row, resume)
+        after = (high[resume], low[resume])
+        far = _apart(*before, high[island], low[island], SPIKE)
+        far &= _apart(*after, high[island], low[island], SPIKE)
+        spiked[island] = far
+        if not far.all():
+            jumps.append(row)
+    found: list[Finding] = []
+    if spiked.any():
+        words = f"all prices {SPIKE:,.0f} times above or below those of the bars before and after"
+        first_ms = int(bars.open_time[spiked.argmax()])
+        found.append(findings.impossible(timeframe, "spike", words, int(spiked.sum()), first_ms))
+    if jumps:
+        closes = bars.values[CLOSE, [jumps[0] - 1, jumps[0]]].tolist()
+        first_ms = int(bars.open_time[jumps[0]])
+        found.append(findings.jumps(timeframe, len(jumps), first_ms, closes[0], closes[1], LEAP))
+    wide = np.flatnonzero((high > WIDE * low) & ~spiked)
+    if len(wide):
+        found.append(findings.wide(timeframe, len(wide), int(bars.open_time[wide[0]]), WIDE))
+    return spiked, found
+
+
+def without_bad_turnover(bars: Bars, timeframe: str) -> tuple[Bars, list[Finding]]:
+    """Take out quote volumes that cannot be true, so that volume x close counts instead; the bars stay.
+
+    Parameters
+    ----------
+    bars : Bars
+        Possible in all else; not changed.
+    timeframe : str
+        What they are bars of.
+    """
+    quote = bars.values[QUOTE_VOLUME]
+    bad = np.flatnonzero((quote < 0) | (quote > LARGEST_VOLUME))
+    if not len(bad):
+        return bars, []
+    values = bars.values.copy()
+    values[QUOTE_VOLUME, bad] = np.nan
+    first_ms = int(bars.open_time[bad].min())
+    return Bars(bars.open_time, values), [findings.bad_turnover(timeframe, len(bad), first_ms)]
+
+
+def _largest_volume(volume: FloatArray) -> float:
+    traded = volume[(volume > 0) & np.isfinite(volume)]
+    return min(LARGEST_VOLUME, LARGEST_BURST * float(np.median(traded))) if len(traded) else LARGEST_VOLUME
+
+
+def _apart(
+    high: FloatArray, low: FloatArray, other_high: FloatArray, other_low: FloatArray, factor: float
+) -> Mask:
+    """Whether all of one bar is by a factor above or below all of the other."""
+    return np.asarray((other_low >= factor * high) | (other_high * factor <= low))
