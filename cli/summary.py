@@ -14,13 +14,18 @@ STYLES = {Tone.PROMOTED: "bold green", Tone.PLAIN: "", Tone.FAILED: "red"}
 
 
 def print_summary(results: Results, console: Console) -> None:
-    """Print the table (AUC of the best horizon, promoted or why not), the failures and the totals."""
+    """Print the table (AUC of the best horizon, promoted or why not), failures, findings and the totals."""
     table = Table(title=summary.title(results), title_justify="left")
-    for name in ("symbol", *results.config.timeframes):
-        table.add_column(name, no_wrap=True)
-    for symbol, cells in summary.rows(results):
+    rows = summary.rows(results)
+    # Where it is narrow a cell has its words below each other; half a symbol would be worth nothing.
+    table.add_column("symbol", no_wrap=True, min_width=max((len(symbol) for symbol, _ in rows), default=0))
+    for name in results.config.timeframes:
+        table.add_column(name)
+    for symbol, cells in rows:
         table.add_row(symbol, *(Text(cell.text, style=STYLES[cell.tone]) for cell in cells))
     console.print(table)
     console.print(summary.LEGEND, style="dim", highlight=False)
-    for line in (*summary.failures(results.jobs), summary.totals(results)):
-        console.print(line, highlight=False, soft_wrap=True)
+    width = console.width if console.is_terminal else None
+    for line in (*summary.failures(results.jobs), *summary.findings(results), summary.totals(results)):
+        # A message is no markup: it may well have brackets, of a list or in a file's name.
+        console.print(Text(summary.wrapped(line, width)), soft_wrap=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -40,21 +41,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(results.model_dump_json(by_alias=True, indent=2))  # noqa: T201
         return 0
     going = [one for one in newest if one.state is RunState.RUNNING]
-    for line in (*map(_under_way, going), *report(results), *_places(run)):
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in (*map(_under_way, going), *report(results, width), *_places(run)):
         print(line)  # noqa: T201
     return 0
 
 
-def report(results: Results) -> Iterator[str]:
-    """Yield the lines of a plain table, symbol x timeframe, then the failures and the totals."""
+def report(results: Results, width: int | None = None) -> Iterator[str]:
+    """Yield a plain table, symbol x timeframe, then failures, findings and the totals.
+
+    What stands below the table is broken to the width of the terminal, or not at all without one.
+    """
     yield summary.title(results)
     yield ""
     rows = [(symbol, *(cell.text for cell in cells)) for symbol, cells in summary.rows(results)]
     yield from _table([("symbol", *results.config.timeframes), *rows])
     yield ""
     yield summary.LEGEND
-    yield from summary.failures(results.jobs)
-    yield summary.totals(results)
+    for line in (*summary.failures(results.jobs), *summary.findings(results), summary.totals(results)):
+        yield summary.wrapped(line, width)
 
 
 def _ended(newest: Sequence[RunView]) -> RunView:

@@ -1,71 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any
-
 from common import summary
 from common.jobs import Cause, JobState
-from common.report import Scores
-from common.results import JobResult, Results, Totals
-from common.settings import NightSettings
+from common.results import JobResult, SurveyResult
 from common.summary import SummaryCell, Tone
-from common.views import GridConfig, RefusalReason
-
-NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
-
-
-def job(symbol: str, timeframe: str, horizon: int, auc: float | None = 0.51, **changes: Any) -> JobResult:
-    scores = Scores(auc=auc, brier=0.25, accuracy=0.5, log_loss=0.69, base_rate=0.5, n=1000)
-    content: dict[str, Any] = {
-        "symbol": symbol,
-        "timeframe": timeframe,
-        "horizon": horizon,
-        "state": JobState.SUCCEEDED,
-        "cause": None,
-        "message": "",
-        "rows": 1000,
-        "span": None,
-        "scores": scores,
-        "folds": (),
-        "p_value": 0.2,
-        "promoted": False,
-        "refused_by": (),
-        "reasons": (),
-        "seconds": 1.0,
-        "peak_memory_bytes": 2**28,
-        "attempts": (),
-    }
-    return JobResult(**{**content, **changes})
-
-
-def failed(symbol: str, timeframe: str, horizon: int, cause: Cause, message: str) -> JobResult:
-    state = {"state": JobState.FAILED, "cause": cause, "message": message}
-    return job(symbol, timeframe, horizon, **state, scores=None, p_value=None)
-
-
-def results(*jobs: JobResult, synthetic: bool = False, peak: int | None = 2**28) -> Results:
-    settings = NightSettings(symbols=["BTCUSDT", "ETHUSDT"], timeframes=["15m", "1h"], horizons=[1, 3])
-    states = [one.state for one in jobs]
-    return Results(
-        run=7,
-        config=GridConfig(**settings.grid_config()),
-        synthetic=synthetic,
-        started=NOON,
-        finished=NOON,
-        totals=Totals(
-            jobs=len(jobs),
-            succeeded=states.count(JobState.SUCCEEDED),
-            failed=states.count(JobState.FAILED),
-            cancelled=0,
-            promoted=sum(one.promoted for one in jobs),
-            attempts=len(jobs),
-            wall_seconds=12.4,
-            job_seconds=20.0,
-            peak_memory_bytes=peak,
-        ),
-        jobs=jobs,
-        surveys=(),
-    )
+from common.views import RefusalReason
+from tests.result_fixtures import HOURS, failed, finding, job, results, series, surveyed
 
 
 def cell(*jobs: JobResult) -> SummaryCell:
@@ -121,3 +61,95 @@ def test_synthetic_candles_are_named_in_the_title_and_figures_in_one_line() -> N
         "1 of 1 cells trained, 1 promoted, 0 failed, 0 cancelled in 12 s; largest job 256 MiB"
     )
     assert "MiB" not in summary.totals(results(peak=None))
+
+
+def told(*surveys: SurveyResult, jobs: tuple[JobResult, ...] = ()) -> list[str]:
+    return summary.findings(results(*jobs, surveys=surveys))
+
+
+def test_findings_of_every_day_are_worth_no_line() -> None:
+    everyday = [finding(defect, 500) for defect in ("unfinished", "overlap_equal", "unsorted", "filled")]
+    assert told(surveyed()) == []
+    assert told(surveyed(*everyday)) == []
+
+
+def test_a_line_has_the_worst_finding_in_words_and_counts_of_the_others() -> None:
+    found = (
+        finding("jump", 1, action="kept"),
+        finding("overlap_different", 4000, action="reported"),
+        finding("high_low", 9, "1h"),
+        finding("spike", 2, "1h"),
+        finding("high_low", 3, "4h"),
+        finding("cut_file", 1, ""),
+        finding("unfinished"),
+    )
+    assert told(surveyed(*found)) == [
+        "candles of BTCUSDT: 1 cut_file in words. "
+        "Also: 12 high_low (1h, 4h), 2 spike (1h), 4,000 overlap_different (1h), 1 jump (1h)."
+    ]
+    gap = finding("gap", 500, action="kept")
+    assert told(surveyed(gap, finding("jump", action="kept"))) == [
+        "candles of BTCUSDT: 1h: 1 jump in words. Also: 500 gap (1h)."
+    ]
+    assert told(surveyed(finding("spike", 2))) == ["candles of BTCUSDT: 1h: 2 spike in words."]
+
+
+def test_a_finding_that_nobody_has_heard_of_is_told() -> None:
+    assert told(surveyed(finding("new_kind", action="new_action"))) == [
+        "candles of BTCUSDT: 1h: 1 new_kind in words."
+    ]
+
+
+def test_gaps_and_idle_bars_are_told_from_a_share_on_and_once_only() -> None:
+    assert told(surveyed(finding("gap", HOURS // 100, action="kept"))) == []
+    assert told(surveyed(finding("zero_volume", HOURS // 20, action="kept"))) == []
+    gap = finding("gap", HOURS // 100 + 1, action="kept")
+    assert told(surveyed(gap)) == ["candles of BTCUSDT: 1h: 11 gap in words."]
+    coarser = finding("gap", 10, "4h", action="kept")
+    assert told(surveyed(gap, coarser)) == ["candles of BTCUSDT: 4h: 10 gap in words."]
+    idle = finding("zero_volume", HOURS // 20 + 1, action="kept")
+    assert told(surveyed(idle, gap)) == [
+        "candles of BTCUSDT: 1h: 51 zero_volume in words. Also: 11 gap (1h)."
+    ]
+
+
+def test_a_share_is_of_its_own_series_or_else_of_the_longest() -> None:
+    short = (series("1h", 100), series("4h"))
+    gap = finding("gap", 2, action="kept")
+    assert told(surveyed(gap)) == []
+    assert len(told(surveyed(gap, of=short))) == 1
+    minutes = finding("zero_volume", HOURS * 3, "1m", "kept")
+    assert told(surveyed(minutes, of=short)) == []
+    assert len(told(surveyed(finding("zero_volume", HOURS * 3 + 1, "1m", "kept"), of=short))) == 1
+
+
+def test_a_refusal_is_told_only_where_no_failure_gives_it() -> None:
+    refused = finding("missing_share", 600, action="refused")
+    of = (series("1h", refusal="600 missing_share in words"),)
+    survey = surveyed(finding("gap", 600, action="kept"), refused, of=of)
+    assert told(survey) == ["candles of BTCUSDT: 1h: 600 missing_share in words."]
+    message = "BTCUSDT 1h: 600 missing_share in words (why)"
+    assert told(survey, jobs=(failed("BTCUSDT", "1h", 1, Cause.DATA, message),)) == []
+    assert len(told(survey, jobs=(job("BTCUSDT", "1h", 1, message=message),))) == 1
+
+
+def test_of_many_symbols_the_worst_are_told_and_the_others_counted() -> None:
+    mild = [surveyed(finding("jump", action="kept"), symbol=f"A{n}USDT") for n in range(8)]
+    bad = surveyed(finding("spike"), symbol="ZUSDT")
+    assert [line.split()[2] for line in told(*mild)] == [f"A{n}USDT:" for n in range(8)]
+    assert [line.split()[2] for line in told(*mild, bad)][:2] == ["ZUSDT:", "A0USDT:"]
+    assert told(*mild, bad)[8:] == ["candles of 1 more symbol have findings too: see the results"]
+    assert told(*mild, bad, bad)[8:] == ["candles of 2 more symbols have findings too: see the results"]
+
+
+def test_a_survey_that_failed_has_no_findings() -> None:
+    failed_survey = surveyed().model_copy(update={"report": None, "state": JobState.FAILED})
+    assert told(failed_survey) == []
+
+
+def test_lines_are_broken_between_words_to_the_width_of_a_terminal() -> None:
+    line = "candles of BTCUSDT: long/name-of-a/file-2023-01.csv was left out"
+    assert summary.wrapped(line, None) == line
+    assert summary.wrapped(line, 30) == (
+        "candles of BTCUSDT:\n  long/name-of-a/file-2023-01.csv\n  was left out"
+    )
