@@ -28,13 +28,14 @@ from cli.out_folder import OutFolder, held
 from cli.processes import Child, stop
 from cli.progress import Display, display_for
 from cli.summary import print_summary
+from cli.watch import Watch
 from common import host, logs
 from common.client import OperatorClient
 from common.errors import ConfigurationError, InternalError, UnavailableError
 from common.results import Results
 from common.settings import NightSettings, load
 from common.status import Address
-from common.views import GridConfig, RunRequest, RunState, RunView
+from common.views import GridConfig, RunRequest, RunView
 
 LOG = logging.getLogger("nighttrain.launcher")
 
@@ -156,7 +157,8 @@ def _night(
         trainers = _trainers(settings, out, data, url, arguments.debug)
         for trainer in trainers:
             trainer.start()
-        if not _watch(client, run_view.id, [coordinator.child, *trainers], interrupt, display):
+        watch = Watch(client, run_view.id, display, settings.retry.storage_seconds)
+        if not _watch(watch, [coordinator.child, *trainers], interrupt, display):
             display.say("stopping: running jobs save their folds")
             return None
         path = Path(client.run(run_view.id).results_path)
@@ -257,28 +259,13 @@ def _trainers(settings: NightSettings, out: OutFolder, data: Path, url: str, deb
     return children
 
 
-def _watch(
-    client: OperatorClient, run_id: int, children: list[Child], interrupt: Interrupt, display: Display
-) -> bool:
-    """Show the night until it is done (True) or a signal came (False), keeping the children alive."""
-    told: tuple[str, ...] = ()
+def _watch(watch: Watch, children: list[Child], interrupt: Interrupt, display: Display) -> bool:
+    """Keep the children alive until the night is done (True) or a signal came (False)."""
     while not interrupt.asked:
         for child in children:
             if child.keep_alive():
                 display.say(f"{child.name} ended unexpectedly and is started again")
-        try:
-            status = client.status()
-            for warning in status.warnings:
-                if warning not in told:
-                    display.say(f"warning: {warning}")
-            told = status.warnings
-            if status.run is not None and status.run.id == run_id:
-                display.show(status)
-                if status.run.state is RunState.CANCELLED:
-                    raise ConfigurationError(f"night {run_id} was cancelled")
-                if status.run.state is RunState.DONE and status.run.results_path:
-                    return True
-        except UnavailableError as error:
-            LOG.info("no status: %s", error)
+        if watch.look():
+            return True
         time.sleep(POLL_SECONDS)
     return False

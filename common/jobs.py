@@ -54,19 +54,23 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 
 
 class Cause(StrEnum):
-    """Why an attempt ended without a result. The first five can fail a job; the others are free."""
+    """Why an attempt ended without a result. The first five can fail a job; the others are free.
+
+    STORAGE: the trainer could not write, for example because its disk is full.
+    """
 
     ERROR = "error"
     CRASH = "crash"
     TIMEOUT = "timeout"
     OOM = "oom"
     DATA = "data"
+    STORAGE = "storage"
     STOPPED = "stopped"
     NIGHT_CLOSED = "night_closed"
     CANCELLED = "cancelled"
 
 
-FREE_CAUSES = frozenset({Cause.STOPPED, Cause.NIGHT_CLOSED, Cause.CANCELLED})
+FREE_CAUSES = frozenset({Cause.STORAGE, Cause.STOPPED, Cause.NIGHT_CLOSED, Cause.CANCELLED})
 """Causes that are no fault of the job and charge no budget."""
 
 BREAKER_CAUSES = frozenset({Cause.ERROR, Cause.DATA})

@@ -115,7 +115,10 @@ class Model(Section):
 
 
 class Retry(Section):
-    """How many attempts each cause may spend, and how the wait between attempts grows (seconds)."""
+    """How many attempts each cause may spend, and how the wait between attempts grows (seconds).
+
+    After `storage_seconds` without room to write, `nighttrain run` ends; the night is kept.
+    """
 
     error: Annotated[Whole, Field(ge=1)] = 3
     crash: Annotated[Whole, Field(ge=1)] = 3
@@ -123,6 +126,7 @@ class Retry(Section):
     oom: Annotated[Whole, Field(ge=1)] = 2
     backoff_base: Annotated[Number, Field(gt=0)] = 2.0
     backoff_cap: Annotated[Number, Field(gt=0)] = 300.0
+    storage_seconds: Annotated[Number, Field(gt=0)] = 900.0
 
 
 class Breaker(Section):

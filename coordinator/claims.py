@@ -51,6 +51,9 @@ def decide(
     if run is None:
         return Refusal(NoWork.EMPTY, "there is no unfinished run")
     outlook = read_outlook(tx.connection, run.id, tx.now, settings)
+    blocked = outlook.blocked.get(trainer.boot_id)
+    if outlook.candidates and blocked is not None and blocked.holds(tx.now):
+        return Refusal(NoWork.STORAGE, blocked.words)
     candidates = list(outlook.candidates)
     while True:
         choice = choose(candidates, outlook.seat(trainer, last_symbol), outlook.terms)

@@ -1,7 +1,7 @@
 """How an attempt ends, and what becomes of its job: done, tried again later, failed, or queued as before.
 
 Budgets are counted by cause over the attempts that are charged. Data errors are final at once; a clean
-stop, the close of the night and a cancellation charge nothing.
+stop, a disk that cannot be written, the close of the night and a cancellation charge nothing.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def close(
 
 def give_back(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending) -> Verdict:
     """End an attempt through no fault of the job: it is back in its place in the queue, free of charge."""
-    close(tx, attempt, ending)
+    close(tx, attempt, ending, 0.0)
     move(tx, job, JobState.QUEUED, not_before=None)
     return Verdict(JobState.QUEUED, 0.0)
 

@@ -12,6 +12,7 @@ from common.jobs import JobKind, JobState
 from common.messages import HostPressure, LimitKind, Progress
 from common.settings import NightSettings
 from coordinator.admission import Candidate, Host, Seat, Terms
+from coordinator.blockage import Blockage, read_blockages
 from coordinator.breaker import Breaker, Gate
 from coordinator.experience import SURVEY, Experience, recall
 from coordinator.rows import OPEN_ATTEMPTS, PRESENT_TRAINERS, AttemptRow, TrainerRow
@@ -20,7 +21,11 @@ from coordinator.tables import jobs, symbols
 
 @dataclass(frozen=True)
 class Outlook:
-    """The facts at one moment; `leases` are the open attempts, `live` the trainers heard of in time."""
+    """The facts at one moment.
+
+    `leases` are the open attempts, `live` the trainers heard of in time, `blocked` those of them that cannot
+    write, by boot id.
+    """
 
     now: datetime
     settings: NightSettings
@@ -29,6 +34,7 @@ class Outlook:
     leases: tuple[AttemptRow, ...]
     hosts: dict[str, Host]
     experience: Experience
+    blocked: dict[str, Blockage]
 
     @property
     def terms(self) -> Terms:
@@ -64,6 +70,7 @@ def read_outlook(
         leases=leases,
         hosts={host.name: host for host in _hosts(live, leases)},
         experience=experience,
+        blocked=read_blockages(connection, live),
     )
 
 

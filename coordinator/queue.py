@@ -13,7 +13,7 @@ from random import Random
 from sqlalchemy import select, update
 
 from common.errors import InvalidRequestError
-from common.jobs import Cause, JobKind, JobState
+from common.jobs import FREE_CAUSES, Cause, JobKind, JobState
 from common.messages import (
     ClaimRequest,
     Directive,
@@ -228,7 +228,10 @@ class Queue:
                 peak_memory_bytes=failure.peak_memory_bytes,
                 room_bytes=failure.memory_limit_bytes,
             )
-            verdict = fault(tx, job, attempt, ending, self.settings, self.random)
+            if ending.cause in FREE_CAUSES:
+                verdict = give_back(tx, job, attempt, ending)
+            else:
+                verdict = fault(tx, job, attempt, ending, self.settings, self.random)
         _log([(job, attempt, verdict)], f"{failure.cause}: {failure.message}")
         return FailureAnswer(state=verdict.state, retry_in_seconds=verdict.retry_in_seconds)
 

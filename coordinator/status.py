@@ -97,7 +97,7 @@ class Status:
                 speed=_speed(tx, view),
                 best=_score(tx, view, desc(jobs.c.auc)),
                 last=_score(tx, view, desc(jobs.c.finished)),
-                trainers=tuple(trainer_views(tx, roster)),
+                trainers=tuple(trainer_views(tx, roster, outlook)),
                 recent_jobs=_recent(tx, view, self.settings),
                 alerts=present_alerts(tx),
                 warnings=(
@@ -167,6 +167,7 @@ class Status:
                 silence = (outlook.now - one.last_heard).total_seconds()
                 what = f"fell silent {silence:.0f} s ago while it held a job"
                 warnings.append(f"trainer {one.trainer.name} {what}")
+        warnings += [blocked.words for blocked in outlook.blocked.values()]
         threshold = self.settings.memory_threshold
         warnings += [
             f"{pressure_words(host, threshold)}; no new job is handed out there"

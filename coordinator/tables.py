@@ -62,6 +62,9 @@ def _among(column: str, values: Iterable[StrEnum]) -> str:
     return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
 
 
+JOB_CAUSES = [cause for cause in Cause if cause is not Cause.STORAGE]
+
+
 def _partial(name: str, *columns: str, where: str) -> Index:
     condition: Any = text(where)
     return Index(name, *columns, unique=True, sqlite_where=condition, postgresql_where=condition)
@@ -128,7 +131,8 @@ jobs = Table(
     Column("reasons", Text, nullable=False),
     CheckConstraint(_among("kind", JobKind), name="job_kind"),
     CheckConstraint(_among("state", JobState), name="job_state"),
-    CheckConstraint(f"cause IS NULL OR {_among('cause', Cause)}", name="job_cause"),
+    # A job waits for room on a disk as long as it takes, and never ends by the lack of it.
+    CheckConstraint(f"cause IS NULL OR {_among('cause', JOB_CAUSES)}", name="job_cause"),
     CheckConstraint("(kind = 'training') = (timeframe IS NOT NULL AND horizon IS NOT NULL)", name="job_cell"),
     CheckConstraint("(state IN ('queued', 'leased')) = (finished IS NULL)", name="job_finished"),
     CheckConstraint("state != 'failed' OR cause IS NOT NULL", name="job_failure_has_cause"),

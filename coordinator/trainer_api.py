@@ -5,19 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Body, Depends, Header, Path, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Request, Response
 
-from common.errors import (
-    ConflictError,
-    DigestMismatchError,
-    InvalidRequestError,
-    NotFoundError,
-    StaleLeaseError,
-    StorageError,
-    TooLargeError,
-    UnauthorizedError,
-    UnavailableError,
-)
+from common.errors import ConflictError, DigestMismatchError, NotFoundError, StaleLeaseError
 from common.messages import (
     REASON_HEADER,
     SHA256_HEADER,
@@ -35,16 +25,22 @@ from common.messages import (
     Welcome,
 )
 from common.report import Checkpoint
+from coordinator import trainer_examples as examples
 from coordinator.access import may_write
 from coordinator.admission import Refusal
+from coordinator.document import answered, asked
 from coordinator.parts import PartsOf
-from coordinator.problems import answers
+from coordinator.problems import WRITING, answers
+from coordinator.query import known_query
 
-RETRY_AFTER_SECONDS = {NoWork.NIGHT_CLOSED: 5, NoWork.MEMORY_PRESSURE: 2}
+RETRY_AFTER_SECONDS = {NoWork.NIGHT_CLOSED: 5, NoWork.MEMORY_PRESSURE: 2, NoWork.STORAGE: 2}
 """When to ask again, by the reason; one second where nothing is said."""
 
-_ALWAYS = (UnauthorizedError, InvalidRequestError, TooLargeError, UnavailableError, StorageError)
-_ON_LEASE = (*_ALWAYS, StaleLeaseError)
+_ON_LEASE = (*WRITING, StaleLeaseError)
+_SUPERSEDED = ConflictError(
+    "another process has registered as trainer trainer-1 after this one",
+    "end this process, or give each trainer a name of its own",
+)
 
 
 async def count_stale(request: Request, parts: PartsOf) -> AsyncIterator[None]:
@@ -56,31 +52,23 @@ async def count_stale(request: Request, parts: PartsOf) -> AsyncIterator[None]:
         raise
 
 
-router = APIRouter(prefix="/api", tags=["trainers"], dependencies=[Depends(may_write), Depends(count_stale)])
+router = APIRouter(
+    prefix="/api",
+    tags=["trainers"],
+    dependencies=[Depends(may_write), Depends(known_query), Depends(count_stale)],
+)
 Lease = Annotated[
     str, Path(description="The lease's id, from the grant.", examples=["5f3c0c6f9d8e4b0fa1b2c3d4e5f60718"])
 ]
 
 
-def _example(summary: str, **value: Any) -> Any:
-    return Body(openapi_examples={"example": {"summary": summary, "value": value}})
-
-
-@router.post("/trainers", summary="Register a trainer process", responses=answers(*_ALWAYS, ConflictError))
+@router.post(
+    "/trainers",
+    summary="Register a trainer process",
+    responses=answers(*WRITING, _SUPERSEDED) | answered("It is known now.", welcome=examples.WELCOME),
+)
 def register(
-    hello: Annotated[
-        TrainerHello,
-        _example(
-            "a trainer on a laptop",
-            name="trainer-1",
-            boot_id="0c6f",
-            host="e2b1",
-            limit_kind="agent",
-            memory_limit_bytes=2147483648,
-            version="0.1.0",
-        ),
-    ],
-    parts: PartsOf,
+    hello: Annotated[TrainerHello, asked(a_trainer_in_a_container=examples.HELLO)], parts: PartsOf
 ) -> Welcome:
     """Introduce a trainer; leases that an earlier process of its name still holds are taken back at once."""
     return parts.queue.register(hello)
@@ -90,7 +78,14 @@ def register(
     "/claims",
     summary="Ask for a job",
     response_model=Grant,
-    responses=answers(*_ALWAYS, NotFoundError, ConflictError)
+    responses=answers(
+        *WRITING,
+        _SUPERSEDED,
+        NotFoundError(
+            "no trainer has registered with boot id 0c6f1f6e2a7d4c0f", "register first: POST /api/trainers"
+        ),
+    )
+    | answered("A lease on a job.", a_training=examples.GRANT, a_survey=examples.SURVEY_GRANT)
     | {
         204: {
             "description": "No job now.",
@@ -108,20 +103,7 @@ def register(
     },
 )
 def claim(
-    claimed: Annotated[
-        ClaimRequest,
-        _example(
-            "a trainer that last had BTCUSDT",
-            boot_id="0c6f",
-            pressure={
-                "memory_total_bytes": 17179869184,
-                "memory_available_bytes": 8589934592,
-                "cpu_ratio": 0.5,
-            },
-            last_symbol="BTCUSDT",
-        ),
-    ],
-    parts: PartsOf,
+    claimed: Annotated[ClaimRequest, asked(after_a_job_of_BTCUSDT=examples.CLAIM)], parts: PartsOf
 ) -> Any:
     """Get a lease on the best job that fits, or 204 with the reason why there is none.
 
@@ -135,8 +117,14 @@ def claim(
     return Response(status_code=204, headers={REASON_HEADER: decision.reason, "Retry-After": str(retry)})
 
 
-@router.post("/leases/{lease}/renewals", summary="Keep a lease alive", responses=answers(*_ON_LEASE))
-def renew(lease: Lease, renewal: Renewal, parts: PartsOf) -> RenewalAnswer:
+@router.post(
+    "/leases/{lease}/renewals",
+    summary="Keep a lease alive",
+    responses=answers(*_ON_LEASE) | answered("What to do with the job.", go_on=examples.RENEWED),
+)
+def renew(
+    lease: Lease, renewal: Annotated[Renewal, asked(in_the_second_fold=examples.RENEWAL)], parts: PartsOf
+) -> RenewalAnswer:
     """Say how far the job is; the answer says whether to go on, to give it back, or to drop it."""
     answer = parts.queue.renew(lease, renewal)
     if answer.directive is not Directive.CANCEL:
@@ -150,7 +138,11 @@ def renew(lease: Lease, renewal: Renewal, parts: PartsOf) -> RenewalAnswer:
     status_code=204,
     responses=answers(*_ON_LEASE),
 )
-def save_checkpoint(lease: Lease, checkpoint: Checkpoint, parts: PartsOf) -> None:
+def save_checkpoint(
+    lease: Lease,
+    checkpoint: Annotated[Checkpoint, asked(one_fold_with_two_features=examples.CHECKPOINT)],
+    parts: PartsOf,
+) -> None:
     """Keep the finished folds for whoever tries the job next."""
     parts.queue.save_checkpoint(lease, checkpoint)
     parts.measures.checkpoint_writes.inc()
@@ -169,14 +161,26 @@ async def octets(request: Request) -> bytes:
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            "content": {
+                "application/octet-stream": {
+                    "schema": {"type": "string", "format": "binary"},
+                    "examples": {"a_pickle": {"summary": "the bytes of a .pkl", "value": "..."}},
+                }
+            },
         }
     },
 )
 def upload_artifact(
     lease: Lease,
     content: Annotated[bytes, Depends(octets)],
-    sha256: Annotated[str, Header(alias=SHA256_HEADER, description="SHA-256 of the body, in hexadecimal.")],
+    sha256: Annotated[
+        str,
+        Header(
+            alias=SHA256_HEADER,
+            description="SHA-256 of the body, in hexadecimal.",
+            examples=[examples.FINISH["artifact_sha256"]],
+        ),
+    ],
     parts: PartsOf,
 ) -> None:
     """Store the .pkl of a training job under its digest; it is never unpickled here."""
@@ -191,14 +195,28 @@ def upload_artifact(
     status_code=204,
     responses=answers(*_ON_LEASE, DigestMismatchError),
 )
-def finish(lease: Lease, finished: Finish, parts: PartsOf) -> None:
+def finish(
+    lease: Lease,
+    finished: Annotated[
+        Finish,
+        asked(a_survey=examples.SURVEY_FINISH, a_training_with_one_fold_and_two_features=examples.FINISH),
+    ],
+    parts: PartsOf,
+) -> None:
     """End a job with its result; a training job needs its artifact uploaded before."""
     parts.queue.finish(lease, finished)
     parts.housekeeping.wake()
 
 
-@router.post("/leases/{lease}/failure", summary="Say why an attempt failed", responses=answers(*_ON_LEASE))
-def fail(lease: Lease, failure: Failure, parts: PartsOf) -> FailureAnswer:
+@router.post(
+    "/leases/{lease}/failure",
+    summary="Say why an attempt failed",
+    responses=answers(*_ON_LEASE)
+    | answered("What becomes of the job.", tried_again=examples.FAILED, given_up=examples.GIVEN_UP),
+)
+def fail(
+    lease: Lease, failure: Annotated[Failure, asked(out_of_memory=examples.FAILURE)], parts: PartsOf
+) -> FailureAnswer:
     """End an attempt without a result; the answer says what becomes of the job."""
     answer = parts.queue.fail(lease, failure)
     parts.housekeeping.wake()
@@ -208,6 +226,8 @@ def fail(lease: Lease, failure: Failure, parts: PartsOf) -> FailureAnswer:
 @router.post(
     "/leases/{lease}/release", summary="Give a job back", status_code=204, responses=answers(*_ON_LEASE)
 )
-def release(lease: Lease, released: Release, parts: PartsOf) -> None:
+def release(
+    lease: Lease, released: Annotated[Release, asked(a_clean_stop=examples.RELEASE)], parts: PartsOf
+) -> None:
     """Give a job back unharmed and free of charge."""
     parts.queue.release(lease, released)

@@ -143,7 +143,7 @@ def waits_of(outlook: Outlook) -> dict[int, str]:
     return words
 
 
-def trainer_views(tx: Transaction, roster: Sequence[Presence]) -> list[TrainerView]:
+def trainer_views(tx: Transaction, roster: Sequence[Presence], outlook: Outlook) -> list[TrainerView]:
     """Return trainers with what they are doing."""
     leased = [one.lease.job_id for one in roster if one.lease is not None]
     names = {
@@ -156,6 +156,7 @@ def trainer_views(tx: Transaction, roster: Sequence[Presence]) -> list[TrainerVi
         .where(attempts.c.boot_id.in_([one.trainer.boot_id for one in roster]))
         .group_by(attempts.c.boot_id)
     )
+    blocked = {boot_id: blockage.since for boot_id, blockage in outlook.blocked.items()}
     finished = {boot_id: int(count) for boot_id, count in tx.connection.execute(counts)}
     return [
         TrainerView(
@@ -165,9 +166,10 @@ def trainer_views(tx: Transaction, roster: Sequence[Presence]) -> list[TrainerVi
             job_id=one.lease.job_id if one.lease else None,
             job=names[one.lease.job_id] if one.lease else "",
             progress=progress_of(one.lease) if one.lease else None,
-            note=one.trainer.note if not one.lease else "",
+            note=_note(one, outlook),
             limit_kind=one.trainer.limit_kind,
             memory_limit_bytes=one.trainer.memory_limit_bytes,
+            blocked_since=blocked.get(one.trainer.boot_id),
             jobs_finished=finished.get(one.trainer.boot_id, 0),
             last_seen=one.last_heard,
         )
@@ -175,9 +177,18 @@ def trainer_views(tx: Transaction, roster: Sequence[Presence]) -> list[TrainerVi
     ]
 
 
+def _note(one: Presence, outlook: Outlook) -> str:
+    blocked = outlook.blocked.get(one.trainer.boot_id)
+    if blocked is not None:
+        return blocked.words
+    return one.trainer.note if one.lease is None else ""
+
+
 def _seatless(candidate: Candidate, outlook: Outlook, ahead: int) -> str:
     if not outlook.live:
         return "no trainer is alive"
+    if all(trainer.boot_id in outlook.blocked for trainer in outlook.live):
+        return "; ".join(blocked.words for blocked in outlook.blocked.values())
     terms = outlook.terms
     if all(host.pressed(terms.threshold) for host in outlook.hosts.values()):
         return "; ".join(pressure_words(host, terms.threshold) for host in outlook.hosts.values())

@@ -185,7 +185,7 @@ def failures() -> list[dashboard.Panel]:
         graph_panel(
             Frame(
                 "Attempts without a result, by cause",
-                "In the hour before. The last three causes are clean stops, which are free of charge.",
+                "In the hour before. Stops and a disk that is full (storage) are free of charge.",
                 NO_RUN,
                 8,
                 8,

@@ -74,7 +74,7 @@ class Result:
 class Mishap(Frozen):
     """An attempt that brought no result: the cause, one line, and what proves it."""
 
-    cause: Literal[Cause.ERROR, Cause.CRASH, Cause.TIMEOUT, Cause.OOM, Cause.DATA]
+    cause: Literal[Cause.ERROR, Cause.CRASH, Cause.TIMEOUT, Cause.OOM, Cause.DATA, Cause.STORAGE]
     message: str
     evidence: str
 

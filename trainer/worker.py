@@ -5,13 +5,14 @@ Only this side of the fork imports the numeric stack; the fork server has import
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from common.errors import DataError, NighttrainError
+from common.errors import DataError, NighttrainError, StorageError
 from common.jobs import SECONDS, Cause, SurveySpec, TrainingSpec
 from common.report import Checkpoint, SurveyReport
 from trainer import artifact, pipeline
@@ -21,6 +22,8 @@ from trainer.pipe import ChildEnd, Mishap, Task
 from trainer.survey import survey
 
 EVIDENCE_BYTES = 16384
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 FOLDS = "folds"
 """The stage in which a fold is under way, and would be lost: it is left by a checkpoint only."""
@@ -56,8 +59,10 @@ def mishap(error: Exception) -> Mishap:
         return Mishap(cause=Cause.OOM, message=_line(f"out of memory: {name}: {error}"), evidence=evidence)
     if isinstance(error, DataError):
         return Mishap(cause=Cause.DATA, message=_line(str(error)), evidence=evidence)
+    full = isinstance(error, OSError) and error.errno in NO_ROOM
+    cause = Cause.STORAGE if full or isinstance(error, StorageError) else Cause.ERROR
     text = str(error) if isinstance(error, NighttrainError) else f"{name}: {error}"
-    return Mishap(cause=Cause.ERROR, message=_line(text), evidence=evidence)
+    return Mishap(cause=cause, message=_line(text), evidence=evidence)
 
 
 def _line(text: str) -> str:

@@ -18,7 +18,7 @@ import httpx
 import psutil
 import pytest
 
-from tests.cli.conftest import GRID, ROOT, Outcome, command, environment
+from tests.cli.conftest import GRID, ROOT, Disk, Outcome, command, environment
 
 Night = tuple[dict[str, Any], Path]
 
@@ -345,3 +345,19 @@ def test_help_explains_with_examples_and_exit_codes(nighttrain: Callable[..., Ou
     assert outcome.code == 0
     assert "examples:" in outcome.out
     assert "130" in outcome.out
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_ends_the_command_in_time_and_loses_nothing(
+    nighttrain: Callable[..., Outcome], candles: Path, small_disk: Disk, undisturbed: Night
+) -> None:
+    arguments = ["run", "--data", candles, "--out", small_disk.folder, "--trainers", 2, "--json", *GRID]
+    full = nighttrain(*arguments, BT_NIGHT_RETRY__STORAGE_SECONDS="3")
+    assert full.code == 1, full.err
+    assert "Traceback" not in full.err
+    assert full.err.splitlines()[-1].startswith("nighttrain: ")
+    assert "nothing is lost: make room, and the same command goes on from here" in full.err
+    small_disk.resize("300m")
+    outcome = nighttrain(*arguments)
+    assert outcome.code == 0, outcome.err
+    assert essence(outcome.results()) == essence(undisturbed[0])

@@ -89,9 +89,9 @@ def night(make_night: MakeNight) -> Night:
 
 
 @contextmanager
-def served(app: FastAPI, lifespan: Literal["on", "off"] = "off") -> Iterator[str]:
-    """Serve an application over real HTTP on a free port of this machine, and give its address."""
-    with listen("127.0.0.1", 0) as listener:
+def served(app: FastAPI, lifespan: Literal["on", "off"] = "off", port: int = 0) -> Iterator[str]:
+    """Serve an application over real HTTP on a (free) port of this machine, and give its address."""
+    with listen("127.0.0.1", port) as listener:
         config = uvicorn.Config(app, lifespan=lifespan, log_config=None, timeout_graceful_shutdown=5)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, insert, select, text, update
@@ -16,9 +18,10 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from common.errors import ConfigurationError, UnavailableError
+from common.jobs import Cause
 from coordinator.database import Database, sqlite_url
 from coordinator.tables import blobs, metadata, runs
-from tests.coordinator.specimens import NOON, Clock, Night, digest
+from tests.coordinator.specimens import NOON, Clock, Night, digest, failure, settings
 
 
 @pytest.fixture
@@ -54,8 +57,8 @@ def test_the_migrations_make_the_schema_of_the_tables(database: Database) -> Non
 
 def test_the_migrations_make_the_very_constraints_of_the_tables(migrated: Path) -> None:
     def words(statement: str) -> set[str]:
-        # SQLite writes a column that was added later onto the line of the one before it.
-        lines = statement.replace(" WHERE", "\nWHERE").replace(", ", ",\n").splitlines()
+        # SQLite writes a column that was added later onto the line of the one before, and quotes some names.
+        lines = statement.replace('"', "").replace(" WHERE", "\nWHERE").replace(", ", ",\n").splitlines()
         return {" ".join(line.strip().rstrip(",").split()) for line in lines} - {""}
 
     engine = create_engine("sqlite://")
@@ -74,6 +77,43 @@ def test_the_migrations_make_the_very_constraints_of_the_tables(migrated: Path) 
     assert wanted - found == set()
 
 
+def test_an_upgrade_keeps_the_attempts_of_a_night_and_lets_them_end_for_want_of_room(
+    empty_url: str, clock: Clock, tmp_path: Path
+) -> None:
+    database = Database(empty_url, clock)
+    _upgrade(database, "0002")
+    night = Night(database, settings(), tmp_path)
+    night.begin()
+    boot = night.register()
+    night.queue.fail(night.grant(boot).lease_id, failure(Cause.ERROR))
+    lease = night.grant(boot).lease_id
+    before = _attempts(database)
+    assert len(before) == 2
+    with pytest.raises(IntegrityError):
+        night.queue.fail(lease, failure(Cause.STORAGE))
+    database.upgrade()
+    assert _attempts(database) == before
+    night.queue.fail(lease, failure(Cause.STORAGE))
+    assert [row["cause"] for row in _attempts(database)] == ["error", "storage"]
+    with database.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx.connection), metadata) == []
+    database.close()
+
+
+def _upgrade(database: Database, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "coordinator:migrations")
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def _attempts(database: Database) -> list[dict[str, Any]]:
+    with database.read() as tx:
+        found = tx.connection.execute(text("SELECT * FROM attempts ORDER BY id"))
+        return [dict(row._mapping) for row in found]
+
+
 def test_an_upgrade_of_an_upgraded_database_changes_nothing(database: Database) -> None:
     with database.write() as tx:
         tx.connection.execute(insert(runs).values(run_values()))
@@ -87,12 +127,12 @@ def test_a_database_of_a_newer_program_is_refused(database: Database) -> None:
         tx.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigurationError, match=r"newer Nighttrain \(schema 9999\)"):
         database.upgrade()
-    with pytest.raises(UnavailableError, match="has schema 9999, this program needs 0002"):
+    with pytest.raises(UnavailableError, match="has schema 9999, this program needs 0003"):
         database.check()
 
 
 def test_a_ready_database_says_its_schema(database: Database) -> None:
-    assert database.check() == "0002"
+    assert database.check() == "0003"
 
 
 @pytest.mark.parametrize(

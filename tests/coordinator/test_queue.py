@@ -308,6 +308,35 @@ def test_a_clean_stop_is_free_as_often_as_it_comes(night: Night, cause: Cause) -
     assert job.attempts == 6 and not any(one.charged for one in job.history[:5])
 
 
+def test_a_full_disk_costs_no_job_anything_and_makes_its_trainer_pause(
+    night: Night,
+) -> None:
+    night.begin()
+    boot, other = night.register("t1"), night.register("t2", host="host-b")
+    first = night.grant(boot)
+    for pause in (2, 4, 8, 16, 32, 60, 60):
+        grant = night.grant(boot)
+        assert grant.job_id == first.job_id
+        answer = night.queue.fail(grant.lease_id, failure(Cause.STORAGE, "/cache/x: No space left on device"))
+        assert answer == night.queue.fail(grant.lease_id, failure(Cause.STORAGE))
+        assert (answer.state, answer.retry_in_seconds) == (JobState.QUEUED, 0.0)
+        night.clock.advance(pause - 0.1)
+        refusal = night.claim(boot)
+        assert isinstance(refusal, Refusal) and refusal.reason is NoWork.STORAGE
+        assert "/cache/x: No space left on device" in refusal.words
+        night.clock.advance(0.2)
+    night.queue.fail(night.grant(boot).lease_id, failure(Cause.STORAGE))
+    elsewhere = night.grant(other)
+    assert (elsewhere.job_id, elsewhere.attempt) == (first.job_id, 9)
+    assert isinstance(elsewhere.spec, SurveySpec)
+    night.queue.finish(elsewhere.lease_id, finish(survey_report(elsewhere.spec)))
+    night.clock.advance(61)
+    night.queue.fail(night.grant(boot).lease_id, failure(Cause.ERROR))
+    night.queue.fail(night.grant(boot).lease_id, failure(Cause.STORAGE))
+    night.clock.advance(2.1)
+    assert isinstance(night.claim(boot), Grant), "another end lifts the blockage, so that it begins anew"
+
+
 def test_a_job_waits_out_its_backoff(make_night: MakeNight) -> None:
     night = make_night(retry=Retry(backoff_base=100))
     boot = started(night, symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))

@@ -110,6 +110,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.boots = dict.fromkeys(TRAINERS, 0)
         self.failing: dict[str, set[int]] = {job.symbol: set() for job in self.jobs.values()}
         self.parked: dict[str, datetime] = {}
+        self.blocked_until: dict[str, datetime] = {}
+        self.pauses: Counter[str] = Counter()
         for name in TRAINERS:
             self._register(name)
         if surveyed:
@@ -145,6 +147,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _fault(self, lease: ModelLease, cause: Cause, outcome: Outcome, wait: float | None) -> None:
         lease.outcome, lease.cause = outcome, cause
+        self._lift_blockage(lease)
         job = self.jobs[lease.job]
         job.charged[cause] += 1
         job.room = job.room or cause is Cause.OOM
@@ -191,6 +194,10 @@ class QueueMachine(RuleBasedStateMachine):
         holding = self._open_lease(trainer=name)
         if isinstance(answer, Refusal):
             assert not holding
+            if self.blocked_until.get(self._boot(name), self.clock.now) > self.clock.now:
+                assert answer.reason in (NoWork.STORAGE, NoWork.EMPTY)
+                return
+            assert answer.reason is not NoWork.STORAGE
             emptied = answer.reason is NoWork.NEEDS_LONE_ROOM
             assert emptied or not any(self._claimable(job) for job in self.jobs.values())
             return
@@ -199,6 +206,7 @@ class QueueMachine(RuleBasedStateMachine):
             self.held[answer.lease_id].expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
             return
         assert answer.lease_id not in self.held
+        assert self.blocked_until.get(self._boot(name), self.clock.now) <= self.clock.now
         job = self.jobs[answer.job_id]
         assert job.state is JobState.QUEUED and job.ready is not None and job.earliest <= self.clock.now
         if job.kind is JobKind.TRAINING:
@@ -231,6 +239,27 @@ class QueueMachine(RuleBasedStateMachine):
             for lease_id in self._open_lease(trainer=name):
                 self._fail(lease_id, cause)
             self.clock.advance(pause)
+
+    @rule(name=st.sampled_from(sorted(TRAINERS)), times=st.integers(1, 3), wait=st.booleans())
+    def a_trainer_cannot_write(self, name: str, times: int, wait: bool) -> None:
+        boot = self._boot(name)
+        for _ in range(times):
+            self.a_trainer_claims(name, "")
+            for lease_id in self._open_lease(trainer=name):
+                lease = self.held[lease_id]
+                answer = self.night.queue.fail(lease_id, failure(Cause.STORAGE))
+                assert (answer.state, answer.retry_in_seconds) == (JobState.QUEUED, 0.0)
+                lease.outcome, lease.cause = Outcome.FAILED, Cause.STORAGE
+                self.jobs[lease.job].state = JobState.QUEUED
+                self.pauses[boot] += 1
+                pause = min(60.0, 2.0 ** self.pauses[boot])
+                self.blocked_until[boot] = self.clock.now + timedelta(seconds=pause)
+            if wait:
+                self.clock.advance(60.0)
+
+    def _lift_blockage(self, lease: ModelLease) -> None:
+        self.pauses.pop(self._boot(lease.trainer), None)
+        self.blocked_until.pop(self._boot(lease.trainer), None)
 
     @rule(name=st.sampled_from(sorted(TRAINERS)))
     def a_trainer_falls_silent(self, name: str) -> None:
@@ -275,6 +304,7 @@ class QueueMachine(RuleBasedStateMachine):
         if lease.outcome is Outcome.RUNNING:
             job = self.jobs[lease.job]
             job.state, lease.outcome = JobState.SUCCEEDED, Outcome.SUCCEEDED
+            self._lift_blockage(lease)
             if job.kind is JobKind.SURVEY:
                 for other in self.jobs.values():
                     if other.symbol == job.symbol and other.kind is JobKind.TRAINING:
@@ -323,6 +353,7 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             self.night.queue.release(lease_id, release(cause))
             lease.outcome = Outcome.RELEASED
+            self._lift_blockage(lease)
             self.jobs[lease.job].state = JobState.QUEUED
 
     @rule(name=st.sampled_from(sorted(TRAINERS)))

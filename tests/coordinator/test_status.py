@@ -110,6 +110,25 @@ def test_it_warns_of_synthetic_candles_pressure_and_parked_symbols(make_night: M
     assert trouble == "leases: the disk is full"
 
 
+def test_it_warns_of_a_trainer_that_cannot_write_and_says_so_wherever_a_job_waits(night: Night) -> None:
+    night.begin()
+    boot = night.register()
+    for _ in range(2):
+        lease = night.grant(boot).lease_id
+        night.clock.advance(1)
+        night.queue.fail(lease, failure(Cause.STORAGE, "/cache/x: No space left on device (free some room)"))
+        night.clock.advance(4)
+    document = status(night).document()
+    words = "trainer t1 cannot write since 12:00:01 UTC: /cache/x: No space left on device (free some room)"
+    (trainer,) = document.trainers
+    assert document.warnings == (words,)
+    assert (trainer.note, trainer.blocked_since) == (words, NOON + timedelta(seconds=1))
+    assert waits(night, 1) == words
+    night.survey_all(boot)
+    document = status(night).document()
+    assert document.warnings == () and document.trainers[0].blocked_since is None
+
+
 def test_a_trainer_that_falls_silent_with_a_job_is_lost_and_missed(night: Night) -> None:
     night.begin()
     boot = night.register()

@@ -1,3 +1,4 @@
+import errno
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -177,12 +178,12 @@ def test_a_symbol_without_candles_is_a_data_error(perform, tmp_path) -> None:
     assert "\n" not in end.message
 
 
-def test_a_cache_that_cannot_be_written_is_an_error_that_names_it(perform, tmp_path) -> None:
+def test_a_cache_that_cannot_be_written_is_no_fault_of_the_job_and_is_named(perform, tmp_path) -> None:
     (tmp_path / "file").touch()
     spec = SurveySpec(symbol="BTCUSDT", timeframes=("1h",), policy=POLICY)
     end, _ = perform(spec, tmp_path / "file" / "cache")
     assert isinstance(end, Mishap)
-    assert end.cause is Cause.ERROR
+    assert end.cause is Cause.STORAGE
     assert str(tmp_path / "file") in end.message
 
 
@@ -215,7 +216,17 @@ def raised(error: Exception) -> Exception:
         (ValueError("x must\nbe  y"), Cause.ERROR, "ValueError: x must be y"),
         (KeyError("close"), Cause.ERROR, "KeyError: 'close'"),
         (ValueError(), Cause.ERROR, "ValueError"),
-        (StorageError("disk full: /c/x"), Cause.ERROR, "disk full: /c/x"),
+        (StorageError("disk full: /c/x"), Cause.STORAGE, "disk full: /c/x"),
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/tmp/x"),
+            Cause.STORAGE,
+            "OSError: [Errno 28] No space left on device: '/tmp/x'",
+        ),
+        (
+            OSError(errno.EACCES, "Permission denied"),
+            Cause.ERROR,
+            "PermissionError: [Errno 13] Permission denied",
+        ),
         (ValueError("x" * 10_000), Cause.ERROR, "ValueError: " + "x" * 488),
     ],
 )
