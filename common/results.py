@@ -14,98 +14,142 @@ from typing import Literal
 
 from pydantic import Field
 
-from common.jobs import Cause, Frozen, JobState
-from common.report import Scores, Span, SurveyReport
+from common.jobs import Cause, JobState
+from common.report import Described, Scores, Span, SurveyReport
 from common.views import AttemptView, GridConfig, RefusalReason
 
 RESULTS_SCHEMA: Literal["nighttrain.results/1"] = "nighttrain.results/1"
 
 
-class FoldResult(Frozen):
-    """One fold of the walk-forward: where it trained and tested, the C it took, and its out-of-fold scores.
-
-    `log_losses` has one entry per C of the path, in the path's order; `C` was chosen by those of the folds in
-    `C_chosen_from`.
-    """
+class FoldResult(Described):
+    """One fold of the walk-forward: where it trained and tested, and its out-of-fold scores."""
 
     index: int
+    """Place of the fold, counted from 0."""
     train_rows: int
+    """Rows trained on."""
     test_rows: int
+    """Rows tested on."""
     train_span: Span
+    """Time of the rows trained on."""
     test_span: Span
+    """Time of the rows tested on."""
     last_train_label_end: datetime
+    """When the last training label ends; the embargo begins there."""
     C: float
+    """Inverse regularisation strength of the model that was tested."""
     C_chosen_from: tuple[int, ...]
+    """Indices of the earlier folds by whose log loss C was chosen; empty for the first."""
     log_losses: tuple[float, ...]
+    """Log loss of this fold's test rows for each C of the path, in the path's order."""
     scores: Scores
+    """Scores on the rows tested on."""
 
 
-class JobResult(Frozen):
-    """What became of one cell of the grid.
-
-    `cause` and `message` say why a job failed. `promoted` is false for a model that missed the gate;
-    `refused_by` names what it missed, and `reasons` says it in words. `rows` are rows with a full feature
-    window and a label, `span` is their time.
-    """
+class JobResult(Described):
+    """What became of one cell of the grid."""
 
     symbol: str
+    """The symbol."""
     timeframe: str
+    """Length of a bar, such as `1h`."""
     horizon: int
+    """Bars ahead."""
     state: JobState
+    """What became of the job."""
     cause: Cause | None
+    """Why it failed or was cancelled; null otherwise."""
     message: str
+    """The same in words; empty otherwise."""
     rows: int | None
+    """Rows with a full feature window and a label; null if it was not trained."""
     span: Span | None
+    """Time of these rows."""
     scores: Scores | None
+    """Out-of-fold scores over all folds; null if it was not trained."""
     folds: tuple[FoldResult, ...]
+    """The folds, in order."""
     p_value: float | None
+    """Probability of such a score by luck, 0 to 1; null if it was not trained."""
     promoted: bool
+    """Whether the model was promoted."""
     refused_by: tuple[RefusalReason, ...] = ()
+    """What the model missed, if it was not promoted."""
     reasons: tuple[str, ...]
+    """The same in sentences."""
     seconds: float | None
+    """How long the last attempt took, in seconds."""
     peak_memory_bytes: int | None
+    """The most memory that the last attempt took, in bytes."""
     attempts: tuple[AttemptView, ...]
+    """Every attempt, in order."""
 
 
-class SurveyResult(Frozen):
-    """What became of the survey of one symbol; `report` holds each series and each finding."""
+class SurveyResult(Described):
+    """What became of the survey of one symbol."""
 
     symbol: str
+    """The symbol."""
     state: JobState
+    """What became of the survey."""
     cause: Cause | None
+    """Why it failed or was cancelled; null otherwise."""
     message: str
+    """The same in words; empty otherwise."""
     report: SurveyReport | None
+    """Each series and each finding; null if it failed."""
     seconds: float | None
+    """How long the last attempt took, in seconds."""
     peak_memory_bytes: int | None
+    """The most memory that the last attempt took, in bytes."""
     attempts: tuple[AttemptView, ...]
+    """Every attempt, in order."""
 
 
-class Totals(Frozen):
-    """The night in figures: cells by what became of them, the night's length and the work in it (seconds)."""
+class Totals(Described):
+    """The night in figures."""
 
     jobs: int
+    """Cells of the grid."""
     succeeded: int
+    """Cells that were trained."""
     failed: int
+    """Cells that were given up."""
     cancelled: int
+    """Cells that an operator cancelled."""
     promoted: int
+    """Models that were promoted."""
     attempts: int
+    """Attempts at all jobs, surveys included."""
     wall_seconds: float
+    """Length of the night, in seconds."""
     job_seconds: float
+    """Work in it: the seconds of all attempts."""
     peak_memory_bytes: int | None
+    """The most memory that an attempt took, in bytes."""
 
 
-class Results(Frozen):
-    """The results of a run; `jobs` are in the order of the grid, as configured."""
+class Results(Described):
+    """The results of a run."""
 
     schema_: Literal["nighttrain.results/1"] = Field(default=RESULTS_SCHEMA, alias="schema")
+    """Name of this format."""
     run: int
+    """The run's id."""
     config: GridConfig
+    """What was trained."""
     synthetic: bool
+    """Whether candles were synthetic."""
     started: datetime
+    """When the run was begun."""
     finished: datetime
+    """When it ended."""
     totals: Totals
+    """What became of all jobs, in figures."""
     jobs: tuple[JobResult, ...]
+    """The cells, in the order of the grid as configured."""
     surveys: tuple[SurveyResult, ...]
+    """The surveys, in the order of the symbols."""
 
 
 def results_schema() -> str:

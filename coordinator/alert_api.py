@@ -4,48 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Query
+from fastapi import APIRouter, Depends, Query
 
-from common.errors import (
-    InvalidRequestError,
-    StorageError,
-    TooLargeError,
-    UnauthorizedError,
-    UnavailableError,
-)
 from common.status import AlertPage
+from coordinator import operator_examples as examples
 from coordinator.access import may_read, may_write
 from coordinator.alerts import Notification
+from coordinator.document import answered, asked
 from coordinator.operator_api import Limit, Offset
 from coordinator.parts import PartsOf
-from coordinator.problems import answers
-
-EXAMPLE = {
-    "version": "4",
-    "groupKey": '{}:{component="trainer"}',
-    "truncatedAlerts": 0,
-    "status": "firing",
-    "receiver": "night",
-    "groupLabels": {"component": "trainer"},
-    "commonLabels": {"alertname": "TrainerLost", "component": "trainer", "severity": "warning"},
-    "commonAnnotations": {},
-    "externalURL": "http://alertmanager:9093",
-    "alerts": [
-        {
-            "status": "firing",
-            "labels": {"alertname": "TrainerLost", "severity": "warning", "trainer": "trainer-2"},
-            "annotations": {
-                "summary": "Trainer trainer-2 is lost",
-                "runbook_url": "deploy/runbook.md#trainerlost",
-            },
-            "startsAt": "2026-03-02T01:12:00Z",
-            "endsAt": "0001-01-01T00:00:00Z",
-            "generatorURL": "http://prometheus:9090/graph",
-            "fingerprint": "9b1c0f2a7d3e4c55",
-        }
-    ],
-}
-_READING = (UnauthorizedError, InvalidRequestError, UnavailableError)
+from coordinator.problems import READING, WRITING, answers
+from coordinator.query import known_query
 
 router = APIRouter(prefix="/api/alerts", tags=["alerts"])
 
@@ -54,14 +23,11 @@ router = APIRouter(prefix="/api/alerts", tags=["alerts"])
     "",
     summary="Take a notification of Alertmanager",
     status_code=204,
-    dependencies=[Depends(may_write)],
-    responses=answers(*_READING, TooLargeError, StorageError),
+    dependencies=[Depends(may_write), Depends(known_query)],
+    responses=answers(*WRITING),
 )
 def take_alerts(
-    notification: Annotated[
-        Notification, Body(openapi_examples={"firing": {"summary": "a trainer is lost", "value": EXAMPLE}})
-    ],
-    parts: PartsOf,
+    notification: Annotated[Notification, asked(a_trainer_is_lost=examples.NOTIFICATION)], parts: PartsOf
 ) -> None:
     """Store each alert that its webhook (version 4) tells of, log it, and show it in the status.
 
@@ -70,7 +36,12 @@ def take_alerts(
     parts.alerts.take(notification)
 
 
-@router.get("", summary="List alerts", dependencies=[Depends(may_read)], responses=answers(*_READING))
+@router.get(
+    "",
+    summary="List alerts",
+    dependencies=[Depends(may_read), Depends(known_query)],
+    responses=answers(*READING) | answered("The alerts.", one_that_fires=examples.ALERT_PAGE),
+)
 def list_alerts(
     parts: PartsOf,
     firing: Annotated[

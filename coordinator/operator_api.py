@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Depends, Path, Query, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from common.errors import (
-    ConflictError,
-    InvalidRequestError,
-    NotFoundError,
-    StorageError,
-    UnauthorizedError,
-    UnavailableError,
-)
-from common.jobs import JobKind, JobState
+from common.errors import ConflictError, InvalidRequestError, NotFoundError, StorageError, UnavailableError
+from common.jobs import SECONDS, JobKind, JobState
 from common.results import Results
-from common.settings import NightSettings, canonical_symbol
+from common.settings import canonical_symbol
 from common.status import Health, StatusDocument
 from common.views import JobDetail, JobPage, RunPage, RunRequest, RunView
+from coordinator import operator_examples as examples
 from coordinator.access import may_read, may_write
+from coordinator.document import answered, asked
 from coordinator.parts import PartsOf
-from coordinator.problems import answers
+from coordinator.problems import READING, WRITING, answers
+from coordinator.query import known_query
 from coordinator.report import read_results
 
-_READING = (UnauthorizedError, InvalidRequestError, UnavailableError)
-_CHANGING = (*_READING, ConflictError, StorageError)
+_MAY_READ = [Depends(may_read), Depends(known_query)]
+_NO_RUN = NotFoundError("there is no run 1")
+_NO_JOB = NotFoundError("there is no job 17")
 
-reading = APIRouter(prefix="/api", tags=["operators"], dependencies=[Depends(may_read)])
-changing = APIRouter(prefix="/api", tags=["operators"], dependencies=[Depends(may_write)])
+reading = APIRouter(prefix="/api", tags=["operators"], dependencies=_MAY_READ)
+changing = APIRouter(
+    prefix="/api", tags=["operators"], dependencies=[Depends(may_write), Depends(known_query)]
+)
 health = APIRouter(tags=["health"])
 
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
@@ -37,28 +37,25 @@ LARGEST = 2**63 - 1
 """The largest number that a database holds."""
 Offset = Annotated[int, Query(ge=0, le=LARGEST, description="How many to skip.")]
 RunId = Annotated[int, Path(ge=0, le=LARGEST, description="The run's id.", examples=[1])]
-JobId = Annotated[int, Path(ge=0, le=LARGEST, description="The job's id.", examples=[1])]
+JobId = Annotated[int, Path(ge=0, le=LARGEST, description="The job's id.", examples=[17])]
 
 
 @changing.post(
     "/runs",
     summary="Begin a night, or go on with it",
     status_code=201,
-    responses=answers(*_CHANGING)
-    | {200: {"model": RunView, "description": "This night is unfinished; it goes on."}},
+    responses=answers(
+        *WRITING,
+        ConflictError(
+            "run 1 is unfinished and has another configuration: n_splits (there 5, here 4)",
+            "go on with its configuration, or start over with --fresh",
+        ),
+    )
+    | answered("The night was begun.", 201, begun=examples.BEGUN)
+    | answered("This night is unfinished; it goes on.", model=RunView, under_way=examples.RUN),
 )
 def begin_run(
-    request: Annotated[
-        RunRequest,
-        Body(
-            openapi_examples={
-                "default": {
-                    "summary": "the default grid",
-                    "value": {"config": NightSettings().grid_config(), "fresh": False},
-                }
-            }
-        ),
-    ],
+    request: Annotated[RunRequest, asked(the_default_grid=examples.RUN_REQUEST)],
     response: Response,
     parts: PartsOf,
 ) -> RunView:
@@ -71,7 +68,12 @@ def begin_run(
     return view
 
 
-@changing.post("/runs/{run}/cancel", summary="Cancel a run", responses=answers(*_CHANGING, NotFoundError))
+@changing.post(
+    "/runs/{run}/cancel",
+    summary="Cancel a run",
+    responses=answers(*WRITING, _NO_RUN, ConflictError("run 1 is done and cannot be cancelled"))
+    | answered("The run is cancelled.", cancelled=examples.CANCELLED),
+)
 def cancel_run(run: RunId, parts: PartsOf) -> RunView:
     """Cancel all jobs that are not final; trainers learn of it at their next renewal."""
     view = parts.runs.cancel(run)
@@ -79,13 +81,21 @@ def cancel_run(run: RunId, parts: PartsOf) -> RunView:
     return view
 
 
-@reading.get("/runs", summary="List runs", responses=answers(*_READING))
+@reading.get(
+    "/runs",
+    summary="List runs",
+    responses=answers(*READING) | answered("The runs.", one_under_way=examples.RUN_PAGE),
+)
 def list_runs(parts: PartsOf, limit: Limit = 20, offset: Offset = 0) -> RunPage:
     """Return runs, the newest first."""
     return parts.runs.page(limit, offset)
 
 
-@reading.get("/runs/{run}", summary="Show a run", responses=answers(*_READING, NotFoundError))
+@reading.get(
+    "/runs/{run}",
+    summary="Show a run",
+    responses=answers(*READING, _NO_RUN) | answered("The run.", under_way=examples.RUN),
+)
 def show_run(run: RunId, parts: PartsOf) -> RunView:
     """Return a run and how far it is."""
     return parts.runs.view(run)
@@ -95,7 +105,12 @@ def show_run(run: RunId, parts: PartsOf) -> RunView:
     "/runs/{run}/results",
     summary="Read the results of a run",
     response_model=Results,
-    responses=answers(*_READING, NotFoundError),
+    responses=answers(
+        *READING,
+        _NO_RUN,
+        NotFoundError("run 1 has not ended, so it has no results", "ask /api/status how far it is"),
+    )
+    | answered("The results.", one_cell_one_fold_and_one_survey_of_them=examples.RESULTS),
 )
 def show_results(run: RunId, parts: PartsOf) -> Response:
     """Return what `logs/batch_train_results_{timestamp}.json` holds; 404 until the run has ended."""
@@ -103,7 +118,15 @@ def show_results(run: RunId, parts: PartsOf) -> Response:
     return Response(results.model_dump_json(by_alias=True), media_type="application/json")
 
 
-@reading.get("/jobs", summary="List jobs", responses=answers(*_READING))
+@reading.get(
+    "/jobs",
+    summary="List jobs",
+    responses=answers(
+        *READING,
+        InvalidRequestError("query.timeframe: '7m' is no timeframe", f"use one of {', '.join(SECONDS)}"),
+    )
+    | answered("The jobs.", one_done_and_one_waiting=examples.JOB_PAGE),
+)
 def list_jobs(
     parts: PartsOf,
     run: Annotated[int | None, Query(ge=0, le=LARGEST, description="Jobs of this run.")] = None,
@@ -118,6 +141,9 @@ def list_jobs(
     offset: Offset = 0,
 ) -> JobPage:
     """Return the jobs that match, in the order of runs and of the grid; queued ones say why they wait."""
+    if timeframe is not None and timeframe not in SECONDS:
+        problem = f"query.timeframe: {timeframe!r} is no timeframe"
+        raise InvalidRequestError(problem, f"use one of {', '.join(SECONDS)}")
     filters = {
         "run_id": run,
         "state": state,
@@ -129,25 +155,44 @@ def list_jobs(
     return parts.listing.page(filters, limit, offset)
 
 
-@reading.get("/jobs/{job}", summary="Show a job", responses=answers(*_READING, NotFoundError))
+@reading.get(
+    "/jobs/{job}",
+    summary="Show a job",
+    responses=answers(*READING, _NO_JOB)
+    | answered("The job.", trained_with_one_fold_and_two_features_shown=examples.JOB_DETAIL),
+)
 def show_job(job: JobId, parts: PartsOf) -> JobDetail:
     """Return all that is known of a job: attempts, saved folds, why it waits, what it brought back."""
     return parts.listing.detail(job)
 
 
-@reading.get("/status", summary="The whole night in one document", responses=answers(*_READING))
+@reading.get(
+    "/status",
+    summary="The whole night in one document",
+    responses=answers(*READING) | answered("The night.", under_way=examples.STATUS),
+)
 def show_status(parts: PartsOf) -> StatusDocument:
     """Return machine, run, progress, expected end, speed, scores, trainers, recent jobs and warnings."""
     return parts.status.document()
 
 
-@health.get("/healthz", summary="Is the process up?")
+@health.get(
+    "/healthz",
+    summary="Is the process up?",
+    dependencies=[Depends(known_query)],
+    responses=answers() | answered("It is.", up=examples.UP),
+)
 def healthz() -> Health:
     """Answer, which is all that is asked."""
     return Health(status="ok", detail="up")
 
 
-@health.get("/readyz", summary="Can it do its work?", responses=answers(UnavailableError))
+@health.get(
+    "/readyz",
+    summary="Can it do its work?",
+    dependencies=[Depends(known_query)],
+    responses=answers(UnavailableError, StorageError) | answered("It can.", ready=examples.READY),
+)
 def readyz(parts: PartsOf) -> Health:
     """Check that the database can be written and has the schema of this program."""
     return Health(status="ok", detail=f"database at schema {parts.database.check()}")
@@ -156,10 +201,10 @@ def readyz(parts: PartsOf) -> Health:
 @health.get(
     "/metrics",
     summary="Everything for Prometheus",
-    dependencies=[Depends(may_read)],
-    response_class=Response,
-    responses=answers(UnauthorizedError, UnavailableError)
-    | {200: {"content": {"text/plain": {"schema": {"type": "string"}}}, "description": "All metrics."}},
+    dependencies=_MAY_READ,
+    response_class=PlainTextResponse,
+    responses=answers(*READING)
+    | answered("All metrics.", media_type="text/plain", one_of_them=examples.METRICS),
 )
 def show_metrics(parts: PartsOf) -> Response:
     """Return all metrics as text, read at this moment; `common/metrics.py` says what each of them means."""

@@ -9,32 +9,80 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from common.errors import (
     PROBLEM_MEDIA_TYPE,
+    ConflictError,
+    DigestMismatchError,
     InternalError,
     InvalidRequestError,
     NighttrainError,
     NotFoundError,
+    StaleLeaseError,
     StorageError,
+    TooLargeError,
+    UnauthorizedError,
     UnavailableError,
 )
+from common.report import Described
 
 logger = logging.getLogger(__name__)
 
 
-class Problem(BaseModel):
-    """An error as RFC 9457 problem details; `hint` says what can be done about it."""
+class Problem(Described):
+    """An error as RFC 9457 problem details."""
 
     type: str
+    """Its kind: `urn:nighttrain:error:` and a stable code; `about:blank` where the status says it all."""
     title: str
+    """Its kind in words."""
     status: int
+    """The HTTP status of the answer."""
     detail: str
+    """What happened and where, in one line."""
     hint: str
+    """What can be done about it, in one line; empty if nothing can."""
     instance: str
+    """The path of the request."""
+
+
+READING = (UnauthorizedError, UnavailableError, StorageError)
+"""Errors of whatever reads the database behind the check of the token."""
+
+WRITING = (*READING, TooLargeError)
+"""Errors of whatever takes a body besides."""
+
+_TYPICAL = (
+    InvalidRequestError("query.limt: there is no such parameter", "use some of limit, offset"),
+    InternalError("a defect of the coordinator: KeyError", "see the coordinator's log, and report it"),
+    UnauthorizedError(
+        "the bearer token is missing",
+        "send the content of the token file (`token` in the out folder) as Authorization: Bearer ...",
+    ),
+    NotFoundError("there is no run 1"),
+    ConflictError("run 1 is done and cannot be cancelled"),
+    StaleLeaseError(
+        "lease 5f3c0c6f9d8e4b0fa1b2c3d4e5f60718 is no longer held: expired (crash)",
+        "drop the job and claim another",
+    ),
+    DigestMismatchError(
+        "the artifact of 7 bytes has SHA-256 3a6eb079, but b94d27b9 was announced",
+        "send it again",
+    ),
+    TooLargeError("the body has more than 8388608 bytes", "send less"),
+    UnavailableError(
+        "the database does not answer: database is locked", "the same request may succeed later"
+    ),
+    StorageError(
+        "the database cannot be written: database or disk is full",
+        "free some space; nothing stored is lost",
+    ),
+)
+_EXAMPLES: dict[type[NighttrainError], NighttrainError] = {type(error): error for error in _TYPICAL}
+_ANY = (InvalidRequestError, InternalError)
+"""Errors that each request may meet: the guard before it, the check of its parameters, and a defect."""
 
 
 def install(app: FastAPI) -> None:
@@ -60,18 +108,29 @@ def unexpected(error: Exception, instance: str) -> JSONResponse:
     return answer(InternalError(f"a defect of the coordinator: {type(error).__name__}", hint), instance)
 
 
-def answers(*errors: type[NighttrainError]) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI responses of the given errors; those with the same status share one."""
+def answers(*errors: type[NighttrainError] | NighttrainError) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of some errors and of those that each request may meet.
+
+    Parameters
+    ----------
+    errors : type or instance of NighttrainError
+        What an operation raises; of a type a typical example is shown. Those of one status share a response.
+    """
     found: dict[int | str, dict[str, Any]] = {}
-    for error in errors:
-        kind = error.kind
+    for error in (*errors, *_ANY):
+        example = error if isinstance(error, NighttrainError) else _EXAMPLES[error]
+        kind = example.kind
         content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
         response = found.setdefault(
             kind.status, {"description": "", "content": {PROBLEM_MEDIA_TYPE: content}}
         )
-        response["description"] = ", or ".join(filter(None, (response["description"], kind.title)))
-        example = error((error.__doc__ or "").split("\n")[0]).problem("/api/…")
-        response["content"][PROBLEM_MEDIA_TYPE]["examples"][kind.code] = {"value": example}
+        shown = response["content"][PROBLEM_MEDIA_TYPE]["examples"]
+        if kind.code not in shown:
+            response["description"] = ", or ".join(filter(None, (response["description"], kind.title)))
+        shown[kind.code if kind.code not in shown else f"{kind.code}-{len(shown) + 1}"] = {
+            "summary": example.detail,
+            "value": example.problem(),
+        }
     return found
 
 
@@ -110,6 +169,8 @@ def _http(request: Request, error: Exception) -> JSONResponse:
         return answer(
             NotFoundError(f"there is nothing at {path}", "see /openapi.json for what there is"), path
         )
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return answer(InvalidRequestError(f"body: {error.detail}", "send JSON in UTF-8"), path)
     document = {
         "type": "about:blank",
         "title": HTTPStatus(error.status_code).phrase,

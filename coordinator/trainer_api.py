@@ -28,7 +28,7 @@ from common.report import Checkpoint
 from coordinator import trainer_examples as examples
 from coordinator.access import may_write
 from coordinator.admission import Refusal
-from coordinator.document import answered, asked
+from coordinator.document import answered, asked, shown
 from coordinator.parts import PartsOf
 from coordinator.problems import WRITING, answers
 from coordinator.query import known_query
@@ -164,7 +164,7 @@ async def octets(request: Request) -> bytes:
             "content": {
                 "application/octet-stream": {
                     "schema": {"type": "string", "format": "binary"},
-                    "examples": {"a_pickle": {"summary": "the bytes of a .pkl", "value": "..."}},
+                    "examples": shown(the_bytes_of_a_pickle="..."),
                 }
             },
         }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -59,13 +60,32 @@ def serve(parts: Parts) -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def make(changed: Parts = parts, token: str = TOKEN) -> httpx.Client:
-            url = stack.enter_context(served(make_app(changed)))
+            app = make_app(changed)
+            url = stack.enter_context(served(app))
             headers = {"Authorization": f"Bearer {token}"} if token else {}
+            hooks = {"response": [documented(app.openapi())]}
             return stack.enter_context(
-                httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False)
+                httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False, event_hooks=hooks)
             )
 
         yield make
+
+
+def documented(document: dict[str, Any]) -> Callable[[httpx.Response], None]:
+    """Returns a check that the OpenAPI document tells of the status of an answer."""
+    routes = [
+        (re.compile(re.sub(r"{\w+}", r"\\w+", path)), {verb.upper(): verbs[verb] for verb in verbs})
+        for path, verbs in document["paths"].items()
+    ]
+
+    def check(response: httpx.Response) -> None:
+        request = response.request
+        for path, operations in routes:
+            if path.fullmatch(request.url.path) and request.method in operations:
+                told = operations[request.method]["responses"]
+                assert str(response.status_code) in told, f"{request.method} {request.url}"
+
+    return check
 
 
 @pytest.fixture
@@ -339,7 +359,7 @@ def test_a_full_disk_harms_no_job(
     assert sent.status_code == 204
 
 
-# --- Health and the document of the interface ---------------------------------------------------------------
+# --- Health -------------------------------------------------------------------------------------------------
 
 
 def test_health_and_readiness(client: httpx.Client, parts: Parts) -> None:
@@ -349,36 +369,3 @@ def test_health_and_readiness(client: httpx.Client, parts: Parts) -> None:
         tx.connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'old'")
     problem(client.get("/readyz"), 503, "unavailable")
     assert client.get("/healthz").status_code == 200
-
-
-def test_the_openapi_document_leaves_nothing_out(client: httpx.Client) -> None:
-    document = client.get("/openapi.json").json()
-    known = {tag["name"] for tag in document["tags"]}
-    assert all(tag["description"] for tag in document["tags"])
-    for path, verbs in document["paths"].items():
-        for verb, operation in verbs.items():
-            where = f"{verb} {path}"
-            assert operation["summary"] and operation["description"], where
-            assert set(operation["tags"]) <= known and operation["tags"], where
-            for status, answer in operation["responses"].items():
-                assert answer["description"], where
-                if int(status) >= 400:
-                    assert list(answer["content"]) == [PROBLEM_MEDIA_TYPE], f"{where} {status}"
-                    [*examples] = answer["content"][PROBLEM_MEDIA_TYPE]["examples"].values()
-                    assert all(example["value"]["status"] == int(status) for example in examples), where
-            if path.startswith("/api"):
-                assert operation["security"], where
-            if path.startswith("/api") and verb != "get":
-                assert {"401", "422"} <= set(operation["responses"]), where
-    assert "Problem" in document["components"]["schemas"]
-    assert "HTTPValidationError" not in document["components"]["schemas"]
-
-
-def test_the_examples_of_the_interface_are_valid(client: httpx.Client) -> None:
-    document = client.get("/openapi.json").json()
-    shown = document["paths"]["/api/runs"]["post"]["requestBody"]["content"]["application/json"]["examples"]
-    RunRequest.model_validate(shown["default"]["value"])
-    assert client.post("/api/runs", json=shown["default"]["value"]).status_code == 201
-    for path in ("/api/trainers", "/api/claims"):
-        shown = document["paths"][path]["post"]["requestBody"]["content"]["application/json"]["examples"]
-        assert client.post(path, json=shown["example"]["value"]).status_code == 200
