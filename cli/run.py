@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -36,6 +35,7 @@ from common.results import Results
 from common.settings import NightSettings, load
 from common.status import Address
 from common.views import GridConfig, RunRequest, RunView
+from coordinator.listener import listen
 
 LOG = logging.getLogger("nighttrain.launcher")
 
@@ -193,8 +193,8 @@ def _coordinator(settings: NightSettings, out: OutFolder, debug: bool) -> _Coord
 
 
 def _free_port(address: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((address, 0))
+    # It must be known before the start: a coordinator that is started again has to be found where it was.
+    with listen(address, 0) as probe:
         return int(probe.getsockname()[1])
 
 

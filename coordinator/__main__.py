@@ -23,9 +23,9 @@ from common import logs
 from common.errors import ConfigurationError, NighttrainError
 from common.settings import NightSettings, load
 from common.status import Address
+from common.whole_file import write_whole
 from coordinator.access import given_token, open_token
 from coordinator.app import make_app
-from coordinator.artifacts import write_atomically
 from coordinator.database import Database, sqlite_url
 from coordinator.guard import is_loopback
 from coordinator.listener import listen, url_of
@@ -204,7 +204,7 @@ class _Server(uvicorn.Server):
 
 def _announce(out: Path, url: str) -> None:
     address = Address(url=url, pid=os.getpid())
-    write_atomically(_address(out), (address.model_dump_json() + "\n").encode())
+    write_whole(_address(out), (address.model_dump_json() + "\n").encode())
     logger.info("listening on %s, keeping %s", url, out)
 
 

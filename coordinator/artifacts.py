@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from pathlib import Path
 
 from common.errors import DigestMismatchError, StorageError
+from common.whole_file import write_whole
 
 
 class Artifacts:
@@ -38,7 +37,7 @@ class Artifacts:
             raise DigestMismatchError(problem, "send it again")
         path = self._path(sha256)
         if not self.is_intact(path, sha256):
-            write_atomically(path, content)
+            write_whole(path, content)
 
     def read(self, sha256: str) -> bytes:
         """Return the content of a blob.
@@ -71,35 +70,3 @@ class Artifacts:
                 f"{sha256!r} is no SHA-256", "write it as 64 lower-case hexadecimal digits"
             )
         return self.directory / sha256
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a crash leaves the old one or the new one, whole, and the new one is on the disk.
-
-    Raises
-    ------
-    StorageError
-        It names the file: disk full, no permission, read-only. The old file is as it was.
-    """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "wb", dir=path.parent, prefix=f".{path.name}.", delete=False
-        ) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        problem = f"{path} cannot be written: {error.strerror or error}"
-        raise StorageError(problem, "free some space or name another out folder") from error

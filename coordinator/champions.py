@@ -18,7 +18,8 @@ from sqlalchemy import Connection, Row, func, select, update
 from common.jobs import Cell, JobKind, JobState
 from common.report import ChampionComparison, Manifest, Scores
 from common.views import GridConfig
-from coordinator.artifacts import Artifacts, write_atomically
+from common.whole_file import write_whole
+from coordinator.artifacts import Artifacts
 from coordinator.database import Transaction
 from coordinator.promotion import Challenger, Champion, Decision, decide
 from coordinator.rows import RunRow
@@ -146,8 +147,8 @@ def publish(artifacts: Artifacts, directory: Path, wanted: Iterable[tuple[Cell, 
             continue
         # The manifest goes last: until it names the new .pkl, loading fails by digest and never mixes two
         # models.
-        write_atomically(pickle, artifacts.read(sha256))
-        write_atomically(manifest, content)
+        write_whole(pickle, artifacts.read(sha256))
+        write_whole(manifest, content)
         written.append(cell.name)
     return written
 

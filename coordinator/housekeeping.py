@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from common.errors import NighttrainError
 from common.settings import NightSettings
 from common.status import EtaView
+from common.whole_file import sweep
 from coordinator.artifacts import Artifacts
 from coordinator.champions import champions, decide_run, publish
 from coordinator.database import Database
@@ -69,6 +70,8 @@ class Housekeeping:
 
     def start(self) -> None:
         """Restore what a crash may have left half done, let the leases live on, and begin."""
+        for folder in (self.artifacts.directory, self.direction, self.logs):
+            sweep(folder)
         self._attempt("promoted models", self._publish)
         self.queue.extend()
         self._ticked = self.database.clock()

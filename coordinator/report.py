@@ -13,7 +13,7 @@ from common.report import FoldReport, Scores
 from common.results import FoldResult, JobResult, Results, SurveyResult, Totals
 from common.status import EtaView
 from common.views import GridConfig, RunState
-from coordinator.artifacts import write_atomically
+from common.whole_file import write_whole
 from coordinator.checkpoints import saved_folds
 from coordinator.database import Database, Transaction
 from coordinator.listing import survey_report, training_report
@@ -41,7 +41,7 @@ def write_results(tx: Transaction, run: RunRow, path: Path) -> None:
         The file could not be written.
     """
     document = results_of(tx, run).model_dump_json(by_alias=True, indent=1)
-    write_atomically(path, (document + "\n").encode())
+    write_whole(path, (document + "\n").encode())
 
 
 def read_results(database: Database, run_id: int) -> Results:
@@ -106,7 +106,7 @@ def write_progress(database: Database, path: Path, eta: EtaView) -> None:
         if row is None:
             return
         document = _progress(tx, RunRow.of(row), eta)
-    write_atomically(path, (json.dumps(document, indent=1) + "\n").encode())
+    write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
 
 
 def _progress(tx: Transaction, run: RunRow, eta: EtaView) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from common.report import SurveyReport
+from common.whole_file import whole_file
 from trainer.candles import COLUMNS, DTYPES, Candles
-from trainer.whole_file import whole_file
 
 FORMAT = "nighttrain.candles/1"
 HEAD_BYTES = 4096

@@ -15,10 +15,11 @@ from pydantic import ValidationError
 
 from common.jobs import Frozen
 from common.report import Check, FoldReport
+from common.whole_file import whole_file
 from trainer.candles import Candles, FloatArray, IntArray
 from trainer.context import context_frame
 from trainer.design_matrix import DesignMatrix
-from trainer.feature_cache import FeatureMatrix, matrix_rows, replacing
+from trainer.feature_cache import FeatureMatrix, matrix_rows
 from trainer.features import blocks
 from trainer.labels import Labels
 
@@ -67,7 +68,7 @@ def check_features(matrix: FeatureMatrix, candles: Candles, context: Sequence[Ca
     except (FileNotFoundError, ValidationError):
         pass
     check = _compared_at_cuts(matrix, candles, context)
-    with replacing(path) as file:
+    with whole_file(path) as file:
         file.write(_RememberedCheck(digest=matrix.digest, check=check).model_dump_json().encode())
     return check
 

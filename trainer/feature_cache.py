@@ -22,6 +22,7 @@ import numpy as np
 import talib
 
 from common.errors import DataError, StorageError
+from common.whole_file import whole_file
 from trainer.candles import Candles, IntArray
 from trainer.context import ContextFrame, context_frame
 from trainer.features import FEATURE_VERSION, NAMES, WARM_UP, Block, Float32Array, block_features, blocks
@@ -99,7 +100,7 @@ def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles])
     path = cache_dir / f"{stem}_{key[:16]}.features"
     matrix = _mapped(path, key)
     if matrix is not None:
-        return matrix
+        return matrix if _content_digest(matrix) == matrix.digest else None
     with _locked(cache_dir / f"{stem}.features.lock"):
         matrix = _mapped(path, key)
         if matrix is None:
@@ -135,34 +136,6 @@ def matrix_rows(
     return bar[usable], np.concatenate(parts, axis=1)
 
 
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Write a file so that a reader sees the old one or the whole new one, whatever happens.
-
-    Raises
-    ------
-    StorageError
-        The file could not be written; nothing of it is left, and what was there before is still there.
-    """
-    unfinished = path.with_name(path.name + ".unfinished")
-    try:
-        with unfinished.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        reason = error.strerror or str(error)
-        raise StorageError(
-            f"{path}: cannot be written: {reason}", "free some space or mend the folder"
-        ) from error
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-
-
 def _key(candles: Candles, context: Sequence[Candles]) -> str:
     parts = {
         "schema": SCHEMA,
@@ -180,7 +153,7 @@ def _build(path: Path, key: str, candles: Candles, frames: Sequence[ContextFrame
     names = (*NAMES, *(name for frame in frames for name in frame.names))
     digest = hashlib.sha256()
     bars = []
-    with replacing(path) as file:
+    with whole_file(path) as file:
         file.seek(HEADER_BYTES)
         for block in plan:
             bar, values = matrix_rows(candles, block, frames)
@@ -284,15 +257,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _drop_old(cache_dir: Path, stem: str) -> None:
     matrices = sorted(cache_dir.glob(f"{stem}_*.features"), key=lambda path: path.stat().st_mtime_ns)
-    for path in [*matrices[:-GENERATIONS], *cache_dir.glob(f"{stem}_*.unfinished")]:
+    for path in [*matrices[:-GENERATIONS], *cache_dir.glob(f".{stem}_*.features.*.unfinished")]:
         # Processes that still map it keep their pages until they end.
         path.unlink(missing_ok=True)
         path.with_suffix(".certificate.json").unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

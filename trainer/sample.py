@@ -34,9 +34,9 @@ import pyarrow.parquet as pq
 from scipy.signal import lfilter
 
 from common.jobs import SECONDS
+from common.whole_file import whole_file
 from trainer.candle_files import SYNTHETIC_KEY
 from trainer.candles import FloatArray
-from trainer.whole_file import whole_file
 
 END = datetime(2024, 1, 1, tzinfo=UTC)
 """Closing of the last bar, whatever the length; fixed, so that a sample is the same on every day."""

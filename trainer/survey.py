@@ -10,6 +10,7 @@ from pathlib import Path
 from common.errors import DataError
 from common.jobs import SECONDS, SurveyPolicy, SurveySpec
 from common.report import Finding, SeriesReport, SurveyReport
+from common.whole_file import sweep
 from trainer import findings
 from trainer.candle_cache import candle_folder, find_report, open_candles, store_candles, store_report
 from trainer.candle_files import Source, read_source
@@ -17,7 +18,6 @@ from trainer.candle_folder import SourceFile, named_timeframe, source_files, tim
 from trainer.candles import interval_ms_of
 from trainer.repair import NativeSeries, repaired
 from trainer.series import assembled
-from trainer.whole_file import sweep
 
 VERSION = 2
 """Part of the cache's key: to be raised when the same files would give other candles or another report."""
@@ -65,7 +65,8 @@ def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress
     by_timeframe, of_names = _by_timeframe(sources)
     found = findings.grouped(found + of_names)
     if not by_timeframe:
-        raise DataError(_nothing_read(spec.symbol, data_dir, len(files), found))
+        hint = f"fetch the files again, or take {spec.symbol} out of the symbols"
+        raise DataError(_nothing_read(spec.symbol, data_dir, len(files), found), hint)
     synthetic = any(source.synthetic for source in sources)
     sources.clear()
     native, of_repair = _repaired(by_timeframe, spec.policy)
@@ -174,5 +175,5 @@ def _turnover(series: Sequence[SeriesReport]) -> float:
 
 
 def _nothing_read(symbol: str, data_dir: Path, files: int, found: Sequence[Finding]) -> str:
-    why = " ".join(finding.detail for finding in found[:3])
+    why = " ".join(finding.detail for finding in found[:3]).rstrip(".")
     return f"{symbol}: nothing could be read of {findings.counted(files, 'file')} in {data_dir}. {why}"

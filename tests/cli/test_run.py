@@ -6,11 +6,15 @@ import json
 import math
 import os
 import re
+import shutil
 import signal
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -306,6 +310,46 @@ def test_a_taken_port_is_named_with_its_holder_and_the_way_out(
     assert str(os.getpid()) in outcome.err
     assert "dashboard.port" in outcome.err or "--port" in outcome.err
     assert outcome.err.count("\n") == 1
+
+
+def test_a_stranger_on_the_port_of_the_last_night_is_not_taken_for_the_coordinator(
+    nighttrain: Callable[..., Outcome], candles: Path, undisturbed: Night, tmp_path: Path
+) -> None:
+    out = tmp_path / "used"
+    shutil.copytree(undisturbed[1], out)
+    heard: list[str] = []
+
+    class Stranger(BaseHTTPRequestHandler):
+        def handle(self) -> None:
+            heard.append("a connection")
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        port = server.server_port
+        # What a coordinator that was killed leaves behind.
+        left = {"url": f"http://127.0.0.1:{port}", "pid": os.getpid()}
+        (out / "coordinator.json").write_text(json.dumps(left))
+        outcome = nighttrain(
+            "run", "--data", candles, "--out", out, "--port", port, *GRID, BT_NIGHT_DASHBOARD__ENABLED="true"
+        )
+        server.shutdown()
+    assert outcome.code == 2
+    assert f"port {port}" in outcome.err and outcome.err.count("\n") == 1
+    assert heard == []
+
+
+def test_the_night_runs_on_the_loopback_of_ipv6_too(
+    nighttrain: Callable[..., Outcome], candles: Path, tmp_path: Path
+) -> None:
+    if not socket.has_dualstack_ipv6():
+        pytest.skip("this machine has no IPv6")
+    outcome = nighttrain(
+        "run", "--data", candles, "--out", tmp_path, "--trainers", 1,
+        "--symbols", "BTCUSDT", "--timeframes", "1h", "--horizons", 1,
+        BT_NIGHT_DASHBOARD__HOST="::1",
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    assert "status at http://[::1]:" in outcome.out
 
 
 def test_a_second_run_on_a_folder_in_use_is_refused(

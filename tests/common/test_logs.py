@@ -53,6 +53,22 @@ def test_lines_go_to_stderr_too_unless_it_belongs_to_another(tmp_path, capsys) -
     assert (tmp_path / "a.log").read_text().count("\n") == 2
 
 
+def test_lines_that_a_full_disk_refuses_are_dropped_without_a_word(tmp_path) -> None:
+    # A limit on file size refuses a write as a full disk does.
+    script = (
+        "import logging, resource, signal, sys; from pathlib import Path; from common import logs\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "logs.configure(Path(sys.argv[1]), False, 'a', stderr=False)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "for number in range(100): logging.getLogger('x').info('line %d', number)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000)); print('alive')\n"
+    )
+    path = tmp_path / "a.log"
+    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "alive\n", "")
+    assert 900 <= path.stat().st_size <= 1000
+
+
 def test_debug_lines_and_the_http_library_appear_only_when_asked_for(tmp_path) -> None:
     path = tmp_path / "a.log"
     for debug, expected in ((False, 0), (True, 2)):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import DigestMismatchError, StorageError
-from coordinator.artifacts import Artifacts, write_atomically
+from common.whole_file import write_whole
+from coordinator.artifacts import Artifacts
 from tests.coordinator.specimens import digest
 
 
@@ -54,15 +55,15 @@ def test_a_full_disk_names_the_file_and_keeps_the_old_one(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     path = tmp_path / "results.json"
-    write_atomically(path, b"old")
+    write_whole(path, b"old")
     monkeypatch.setattr(*((os, "fsync", full) if broken == "fsync" else (Path, "replace", full)))
-    with pytest.raises(StorageError, match=r"results\.json cannot be written: No space left on device"):
-        write_atomically(path, b"new")
+    with pytest.raises(StorageError, match=r"results\.json: cannot be written: No space left on device"):
+        write_whole(path, b"new")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("a file stands where the folder should be")
-    with pytest.raises(StorageError, match=r"logs/results\.json cannot be written"):
-        write_atomically(tmp_path / "logs" / "results.json", b"new")
+    with pytest.raises(StorageError, match=r"logs/results\.json: cannot be written"):
+        write_whole(tmp_path / "logs" / "results.json", b"new")

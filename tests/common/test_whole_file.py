@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import StorageError
-from trainer.whole_file import STALE_SECONDS, sweep, whole_file
+from common.whole_file import STALE_SECONDS, sweep, whole_file
 
 
 def names(folder):
@@ -50,7 +50,7 @@ def test_a_full_disk_is_met_for_real(tmp_path):
     if not Path("/dev/full").exists():
         pytest.skip("this system has no /dev/full")
     script = (
-        "import sys, os; from pathlib import Path; import trainer.whole_file as whole\n"
+        "import sys, os; from pathlib import Path; import common.whole_file as whole\n"
         "opened = Path.open\n"
         "Path.open = lambda path, mode: opened(Path('/dev/full'), 'wb')\n"
         "with whole.whole_file(Path(sys.argv[1])) as file: file.write(b'x' * 100000)\n"
@@ -74,7 +74,7 @@ def test_a_killed_writer_leaves_the_old_file_and_is_swept_later(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"old")
     script = (
-        "import sys, os, signal; from pathlib import Path; from trainer.whole_file import whole_file\n"
+        "import sys, os, signal; from pathlib import Path; from common.whole_file import whole_file\n"
         "with whole_file(Path(sys.argv[1])) as file:\n"
         "    file.write(b'new'); file.flush(); os.kill(os.getpid(), signal.SIGKILL)\n"
     )

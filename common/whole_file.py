@@ -56,6 +56,18 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         ) from error
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that a crash leaves the old one or the new one, whole, and the new one is on the disk.
+
+    Raises
+    ------
+    StorageError
+        As of `whole_file`; the old file is as it was.
+    """
+    with whole_file(path) as file:
+        file.write(content)
+
+
 def sweep(folder: Path, now: Callable[[], float] = time.time) -> int:
     """Remove what killed processes left unfinished in a folder; return how many files that were."""
     swept = 0
