@@ -100,7 +100,7 @@ def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles])
     path = cache_dir / f"{stem}_{key[:16]}.features"
     matrix = _mapped(path, key)
     if matrix is not None:
-        return matrix if _content_digest(matrix) == matrix.digest else None
+        return matrix
     with _locked(cache_dir / f"{stem}.features.lock"):
         matrix = _mapped(path, key)
         if matrix is None:
