@@ -115,7 +115,8 @@ def bars_of(columns: Mapping[str, pa.ChunkedArray]) -> tuple[Bars, frozenset[str
     if timed.all():
         return bars, units, 0
     if not timed.any():
-        raise UnreadableError(f"no row has a time that can be read; the first is {columns['open_time'][0]}")
+        first = _first(columns["open_time"])
+        raise UnreadableError(f"no row has a time that can be read; the first is {first}")
     return bars.take(timed), units, int((~timed).sum())
 
 
@@ -127,6 +128,13 @@ def _times(column: pa.ChunkedArray) -> tuple[IntArray, frozenset[str]]:
         return epoch_ms(column), frozenset()
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise UnreadableError(f"its times cannot be read: {first_line(error)}") from error
+
+
+def _first(column: pa.ChunkedArray) -> str:
+    try:
+        return str(column[0])
+    except (OverflowError, ValueError):
+        return f"out of range, {pc.cast(column, pa.int64())[0]}"
 
 
 def _numbers(column: pa.ChunkedArray, field: str) -> FloatArray:

@@ -5,6 +5,7 @@ Read are ZIP and gzip (of any of the others), Parquet, Arrow and Feather, JSON (
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
@@ -155,6 +156,11 @@ def _parsed(content: bytes) -> _Content:
         return _from_arrow(content)
     if head.startswith(b"["):
         return _from_rows(content)
+    if head.startswith(b"{"):
+        said = head.decode("utf-8", errors="replace")
+        raise UnreadableError(f"it is a JSON object and no list of rows: {said!r}")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UnreadableError("its text is UTF-16; save it as UTF-8")
     if b"\x00" in head:
         raise UnreadableError("it is none of CSV, JSON, Parquet, Feather, Arrow, ZIP and gzip")
     text = read_csv(content)
@@ -200,6 +206,6 @@ def _from_rows(content: bytes) -> _Content:
     try:
         table = np.array(rows, dtype=np.float64)
         places = columns_by_order(table.shape[1])
-    except (TypeError, ValueError, IndexError) as error:
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
         raise UnreadableError("its JSON is no list of rows [time, open, high, low, close, volume]") from error
     return _Content({field: pa.chunked_array([table[:, place]]) for field, place in places.items()})

@@ -11,9 +11,11 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NoReturn
 
 from common.errors import DataError
 from common.jobs import SECONDS
@@ -29,6 +31,9 @@ COMPANIONS = (".checksum", ".sha256", ".md5", ".part", ".tmp", ".crdownload")
 
 NOT_SOURCES = frozenset({"CACHEDIR.TAG", "nighttrain.db"})
 """A file of this name says that its folder is a cache or the out folder of a night, and holds no sources."""
+
+NOT_FOLDERS = frozenset({"lost+found"})
+"""Folders that disks have of their own and that only root can read."""
 
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _TIMEFRAME = re.compile(r"(?<![A-Za-z0-9])(\d{1,4})(min|[smhdwM])(?![A-Za-z0-9])")
@@ -119,11 +124,14 @@ def timeframe_of(interval_ms: int) -> str | None:
 def _walk(data_dir: Path) -> Iterator[SourceFile]:
     seen: set[tuple[int, int]] = set()
 
-    def refuse(error: OSError) -> None:
+    def refuse(error: OSError) -> NoReturn:
         raise DataError(f"{error.filename}: the folder cannot be read: {error.strerror}") from error
 
     for folder, folders, names in os.walk(data_dir, followlinks=True, onerror=refuse):
-        status = os.stat(folder)  # noqa: PTH116
+        try:
+            status = os.stat(folder)  # noqa: PTH116
+        except OSError as error:
+            refuse(error)
         if (status.st_dev, status.st_ino) in seen:
             folders.clear()
             continue
@@ -131,19 +139,33 @@ def _walk(data_dir: Path) -> Iterator[SourceFile]:
         if NOT_SOURCES.intersection(names) and Path(folder) != data_dir:
             folders.clear()
             continue
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in NOT_FOLDERS)
         for name in names:
             path = Path(folder, name)
             if name.startswith(".") or name.lower().endswith(COMPANIONS):
                 continue
-            try:
-                status = path.stat()
-            except FileNotFoundError:  # a dangling link, or gone since the folder was listed
+            of_file = _status(path)
+            if of_file is None or not (stat.S_ISREG(of_file.st_mode) or stat.S_ISLNK(of_file.st_mode)):
                 continue
-            if not stat.S_ISREG(status.st_mode):
-                continue
-            relative = path.relative_to(data_dir).as_posix()
-            yield SourceFile(path, relative, status.st_size, status.st_mtime_ns)
+            relative = _printable(path.relative_to(data_dir).as_posix())
+            yield SourceFile(path, relative, of_file.st_size, of_file.st_mtime_ns)
+
+
+def _status(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        # A link that leads nowhere, or in a circle: whoever reads it finds out, and tells it of this file
+        # alone.
+        with suppress(FileNotFoundError):
+            return path.lstat()
+    return None
+
+
+def _printable(name: str) -> str:
+    # Names go into reports and onto terminals, which bytes that are no UTF-8 and control characters would
+    # break.
+    return "".join(character if character.isprintable() else "\ufffd" for character in name)
 
 
 def _words(text: str) -> list[str]:

@@ -60,6 +60,7 @@ def read_csv(content: bytes) -> CsvTable:
     if not content.isascii():
         # A damaged byte must cost its own field or line only, and not the file.
         content = content.decode("utf-8", errors="replace").encode()
+    content = _without_stray_quotes(content)
     layout = _layout(content)
     bad: list[csv.InvalidRow] = []
     try:
@@ -80,6 +81,14 @@ def read_csv(content: bytes) -> CsvTable:
     others = bad[:-1] if cut else bad
     columns = {field: table.column(name) for field, name in layout.fields.items()}
     return CsvTable(columns, cut, len(others), others[0].number if others else 0)
+
+
+def _without_stray_quotes(content: bytes) -> bytes:
+    if b'"' not in content or b"\n" not in content:
+        return content
+    # A quote that is never closed would take all that follows for one field. Its line is made one that is
+    # counted as bad.
+    return b"\n".join(b"?" if line.count(b'"') % 2 else line for line in content.split(b"\n"))
 
 
 def _layout(content: bytes) -> _Layout:

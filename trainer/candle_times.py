@@ -58,8 +58,15 @@ def milliseconds(numbers: npt.NDArray[np.generic]) -> tuple[IntArray, frozenset[
 def epoch_ms(column: pa.ChunkedArray) -> IntArray:
     """Turn a column of dates, timestamps or ISO 8601 text into milliseconds since the epoch, shape (n,).
 
-    A time without a zone or offset is UTC. `NO_TIME` stands for what is null or cannot be read.
+    A time without a zone or offset is UTC. `NO_TIME` stands for what is null, cannot be read, or is no moment
+    that numbers could tell either.
     """
+    times = _moments(column)
+    _, (_, least, _, _), (_, beyond, _, _), _ = UNITS
+    return np.where((times >= least) & (times < beyond), times, NO_TIME)
+
+
+def _moments(column: pa.ChunkedArray) -> IntArray:
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         return _parsed(column)

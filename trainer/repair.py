@@ -74,7 +74,7 @@ def repaired(
     times = bars.open_time[defective]
     if len(times):
         bars, origin = bars.take(~defective), origin[~defective]
-    refused = _too_many(times, rows, timeframe, policy)
+    refused = _too_many(times, rows, of_defects, timeframe, policy)
     if refused:
         return NativeSeries(timeframe, bars, refused.detail.rstrip(".")), [*found, refused]
     bars, of_turnover = defects.without_bad_turnover(bars, timeframe)
@@ -96,7 +96,7 @@ def repaired(
     if spiked.any():
         times = np.concatenate([times, bars.open_time[spiked]])
         bars, origin = bars.take(~spiked), origin[~spiked]
-        refused = _too_many(times, rows, timeframe, policy)
+        refused = _too_many(times, rows, [*of_defects, *of_spikes], timeframe, policy)
         if refused:
             return NativeSeries(timeframe, bars, refused.detail.rstrip(".")), [*found, refused]
 
@@ -111,16 +111,23 @@ def repaired(
 
 
 def _too_many(
-    defective: npt.NDArray[np.int64], rows: int, timeframe: str, policy: SurveyPolicy
+    defective: npt.NDArray[np.int64],
+    rows: int,
+    kinds: Sequence[Finding],
+    timeframe: str,
+    policy: SurveyPolicy,
 ) -> Finding | None:
     count = len(defective)
     if count <= policy.max_defect_share * rows:
         return None
+    first_ms = int(defective.min())
+    named = ", ".join(f"{kind.count:,} {kind.defect}" for kind in kinds if kind.action == "dropped")
     detail = (
         f"{count:,} of {findings.counted(rows, 'bar')} ({findings.percent(count / rows)}) are impossible or "
-        f"off the grid; max_defect_share allows {findings.percent(policy.max_defect_share)}."
+        f"off the grid ({named}), first {findings.moment(first_ms)}; max_defect_share allows "
+        f"{findings.percent(policy.max_defect_share)}."
     )
-    return findings.refused(timeframe, "defect_share", count, int(defective.min()), detail)
+    return findings.refused(timeframe, "defect_share", count, first_ms, detail)
 
 
 def _order(sources: Sequence[Source], timeframe: str) -> list[Finding]:

@@ -77,8 +77,8 @@ def assembled(
     if missing > policy.max_missing_share * expected:
         share, allowed = findings.percent(missing / expected), findings.percent(policy.max_missing_share)
         refusal = (
-            f"{missing:,} of {findings.counted(expected, 'bar')} ({share}) are missing; "
-            f"max_missing_share allows {allowed}"
+            f"{missing:,} of {findings.counted(expected, 'bar')} ({share}) are missing, "
+            f"{_longest_gap(bars, interval)}; max_missing_share allows {allowed}"
         )
         first_ms = int(bars.open_time[0])
         found.append(findings.refused(timeframe, "missing_share", missing, first_ms, f"{refusal}."))
@@ -179,6 +179,13 @@ def _gaps(timeframe: str, bars: Bars, interval: int, missing: int, expected: int
     rows = np.flatnonzero(steps > 1)
     openings = bars.open_time[rows] + interval
     return findings.gaps(timeframe, missing, expected, openings.tolist(), (steps[rows] - 1).tolist(), why)
+
+
+def _longest_gap(bars: Bars, interval: int) -> str:
+    steps = np.diff(bars.open_time)
+    row = int(steps.argmax())
+    first_ms = int(bars.open_time[row]) + interval
+    return f"{int(steps[row]) // interval - 1:,} of them in a row from {findings.moment(first_ms)}"
 
 
 def _completeness(finer: str, policy: SurveyPolicy) -> str:

@@ -1,9 +1,11 @@
 import gzip
+import io
 import json
 import random
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.feather as feather
 import pytest
 
 from tests.candle_fixtures import (
@@ -13,6 +15,7 @@ from tests.candle_fixtures import (
     candles,
     csv_text,
     parquet_bytes,
+    rows_of,
     write_csv,
     write_feather,
     write_json,
@@ -168,6 +171,12 @@ def cut_zip(tmp_path):
     return write_zip(tmp_path / "whole.zip", {"BTCUSDT.csv": csv_text(COLUMNS)}).read_bytes()[:-30]
 
 
+def feather_bytes(times):
+    buffer = io.BytesIO()
+    feather.write_feather(pa.table({"date": times, **{name: COLUMNS[name] for name in NAMES[1:]}}), buffer)
+    return buffer.getvalue()
+
+
 UNREADABLE = {
     "nothing": (lambda _: b"", "empty_file", "it is empty"),
     "blank lines": (lambda _: b"\n\n", "empty_file", "it is empty"),
@@ -181,6 +190,26 @@ UNREADABLE = {
     "a cut json": (lambda _: b"[[1672531200000, 1, 2", "cut_file", "it is no whole JSON document"),
     "json of objects": (lambda _: b'[{"a": 1}]', "unreadable_file", "its JSON is no list of rows"),
     "json of trades": (lambda _: b"[[1672531200000, 1]]", "unreadable_file", "its rows have 2 fields"),
+    "json of an error": (
+        lambda _: b'{"code": -1121,\n "msg": "Invalid symbol."}',
+        "unreadable_file",
+        'it is a JSON object and no list of rows: \'{"code": -1121,',
+    ),
+    "json of a number that is too large": (
+        lambda _: b"[[1672531200000, 1, 2, 3, 4, 1" + b"0" * 400 + b"]]",
+        "unreadable_file",
+        "its JSON is no list of rows",
+    ),
+    "UTF-16": (
+        lambda _: csv_text(COLUMNS, HEADER).encode("utf-16"),
+        "unreadable_file",
+        "its text is UTF-16; save it as UTF-8",
+    ),
+    "times in a year beyond all calendars": (
+        lambda _: feather_bytes(pa.array([2**60] * 40, pa.timestamp("s"))),
+        "unreadable_file",
+        "no row has a time that can be read; the first is out of range, 1152921504606846976",
+    ),
     "prose": (lambda _: b"The quick brown fox.\n", "unreadable_file", "it is no table"),
     "a picture": (lambda _: b"\x89PNG\0\0\0", "unreadable_file", "it is none of CSV"),
     "no volume": (
@@ -253,6 +282,19 @@ def test_a_header_or_junk_in_the_middle_costs_only_its_line(tmp_path):
     assert bars.open_time.tolist() == COLUMNS["open_time"].tolist()
     assert np.isnan(bars.values[FIELDS.index("close")]).nonzero()[0].tolist() == [29]
     assert [(finding.defect, finding.count) for finding in findings] == [("no_time", 1)]
+
+
+def test_a_quote_that_is_never_closed_costs_only_its_line(tmp_path):
+    path = tmp_path / "BTCUSDT-1m.csv"
+    lines = csv_text(COLUMNS, HEADER).splitlines()
+    lines[0] = ",".join(f'"{name}"' for name in HEADER.split(","))
+    lines[5] = '"' + lines[5].replace(",", '","') + '"'
+    lines[30] = lines[30].replace(",", ',"', 1)
+    path.write_text("\n".join([*lines, ""]))
+    sources, findings = read(path)
+    assert_same(sources[0].bars, rows_of(COLUMNS, np.delete(np.arange(40), 29)))
+    assert [(finding.defect, finding.count) for finding in findings] == [("bad_line", 1)]
+    assert "first line 31" in findings[0].detail
 
 
 def test_nulls_in_json_become_prices_that_are_no_number(tmp_path):

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import DataError
+from trainer.candle_files import read_source
 from trainer.candle_folder import named_timeframe, names_symbol, source_files, timeframe_of
 
 
@@ -83,7 +84,7 @@ def test_files_are_found_in_all_folders_and_sorted(tmp_path):
     touch(tmp_path, "b/BTCUSDT-1m.csv", "a/deep/er/BTC_USDT-1h.csv", "ETHUSDT-1m.csv")
     touch(tmp_path, "BTCUSDT-1m.zip.CHECKSUM", ".BTCUSDT-1m.csv", ".git/BTCUSDT.csv", "BTCUSDT-5m.csv.part")
     (tmp_path / "BTCUSDT-folder.csv").mkdir()
-    (tmp_path / "BTCUSDT-gone.csv").symlink_to(tmp_path / "nowhere")
+    os.mkfifo(tmp_path / "BTCUSDT-pipe.csv")
     found = source_files(tmp_path, "BTCUSDT")
     assert [file.relative for file in found] == ["a/deep/er/BTC_USDT-1h.csv", "b/BTCUSDT-1m.csv"]
     status = (tmp_path / "b/BTCUSDT-1m.csv").stat()
@@ -96,6 +97,33 @@ def test_a_linked_folder_is_searched_once_even_where_it_leads_in_a_circle(tmp_pa
     (tmp_path / "data/self").symlink_to(tmp_path / "data")
     found = source_files(tmp_path / "data", "BTCUSDT")
     assert [file.relative for file in found] == ["BTCUSDT-1m.csv", "more/BTCUSDT-1h.csv"]
+
+
+@pytest.mark.parametrize("target", ["nowhere", "BTCUSDT-1m.csv"])
+def test_a_link_that_leads_nowhere_is_a_finding_of_its_own_symbol_alone(tmp_path, target):
+    touch(tmp_path, "ETHUSDT-1m.csv")
+    (tmp_path / "BTCUSDT-1m.csv").symlink_to(tmp_path / target)
+    assert [file.relative for file in source_files(tmp_path, "ETHUSDT")] == ["ETHUSDT-1m.csv"]
+    sources, [finding] = read_source(*source_files(tmp_path, "BTCUSDT"), "BTCUSDT")
+    assert sources == []
+    assert finding.detail.startswith("BTCUSDT-1m.csv was left out: it cannot be opened: ")
+
+
+def test_names_that_no_report_and_no_terminal_could_show_are_shown_without_that(tmp_path):
+    for name in (b"BTCUSDT-\xff.csv", b"BTCUSDT-a\nb.csv", b"BTCUSDT-c\x1b[31md.csv"):
+        (tmp_path / os.fsdecode(name)).write_bytes(b"x")
+    found = source_files(tmp_path, "BTCUSDT")
+    assert [file.relative for file in found] == [
+        "BTCUSDT-a\ufffdb.csv",
+        "BTCUSDT-c\ufffd[31md.csv",
+        "BTCUSDT-\ufffd.csv",
+    ]
+    assert [file.path.read_bytes() for file in found] == [b"x"] * 3
+
+
+def test_what_a_disk_has_of_its_own_is_not_looked_into(tmp_path):
+    touch(tmp_path, "BTCUSDT-1m.csv", "lost+found/BTCUSDT-1h.csv")
+    assert [file.relative for file in source_files(tmp_path, "BTCUSDT")] == ["BTCUSDT-1m.csv"]
 
 
 def test_what_nighttrain_wrote_itself_is_no_source(tmp_path):

@@ -66,6 +66,12 @@ def test_timestamps_of_any_unit_and_zone(unit, zone):
     assert epoch_ms(column).tolist() == [MOMENT // 1000 * 1000 if unit == "s" else MOMENT, NO_TIME]
 
 
+@pytest.mark.parametrize("moment", [10**11 - 1, 10**14, 2**62, -MOMENT])
+def test_a_timestamp_that_no_number_could_tell_is_no_time(moment):
+    column = pa.chunked_array([pa.array([MOMENT, moment], pa.timestamp("ms"))])
+    assert epoch_ms(column).tolist() == [MOMENT, NO_TIME]
+
+
 def test_dates():
     column = pa.chunked_array([pa.array([datetime.date(2023, 1, 1), None])])
     assert epoch_ms(column).tolist() == [MOMENT - 123, NO_TIME]

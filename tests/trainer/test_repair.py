@@ -135,7 +135,8 @@ def test_too_many_impossible_bars_refuse_the_series_with_figures():
     columns = changed(candles(500), range(6), close=-1.0)
     series, findings = repair(source(columns))
     assert (
-        series.refusal == "6 of 500 bars (1.2 %) are impossible or off the grid; max_defect_share allows 1 %"
+        series.refusal == "6 of 500 bars (1.2 %) are impossible or off the grid (6 non_positive), "
+        "first 2023-01-01 00:00 UTC; max_defect_share allows 1 %"
     )
     assert findings["defect_share"].action == "refused"
     assert repair(source(changed(candles(500), range(5), close=-1.0)))[0].refusal == ""
@@ -185,7 +186,10 @@ def test_spikes_count_for_the_share_of_impossible_bars():
     assert (series.refusal, findings["spike"].count) == ("", 3)
     assert minutes(series) == [row for row in range(500) if row not in (0, 1, 20, 30, 40)]
     series, findings = spiked([20, 30, 40, 50])
-    assert series.refusal.startswith("6 of 500 bars (1.2 %) are impossible or off the grid")
+    assert series.refusal == (
+        "6 of 500 bars (1.2 %) are impossible or off the grid (2 negative_volume, 4 spike), "
+        "first 2023-01-01 00:00 UTC; max_defect_share allows 1 %"
+    )
     assert findings["defect_share"].first == "2023-01-01 00:00 UTC"
 
 

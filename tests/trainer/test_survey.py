@@ -181,7 +181,8 @@ def test_too_many_missing_bars_are_refused_with_figures(tmp_path):
     write_csv(tmp_path / "BTCUSDT-1m.csv", rows_of(candles(300), np.r_[0:59, 120:300]))
     report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m",))
     assert report.series[0].refusal == (
-        "BTCUSDT 1m: 61 of 300 bars (20.3 %) are missing; max_missing_share allows 20.0 %"
+        "BTCUSDT 1m: 61 of 300 bars (20.3 %) are missing, 61 of them in a row from "
+        "2023-01-01 00:59 UTC; max_missing_share allows 20.0 %"
     )
     assert (report.series[0].digest, report.series[0].rows, report.series[0].missing) == ("", 239, 61)
     assert defects(report)["1m", "missing_share"] == 61
@@ -192,8 +193,8 @@ def test_bars_that_lack_minutes_are_refused_with_the_reason(tmp_path):
     report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m", "1h", "1d"))
     assert [series.refusal for series in report.series] == [
         "",
-        "BTCUSDT 1h: 3 of 5 bars (60.0 %) are missing; max_missing_share allows 20.0 % "
-        "(a bar needs all its 1m candles, as max_bar_missing_share is 0)",
+        "BTCUSDT 1h: 3 of 5 bars (60.0 %) are missing, 3 of them in a row from 2023-01-01 01:00 UTC; "
+        "max_missing_share allows 20.0 % (a bar needs all its 1m candles, as max_bar_missing_share is 0)",
         "BTCUSDT 1d: no bar is left; a bar needs all its 1m candles, as max_bar_missing_share is 0",
     ]
 
@@ -214,7 +215,7 @@ def test_a_refused_source_is_told_where_nothing_else_serves(tmp_path):
     for series in report.series:
         assert series.refusal == (
             f"BTCUSDT {series.timeframe}: the 1m candles were refused: 10 of 300 bars (3.3 %) are impossible "
-            "or off the grid; max_defect_share allows 1 %"
+            "or off the grid (10 non_positive), first 2023-01-01 00:00 UTC; max_defect_share allows 1 %"
         )
 
 
@@ -271,8 +272,9 @@ def test_a_symbol_of_which_nothing_can_be_read_is_a_data_error(tmp_path):
     with pytest.raises(DataError) as error:
         surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m",))
     assert error.value.detail == (
-        f"BTCUSDT: nothing could be read of 1 file in {tmp_path}. BTCUSDT-1m.csv was left out: it is empty."
+        f"BTCUSDT: nothing could be read of 1 file in {tmp_path}. BTCUSDT-1m.csv was left out: it is empty"
     )
+    assert error.value.hint == "fetch the files again, or take BTCUSDT out of the symbols"
 
 
 def test_one_synthetic_source_makes_the_symbol_synthetic(tmp_path):
