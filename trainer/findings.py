@@ -135,7 +135,8 @@ def duplicate_equal(timeframe: str, count: int, first_ms: int, file: str) -> Fin
 def duplicate_different(timeframe: str, count: int, first_ms: int, file: str, largest: float) -> Finding:
     """Tell of bars that one file holds more than once with different values."""
     bars = f"{counted(count, 'bar')} {_are(count)} repeated with other values, by up to {percent(largest)}"
-    detail = f"{bars} apart, first {moment(first_ms)} in {file}; which is right cannot be told."
+    why = "which is right cannot be told, so fetch them again"
+    detail = f"{bars} apart, first {moment(first_ms)} in {file}; {why}."
     return _of_series("duplicate_different", timeframe, count, "refused", moment(first_ms), detail)
 
 

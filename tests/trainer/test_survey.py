@@ -8,6 +8,7 @@ import pytest
 
 from common.errors import DataError, StorageError
 from common.jobs import SurveySpec
+from common.report import SurveyReport
 from tests.candle_fixtures import (
     POLICY,
     START_MS,
@@ -142,6 +143,33 @@ def test_bars_that_native_candles_lack_are_resampled(tmp_path):
     assert cached.close.tolist() == hours["close"].tolist()
 
 
+def test_a_spike_in_native_candles_is_replaced_by_what_the_minutes_say(tmp_path):
+    columns = candles(2 * DAY)
+    hours = coarser(columns, 3_600_000)
+    spiked = {name: values.copy() for name, values in hours.items()}
+    for name in FIELDS[:4]:
+        spiked[name][20] *= 1e4
+    write_csv(tmp_path / "BTCUSDT-1m.csv", columns)
+    write_csv(tmp_path / "BTCUSDT-1h.csv", spiked)
+    lenient = POLICY.model_copy(update={"max_defect_share": 0.03})
+    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1h",), lenient)
+    assert defects(report) == {("1h", "spike"): 1, ("1h", "filled"): 1}
+    cached = open_candles(tmp_path / "cache", "BTCUSDT", "1h", report.series[0].digest)
+    assert cached.close.tolist() == hours["close"].tolist()
+
+
+def test_numbers_that_overflow_leave_a_report_that_can_be_read_back(tmp_path):
+    columns = candles(300)
+    for name, number in (("volume", 1e308), ("high", 1e308), ("low", 5e-324)):
+        columns[name][100] = number
+    columns["quote_volume"] = np.where(np.arange(300) == 200, 1e308, 5000.0)
+    write_parquet(tmp_path / "BTCUSDT-1m.parquet", columns)
+    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m", "5m"))
+    assert SurveyReport.model_validate_json(report.model_dump_json()) == report
+    assert {series.timeframe: series.rows for series in report.series} == {"1m": 299, "5m": 59}
+    assert report.quote_volume_per_day == pytest.approx(5000.0 * DAY, rel=0.01)
+
+
 def test_a_timeframe_finer_than_all_candles_is_refused_with_the_finest_found(tmp_path):
     write_csv(tmp_path / "ADAUSDT-1h.csv", candles(500, "1h"))
     report = surveyed(tmp_path, tmp_path / "cache", "ADAUSDT", ("1m", "15m", "1h", "4h"))
@@ -274,7 +302,7 @@ def test_a_symbol_of_which_nothing_can_be_read_is_a_data_error(tmp_path):
     assert error.value.detail == (
         f"BTCUSDT: nothing could be read of 1 file in {tmp_path}. BTCUSDT-1m.csv was left out: it is empty"
     )
-    assert error.value.hint == "fetch the files again, or take BTCUSDT out of the symbols"
+    assert error.value.hint == "mend or replace what is named, or take BTCUSDT out of the symbols"
 
 
 def test_one_synthetic_source_makes_the_symbol_synthetic(tmp_path):
