@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.data import make_sample
+from cli.interrupt import Interrupt
 from cli.out_folder import OutFolder
 from common.errors import ConfigurationError
 from common.settings import NightSettings
@@ -14,13 +15,21 @@ from common.settings import NightSettings
 HINT = "put candles there, name a folder with --data DIR, or leave --data out to train on a sample"
 
 
-def candles_for(settings: NightSettings, given: Path | None, out: OutFolder, console: Console) -> Path:
+def candles_for(
+    settings: NightSettings,
+    given: Path | None,
+    out: OutFolder,
+    console: Console,
+    interrupt: Interrupt,
+) -> Path:
     """Return the folder with candles; make a sample where none was named and the configured one has none.
 
     Raises
     ------
     ConfigurationError
         The folder that was named does not exist, is no folder, cannot be read, or is empty.
+    KeyboardInterrupt
+        A signal came while it made the sample.
     """
     if given is not None:
         if not given.exists():
@@ -36,7 +45,8 @@ def candles_for(settings: NightSettings, given: Path | None, out: OutFolder, con
         f"no candles in {settings.data.dir}: training on a SYNTHETIC sample, made in {out.sample}",
         soft_wrap=True,
     )
-    make_sample(out.sample, settings.symbols, settings.data.sample.days, settings.data.sample.seed)
+    sample = settings.data.sample
+    make_sample(out.sample, settings.symbols, sample.days, sample.seed, interrupt.heed)
     return out.sample
 
 

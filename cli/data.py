@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from common.settings import load
@@ -23,13 +24,24 @@ def sample(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def make_sample(directory: Path, symbols: tuple[str, ...], days: int, seed: int) -> None:
-    """Write the sample to `directory`, saying on stderr how far it is."""
+def make_sample(
+    directory: Path,
+    symbols: tuple[str, ...],
+    days: int,
+    seed: int,
+    heed: Callable[[], None] = lambda: None,
+) -> None:
+    """Write the sample to `directory`, saying on stderr how far it is.
+
+    `heed` is called between two symbols, and may raise to stop; the symbols that are there by then are not
+    made again.
+    """
     # Here and not above: a run that has candles would wait a second for the numeric stack, and not use it.
     from trainer.sample import write_sample
 
     def say(stage: str, done: int, total: int) -> None:
         del stage
+        heed()
         print(f"making sample candles (synthetic): {done} of {total} symbols", file=sys.stderr, flush=True)
 
     write_sample(directory, symbols, days, seed, say)

@@ -137,9 +137,13 @@ class OperatorClient(_Client):
         The file with the bearer token; None where nothing is changed.
     """
 
-    def create_run(self, request: RunRequest) -> RunView:
-        """Ask for a night; an unfinished one of an equal configuration is gone on with."""
-        return self._connection.send("POST", "/api/runs", request).read(RunView)
+    def create_run(self, request: RunRequest) -> tuple[RunView, bool]:
+        """Ask for a night, and return it and whether it was made now.
+
+        An unfinished one of an equal configuration is gone on with.
+        """
+        answer = self._connection.send("POST", "/api/runs", request)
+        return answer.read(RunView), answer.status == 201
 
     def runs(self, *, limit: int | None = None, offset: int | None = None) -> RunPage:
         """Return runs, the newest first."""

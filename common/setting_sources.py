@@ -167,6 +167,8 @@ _RIGHT = {"num_workers": "must be auto or a whole number from 1 to 256"}
 _WORDS = {
     "model_type": "must be a section with keys of its own",
     "tuple_type": "must be a list",
+    "path_type": "must be a path in quotes",
+    "string_type": "must be text; put it in quotes",
     "missing": "must be given",
 }
 """What would be right, by pydantic's type of mistake, where its own words speak of Python."""

@@ -20,7 +20,8 @@ from pydantic import Field, ValidationError, model_validator
 from common.jobs import Cause, JobKind, JobState, SurveyPolicy, SurveySpec, TrainingSpec
 from common.messages import Progress
 from common.report import Checkpoint, Described, Scores, SurveyReport, TrainingReport
-from common.settings import Model, NightSettings, PromoteIf
+from common.sections import Model, PromoteIf
+from common.settings import NightSettings
 
 
 class RefusalReason(StrEnum):

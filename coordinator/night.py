@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from common.settings import Window
+from common.sections import Window
 from common.status import NightView
 
 

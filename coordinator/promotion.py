@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from common.report import ChampionComparison, Scores
-from common.settings import PromoteIf
+from common.sections import PromoteIf
 from common.views import RefusalReason
 
 

@@ -54,15 +54,13 @@ def begin(client: OperatorClient, settings: NightSettings, fresh: bool) -> str:
     if not settings.training:
         problem = "training is false: night training is switched off"
         raise ConfigurationError(problem, "set BT_NIGHT_TRAINING=true")
-    earlier = client.runs(limit=1).runs
-    run = client.create_run(RunRequest(config=GridConfig(**settings.grid_config()), fresh=fresh))
-    goes_on = bool(earlier) and earlier[0].id == run.id
-    return f"{_words(run, goes_on)}{_closed(client.status().night)}"
+    run, made = client.create_run(RunRequest(config=GridConfig(**settings.grid_config()), fresh=fresh))
+    return f"{_words(run, made)}{_closed(client.status().night)}"
 
 
-def _words(run: RunView, goes_on: bool) -> str:
+def _words(run: RunView, made: bool) -> str:
     grid = f"{run.training.total} cells of {len(run.config.symbols)} symbols"
-    if not goes_on:
+    if made:
         return f"night {run.id} has begun: {grid}"
     return f"night {run.id} goes on: {run.training.final} of {grid} are over"
 

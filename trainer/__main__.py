@@ -100,9 +100,12 @@ def _port(text: str) -> int:
 
 
 def _gigabytes(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0.1 <= value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text}: must be at least 0.1")
+        raise argparse.ArgumentTypeError(f"{text!r} is no limit; give gigabytes, at least 0.1")
     return value
 
 

@@ -41,6 +41,11 @@ from trainer.candles import FloatArray
 END = datetime(2024, 1, 1, tzinfo=UTC)
 """Closing of the last bar, whatever the length; fixed, so that a sample is the same on every day."""
 
+MODEL_VERSION = 1
+"""To be raised with each change that makes other candles: older files are then written anew."""
+
+RECIPE_KEY = b"nighttrain.sample"
+
 MINUTE_MS = 60_000
 DAY_MINUTES = 1440
 
@@ -127,7 +132,7 @@ def best_possible_auc(timeframe: str, horizon: int) -> float:
 def write_sample(
     directory: Path, symbols: Sequence[str], days: int, seed: int, progress: Callable[[str, int, int], None]
 ) -> list[Path]:
-    """Write 1m candles of each symbol, one Parquet file each, ending at `END`.
+    """Write 1m candles of each symbol, one Parquet file each, ending at `END`; what is there is left alone.
 
     Parameters
     ----------
@@ -156,13 +161,24 @@ def write_sample(
     for done, symbol in enumerate(symbols):
         progress("sample", done, len(symbols))
         path = directory / f"{symbol}-1m-sample.parquet"
-        metadata = {SYNTHETIC_KEY: b"true", b"nighttrain.seed": str(seed).encode()}
+        paths.append(path)
+        recipe = f"model {MODEL_VERSION}, symbol {symbol}, days {days}, seed {seed}".encode()
+        if _recipe_of(path) == recipe:
+            continue
+        metadata = {SYNTHETIC_KEY: b"true", RECIPE_KEY: recipe}
         table = pa.table(simulated(symbol, days, seed)).replace_schema_metadata(metadata)
         with whole_file(path) as file:
             pq.write_table(table, file, compression="zstd", use_dictionary=False)
-        paths.append(path)
     progress("sample", len(symbols), len(symbols))
     return paths
+
+
+def _recipe_of(path: Path) -> bytes | None:
+    # The metadata stand at the end of the file, and it was written whole or not at all.
+    try:
+        return (pq.read_schema(path).metadata or {}).get(RECIPE_KEY)
+    except (OSError, pa.ArrowException):
+        return None
 
 
 def simulated(symbol: str, days: int, seed: int) -> dict[str, npt.NDArray[np.generic]]:

@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import threading
 import time
@@ -378,10 +379,62 @@ def test_an_unfinished_night_of_another_grid_is_not_mixed_up_and_fresh_starts_ov
     assert len(fresh.results()["jobs"]) == 1
 
 
-def test_switched_off_training_starts_nothing(nighttrain: Callable[..., Outcome], tmp_path: Path) -> None:
-    outcome = nighttrain("run", "--out", tmp_path / "night", BT_NIGHT_TRAINING="false")
+@pytest.mark.parametrize(
+    ("text", "env", "hint"),
+    [
+        ("training: false\n", {}, "set training: true in {config}"),
+        ("", {"BT_NIGHT_TRAINING": "false"}, "unset BT_NIGHT_TRAINING"),
+    ],
+)
+def test_switched_off_training_starts_nothing_and_says_how_to_switch_it_on(
+    nighttrain: Callable[..., Outcome], tmp_path: Path, text: str, env: dict[str, str], hint: str
+) -> None:
+    config = tmp_path / "night.yaml"
+    config.write_text(text)
+    outcome = nighttrain("run", "--config", config, "--out", tmp_path / "out", **env)
     assert outcome.code == 2
-    assert "BT_NIGHT_TRAINING" in outcome.err
+    assert hint.format(config=config) in outcome.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_ctrl_c_while_the_sample_is_made_is_heard_and_what_is_made_is_kept(tmp_path: Path) -> None:
+    # Twenty symbols of ten years each would take minutes.
+    symbols = [f"COIN{number}USDT" for number in range(20)]
+    arguments = ["run", "--out", tmp_path, "--symbols", *symbols]
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=tmp_path,
+        env={**environment(), "PYTHONPATH": str(ROOT), "BT_NIGHT_DATA__SAMPLE__DAYS": "3650"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    made = tmp_path / "sample" / "COIN0USDT-1m-sample.parquet"
+    until(made.exists, "a first symbol", 60)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 30
+    assert said.splitlines()[-1] == "interrupted; progress is saved, the same command goes on from here"
+    assert "19 of 20" not in said
+    assert made.exists()
+    assert not list((tmp_path / "sample").glob(".*"))
+
+
+def test_the_schedule_begins_no_night_beside_the_one_that_was_asked_for(
+    nighttrain: Callable[..., Outcome], candles: Path, tmp_path: Path
+) -> None:
+    outcome = nighttrain(
+        "run", "--data", candles, "--out", tmp_path, "--trainers", 1, "--json", "--fresh",
+        "--symbols", "BTCUSDT", "--timeframes", "1h", "--horizons", 1,
+        BT_NIGHT_WINDOW='{"start": "00:00", "end": "23:59:59"}',
+    )  # fmt: skip
+    assert outcome.code == 0, outcome.err
+    with sqlite3.connect(tmp_path / "nighttrain.db") as database:
+        runs = database.execute("SELECT id FROM runs").fetchall()
+    database.close()
+    assert runs == [(outcome.results()["run"],)]
 
 
 def test_help_explains_with_examples_and_exit_codes(nighttrain: Callable[..., Outcome]) -> None:

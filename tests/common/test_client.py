@@ -198,7 +198,8 @@ def test_a_run_is_made_read_listed_and_cancelled(operator, coordinator, server) 
     coordinator.says("GET", "/api/runs", {"total": 1, "limit": 5, "offset": 0, "runs": [RUN]})
     coordinator.says("POST", "/api/runs/4/cancel", RUN | {"state": "cancelled"})
     request = RunRequest(config=GridConfig(**NightSettings().grid_config()))
-    assert operator.create_run(request).training.total == 108
+    run, made = operator.create_run(request)
+    assert (run.training.total, made) == (108, True)
     assert RunRequest.model_validate_json(server.asked[0].body) == request
     assert operator.run(4).id == 4
     assert operator.runs(limit=5).total == 1

@@ -12,7 +12,7 @@ from common.errors import StorageError
 from common.jobs import JobState, TrainingSpec
 from common.report import Certificate, ChampionComparison, Manifest
 from common.results import Results
-from common.settings import Lease
+from common.sections import Lease
 from common.views import GridConfig, RunState
 from coordinator import champions, report
 from coordinator.listing import Listing

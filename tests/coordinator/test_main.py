@@ -125,7 +125,7 @@ def test_it_says_where_it_listens_does_its_work_and_stops_cleanly(
     with OperatorClient(address.url, tmp_path / "out" / "token") as operator:
         assert operator.health().status == "ok"
         assert operator.ready().detail.startswith("database at schema")
-        run = operator.create_run(RunRequest(config=grid()))
+        run, _ = operator.create_run(RunRequest(config=grid()))
         assert operator.status().run == run
         code, out, err = start().ended()
         assert (code, out, err.count("\n")) == (2, "", 1)
@@ -191,7 +191,7 @@ def test_a_night_whose_coordinator_is_killed_again_and_again_ends_like_any_other
     process = start(out=out, port=port)
     url = process.ready().url
     with OperatorClient(url, out / "token") as operator, TrainerClient(url, out / "token") as trainer:
-        run = operator.create_run(RunRequest(config=grid()))
+        run, _ = operator.create_run(RunRequest(config=grid()))
         night = threading.Thread(target=_train, args=(trainer,))
         night.start()
         for _ in range(KILLS):

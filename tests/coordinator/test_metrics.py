@@ -16,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from common.jobs import Cause, TrainingSpec
 from common.messages import NoWork
-from common.settings import Breaker, Retry, Window
+from common.sections import Breaker, Retry, Window
 from coordinator.app import make_app
 from coordinator.database import Database
 from coordinator.metrics import NightCollector

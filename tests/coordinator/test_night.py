@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.settings import Window
+from common.sections import Window
 from coordinator.night import night_at
 
 EVENING = Window(start=time(22), end=time(7), timezone="Europe/Berlin")

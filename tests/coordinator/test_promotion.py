@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.report import ChampionComparison
-from common.settings import PromoteIf
+from common.sections import PromoteIf
 from coordinator.promotion import Challenger, Champion, Decision, decide, false_discovery_bound
 from tests.coordinator.specimens import scores
 

@@ -16,7 +16,7 @@ from common.errors import (
 )
 from common.jobs import SECONDS, Cause, JobKind, JobState, SurveySpec, TrainingSpec
 from common.messages import Directive, Grant, LimitKind, NoWork
-from common.settings import Breaker, Deadline, Lease, Retry, Window
+from common.sections import Breaker, Deadline, Lease, Retry, Window
 from common.views import JobDetail, JobView, Outcome
 from coordinator.admission import Refusal
 from coordinator.listing import Listing

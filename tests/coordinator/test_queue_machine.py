@@ -26,7 +26,7 @@ from sqlalchemy import create_engine, make_url, select, text
 from common.errors import ConflictError, StaleLeaseError
 from common.jobs import Cause, JobKind, JobState, SurveySpec
 from common.messages import Grant, LimitKind, NoWork
-from common.settings import Breaker, Lease, Retry
+from common.sections import Breaker, Lease, Retry
 from common.views import Outcome
 from coordinator.admission import Refusal
 from coordinator.database import Database, sqlite_url

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.settings import NightSettings, Window
+from common.sections import Window
+from common.settings import NightSettings
 from common.views import RunState
 from coordinator.night import last_opening, next_opening, night_at
 from coordinator.rows import RunRow

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from common.settings import Window
+from common.sections import Window
 from coordinator import show, start
 from coordinator.app import make_app
 from coordinator.database import Database

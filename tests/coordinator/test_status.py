@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 
 from common.jobs import Cause
-from common.settings import Breaker, Lease, Window
+from common.sections import Breaker, Lease, Window
 from common.status import TrainerState
 from common.views import RunState
 from coordinator.listing import Listing

@@ -143,7 +143,7 @@ class RealNight:
 
     def begin(self) -> "RealNight":
         config = GridConfig(**self.coordinator.settings.grid_config())
-        self.run = self.operator.create_run(RunRequest(config=config, fresh=True)).id
+        self.run = self.operator.create_run(RunRequest(config=config, fresh=True))[0].id
         return self
 
     def start_trainer(

@@ -39,6 +39,24 @@ def test_a_sample_is_always_the_same_and_depends_on_its_seed(tmp_path):
     assert other[0].read_bytes() != second[0].read_bytes()
 
 
+def test_what_is_there_is_left_alone_and_all_else_made_anew(tmp_path):
+    def write(symbols, days, seed):
+        write_sample(tmp_path, symbols, days, seed, quiet)
+        return {path.name: (path.stat().st_ino, path.read_bytes()) for path in tmp_path.iterdir()}
+
+    first = write(["BTCUSDT"], 3, 7)
+    both = write(["BTCUSDT", "ADAUSDT"], 3, 7)
+    assert both["BTCUSDT-1m-sample.parquet"] == first["BTCUSDT-1m-sample.parquet"]
+    for days, seed in ((4, 7), (3, 8)):
+        other = write(["BTCUSDT", "ADAUSDT"], days, seed)
+        assert all(other[name][1] != both[name][1] for name in both)
+    (tmp_path / "ADAUSDT-1m-sample.parquet").write_bytes(both["ADAUSDT-1m-sample.parquet"][1][:-100])
+    again = write(["BTCUSDT", "ADAUSDT"], 3, 7)
+    assert {name: content for name, (_, content) in again.items()} == {
+        name: content for name, (_, content) in both.items()
+    }
+
+
 def test_symbols_move_independently(noise, planted):
     signs = np.sign(returns(noise)), np.sign(returns(planted))
     assert abs((signs[0] * signs[1]).mean()) < 4 / np.sqrt(len(signs[0]))
