@@ -39,6 +39,8 @@ SPEED_JOBS = 50
 ETA_SECONDS = 5.0
 """For how long an estimate of the end is shown before it is made anew, unless jobs or trainers change."""
 LITTLE_DISK_BYTES = 2 * 1024**3
+WARM_UP = timedelta(seconds=15)
+"""So long after a start nobody misses trainers yet: they are starting too."""
 
 
 class Status:
@@ -73,6 +75,7 @@ class Status:
         self.troubles = troubles
         self._estimated: tuple[Any, datetime, EtaView] | None = None
         self._estimating = threading.Lock()
+        self._began = database.clock()
         host_pressure()
 
     def document(self) -> StatusDocument:
@@ -160,7 +163,7 @@ class Status:
         if run is None or run.state is not RunState.RUNNING:
             return warnings
         warnings += _night_warnings(night, eta, run)
-        if not outlook.live:
+        if not outlook.live and outlook.now - max(run.created, self._began) > WARM_UP:
             warnings.append("no trainer is alive, so nothing goes on")
         for one in roster:
             if one.state is TrainerState.LOST:

@@ -9,7 +9,6 @@ import re
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import threading
 import time
@@ -420,21 +419,6 @@ def test_ctrl_c_while_the_sample_is_made_is_heard_and_what_is_made_is_kept(tmp_p
     assert "19 of 20" not in said
     assert made.exists()
     assert not list((tmp_path / "sample").glob(".*"))
-
-
-def test_the_schedule_begins_no_night_beside_the_one_that_was_asked_for(
-    nighttrain: Callable[..., Outcome], candles: Path, tmp_path: Path
-) -> None:
-    outcome = nighttrain(
-        "run", "--data", candles, "--out", tmp_path, "--trainers", 1, "--json", "--fresh",
-        "--symbols", "BTCUSDT", "--timeframes", "1h", "--horizons", 1,
-        BT_NIGHT_WINDOW='{"start": "00:00", "end": "23:59:59"}',
-    )  # fmt: skip
-    assert outcome.code == 0, outcome.err
-    with sqlite3.connect(tmp_path / "nighttrain.db") as database:
-        runs = database.execute("SELECT id FROM runs").fetchall()
-    database.close()
-    assert runs == [(outcome.results()["run"],)]
 
 
 def test_help_explains_with_examples_and_exit_codes(nighttrain: Callable[..., Outcome]) -> None:

@@ -130,20 +130,22 @@ def test_it_warns_of_a_trainer_that_cannot_write_and_says_so_wherever_a_job_wait
 
 
 def test_a_trainer_that_falls_silent_with_a_job_is_lost_and_missed(night: Night) -> None:
+    told = status(night)
     night.begin()
+    assert told.document().warnings == (), "trainers take a moment to start"
     boot = night.register()
     night.register("idle")
     night.grant(boot)
     night.clock.advance(31)
     night.queue.expire()
     night.clock.advance(60)
-    document = status(night).document()
+    document = told.document()
     assert {one.name: one.state for one in document.trainers}["t1"] is TrainerState.LOST
     assert "no trainer is alive, so nothing goes on" in document.warnings
     missed = [warning for warning in document.warnings if "fell silent" in warning]
     assert len(missed) == 1 and missed[0].startswith("trainer t1 fell silent 91 s ago while it held a job")
     night.clock.advance(3600)
-    assert status(night).document().trainers == ()
+    assert told.document().trainers == ()
 
 
 @pytest.mark.parametrize(("closes", "words"), [(time(12, 1), "will not fit"), (time(12, 30), "")])
