@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -15,7 +16,10 @@ from common.status import ScoreView, StatusDocument
 from common.views import RunView
 
 PLAIN_SECONDS = 5.0
-"""How often a plain line is printed at most while nothing but the count changes."""
+"""How often a plain line is printed at most while counts change."""
+
+QUIET_SECONDS = 60.0
+"""How often while they do not."""
 
 
 class Display(Protocol):
@@ -79,8 +83,8 @@ class PlainDisplay:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._last_line = ""
-        self._last_time = 0.0
+        self._last_counts: object = None
+        self._last_time = -math.inf
         self._complete = False
 
     def show(self, status: StatusDocument) -> None:
@@ -90,9 +94,11 @@ class PlainDisplay:
             return
         line = f"{_title(run)}: {run.training.final}/{run.training.total} cells, {_figures(status, run)}"
         complete = run.training.final == run.training.total
-        due = time.monotonic() - self._last_time >= PLAIN_SECONDS or (complete and not self._complete)
-        if line != self._last_line and due:
-            self._last_line, self._last_time, self._complete = line, time.monotonic(), complete
+        counts = (run.training, run.surveys)
+        silence = time.monotonic() - self._last_time
+        due = silence >= (PLAIN_SECONDS if counts != self._last_counts else QUIET_SECONDS)
+        if due or (complete and not self._complete):
+            self._last_counts, self._last_time, self._complete = counts, time.monotonic(), complete
             self.say(line)
 
     def say(self, text: str) -> None:

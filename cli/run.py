@@ -43,7 +43,9 @@ def run(arguments: argparse.Namespace) -> int:
         Anything that stands in the way, with what to do about it.
     """
     settings = _settings(arguments)
-    console = Console(stderr=arguments.json, width=None if sys.stdout.isatty() else 120)
+    # Paths and messages may have brackets and colons in them: they are no markup.
+    width = None if sys.stdout.isatty() else 120
+    console = Console(stderr=arguments.json, width=width, markup=False, emoji=False)
     with held(arguments.out) as out, interruptible() as interrupt:
         log = out.logs / "night_training_launcher.log"
         logs.configure(log, arguments.debug, "nighttrain.launcher", stderr=False)

@@ -338,18 +338,20 @@ def test_a_stranger_on_the_port_of_the_last_night_is_not_taken_for_the_coordinat
     assert heard == []
 
 
-def test_the_night_runs_on_the_loopback_of_ipv6_too(
+def test_the_night_runs_on_the_loopback_of_ipv6_and_in_a_folder_of_any_name(
     nighttrain: Callable[..., Outcome], candles: Path, tmp_path: Path
 ) -> None:
     if not socket.has_dualstack_ipv6():
         pytest.skip("this machine has no IPv6")
+    out = tmp_path / "[/night] :moon: é"
     outcome = nighttrain(
-        "run", "--data", candles, "--out", tmp_path, "--trainers", 1,
+        "run", "--data", candles, "--out", out, "--trainers", 1,
         "--symbols", "BTCUSDT", "--timeframes", "1h", "--horizons", 1,
         BT_NIGHT_DASHBOARD__HOST="::1",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     assert "status at http://[::1]:" in outcome.out
+    assert f"models  {out}/artifacts/direction" in outcome.out
 
 
 def test_a_second_run_on_a_folder_in_use_is_refused(
