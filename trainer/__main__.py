@@ -19,7 +19,7 @@ from common.client import TrainerClient
 from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
 from common.host import ControlGroup, control_group
 from common.settings import GIGABYTE
-from trainer.agent import WORKER, Agent, Workplace, introduce
+from trainer.agent import PICKLER, WORKER, Agent, Workplace, introduce
 from trainer.forkserver import ForkServer
 from trainer.metrics import TrainerCollector, serve
 from trainer.stop import StopRequest
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a trainer and return its exit code."""
     options = _options(arguments)
     stop = StopRequest()
-    server = ForkServer(WORKER)
+    server = ForkServer(WORKER, PICKLER)
 
     def leave_at_once(number: int) -> None:
         server.kill_child()

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from common.errors import DataError, NighttrainError, StorageError
 from common.jobs import SECONDS, Cause, SurveySpec, TrainingSpec
 from common.report import Checkpoint, SurveyReport
-from trainer import artifact, pipeline
+from trainer import pipeline
 from trainer.candle_cache import open_candles
 from trainer.candles import Candles
 from trainer.pipe import ChildEnd, Mishap, Task
@@ -103,7 +103,10 @@ def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> None:
         spec, candles, task.cache_dir, lambda: task.checkpoint, save_checkpoint, task.champion, progress
     )
     end.looked_up("features", _matrices(task, spec) == before)
-    manifest, content = artifact.with_pickle(report.manifest)
+    # scikit-learn; here and not above, so that a new trainer begins before it is imported.
+    from trainer.artifact import with_pickle
+
+    manifest, content = with_pickle(report.manifest)
     end.result(report.model_copy(update={"manifest": manifest}), content)
 
 

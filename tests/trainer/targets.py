@@ -259,6 +259,10 @@ def describe(channel: socket.socket) -> None:
         end.mishap(Mishap(cause=Cause.ERROR, message=said, evidence=digest(said)))
 
 
+def greet(channel: socket.socket) -> None:
+    channel.sendall(b"hello")
+
+
 def wait_for_word(channel: socket.socket) -> None:
     """End with the channel."""
     channel.recv(1)

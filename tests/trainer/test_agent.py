@@ -295,7 +295,9 @@ def test_another_program_at_the_address_is_one_clear_line(own, own_night, tmp_pa
 
 
 def test_an_impossible_option_is_refused_by_the_parser(own_night) -> None:
-    assert "--memory-limit-gb: 0.01: must be at least 0.1" in refused(own_night, "--memory-limit-gb", "0.01")
+    for text in ("0.01", "abc", "nan"):
+        said = refused(own_night, "--memory-limit-gb", text)
+        assert f"--memory-limit-gb: '{text}' is no limit; give gigabytes, at least 0.1" in said
 
 
 # --- who holds whom to which limit
