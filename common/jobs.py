@@ -78,17 +78,23 @@ BREAKER_CAUSES = frozenset({Cause.ERROR, Cause.DATA})
 
 
 class Frozen(BaseModel):
-    """A value: it cannot be changed, and it takes no key that it does not know."""
+    """A value: it cannot be changed, and it takes no key that it does not know.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    The strings below the fields describe them to the users of the interface.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class Cell(Frozen):
     """One cell of the grid: whether the close rises over the next `horizon` bars of `timeframe`."""
 
     symbol: str
+    """The symbol, such as `BTCUSDT`."""
     timeframe: str
+    """Length of a bar, such as `1h`."""
     horizon: int
+    """For how many bars ahead a rise is predicted."""
 
     @property
     def name(self) -> str:
@@ -97,37 +103,49 @@ class Cell(Frozen):
 
 
 class SurveyPolicy(Frozen):
-    """How damaged candles may be before they are refused; shares are of the bars between first and last."""
+    """How damaged candles may be before they are refused; shares run from 0 to 1."""
 
     max_missing_share: float
+    """Share of bars that may be missing between the first and the last."""
     max_defect_share: float
+    """Share of bars that may be impossible; they are dropped."""
     max_bar_missing_share: float
+    """Share of the finer bars that a resampled bar may lack."""
 
 
 class SurveySpec(Frozen):
     """What a survey job has to do: read one symbol's candles and cache every timeframe that is asked for."""
 
     kind: Literal[JobKind.SURVEY] = JobKind.SURVEY
+    """Always `survey`."""
     symbol: str
+    """The symbol to survey."""
     timeframes: tuple[str, ...]
+    """Lengths of a bar that are asked for."""
     policy: SurveyPolicy
+    """How damaged its candles may be."""
 
 
 class TrainingSpec(Frozen):
-    """What a training job has to do.
-
-    `Cs` are inverse regularisation strengths in ascending order. `data_digests` maps each timeframe that the
-    cell reads (its own and those of the context) to the digest of the candles that the survey saw. `policy`
-    is the survey's, so that a host whose cache lacks the candles can survey them itself.
-    """
+    """What a training job has to do."""
 
     kind: Literal[JobKind.TRAINING] = JobKind.TRAINING
+    """Always `training`."""
     cell: Cell
+    """The cell to train."""
     n_splits: int
+    """Folds of the expanding walk-forward."""
     embargo_minutes: int
+    """Minutes between the end of the last training label and the first test row."""
     Cs: tuple[float, ...]
+    """Inverse regularisation strengths, ascending."""
     min_train_rows: int
+    """The least rows that a fold may train on."""
     min_test_rows: int
+    """The least rows that a fold may be tested on."""
     data_digests: dict[str, str]
+    """Digest of the candles that the survey saw, of each timeframe that the cell or its context reads."""
     synthetic: bool
+    """Whether the candles are synthetic."""
     policy: SurveyPolicy | None = None
+    """The survey's, so that a host whose cache lacks the candles can survey them itself."""

@@ -22,8 +22,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from common.jobs import Cause, SurveySpec, TrainingSpec
-from common.report import Checkpoint, Described, Manifest, SurveyReport, TrainingReport
+from common.jobs import Cause, Frozen, SurveySpec, TrainingSpec
+from common.report import Checkpoint, Manifest, SurveyReport, TrainingReport
 
 REASON_HEADER = "Nighttrain-Reason"
 SHA256_HEADER = "Nighttrain-Sha256"
@@ -50,7 +50,7 @@ class LimitKind(StrEnum):
     AGENT = "agent"
 
 
-class TrainerHello(Described):
+class TrainerHello(Frozen):
     """A trainer introduces itself; leases of the same name under another boot id are given up at once."""
 
     name: str
@@ -67,7 +67,7 @@ class TrainerHello(Described):
     """Version of the trainer's program."""
 
 
-class Welcome(Described):
+class Welcome(Frozen):
     """The coordinator's answer to a trainer that has introduced itself."""
 
     lease_seconds: float
@@ -78,7 +78,7 @@ class Welcome(Described):
     """How many leases of an earlier process of this name were taken back."""
 
 
-class HostPressure(Described):
+class HostPressure(Frozen):
     """The state of a trainer's host at a claim; within a cgroup limit these are the host's figures still."""
 
     memory_total_bytes: int
@@ -89,7 +89,7 @@ class HostPressure(Described):
     """Share of the host's CPU time in use, 0 to 1."""
 
 
-class ClaimRequest(Described):
+class ClaimRequest(Frozen):
     """A trainer asks for work."""
 
     boot_id: str
@@ -100,7 +100,7 @@ class ClaimRequest(Described):
     """Symbol of its last job, whose caches are warm; empty if it had none."""
 
 
-class Grant(Described):
+class Grant(Frozen):
     """A lease on a job."""
 
     lease_id: str
@@ -124,7 +124,7 @@ class Grant(Described):
     """The promoted model of the cell; null if there is none."""
 
 
-class Progress(Described):
+class Progress(Frozen):
     """How far a child is."""
 
     stage: str
@@ -139,7 +139,7 @@ class Progress(Described):
     """The most memory that it took so far, in bytes."""
 
 
-class Renewal(Described):
+class Renewal(Frozen):
     """The heartbeat of a running job."""
 
     progress: Progress
@@ -154,7 +154,7 @@ class Directive(StrEnum):
     CANCEL = "cancel"
 
 
-class RenewalAnswer(Described):
+class RenewalAnswer(Frozen):
     """What the coordinator says to a renewal."""
 
     directive: Directive
@@ -163,7 +163,7 @@ class RenewalAnswer(Described):
     """How long the lease lives from now, in seconds."""
 
 
-class Finish(Described):
+class Finish(Frozen):
     """A job's result."""
 
     result: SurveyReport | TrainingReport
@@ -176,7 +176,7 @@ class Finish(Described):
     """The most memory that the child took, in bytes."""
 
 
-class Failure(Described):
+class Failure(Frozen):
     """An attempt that brought no result."""
 
     cause: Literal[Cause.ERROR, Cause.CRASH, Cause.TIMEOUT, Cause.OOM, Cause.DATA, Cause.STORAGE]
@@ -193,7 +193,7 @@ class Failure(Described):
     """The room that the child had, in bytes."""
 
 
-class FailureAnswer(Described):
+class FailureAnswer(Frozen):
     """What became of a job whose attempt failed."""
 
     state: str
@@ -202,7 +202,7 @@ class FailureAnswer(Described):
     """When the next attempt may begin, in seconds from now; null if there is none."""
 
 
-class Release(Described):
+class Release(Frozen):
     """A job given back unharmed, free of charge."""
 
     cause: Literal[Cause.STOPPED, Cause.NIGHT_CLOSED, Cause.CANCELLED]

@@ -8,21 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from pydantic import ConfigDict
-
 from common.jobs import Cell, Frozen
 
 MANIFEST_SCHEMA = "nighttrain.manifest/1"
 CHECKPOINT_SCHEMA = "nighttrain.checkpoint/1"
 
 
-class Described(Frozen):
-    """A value whose fields are described to users of the interface by the strings below them."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
-
-
-class Span(Described):
+class Span(Frozen):
     """A stretch of time."""
 
     start: datetime
@@ -31,7 +23,7 @@ class Span(Described):
     """Last moment; of candles the close of the last bar."""
 
 
-class Finding(Described):
+class Finding(Frozen):
     """One kind of defect that a survey found in one series or file."""
 
     defect: str
@@ -48,7 +40,7 @@ class Finding(Described):
     """All of it in words."""
 
 
-class SeriesReport(Described):
+class SeriesReport(Frozen):
     """What a survey says of one timeframe of a symbol."""
 
     timeframe: str
@@ -72,7 +64,7 @@ class SeriesReport(Described):
     """Why the series cannot be trained on; empty if it can."""
 
 
-class SurveyReport(Described):
+class SurveyReport(Frozen):
     """What a survey says of one symbol."""
 
     symbol: str
@@ -91,7 +83,7 @@ class SurveyReport(Described):
     """Whether the files are those of an earlier survey, so that none was read."""
 
 
-class Scores(Described):
+class Scores(Frozen):
     """Scores of out-of-fold predictions."""
 
     auc: float | None
@@ -108,7 +100,7 @@ class Scores(Described):
     """Number of rows."""
 
 
-class FoldReport(Described):
+class FoldReport(Frozen):
     """One finished fold: where it trained and tested, what was chosen and why, its model and its scores."""
 
     index: int
@@ -143,7 +135,7 @@ class FoldReport(Described):
     """Scores on the rows tested on."""
 
 
-class Checkpoint(Described):
+class Checkpoint(Frozen):
     """The finished folds of a job and what they were computed from; one of other inputs is not used."""
 
     version: str = CHECKPOINT_SCHEMA
@@ -154,7 +146,7 @@ class Checkpoint(Described):
     """The finished folds, in order."""
 
 
-class Check(Described):
+class Check(Frozen):
     """One no-leak check of a certificate."""
 
     name: str
@@ -167,7 +159,7 @@ class Check(Described):
     """What was found, in words."""
 
 
-class Certificate(Described):
+class Certificate(Frozen):
     """The proof that nothing of a model has seen the future."""
 
     checks: tuple[Check, ...]
@@ -179,7 +171,7 @@ class Certificate(Described):
         return bool(self.checks) and all(check.passed for check in self.checks)
 
 
-class FoldModel(Described):
+class FoldModel(Frozen):
     """The model that one fold tested, kept so that a later night can score it on rows it had not seen."""
 
     trained_until: datetime
@@ -194,7 +186,7 @@ class FoldModel(Described):
     """The intercept."""
 
 
-class Manifest(Described):
+class Manifest(Frozen):
     """A model.
 
     p(rise) = 1 / (1 + exp(-(intercept + sum_j coefficients_j * (x_j - means_j) / scales_j)))
@@ -240,7 +232,7 @@ class Manifest(Described):
     """SHA-256 of the .pkl made from this manifest, in hexadecimal; empty before it was made."""
 
 
-class ChampionComparison(Described):
+class ChampionComparison(Frozen):
     """The champion scored on the rows that the new model was scored on, by its own walk-forward models."""
 
     champion: str
@@ -255,7 +247,7 @@ class ChampionComparison(Described):
     """What was compared, or why nothing could be."""
 
 
-class TrainingReport(Described):
+class TrainingReport(Frozen):
     """What a training job brings back."""
 
     cell: Cell

@@ -14,14 +14,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from common.jobs import Cause, JobState
-from common.report import Described, Scores, Span, SurveyReport
+from common.jobs import Cause, Frozen, JobState
+from common.report import Scores, Span, SurveyReport
 from common.views import AttemptView, GridConfig, RefusalReason
 
 RESULTS_SCHEMA: Literal["nighttrain.results/1"] = "nighttrain.results/1"
 
 
-class FoldResult(Described):
+class FoldResult(Frozen):
     """One fold of the walk-forward: where it trained and tested, and its out-of-fold scores."""
 
     index: int
@@ -46,7 +46,7 @@ class FoldResult(Described):
     """Scores on the rows tested on."""
 
 
-class JobResult(Described):
+class JobResult(Frozen):
     """What became of one cell of the grid."""
 
     symbol: str
@@ -85,7 +85,7 @@ class JobResult(Described):
     """Every attempt, in order."""
 
 
-class SurveyResult(Described):
+class SurveyResult(Frozen):
     """What became of the survey of one symbol."""
 
     symbol: str
@@ -106,7 +106,7 @@ class SurveyResult(Described):
     """Every attempt, in order."""
 
 
-class Totals(Described):
+class Totals(Frozen):
     """The night in figures."""
 
     jobs: int
@@ -129,7 +129,7 @@ class Totals(Described):
     """The most memory that an attempt took, in bytes."""
 
 
-class Results(Described):
+class Results(Frozen):
     """The results of a run."""
 
     schema_: Literal["nighttrain.results/1"] = Field(default=RESULTS_SCHEMA, alias="schema")

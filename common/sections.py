@@ -29,15 +29,18 @@ Seconds = Annotated[Number, Field(gt=0, le=366 * 86400)]
 class Section(BaseModel):
     """A part of the configuration; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
 
 
 class PromoteIf(Section):
     """Thresholds that the out-of-fold scores of a model must meet to be promoted."""
 
     min_auc: Share = 0.52
+    """The least AUC, 0 to 1."""
     max_brier: Share = 0.26
+    """The highest Brier score, 0 to 1."""
     min_acc: Share = 0.50
+    """The least accuracy, 0 to 1."""
 
 
 class Dashboard(Section):
@@ -78,8 +81,11 @@ class Model(Section):
     """The logistic regression's path of C and the least rows that a fold may train and test on."""
 
     C: tuple[Annotated[Number, Field(gt=0)], ...] = (0.000001, 0.00001, 0.0001, 0.001, 0.01)
+    """Inverse regularisation strengths to choose from, ascending."""
     min_train_rows: Annotated[Whole, Field(ge=20)] = 100
+    """The least rows that a fold may train on."""
     min_test_rows: Annotated[Whole, Field(ge=10)] = 40
+    """The least rows that a fold may be tested on."""
 
     @field_validator("C")
     @classmethod

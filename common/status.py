@@ -13,12 +13,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from common.jobs import Frozen
 from common.messages import LimitKind, Progress
-from common.report import Described, Scores
+from common.report import Scores
 from common.views import JobView, RunView
 
 
-class SystemView(Described):
+class SystemView(Frozen):
     """The coordinator's own machine."""
 
     cpu_count: int
@@ -37,7 +38,7 @@ class SystemView(Described):
     """How much of it is free, in bytes."""
 
 
-class NightView(Described):
+class NightView(Frozen):
     """The window of the night, in which jobs are handed out."""
 
     open: bool
@@ -48,7 +49,7 @@ class NightView(Described):
     """When it closes; null while it is closed, and without a window."""
 
 
-class EtaView(Described):
+class EtaView(Frozen):
     """When the run will end, by measured durations; null while too little is known."""
 
     p50: datetime | None
@@ -57,7 +58,7 @@ class EtaView(Described):
     """It ends before this moment with a probability of 90 %."""
 
 
-class SpeedView(Described):
+class SpeedView(Frozen):
     """How fast training jobs of the run were done lately; null before the first has ended."""
 
     jobs_per_hour: float | None
@@ -66,7 +67,7 @@ class SpeedView(Described):
     """Bars of candles in a second."""
 
 
-class ScoreView(Described):
+class ScoreView(Frozen):
     """The scores of one trained cell."""
 
     job_id: int
@@ -96,7 +97,7 @@ class TrainerState(StrEnum):
     LOST = "lost"
 
 
-class TrainerView(Described):
+class TrainerView(Frozen):
     """A trainer; `note` says in words why an idle one got no job at its last claim, or what it cannot write.
 
     `blocked_since` is since when it cannot write, for example because its disk is full; None if it can.
@@ -128,7 +129,7 @@ class TrainerView(Described):
     """When it was last heard of."""
 
 
-class AlertView(Described):
+class AlertView(Frozen):
     """An alert, as Alertmanager told of it in its labels and annotations."""
 
     id: int
@@ -155,7 +156,7 @@ class AlertView(Described):
     """When it was told of last: of one that fires, Alertmanager tells again every few hours."""
 
 
-class AlertPage(Described):
+class AlertPage(Frozen):
     """Some of the alerts that match a filter."""
 
     total: int
@@ -168,7 +169,7 @@ class AlertPage(Described):
     """The alerts: those that fire first, then those that ended, the latest first."""
 
 
-class StatusDocument(Described):
+class StatusDocument(Frozen):
     """The whole night in one document."""
 
     time: datetime
@@ -199,7 +200,7 @@ class StatusDocument(Described):
     """Sentences for the operator."""
 
 
-class Health(Described):
+class Health(Frozen):
     """The process is up (healthz), or able to do its work (readyz)."""
 
     status: Literal["ok"]
@@ -208,7 +209,7 @@ class Health(Described):
     """What was found, in words."""
 
 
-class Address(Described):
+class Address(Frozen):
     """Where the coordinator listens: `coordinator.json` in the out folder, written once it is ready."""
 
     url: str

@@ -17,9 +17,9 @@ from typing import Annotated
 
 from pydantic import Field, ValidationError, model_validator
 
-from common.jobs import Cause, JobKind, JobState, SurveyPolicy, SurveySpec, TrainingSpec
+from common.jobs import Cause, Frozen, JobKind, JobState, SurveyPolicy, SurveySpec, TrainingSpec
 from common.messages import Progress
-from common.report import Checkpoint, Described, Scores, SurveyReport, TrainingReport
+from common.report import Checkpoint, Scores, SurveyReport, TrainingReport
 from common.sections import Model, PromoteIf
 from common.settings import NightSettings
 
@@ -35,7 +35,7 @@ class RefusalReason(StrEnum):
     CHAMPION = "champion"
 
 
-class GridConfig(Described):
+class GridConfig(Frozen):
     """The part of the settings that decides the results: `NightSettings.grid_config()`, by the same rules."""
 
     symbols: tuple[str, ...]
@@ -70,7 +70,7 @@ class GridConfig(Described):
         return self
 
 
-class RunRequest(Described):
+class RunRequest(Frozen):
     """An operator asks for a night; an unfinished run of an equal configuration is gone on with."""
 
     config: GridConfig
@@ -87,7 +87,7 @@ class RunState(StrEnum):
     CANCELLED = "cancelled"
 
 
-class JobCounts(Described):
+class JobCounts(Frozen):
     """Jobs by state."""
 
     queued: int = 0
@@ -112,7 +112,7 @@ class JobCounts(Described):
         return self.succeeded + self.failed + self.cancelled
 
 
-class RunView(Described):
+class RunView(Frozen):
     """A run and how far it is."""
 
     id: int
@@ -139,7 +139,7 @@ class RunView(Described):
     """Path of the file with the results; empty until they were written."""
 
 
-class RunPage(Described):
+class RunPage(Frozen):
     """Some of the runs."""
 
     total: int
@@ -163,7 +163,7 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
-class AttemptView(Described):
+class AttemptView(Frozen):
     """One attempt at a job."""
 
     number: int
@@ -194,7 +194,7 @@ class AttemptView(Described):
     """The room that it had, in bytes."""
 
 
-class JobView(Described):
+class JobView(Frozen):
     """A job at a glance."""
 
     id: int
@@ -247,7 +247,7 @@ class JobView(Described):
     """The same in sentences."""
 
 
-class JobPage(Described):
+class JobPage(Frozen):
     """Some of the jobs that match a filter."""
 
     total: int

@@ -32,18 +32,26 @@ LEVELS = {"critical": logging.ERROR, "warning": logging.WARNING}
 class Told(BaseModel):
     """A part of what Alertmanager sends; what it may send besides is not looked at."""
 
-    model_config = ConfigDict(frozen=True, alias_generator=to_camel, extra="ignore")
+    model_config = ConfigDict(
+        frozen=True, alias_generator=to_camel, extra="ignore", use_attribute_docstrings=True
+    )
 
 
 class ToldAlert(Told):
-    """One alert; `ends_at` says nothing while it fires."""
+    """One alert."""
 
     status: Literal["firing", "resolved"]
+    """Whether it fires or has ended."""
     labels: dict[str, str]
+    """Its labels; `alertname` and `severity` among them."""
     annotations: dict[str, str] = {}
+    """Its annotations: `summary`, `description` and `runbook_url` are shown."""
     starts_at: AwareDatetime
+    """When it began to fire."""
     ends_at: AwareDatetime
+    """When it ended; says nothing while it fires."""
     fingerprint: Annotated[str, Field(min_length=1, max_length=64)]
+    """Tells it from all others."""
 
 
 class Notification(Told):
@@ -53,7 +61,9 @@ class Notification(Told):
     """
 
     version: Literal["4"]
+    """Version of the format."""
     alerts: tuple[ToldAlert, ...]
+    """The alerts of a group."""
 
 
 class Alerts:

@@ -28,60 +28,6 @@ Every error is a `Problem` (RFC 9457). An unknown path is 404, a method that is 
 and a query that is not declared 422, so that no mistyped filter passes unseen.
 """
 
-# These models know nothing of HTTP: what their fields mean to its users is said here.
-FIELDS = {
-    "Cell": {
-        "symbol": "The symbol, such as `BTCUSDT`.",
-        "timeframe": "Length of a bar, such as `1h`.",
-        "horizon": "For how many bars ahead a rise is predicted.",
-    },
-    "SurveyPolicy": {
-        "max_missing_share": "Share of bars that may be missing between the first and the last, 0 to 1.",
-        "max_defect_share": "Share of bars that may have impossible prices, 0 to 1; they are dropped.",
-        "max_bar_missing_share": "Share of the finer bars that a resampled bar may lack, 0 to 1.",
-    },
-    "SurveySpec": {
-        "kind": "Always `survey`.",
-        "symbol": "The symbol to survey.",
-        "timeframes": "Lengths of a bar that are asked for.",
-        "policy": "How damaged its candles may be.",
-    },
-    "TrainingSpec": {
-        "kind": "Always `training`.",
-        "cell": "The cell to train.",
-        "n_splits": "Folds of the expanding walk-forward.",
-        "embargo_minutes": "Minutes between the end of the last training label and the first test row.",
-        "Cs": "Inverse regularisation strengths, ascending.",
-        "min_train_rows": "The least rows that a fold may train on.",
-        "min_test_rows": "The least rows that a fold may be tested on.",
-        "data_digests": "SHA-256 of the candles of each timeframe that the cell reads, by the survey.",
-        "synthetic": "Whether the candles are synthetic.",
-        "policy": "The survey's, for a host that has to survey the candles itself.",
-    },
-    "PromoteIf": {
-        "min_auc": "The least AUC, 0 to 1.",
-        "max_brier": "The highest Brier score, 0 to 1.",
-        "min_acc": "The least accuracy, 0 to 1.",
-    },
-    "Model": {
-        "C": "Inverse regularisation strengths to choose from, ascending.",
-        "min_train_rows": "The least rows that a fold may train on.",
-        "min_test_rows": "The least rows that a fold may be tested on.",
-    },
-    "Notification": {
-        "version": "Version of the format.",
-        "alerts": "The alerts of a group.",
-    },
-    "ToldAlert": {
-        "status": "Whether it fires or has ended.",
-        "labels": "Its labels; `alertname` and `severity` among them.",
-        "annotations": "Its annotations: `summary`, `description` and `runbook_url` are shown.",
-        "startsAt": "When it began to fire.",
-        "endsAt": "When it ended; says nothing while it fires.",
-        "fingerprint": "Tells it from all others.",
-    },
-}
-
 
 def shown(**examples: Any) -> dict[str, Any]:
     """Return examples as they are declared; an underscore in a name is shown as a space."""
@@ -135,11 +81,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
             license_info={"name": "MIT", "identifier": "MIT"},
             routes=app.routes,
         )
-        schemas = document["components"]["schemas"]
-        schemas["Problem"] = Problem.model_json_schema()
-        for name, fields in FIELDS.items():
-            for field, description in fields.items():
-                schemas[name]["properties"][field]["description"] = description
+        document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
         for path, operations in document["paths"].items():
             for operation in operations.values():
                 _finish(path, operation)

@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from common.errors import (
@@ -26,12 +26,12 @@ from common.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from common.report import Described
+from common.jobs import Frozen
 
 logger = logging.getLogger(__name__)
 
 
-class Problem(Described):
+class Problem(Frozen):
     """An error as RFC 9457 problem details."""
 
     type: str
@@ -91,6 +91,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OperationalError, _database)
+    for unstorable in (OverflowError, UnicodeEncodeError, DataError):
+        app.add_exception_handler(unstorable, _unstorable)
 
 
 def answer(error: NighttrainError, instance: str) -> JSONResponse:
@@ -187,3 +189,11 @@ def _database(request: Request, error: Exception) -> JSONResponse:
     known = from_database(error)
     logger.error("%s %s: %s", request.method, request.url.path, known)
     return answer(known, request.url.path)
+
+
+def _unstorable(request: Request, error: Exception) -> JSONResponse:
+    # A number beyond 64 bits, or half a character: right by its type, but no database holds it.
+    what = f"the body has a value that cannot be stored: {' '.join(str(error).split())[:200]}"
+    return answer(
+        InvalidRequestError(what, "send whole characters and numbers below 2**63"), request.url.path
+    )

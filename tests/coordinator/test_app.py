@@ -331,6 +331,30 @@ def test_bodies_have_a_limit(client: httpx.Client) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"memory_limit_bytes":2147483648', '"memory_limit_bytes":9223372036854775808'),
+        ('"host":"host-a"', r'"host":"\ud800"'),
+        ('"name":"t1"', r'"name":"\udfff"'),
+    ],
+)
+def test_what_no_database_can_hold_is_an_invalid_request(client: httpx.Client, old: str, new: str) -> None:
+    sent = hello("t1").model_dump_json()
+    assert old in sent
+    problem(
+        client.post("/api/trainers", content=sent.replace(old, new), headers=JSON), 422, "invalid-request"
+    )
+
+
+def test_a_number_that_is_none_is_an_invalid_request(client: httpx.Client) -> None:
+    client.post("/api/trainers", **body(hello("t1", "t1-boot")))
+    sent = claim("t1-boot").model_dump_json()
+    for text in ("NaN", "Infinity", "1e999"):
+        content = sent.replace('"cpu_ratio":0.5', f'"cpu_ratio":{text}')
+        problem(client.post("/api/claims", content=content, headers=JSON), 422, "invalid-request")
+
+
 def test_a_model_that_changed_on_its_way_is_refused(client: httpx.Client) -> None:
     begin(client)
     client.post("/api/trainers", **body(hello()))
