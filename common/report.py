@@ -100,8 +100,8 @@ class Scores(Frozen):
     """Number of rows."""
 
 
-class FoldReport(Frozen):
-    """One finished fold: where it trained and tested, what was chosen and why, its model and its scores."""
+class FoldResult(Frozen):
+    """One fold of the walk-forward: where it trained and tested, and its out-of-fold scores."""
 
     index: int
     """Place of the fold, counted from 0."""
@@ -121,6 +121,13 @@ class FoldReport(Frozen):
     """Indices of the earlier folds by whose log loss C was chosen; empty for the first."""
     log_losses: tuple[float, ...]
     """Log loss of this fold's test rows for each C of the path, in the path's order."""
+    scores: Scores
+    """Scores on the rows tested on."""
+
+
+class FoldReport(FoldResult):
+    """One finished fold with its model, as a checkpoint keeps it."""
+
     means: tuple[float, ...]
     """Mean of each feature over the rows trained on."""
     scales: tuple[float, ...]
@@ -131,8 +138,6 @@ class FoldReport(Frozen):
     """For each C of the path the intercept."""
     iterations: int
     """Passes over the rows until the whole path converged."""
-    scores: Scores
-    """Scores on the rows tested on."""
 
 
 class Checkpoint(Frozen):

@@ -15,35 +15,10 @@ from typing import Literal
 from pydantic import Field
 
 from common.jobs import Cause, Frozen, JobState
-from common.report import Scores, Span, SurveyReport
+from common.report import FoldResult, Scores, Span, SurveyReport
 from common.views import AttemptView, GridConfig, RefusalReason
 
 RESULTS_SCHEMA: Literal["nighttrain.results/1"] = "nighttrain.results/1"
-
-
-class FoldResult(Frozen):
-    """One fold of the walk-forward: where it trained and tested, and its out-of-fold scores."""
-
-    index: int
-    """Place of the fold, counted from 0."""
-    train_rows: int
-    """Rows trained on."""
-    test_rows: int
-    """Rows tested on."""
-    train_span: Span
-    """Time of the rows trained on."""
-    test_span: Span
-    """Time of the rows tested on."""
-    last_train_label_end: datetime
-    """When the last training label ends; the embargo begins there."""
-    C: float
-    """Inverse regularisation strength of the model that was tested."""
-    C_chosen_from: tuple[int, ...]
-    """Indices of the earlier folds by whose log loss C was chosen; empty for the first."""
-    log_losses: tuple[float, ...]
-    """Log loss of this fold's test rows for each C of the path, in the path's order."""
-    scores: Scores
-    """Scores on the rows tested on."""
 
 
 class JobResult(Frozen):

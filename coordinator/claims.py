@@ -1,4 +1,7 @@
-"""A claim: the trainer is heard, the best job for it is chosen and locked, and the lease is made out."""
+"""A claim: the trainer is heard, the best job for it is chosen and locked, and the lease is made out.
+
+A job for which no claim will ever come is failed here too.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,15 @@ from datetime import timedelta
 from pydantic import TypeAdapter
 from sqlalchemy import func, select, update
 
-from common.jobs import JobState, SurveySpec, TrainingSpec
+from common.jobs import Cause, JobKind, JobState, SurveySpec, TrainingSpec
 from common.messages import ClaimRequest, Grant, NoWork
 from common.settings import NightSettings
 from common.views import Outcome
-from coordinator.admission import Choice, Refusal, choose
+from coordinator.admission import Choice, Refusal, choose, roomless
 from coordinator.champions import champion_manifest
 from coordinator.checkpoints import load_checkpoint
 from coordinator.database import Transaction
-from coordinator.endings import move
+from coordinator.endings import fail_cells, move
 from coordinator.night import night_at
 from coordinator.outlook import Outlook, read_outlook
 from coordinator.rows import JOBS, RUNNING_RUN, AttemptRow, JobRow, TrainerRow
@@ -86,6 +89,25 @@ def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
         checkpoint=load_checkpoint(tx, job.id),
         champion=champion,
     )
+
+
+def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow, str]]:
+    """Fail the jobs that ran out of memory and that no live trainer can take; return them and why."""
+    run = tx.connection.execute(RUNNING_RUN).first()
+    starved = JOBS.where(jobs.c.state == JobState.QUEUED, jobs.c.oom_room_bytes.is_not(None))
+    if run is None or tx.connection.execute(starved.where(jobs.c.run_id == run.id)).first() is None:
+        return []
+    outlook = read_outlook(tx.connection, run.id, tx.now, settings)
+    told = {candidate.job_id: roomless(candidate, outlook.terms) for candidate in outlook.candidates}
+    failed = []
+    hopeless = starved.where(jobs.c.id.in_([job_id for job_id, words in told.items() if words]))
+    for row in tx.connection.execute(hopeless.with_for_update()).all():
+        job, words = JobRow.of(row), told[row.id]
+        move(tx, job, JobState.FAILED, cause=Cause.OOM, message=words, finished=tx.now)
+        if job.kind is JobKind.SURVEY:
+            fail_cells(tx, job, Cause.OOM, f"the survey of {job.symbol} failed: {words}")
+        failed.append((job, words))
+    return failed
 
 
 def _lease(tx: Transaction, trainer: TrainerRow, job: JobRow, choice: Choice, outlook: Outlook) -> AttemptRow:

@@ -31,14 +31,13 @@ from common.report import Checkpoint
 from common.settings import NightSettings
 from common.views import Outcome
 from coordinator import checkpoints, claims, intake, leases
-from coordinator.admission import Refusal, gigabytes, roomless
+from coordinator.admission import Refusal, gigabytes
 from coordinator.database import Database, Transaction
-from coordinator.endings import Ending, fail_cells, fault, give_back, move
+from coordinator.endings import Ending, fault, give_back
 from coordinator.leases import Loss, attempt_of, held, job_of, stale, trainer_of
 from coordinator.night import night_at
-from coordinator.outlook import read_outlook
-from coordinator.rows import JOBS, OPEN_ATTEMPTS, RUNNING_RUN, AttemptRow, JobRow
-from coordinator.tables import attempts, blobs, jobs
+from coordinator.rows import OPEN_ATTEMPTS, AttemptRow
+from coordinator.tables import attempts, blobs
 
 logger = logging.getLogger(__name__)
 
@@ -277,19 +276,9 @@ class Queue:
     def fail_roomless(self) -> int:
         """Fail jobs that ran out of memory and that no live trainer can take; return how many."""
         with self.database.write() as tx:
-            run = tx.connection.execute(RUNNING_RUN).first()
-            starved = JOBS.where(jobs.c.state == JobState.QUEUED, jobs.c.oom_room_bytes.is_not(None))
-            if run is None or tx.connection.execute(starved.where(jobs.c.run_id == run.id)).first() is None:
-                return 0
-            outlook = read_outlook(tx.connection, run.id, tx.now, self.settings)
-            told = {candidate.job_id: roomless(candidate, outlook.terms) for candidate in outlook.candidates}
-            failed = {job_id: words for job_id, words in told.items() if words}
-            for row in tx.connection.execute(starved.where(jobs.c.id.in_(failed)).with_for_update()).all():
-                job, words = JobRow.of(row), failed[row.id]
-                move(tx, job, JobState.FAILED, cause=Cause.OOM, message=words, finished=tx.now)
-                if job.kind is JobKind.SURVEY:
-                    fail_cells(tx, job, Cause.OOM, f"the survey of {job.symbol} failed: {words}")
-                logger.warning("%s: failed: %s", job.name, words)
+            failed = claims.fail_roomless(tx, self.settings)
+        for job, words in failed:
+            logger.warning("%s: failed: %s", job.name, words)
         return len(failed)
 
     def _renew(self, tx: Transaction, attempt: AttemptRow, progress: str | None = None) -> None:

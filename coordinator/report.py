@@ -9,8 +9,8 @@ from typing import Any
 
 from common.errors import NotFoundError
 from common.jobs import JobKind, JobState
-from common.report import FoldReport, Scores
-from common.results import FoldResult, JobResult, Results, SurveyResult, Totals
+from common.report import FoldReport, FoldResult, Scores
+from common.results import JobResult, Results, SurveyResult, Totals
 from common.status import EtaView
 from common.views import GridConfig, RunState
 from common.whole_file import write_whole

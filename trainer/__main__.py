@@ -19,8 +19,9 @@ from common.client import TrainerClient
 from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
 from common.host import ControlGroup, control_group
 from common.settings import GIGABYTE
-from trainer.agent import PICKLER, WORKER, Agent, Workplace, introduce
+from trainer.agent import PICKLER, WORKER, Agent, Workplace
 from trainer.forkserver import ForkServer
+from trainer.introduction import introduce
 from trainer.metrics import TrainerCollector, serve
 from trainer.stop import StopRequest
 from trainer.vitals import Vitals

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import logging
 import time
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Literal, TypeVar
 
 from common.client import Nothing, TrainerClient
 from common.connection import Backoff, retry
 from common.errors import NighttrainError, NotFoundError
-from common.host import ControlGroup, host_identity, host_pressure
+from common.host import ControlGroup, host_pressure
 from common.jobs import Cause, SurveySpec
 from common.messages import (
     ClaimRequest,
@@ -26,7 +24,6 @@ from common.messages import (
     Failure,
     Finish,
     Grant,
-    LimitKind,
     Release,
     TrainerHello,
     Welcome,
@@ -58,35 +55,7 @@ AWAY_SECONDS = 30.0
 
 MAX_IDLE_SECONDS = 60.0
 
-
-NEAR = 1.25
-"""A cgroup limit up to so many times the trainer's own is meant for it; a larger one is for others too."""
-
 T = TypeVar("T")
-
-
-def introduce(name: str, memory_limit_bytes: int, group: ControlGroup) -> TrainerHello:
-    """Say who this process is, and who holds it to which memory limit.
-
-    Parameters
-    ----------
-    name : str
-        Unique among live trainers, the same after a restart.
-    memory_limit_bytes : int
-        What a job may take by configuration; a smaller limit of the cgroup wins.
-    group : ControlGroup
-        The control group of this process.
-    """
-    limit = group.memory_limit_bytes()
-    by_kernel = limit is not None and limit <= memory_limit_bytes * NEAR
-    return TrainerHello(
-        name=name,
-        boot_id=uuid.uuid4().hex,
-        host=host_identity(),
-        limit_kind=LimitKind.CGROUP if by_kernel else LimitKind.AGENT,
-        memory_limit_bytes=min(memory_limit_bytes, limit or memory_limit_bytes),
-        version=version("nighttrain"),
-    )
 
 
 @dataclass(frozen=True)

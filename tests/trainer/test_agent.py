@@ -15,7 +15,7 @@ from common.messages import LimitKind
 from common.views import Outcome
 from tests.common.scripted_server import Reply, ScriptedServer
 from tests.trainer.real_night import ROOT, Coordinator, RealNight, eventually
-from trainer.agent import introduce
+from trainer.introduction import introduce
 
 GIB = 1024**3
 
