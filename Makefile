@@ -8,7 +8,7 @@ SYNC = $(BIN)/uv sync --frozen --all-extras --inexact --quiet --python $(BIN)/py
 LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt clean up down scale logs ps report size clean-data test-stack dashboards
+.PHONY: help setup run test check fmt clean up down scale alerts logs ps report size clean-data test-stack dashboards
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,8 +52,10 @@ size: ## how many trainers of what size fit this machine, and why
 	@deploy/stack.sh size
 
 scale: ## more or fewer trainers, at any time: make scale N=4
-	@test -n "$(N)" || { echo "say how many: make scale N=4" >&2; exit 2; }
-	@docker compose up --detach --no-recreate --scale trainer=$(N) trainer
+	@deploy/stack.sh scale "$(N)"
+
+alerts: ## check deploy/alerting.env and have alerts go where it says
+	@deploy/stack.sh alerts
 
 ps: ## the containers and their health
 	@docker compose ps
@@ -62,13 +64,13 @@ logs: ## what happens, live: make logs ARGS=trainer
 	@docker compose logs --follow --tail 100 $(ARGS)
 
 report: ## the results of the last night in the containers
-	@docker compose exec -T coordinator python3 -m coordinator.show
+	@deploy/stack.sh report
 
 down: ## stop the containers; keeps the night, the models, the metrics
-	@docker compose down
+	@deploy/stack.sh down
 
 clean-data: ## delete what the containers keep: the night, models, caches, metrics
-	@docker compose down --volumes
+	@deploy/stack.sh clean-data
 
 test-stack: $(DEVELOPED) ## test the containers on a real Docker engine
 	@$(BIN)/pytest tests/stack $(ARGS)

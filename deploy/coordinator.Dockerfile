@@ -1,5 +1,7 @@
 # The coordinator: queue, checkpoint store, HTTP API. No numeric stack.
-FROM python:3.13-slim-trixie AS build
+# Which python is said in docker-compose.yml.
+ARG PYTHON_IMAGE
+FROM ${PYTHON_IMAGE} AS build
 ENV UV_PROJECT_ENVIRONMENT=/opt/nighttrain UV_LINK_MODE=copy UV_COMPILE_BYTECODE=0 UV_PYTHON_DOWNLOADS=never
 WORKDIR /src
 COPY deploy/bootstrap.txt deploy/
@@ -14,13 +16,18 @@ COPY trainer trainer
 RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --extra coordinator --python python3 \
  && rm -rf /opt/nighttrain/lib/python3*/site-packages/cli /opt/nighttrain/lib/python3*/site-packages/trainer
 
-FROM python:3.13-slim-trixie
+FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="nighttrain coordinator" \
       org.opencontainers.image.description="Priority queue and checkpoint store of Nighttrain" \
       org.opencontainers.image.licenses="MIT"
 ENV PATH=/opt/nighttrain/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY --from=build /opt/nighttrain /opt/nighttrain
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nighttrain && install -d -o 10001 -g 10001 /night
+# A read-only root cannot keep bytecode, so what a start imports is compiled here: it takes seconds otherwise.
+RUN PYTHONDONTWRITEBYTECODE= python3 -c "import coordinator.__main__, coordinator.start, coordinator.show, coordinator.migrations.versions.v0001_first, uvicorn.protocols.http.auto, uvicorn.loops.auto, uvicorn.lifespan.on, sqlalchemy.dialects.sqlite, logging.config, urllib.request"
+ARG REVISION=unknown
+LABEL org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="$REVISION"
 USER 10001:10001
 WORKDIR /night
 EXPOSE 5000

@@ -3,6 +3,12 @@
 #   stack.sh size       say how many trainers of what size fit this machine, and why
 #   stack.sh prepare    write .env, the secrets and, without candles, a sample; each only when absent
 #   stack.sh up         prepare, build, start, wait until healthy, start the night, print the addresses
+#   stack.sh scale N    so many trainers from now on
+#   stack.sh alerts     check deploy/alerting.env and put it in force
+#   stack.sh report     the results of the last night
+#   stack.sh down       stop, keep all data
+#   stack.sh clean-data stop, delete all data
+# Values come from the environment, else from .env, as in Compose itself.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -18,12 +24,23 @@ need_docker() {
   docker info >/dev/null 2>&1 || fail "the docker engine does not answer (is it running, and may you use it?)"
 }
 
-# Sets cores, total_mib, trainer_mib and trainers.
+whole() { # NAME VALUE LEAST: refuse what is no whole number
+  case $2 in '' | *[!0-9]*) fail "$1 must be a whole number from $3 to 256; got '$2'" ;; esac
+  [ "$2" -ge "$3" ] && [ "$2" -le 256 ] || fail "$1 must be a whole number from $3 to 256; got '$2'"
+}
+
+mebibytes() { # NAME GIGABYTES
+  echo "$2" | grep -Eqx '[0-9]+(\.[0-9]+)?' || fail "$1 must be a number of GB; got '$2'"
+  awk -v g="$2" 'BEGIN {print int(g * 1024)}'
+}
+
+# Sets cores, total_mib, trainer_mib, trainers and what bounds them.
 measure() {
   cores=$(docker info --format '{{.NCPU}}')
   total_mib=$(docker info --format '{{.MemTotal}}' | awk '{print int($1 / 1048576)}')
-  gigabytes=${BT_NIGHT_MEMORY_LIMIT:-$(awk -F'[: #]+' '/^max_memory_per_process:/ {print $2}' "$CONFIG")}
-  trainer_mib=$(awk -v g="${gigabytes:-2.0}" 'BEGIN {print int(g * 1024)}')
+  configured=$(awk -F'[: #]+' '/^max_memory_per_process:/ {print $2}' "$CONFIG")
+  gigabytes=${BT_NIGHT_MEMORY_LIMIT:-${configured:-2.0}}
+  trainer_mib=$(mebibytes "max_memory_per_process (BT_NIGHT_MEMORY_LIMIT)" "$gigabytes")
   threshold=$(awk -F'[: #]+' '/^memory_threshold:/ {print $2}' "$CONFIG")
   usable_mib=$(awk -v t="$total_mib" -v s="${threshold:-0.85}" -v r="$RESERVED_MIB" 'BEGIN {print int(t * s - r)}')
   [ "$usable_mib" -ge "$trainer_mib" ] || trainer_mib=$usable_mib
@@ -32,6 +49,8 @@ measure() {
   by_memory=$((usable_mib / trainer_mib))
   trainers=$((by_cores < by_memory ? by_cores : by_memory))
   [ "$trainers" -ge 1 ] || trainers=1
+  wanted=${BT_NIGHT_WORKERS:-$(awk -F'[: #]+' '/^num_workers:/ {print $2}' "$CONFIG")}
+  case $wanted in '' | auto) wanted='' ;; *) whole "num_workers (BT_NIGHT_WORKERS)" "$wanted" 1; trainers=$wanted ;; esac
 }
 
 size() {
@@ -39,70 +58,177 @@ size() {
   echo "This machine: $cores cores, $total_mib MiB."
   echo "One trainer may take $trainer_mib MiB (max_memory_per_process, less only where the machine is small)."
   echo "Cores allow $by_cores trainers (all but one core), memory $by_memory (below memory_threshold, less $RESERVED_MIB MiB for the rest)."
+  [ -z "$wanted" ] || echo "num_workers asks for $wanted."
   echo "So TRAINERS=$trainers and TRAINER_MEMORY=${trainer_mib}m."
-  if [ -f .env ]; then echo "In force is .env: $(grep -E '^(TRAINERS|TRAINER_MEMORY)=' .env | tr '\n' ' ')"; fi
+  if [ -f .env ]; then
+    echo "In force is .env: $(grep -E '^(TRAINERS|TRAINER_MEMORY)=' .env | tr '\n' ' ')(delete these lines, and make up measures anew)"
+  fi
 }
 
 # A secret is made once, readable by nobody else. Containers run as this user, or as 10001 where this user is root.
 secret() {
   [ -s "secrets/$1" ] || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"secrets/$1")
   chmod 600 "secrets/$1"
-  [ "$(id -u)" != 0 ] || chown 10001:10001 "secrets/$1"
+  own "secrets/$1"
+}
+
+own() { if [ "$(id -u)" = 0 ]; then chown 10001:10001 "$1"; fi; }
+
+keep() { # KEY VALUE: have it in .env, and in force
+  export "$1=$2"
+  awk -v key="$1" -v value="$2" '
+    index($0, key "=") == 1 {if (!done++) print key "=" value; next} {print}
+    END {if (!done) print key "=" value}' .env >.env.new
+  mv .env.new .env
+}
+
+# The lines that .env lacks are written; whoever wants one measured anew deletes it.
+write_env() {
+  if [ ! -f .env ]; then
+    cat >.env <<'END'
+# Written by `make up` for this machine. Change it; a line that is deleted is made anew. The environment wins over it,
+# and BT_NIGHT_<KEY>=... in it over deploy/night_training.yaml.
+END
+  fi
+  measure
+  uid=$(id -u) gid=$(id -g)
+  [ "$uid" != 0 ] || { uid=10001; gid=10001; }
+  absent COMPOSE_PROJECT_NAME "${COMPOSE_PROJECT_NAME:-nighttrain}" "containers and volumes have it in their names"
+  absent TRAINERS "$trainers" "$cores cores, $total_mib MiB; make size explains"
+  absent TRAINER_MEMORY "${trainer_mib}m" "what one trainer may take"
+  absent NIGHTTRAIN_UID "$uid" "the user of the containers; it must be able to read secrets/ and the candles"
+  absent NIGHTTRAIN_GID "$gid" ""
+  absent CANDLES_DIR "${CANDLES_DIR:-./data/candles}" "without any, a sample is made in data/sample"
+  absent ALERTING_ENV ./deploy/alerting.env "whom alerts go to; after a change: make alerts"
+  absent DASHBOARD_PORT "${BT_NIGHT_DASHBOARD_PORT:-5000}" "ports on 127.0.0.1"
+  absent GRAFANA_PORT "${GRAFANA_PORT:-3000}" ""
+  absent PROMETHEUS_PORT "${PROMETHEUS_PORT:-9090}" ""
+  absent ALERTMANAGER_PORT "${ALERTMANAGER_PORT:-9093}" ""
+  absent BT_NIGHT_TRAINING "${BT_NIGHT_TRAINING:-true}" "false starts the services but no night"
+}
+
+absent() { # KEY VALUE COMMENT
+  grep -q "^$1=" .env && return
+  [ -z "$3" ] || echo "# $3" >>.env
+  echo "$1=$2" >>.env
+  case $1 in TRAINERS) echo "wrote .env: $2 trainer(s) of $trainer_mib MiB (make size explains)" ;; esac
+}
+
+load_env() {
+  [ -z "${BT_NIGHT_DASHBOARD_PORT:-}" ] || export DASHBOARD_PORT="$BT_NIGHT_DASHBOARD_PORT"
+  [ -z "${BT_NIGHT_MEMORY_LIMIT:-}${BT_NIGHT_WORKERS:-}" ] || measure
+  [ -z "${BT_NIGHT_MEMORY_LIMIT:-}" ] || export TRAINER_MEMORY="${trainer_mib}m"
+  [ -z "${BT_NIGHT_WORKERS:-}" ] || export TRAINERS="$trainers"
+  for name in $(env | sed -n 's/^\(BT_NIGHT_[A-Z0-9_]*\)=.*/\1/p'); do
+    case $name in
+    BT_NIGHT_TRAINING | BT_NIGHT_DASHBOARD_PORT | BT_NIGHT_MEMORY_LIMIT | BT_NIGHT_WORKERS) ;;
+    *) grep -q "^$name=" .env || fail "$name does not reach the containers from here: write it into .env" ;;
+    esac
+  done
+  while IFS= read -r line || [ -n "$line" ]; do
+    line=$(printf '%s' "$line" | tr -d '\r')
+    key=${line%%=*} value=${line#*=}
+    case $key in '' | *[!A-Z0-9_]* | "$line") continue ;; esac
+    case $value in \"*\" | \'*\') value=${value#?} value=${value%?} ;; esac
+    eval "[ -n \"\${$key+set}\" ]" || export "$key=$value"
+  done <.env
+}
+
+# Two copies of one name would take each other's containers and volumes over.
+need_own_name() {
+  here=$(pwd -P)
+  docker ps --all --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+    --format '{{.Label "com.docker.compose.project.working_dir"}}' | sort -u | while IFS= read -r folder; do
+    [ -d "$folder" ] || continue
+    [ "$(cd "$folder" && pwd -P)" = "$here" ] ||
+      fail "the containers named $COMPOSE_PROJECT_NAME belong to the copy in $folder: give this one another COMPOSE_PROJECT_NAME and other ports in .env, or stop that one (make down)"
+  done
+}
+
+digest() { cat "$@" | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-12; }
+
+# The containers get what .env says of the night, and nothing else of it.
+note_settings() {
+  grep '^BT_NIGHT_' .env | grep -Ev '^BT_NIGHT_(TRAINING|DASHBOARD_PORT|MEMORY_LIMIT|WORKERS)=' >.env.new || true
+  if cmp -s .env.new .env.night; then rm -f .env.new; else mv .env.new .env.night; fi
+}
+
+# Compose recreates a container when its labels change, not when a file does that is mounted into it.
+note_files() {
+  token=secrets/nighttrain_token
+  keep NIGHT_DIGEST "$(digest "$CONFIG" $token)"
+  keep TOKEN_DIGEST "$(digest $token)"
+  keep ALERTING_DIGEST "$(digest $token "$ALERTING_ENV" prometheus/alertmanager.yml prometheus/receivers.sh)"
+  keep PROMETHEUS_DIGEST "$(digest prometheus/*.yml)"
 }
 
 prepare() {
   need_docker
   mkdir -p secrets && chmod 700 secrets
-  [ "$(id -u)" != 0 ] || chown 10001:10001 secrets
+  own secrets
   secret nighttrain_token
   secret grafana_password
   if [ ! -f deploy/alerting.env ]; then
     (umask 077; cp deploy/alerting.env.example deploy/alerting.env)
-    [ "$(id -u)" != 0 ] || chown 10001:10001 deploy/alerting.env
+    own deploy/alerting.env
   fi
-  if [ ! -f .env ]; then
-    measure
-    uid=$(id -u); gid=$(id -g)
-    [ "$uid" != 0 ] || { uid=10001; gid=10001; }
-    cat >.env <<END
-# Written by \`make up\` for this machine ($cores cores, $total_mib MiB). Change it, or delete it to have it made anew.
-TRAINERS=$trainers
-TRAINER_MEMORY=${trainer_mib}m
-# The user that the containers run as: it must be able to read secrets/ and the candles.
-NIGHTTRAIN_UID=$uid
-NIGHTTRAIN_GID=$gid
-# Candles; without any, a sample is made in data/sample and CANDLES_DIR is set to it.
-CANDLES_DIR=${CANDLES_DIR:-./data/candles}
-# Whom alerts go to.
-ALERTING_ENV=./deploy/alerting.env
-# Ports on 127.0.0.1.
-DASHBOARD_PORT=${BT_NIGHT_DASHBOARD_PORT:-5000}
-GRAFANA_PORT=${GRAFANA_PORT:-3000}
-PROMETHEUS_PORT=${PROMETHEUS_PORT:-9090}
-ALERTMANAGER_PORT=${ALERTMANAGER_PORT:-9093}
-# false starts the services but no night.
-BT_NIGHT_TRAINING=${BT_NIGHT_TRAINING:-true}
-END
-    echo "wrote .env: $trainers trainer(s) of $trainer_mib MiB (make size explains)"
-  fi
-  set -a; . ./.env; set +a
+  write_env
+  load_env
+  need_own_name
+  note_settings
+  note_files
+  NIGHTTRAIN_REVISION=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
+  export NIGHTTRAIN_REVISION
   docker compose build --quiet
   if [ -z "$(find "$CANDLES_DIR" -type f 2>/dev/null | head -n 1)" ]; then
     echo "no candles in $CANDLES_DIR: making SYNTHETIC ones in data/sample"
     mkdir -p data/sample
-    [ "$(id -u)" != 0 ] || chown 10001:10001 data/sample
-    CANDLES_DIR=./data/sample docker compose run --rm --no-deps -T --entrypoint nighttrain \
-      -v "$PWD/data/sample:/sample" trainer data sample --out /sample
-    sed -i.bak 's#^CANDLES_DIR=.*#CANDLES_DIR=./data/sample#' .env && rm -f .env.bak
-    export CANDLES_DIR=./data/sample
+    own data/sample
+    docker compose run --rm -T sample
+    keep CANDLES_DIR ./data/sample
   fi
+}
+
+# Alertmanager would not start on a file with a mistake; then nobody were told of anything.
+check_alerting() {
+  said=$(docker compose run --rm --no-deps -T alertmanager amtool check-config /run/alertmanager/alertmanager.yml 2>&1) && return
+  echo "nighttrain: $ALERTING_ENV: $(printf '%s\n' "$said" | sed 's#^/run/secrets/alerting: ##' | tail -n 1)" >&2
+  return 1
+}
+
+start() { # SERVICE...
+  log=$(mktemp)
+  { docker compose up --detach --wait --wait-timeout 180 "$@" 2>&1 || echo failed >"$log.failed"; } | tee "$log"
+  if [ -e "$log.failed" ]; then why=$(explain "$log"); rm -f "$log" "$log.failed"; fail "$why"; fi
+  rm -f "$log"
+}
+
+explain() { # LOG: what stopped the start, and what to do
+  if grep -Eq 'address already in use|port is already allocated' "$1"; then
+    for name in DASHBOARD_PORT GRAFANA_PORT PROMETHEUS_PORT ALERTMANAGER_PORT; do
+      eval "port=\$$name"
+      if grep -Eq "127\.0\.0\.1:$port([^0-9]|\$)" "$1"; then
+        echo "port $port of 127.0.0.1 is taken: set another $name in .env, then make up"
+        return
+      fi
+    done
+  fi
+  echo "not all services became healthy (docker compose ps, docker compose logs SERVICE):"
+  docker compose ps --all --format '{{.Service}} {{.State}} {{.Health}}' | sort -u | while read -r service state health; do
+    [ "$state $health" = "running healthy" ] || [ "$service" = volumes ] ||
+      echo "  $service ($state): $(docker compose logs --no-log-prefix --tail 1 "$service" 2>&1 | sed 's/^[^a-zA-Z0-9]*\[2K//')"
+  done
 }
 
 up() {
   prepare
+  if ! check_alerting; then
+    unreached="until that is mended alerts go to the coordinator alone; then: make alerts"
+    echo "nighttrain: $unreached" >&2
+    export ALERTING_ENV=./deploy/alerting.env.example
+  fi
   # shellcheck disable=SC2086 # a list of words
-  docker compose up --detach --wait --wait-timeout 180 $SERVICES ||
-    fail "not all services became healthy: docker compose ps, then docker compose logs SERVICE"
+  start $SERVICES
   if [ "$BT_NIGHT_TRAINING" = true ]; then
     docker compose exec -T coordinator python3 -m coordinator.start
   else
@@ -121,9 +247,51 @@ up() {
 END
 }
 
+need_stack() {
+  need_docker
+  [ -f .env ] || fail "there is no stack yet: make up"
+  load_env
+  need_own_name
+  [ -n "$(docker compose ps --quiet coordinator 2>/dev/null)" ] || fail "the stack is not running: make up"
+}
+
+scale() {
+  [ -n "${1:-}" ] || fail "say how many: make scale N=4"
+  whole N "$1" 0
+  need_stack
+  docker compose up --detach --no-recreate --no-deps --scale "trainer=$1" trainer
+  [ "$1" = 0 ] || keep TRAINERS "$1"
+}
+
+alerts() {
+  need_stack
+  check_alerting || fail "what was in force before stays in force"
+  note_files
+  start alertmanager
+  echo "alerts go where $ALERTING_ENV says, and to the coordinator"
+}
+
+report() {
+  need_stack
+  docker compose exec -T coordinator python3 -m coordinator.show
+}
+
+down() { # OPTION...
+  need_docker
+  if [ -f .env ]; then load_env; fi
+  export COMPOSE_PROJECT_NAME="${COMPOSE_PROJECT_NAME:-nighttrain}"
+  need_own_name
+  docker compose down "$@"
+}
+
 case "${1:-}" in
 size) need_docker; size ;;
 prepare) prepare ;;
 up) up ;;
-*) sed -n 2,5p "$0"; exit 2 ;;
+scale) scale "${2:-}" ;;
+alerts) alerts ;;
+report) report ;;
+down) down ;;
+clean-data) down --volumes ;;
+*) sed -n 2,11p "$0"; exit 2 ;;
 esac

@@ -1,5 +1,7 @@
 # The trainer: an agent and one child process a job. No web framework, no database.
-FROM python:3.13-slim-trixie AS build
+# Which python is said in docker-compose.yml.
+ARG PYTHON_IMAGE
+FROM ${PYTHON_IMAGE} AS build
 ENV UV_PROJECT_ENVIRONMENT=/opt/nighttrain UV_LINK_MODE=copy UV_COMPILE_BYTECODE=0 UV_PYTHON_DOWNLOADS=never
 WORKDIR /src
 COPY deploy/bootstrap.txt deploy/
@@ -19,7 +21,7 @@ RUN cd /opt/nighttrain/lib/python3*/site-packages \
  && find . -type d \( -name tests -o -name include \) -prune -exec rm -rf {} + \
  && find . -name '*.pyi' -delete -o -name '*.pxd' -delete -o -name '*.a' -delete
 
-FROM python:3.13-slim-trixie
+FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="nighttrain trainer" \
       org.opencontainers.image.description="Stateless trainer of Nighttrain" \
       org.opencontainers.image.licenses="MIT"
@@ -27,6 +29,11 @@ ENV PATH=/opt/nighttrain/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY --from=build /opt/nighttrain /opt/nighttrain
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nighttrain \
  && install -d -o 10001 -g 10001 /cache && install -d /candles
+# A read-only root cannot keep bytecode, so what a start imports is compiled here: it takes seconds otherwise.
+RUN PYTHONDONTWRITEBYTECODE= python3 -c "import trainer.__main__, trainer.worker, trainer.artifact, trainer.sample, urllib.request"
+ARG REVISION=unknown
+LABEL org.opencontainers.image.version="0.1.0" \
+      org.opencontainers.image.revision="$REVISION"
 USER 10001:10001
 WORKDIR /cache
 EXPOSE 9101

@@ -28,7 +28,11 @@ LONG = {
     "timeframes": ["1m", "3m", "5m"],
     "horizons": [1, 2, 3, 4, 5, 6, 8],
 }
-QUICK = {"lease": {"seconds": 6.0}, "retry": {"backoff_base": 0.5, "backoff_cap": 2.0}}
+QUICK = {
+    "data": {"sample": {"days": 240}},
+    "lease": {"seconds": 6.0},
+    "retry": {"backoff_base": 0.5, "backoff_cap": 2.0},
+}
 
 
 def until(condition: Callable[[], Any], what: str, seconds: float) -> Any:
@@ -59,16 +63,35 @@ def run(*command: object, cwd: Path, timeout: float = 600, **env: str) -> str:
     return done.stdout
 
 
+def refused(*command: object, cwd: Path, **env: str) -> str:
+    """Return what a command said that ended with the code of a mistake."""
+    done = subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 2, f"{command} ended with {done.returncode}:\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
 @dataclass
 class Stack:
     """The stack in one folder, with its ports."""
 
     folder: Path
-    candles: Path
     ports: dict[str, int] = field(default_factory=dict)
 
     def configure(self, grid: dict[str, Any]) -> None:
         (self.folder / "deploy" / "night_training.yaml").write_text(yaml.safe_dump({**grid, **QUICK}))
+
+    @property
+    def candles(self) -> Path:
+        """The sample that was made because there were no candles."""
+        return self.folder / "data" / "sample"
 
     def environment(self) -> dict[str, str]:
         return {"COMPOSE_PROJECT_NAME": PROJECT}
@@ -131,31 +154,15 @@ def engine() -> None:
 
 
 @pytest.fixture(scope="session")
-def candles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("candles")
-    binary = ROOT / ".venv" / "bin" / "nighttrain"
-    run(binary, "data", "sample", "--out", folder, "--symbols", "BTCUSDT", "XRPUSDT", "--days", 240, cwd=ROOT)
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def stack(engine: None, candles: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The stack, up, with its first small night begun."""
-    folder = tmp_path_factory.mktemp("checkout")
-    for name in run("git", "ls-files", "-coz", "--exclude-standard", cwd=ROOT).split("\0"):
-        if name:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+def stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack, up from a clean checkout without candles, with its first small night begun."""
+    folder = checkout(tmp_path_factory.mktemp("checkout"))
     for path in (folder, *folder.parents):
         if path.is_relative_to(tmp_path_factory.getbasetemp()):
             path.chmod(0o755)
     tmp_path_factory.getbasetemp().parent.chmod(0o755)
-    candles.parent.chmod(0o755)
     made = Stack(
         folder,
-        candles,
         {name: _free_port() for name in ("DASHBOARD", "GRAFANA", "PROMETHEUS", "ALERTMANAGER")},
     )
     made.configure(SMALL)
@@ -165,12 +172,21 @@ def stack(engine: None, candles: Path, tmp_path_factory: pytest.TempPathFactory)
     try:
         run(
             "make", "up", cwd=folder, timeout=900,
-            **made.environment(), **settings, CANDLES_DIR=str(candles), BT_NIGHT_MEMORY_LIMIT="1.0",
+            **made.environment(), **settings, BT_NIGHT_MEMORY_LIMIT="1.0",
         )  # fmt: skip
         yield made
     finally:
         if os.environ.get("NIGHTTRAIN_KEEP_STACK") != "1":
             made.compose("down", "--volumes", "--timeout", "5")
+
+
+def checkout(folder: Path) -> Path:
+    """Copy what a clone would have, and what is not committed yet."""
+    for name in run("git", "ls-files", "-coz", "--exclude-standard", cwd=ROOT).split("\0"):
+        if name:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
 
 
 def _quicken(folder: Path) -> None:

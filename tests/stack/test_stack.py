@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -15,8 +16,9 @@ from typing import Any
 import pytest
 
 from grafana.expressions import expressions
-from tests.stack.conftest import LONG, ROOT, SMALL, Stack, run, until
+from tests.stack.conftest import LONG, PROJECT, ROOT, SMALL, Stack, checkout, refused, run, until
 
+COORDINATOR, TRAINER = f"{PROJECT}-coordinator", f"{PROJECT}-trainer"
 SERVICES = ("coordinator", "trainer", "prometheus", "alertmanager", "grafana")
 
 
@@ -50,6 +52,8 @@ def test_make_up_ends_with_every_service_healthy_and_the_night_trained(stack: St
             assert container["State"]["Health"]["Status"] == "healthy", service
     boards = stack.get("GRAFANA", "/api/search")
     assert len(boards) == 4
+    assert stack.results()["synthetic"] is True
+    assert (stack.folder / "data" / "sample" / "BTCUSDT-1m-sample.parquet").exists()
 
 
 def test_the_results_equal_those_of_a_night_without_containers_bit_for_bit(
@@ -102,13 +106,44 @@ def test_containers_are_not_root_and_can_write_only_where_they_must(stack: Stack
         stack.compose("exec", "-T", "trainer", "touch", "/candles/somewhere")
 
 
+def test_the_one_container_of_root_only_gives_volumes_away_and_has_ended(stack: Stack) -> None:
+    name = stack.compose("ps", "--all", "--quiet", "volumes").strip()
+    (container,) = json.loads(run("docker", "inspect", name, cwd=stack.folder))
+    host = container["HostConfig"]
+    assert (container["State"]["Status"], container["State"]["ExitCode"]) == ("exited", 0)
+    assert host["NetworkMode"] == "none" and host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"]
+    assert sorted(host["CapAdd"]) in (["CHOWN", "DAC_OVERRIDE"], ["CAP_CHOWN", "CAP_DAC_OVERRIDE"])
+    assert host["LogConfig"]["Config"] == {"max-file": "5", "max-size": "10m"}
+    assert host["Memory"] > 0 and host["MemorySwap"] == host["Memory"] and host["NanoCpus"] > 0
+
+
+def test_trainers_reach_the_coordinator_and_nothing_that_watches(stack: Stack) -> None:
+    reach = (
+        "import socket, sys\n"
+        "for name, port in (('coordinator', 5000), ('alertmanager', 9093), ('grafana', 3000)):\n"
+        "    try: socket.create_connection((name, port), 3).close(); print(name)\n"
+        "    except OSError: pass\n"
+    )
+    assert stack.compose("exec", "-T", "trainer", "python3", "-c", reach).split() == ["coordinator"]
+
+
+def test_what_is_secret_or_of_this_machine_is_not_committed(stack: Stack) -> None:
+    names = [
+        "secrets/nighttrain_token",
+        "secrets/grafana_password",
+        ".env",
+        ".env.night",
+        "deploy/alerting.env",
+    ]
+    assert all((stack.folder / name).exists() for name in names)
+    assert run("git", "check-ignore", *names, cwd=ROOT).split() == names
+
+
 def test_secrets_are_in_no_image_no_environment_and_no_log(stack: Stack) -> None:
     secrets = [(stack.folder / "secrets" / name) for name in ("nighttrain_token", "grafana_password")]
     inspected = json.dumps([stack.containers(service) for service in SERVICES])
     logged = stack.compose("logs", "--no-color")
-    images = run(
-        "docker", "image", "inspect", "nighttrain-coordinator", "nighttrain-trainer", cwd=stack.folder
-    )
+    images = run("docker", "image", "inspect", COORDINATOR, TRAINER, cwd=stack.folder)
     for path in secrets:
         assert path.stat().st_mode & 0o777 == 0o600, path
         value = path.read_text().strip()
@@ -119,12 +154,12 @@ def test_secrets_are_in_no_image_no_environment_and_no_log(stack: Stack) -> None
 
 def test_images_carry_only_what_their_service_needs(stack: Stack) -> None:
     base = _size("python:3.13-slim-trixie")
-    assert _size("nighttrain-coordinator") - base <= 90e6
-    assert _size("nighttrain-trainer") - base <= 480e6
+    assert _size(COORDINATOR) - base <= 90e6
+    assert _size(TRAINER) - base <= 480e6
     found = "import importlib.util as u, sys; print([m for m in sys.argv[1:] if u.find_spec(m)])"
     for image, absent in (
-        ("nighttrain-coordinator", ("sklearn", "pandas", "numpy", "trainer")),
-        ("nighttrain-trainer", ("fastapi", "uvicorn", "sqlalchemy", "coordinator")),
+        (COORDINATOR, ("sklearn", "pandas", "numpy", "trainer")),
+        (TRAINER, ("fastapi", "uvicorn", "sqlalchemy", "coordinator")),
     ):
         said = run(
             "docker", "run", "--rm", "--network=none", "--entrypoint", "python3", image, "-c", found, *absent,
@@ -170,8 +205,9 @@ def test_scaling_up_and_down_in_mid_night_loses_nothing(stack: Stack) -> None:
     until(lambda: stack.training()["succeeded"] >= 1, "a first cell", 60)
     begun = time.monotonic()
     stack.make("scale", "N=3")
-    until(lambda: sum(t["state"] == "working" for t in stack.status()["trainers"]) == 3, "three at work", 30)
-    assert time.monotonic() - begun < 30
+    until(lambda: sum(t["state"] == "working" for t in stack.status()["trainers"]) == 3, "three at work", 5)
+    assert time.monotonic() - begun < 5
+    assert "TRAINERS=3\n" in (stack.folder / ".env").read_text(), "the next make up has three too"
     stack.make("scale", "N=1")
     until(stack.done, "the long night", 240)
     results = stack.results()
@@ -179,6 +215,12 @@ def test_scaling_up_and_down_in_mid_night_loses_nothing(stack: Stack) -> None:
     _each_cell_was_trained_once_at_a_time(results)
     released = [a for job in results["jobs"] for a in job["attempts"] if a["outcome"] == "released"]
     assert all(not attempt["charged"] for attempt in released)
+
+
+@pytest.mark.parametrize("number", ["", "-1", "abc", "2.5", "1000"])
+def test_a_number_of_trainers_that_cannot_be_is_refused(stack: Stack, number: str) -> None:
+    said = refused("make", "scale", f"N={number}", cwd=stack.folder, **stack.environment())
+    assert "nighttrain: say how many" in said or "nighttrain: N must be a whole number from 0 to 256" in said
 
 
 def test_killed_main_processes_come_back_and_the_night_ends_as_if_undisturbed(stack: Stack) -> None:
@@ -288,6 +330,78 @@ def test_an_alert_that_is_over_is_received_as_resolved(stack: Stack) -> None:
     stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
     stack.start_night()
     until(lambda: told(stack, "DataRefused", firing=False), "DataRefused resolved", 120)
+
+
+def test_a_changed_configuration_is_in_force_after_make_up_and_an_unchanged_one_disturbs_nothing(
+    stack: Stack,
+) -> None:
+    stack.configure({**SMALL, "n_splits": 4})
+    assert "has begun" in stack.make("up")
+    until(stack.done, "a night of four folds", 120)
+    assert {len(job["folds"]) for job in stack.results()["jobs"]} == {4}
+    before = [one["Id"] for service in SERVICES for one in stack.containers(service)]
+    assert "has begun" in stack.make("up")
+    assert [one["Id"] for service in SERVICES for one in stack.containers(service)] == before
+    until(stack.done, "another night", 120)
+    said = run("make", "up", cwd=stack.folder, **stack.environment(), BT_NIGHT_TRAINING="false")
+    assert "no night was started" in said, "the environment wins over .env"
+
+
+def test_settings_of_the_night_in_env_reach_the_coordinator_and_mistakes_are_named(stack: Stack) -> None:
+    env = stack.folder / ".env"
+    before = env.read_text()
+    said = refused("make", "up", cwd=stack.folder, **stack.environment(), BT_NIGHT_N_SPLITS="3")
+    assert "BT_NIGHT_N_SPLITS does not reach the containers from here: write it into .env" in said
+    env.write_text(before + "BT_NIGHT_N_SPLITZ=3\n")
+    said = refused("make", "up", cwd=stack.folder, **stack.environment())
+    assert "BT_NIGHT_N_SPLITZ is no setting (did you mean BT_NIGHT_N_SPLITS?)" in said
+    env.write_text(before + "BT_NIGHT_N_SPLITS=3\n")
+    stack.configure(SMALL)
+    stack.make("up")
+    assert stack.status()["run"]["config"]["n_splits"] == 3
+    until(stack.done, "a night of three folds", 120)
+    env.write_text(before)
+    stack.make("up")
+
+
+def test_a_mistake_in_whom_to_tell_is_named_and_stops_neither_alerts_nor_the_night(stack: Stack) -> None:
+    alerting = stack.folder / "deploy" / "alerting.env"
+    before = alerting.read_bytes()
+    alerting.write_text("WEBHOOK_URL=nas.local/hook\n")
+    wrong = "deploy/alerting.env: WEBHOOK_URL must be a URL that begins with http:// or https://"
+    assert wrong in refused("make", "alerts", cwd=stack.folder, **stack.environment())
+    done = subprocess.run(
+        ["make", "up"],
+        cwd=stack.folder,
+        env={**os.environ, **stack.environment()},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0 and wrong in done.stderr
+    assert "alerts go to the coordinator alone" in done.stderr
+    (container,) = stack.containers("alertmanager")
+    assert container["State"]["Health"]["Status"] == "healthy"
+    alerting.write_bytes(before)
+    assert "alerts go where ./deploy/alerting.env says" in stack.make("alerts")
+
+
+def test_another_copy_takes_neither_the_name_nor_the_ports_of_this_one(stack: Stack, tmp_path: Path) -> None:
+    other = checkout(tmp_path)
+    shutil.copytree(stack.folder / "data", other / "data")
+    before = [one["Id"] for service in SERVICES for one in stack.containers(service)]
+    for command in ("up", "down", "clean-data", "report", "alerts"):
+        said = refused("make", command, cwd=other, **stack.environment())
+        assert f"the containers named {PROJECT} belong to the copy in {stack.folder}" in said, command
+    port = str(stack.ports["PROMETHEUS"])
+    named = {"COMPOSE_PROJECT_NAME": f"{PROJECT}-2", "PROMETHEUS_PORT": port}
+    free = {f"{name}_PORT": "0" for name in ("DASHBOARD", "GRAFANA", "ALERTMANAGER")}
+    try:
+        said = refused("make", "up", cwd=other, **named, **free)
+    finally:
+        run("make", "clean-data", cwd=other, **named, **free)
+    assert f"port {port} of 127.0.0.1 is taken: set another PROMETHEUS_PORT in .env" in said
+    assert [one["Id"] for service in SERVICES for one in stack.containers(service)] == before
 
 
 def test_a_browser_is_not_let_in_by_another_name(stack: Stack) -> None:
