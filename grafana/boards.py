@@ -180,7 +180,7 @@ def _link(uid: str, title: str) -> dashboard.DashboardLink:
         title=title,
         type_val=dashboard.DashboardLinkType.LINK,
         icon="dashboard",
-        tooltip=f"The board {title}, for the same time, run and symbols",
+        tooltip=f"The board {title}, for the same time and the same choices where it has them",
         url=f"/d/{uid}",
         tags=[],
         include_vars=True,

@@ -18,7 +18,7 @@ from common.metrics import (
     STALE_WRITES,
 )
 from common.views import Outcome
-from grafana.boards import Section, board, run_variable, symbol_variable
+from grafana.boards import Section, board
 from grafana.machine import machine
 from grafana.panels import Drawing, graph_panel, stat_panel
 from grafana.queries import Query, every
@@ -57,7 +57,7 @@ def coordinator() -> dashboard.Dashboard:
             Section("Machine", machine()),
             Section("Who is scraped, and which version runs", _targets()),
         ],
-        [run_variable(), symbol_variable()],
+        [],
         since="now-6h",
     )
 
@@ -93,7 +93,7 @@ def _glance() -> list[dashboard.Panel]:
         stat_panel(
             Frame("Server errors", "Share of requests that were answered with 5xx.", "unknown", 3, 4),
             [Query(failing, "5xx")],
-            Look(RATIO, ((None, GREEN), (0.001, RED)), decimals=2),
+            Look(RATIO, decimals=2),
         ),
         stat_panel(
             Frame("Database", "Size of the database, write-ahead log included.", "unknown", 4, 4),
@@ -150,8 +150,8 @@ def _leases() -> list[dashboard.Panel]:
         graph_panel(
             Frame(
                 "Is the queue moving",
-                "Jobs that wait, those of them that may be taken, and jobs that ended in half an hour. An "
-                "alert fires when some may be taken and none has ended for so long.",
+                "Jobs that wait, those of them that may be taken, those without an end, and how often some "
+                "ended in half an hour. An alert fires if some may be taken and none has ended for so long.",
                 DOWN,
                 12,
                 8,
@@ -159,7 +159,7 @@ def _leases() -> list[dashboard.Panel]:
             [
                 Query("nighttrain:queue_jobs:sum", "waiting"),
                 Query("nighttrain:queue_jobs_admissible:sum", "may be taken"),
-                Query("changes(nighttrain:run_jobs_ended:sum[30m])", "moments with an end, in 30 min"),
+                Query("changes(nighttrain:run_jobs_ended:sum[30m])", "times that some ended, in 30 min"),
                 Query("nighttrain:run_jobs_unfinished:sum", "unfinished"),
             ],
             Look(COUNT, minimum=0),
@@ -234,7 +234,7 @@ def _targets() -> list[dashboard.Panel]:
             ),
             [Query("max by (job, instance) (up)", ref="up")],
             [
-                Column("job", "Job"),
+                Column("job", "Service"),
                 Column("instance", "Target"),
                 Column(
                     "up",
@@ -243,15 +243,17 @@ def _targets() -> list[dashboard.Panel]:
                     Cells.COLOURED,
                 ),
             ],
+            "Service",
         ),
         table_panel(
             Frame("Versions", "Different versions at once mean that an update is half done.", DOWN, 12, 7),
             [Query(f"count by (job, version, python) ({BUILD_INFO.name})", ref="processes")],
             [
-                Column("job", "Job"),
+                Column("job", "Service"),
                 Column("version", "Nighttrain"),
                 Column("python", "Python"),
                 Column("processes", "Processes", Look(COUNT, NEUTRAL)),
             ],
+            "Service",
         ),
     ]

@@ -9,7 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from common.metrics import METRICS
+from common.exposition import Metric
+from common.metrics import (
+    CHECKPOINT_TIMESTAMP,
+    EARLIER_AUC,
+    HTTP_DURATION,
+    LAST_CLAIM,
+    NIGHT_DEADLINE,
+    NIGHT_LAST_OPENING,
+    NIGHT_NEXT_OPENING,
+    RUN_ETA,
+    RUNNING_JOB_EXPECTED,
+    RUNNING_JOB_STARTED,
+    TRAINER_JOB_INFO,
+)
 from grafana.vocabulary import declared_in, names
 
 DASHBOARDS = Path(__file__).parent / "dashboards"
@@ -33,6 +46,21 @@ _LABEL_VALUES = re.compile(r"label_values\((.*), *(\w+)\)")
 _VARIABLE = re.compile(r"\$(\w+)")
 
 
+_PASSING: Mapping[Metric, str] = {
+    RUN_ETA: "the run has ended",
+    CHECKPOINT_TIMESTAMP: "the run has ended",
+    RUNNING_JOB_STARTED: "nobody is at work",
+    RUNNING_JOB_EXPECTED: "nobody is at work",
+    TRAINER_JOB_INFO: "nobody is at work",
+    NIGHT_DEADLINE: "there is no window, or it is closed",
+    NIGHT_LAST_OPENING: "there is no window",
+    NIGHT_NEXT_OPENING: "there is no window",
+    EARLIER_AUC: "there is no run before",
+}
+_CERTAIN = {HTTP_DURATION.name, LAST_CLAIM.name}
+"""Of these something is above zero after every night."""
+
+
 @dataclass(frozen=True)
 class Expression:
     """One expression: on which board and in what it stands, and whether it is asked for a single moment."""
@@ -44,13 +72,14 @@ class Expression:
 
     @property
     def may_be_empty(self) -> str:
-        """Why a healthy night may have no answer to it; "" if it must have one."""
+        """Why there may be no answer to it once a healthy night is over; "" if there must be one."""
         if "ALERTS" in names(self.expr).metrics:
             return "no alert is active"
-        absent = [name for name in declared_in(self.expr) if "absent" in METRICS[name].help]
-        if absent:
-            return f"{', '.join(absent)}: sometimes absent"
-        return "shows nothing but what is above zero" if re.search(r"> 0", self.expr) else ""
+        declared = set(declared_in(self.expr))
+        if reasons := [reason for metric, reason in _PASSING.items() if metric.name in declared]:
+            return reasons[0]
+        rare = re.search(r"> 0", self.expr) and not declared & _CERTAIN
+        return "shows nothing but what is above zero" if rare else ""
 
 
 def expressions(values: Mapping[str, str] | None = None, folder: Path = DASHBOARDS) -> list[Expression]:

@@ -14,10 +14,10 @@ from common.metrics import (
     RUN_PROMOTED_MODELS,
     RUN_STARTED,
 )
+from grafana.alerts import condition, firing
 from grafana.panels import graph_panel, over
 from grafana.queries import Query, every, last_by_run, milliseconds
-from grafana.rules import threshold
-from grafana.style import CLOCK, COUNT, PLAIN, Frame, Look, flagged
+from grafana.style import CLEAR, CLOCK, COUNT, PLAIN, Frame, Look
 from grafana.tables import Cells, Column, table_panel
 
 SPAN = "30d"
@@ -40,13 +40,13 @@ def history() -> list[dashboard.Panel]:
 def _runs() -> dashboard.Panel:
     score = Look(PLAIN, decimals=4)
     moment = Look(CLOCK)
-    failed = Look(COUNT, flagged(threshold("failed_jobs") + 1))
+    failed = Look(COUNT, firing("TooManyFailedJobs", whole=True, clear=CLEAR))
     runs = over(
         table_panel(
             Frame(
                 "Runs of the last 30 days",
                 "One row a run; compare those of one configuration. A run is current until the next begins. "
-                "Its number leads to its night.",
+                "Its number leads to its night. Red: so many jobs failed that an alert fired.",
                 "No run in the last 30 days",
                 24,
                 9,
@@ -79,7 +79,8 @@ def _runs() -> dashboard.Panel:
                 Column("succeeded", "Jobs done", Look(COUNT)),
                 Column("failed", "Jobs failed", failed, Cells.COLOURED),
             ],
-            newest_first_by="Began",
+            "Began",
+            largest_first=True,
         ),
         SPAN,
     )
@@ -88,12 +89,13 @@ def _runs() -> dashboard.Panel:
 
 
 def _means() -> dashboard.Panel:
+    drop = condition("MeanAucDropped", "nighttrain:cell_auc_drop:ratio").limit
     return over(
         graph_panel(
             Frame(
                 "Mean AUC of the last 30 days",
                 "Of the run that was current, with the mean of up to five runs before it of the same "
-                f"configuration. An alert fires if it ends {threshold('auc_drop_ratio'):g} below.",
+                f"configuration. An alert fires if it ends more than {drop:g} below.",
                 "No cell was trained in the last 30 days",
                 24,
                 8,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from grafana_foundation_sdk.models import dashboard
 
 from common.metrics import HOST_CPUS, HOST_DISK_FREE, HOST_DISK_SIZE, HOST_MEMORY_AVAILABLE, HOST_MEMORY_SIZE
+from grafana.alerts import firing
 from grafana.panels import graph_panel, stat_panel
 from grafana.queries import Query
-from grafana.rules import threshold
-from grafana.style import BYTES, CORES, RATIO, SECONDS, Frame, Look, above
+from grafana.style import BYTES, CORES, RATIO, SECONDS, Frame, Look
 
 DOWN = "The coordinator, which measures its host, does not answer"
 
@@ -17,11 +17,17 @@ def machine() -> list[dashboard.Panel]:
     """Return the panels."""
     return [
         _share(
-            "Memory in use", "Above the line an alert fires; from 85 % on no job is handed out.", "memory"
+            "Memory in use",
+            "Above the line an alert fires; no job is handed out from `memory_threshold` on.",
+            "memory",
+            "HostMemoryHigh",
         ),
-        _share("CPU in use", "Above the line an alert fires.", "cpu"),
+        _share("CPU in use", "Above the line an alert fires.", "cpu", "HostCpuHigh"),
         _share(
-            "Disk in use", "Of the file system with the night's files. Above the line an alert fires.", "disk"
+            "Disk in use",
+            "Of the file system with the night's files. Above the line an alert fires.",
+            "disk",
+            "HostDiskFull",
         ),
         stat_panel(
             Frame("Cores", "Logical CPUs of the host.", "unknown", 4, 4),
@@ -44,14 +50,14 @@ def machine() -> list[dashboard.Panel]:
         stat_panel(
             Frame(
                 "Disk at the end of the night",
-                "Free space when the night ends, if it goes on shrinking as in the last 2 hours. An alert "
-                "fires below zero.",
+                "Free space when the night ends, if it goes on shrinking as in the last 2 hours. Red, "
+                "below zero: an alert fires.",
                 "no run",
                 4,
                 4,
             ),
             [Query("nighttrain:host_disk_free_at_night_end:bytes", "free")],
-            Look(BYTES, ((None, "red"), (0, "green"))),
+            Look(BYTES, firing("HostDiskWillFill")),
         ),
         stat_panel(
             Frame(
@@ -67,9 +73,9 @@ def machine() -> list[dashboard.Panel]:
     ]
 
 
-def _share(title: str, description: str, what: str) -> dashboard.Panel:
+def _share(title: str, description: str, what: str, alert: str) -> dashboard.Panel:
     return graph_panel(
         Frame(title, description, DOWN, 8, 8),
         [Query(f"nighttrain:host_{what}_used:ratio", what)],
-        Look(RATIO, above(threshold(f"host_{what}_ratio")), minimum=0, maximum=1),
+        Look(RATIO, firing(alert), minimum=0, maximum=1),
     )

@@ -16,6 +16,7 @@ from common.metrics import (
     RUN_PROMOTED_MODELS,
     RUN_REFUSED_MODELS,
 )
+from grafana.alerts import condition, firing
 from grafana.boards import (
     Section,
     board,
@@ -27,7 +28,6 @@ from grafana.boards import (
 from grafana.history import history
 from grafana.panels import bar_panel, stat_panel
 from grafana.queries import Query, every, last_of_run, of_cells
-from grafana.rules import threshold
 from grafana.style import (
     BRIEFLY_NO_RUN,
     COUNT,
@@ -35,20 +35,20 @@ from grafana.style import (
     GREY,
     NEUTRAL,
     NO_RUN,
+    ORANGE,
     PLAIN,
-    RED,
     Frame,
     Look,
-    above,
 )
 from grafana.tables import Cells, Column, matrix_panel, table_panel
 
 UID = "nighttrain-models"
 BRIEFLY_NO_CELL = "no cell"
 NO_CELL = "No cell is trained yet, or none is chosen"
+MET = "Green: the limit is met; orange: it is not."
 SCORE = Look(PLAIN, decimals=4)
-MARGIN = Look(PLAIN, ((None, RED), (0, GREEN)), decimals=4)
-"""A distance to a limit: green from 0 on, where the score meets it."""
+MARGIN = Look(PLAIN, ((None, ORANGE), (0, GREEN)), decimals=4)
+"""A distance to a limit: green from 0 on, where the score meets it. No alert watches it: it is never red."""
 
 
 def models() -> dashboard.Dashboard:
@@ -68,7 +68,8 @@ def models() -> dashboard.Dashboard:
 
 
 def _means() -> list[dashboard.Panel]:
-    drop = threshold("auc_drop_ratio")
+    drop = "nighttrain:cell_auc_drop:ratio"
+    enough = condition("MeanAucDropped", f"max({EARLIER_RUNS.name})").limit
     return [
         stat_panel(
             Frame(
@@ -85,25 +86,26 @@ def _means() -> list[dashboard.Panel]:
             Frame(
                 "Below the runs before",
                 "How far the mean AUC is below that of up to five finished runs of the same configuration. "
-                f"Red: more than {drop:g}, at which an alert fires once the run is done and there are at "
-                f"least {threshold('earlier_runs'):g} such runs.",
+                f"Red: more than {condition('MeanAucDropped', drop).limit:g}, at which an alert fires once "
+                f"the run is done and there are at least {enough:g} such runs.",
                 "no run before",
                 4,
                 4,
             ),
-            [Query(last_of_run("max(nighttrain:cell_auc_drop:ratio)"), "AUC below")],
-            Look(PLAIN, above(drop), decimals=4),
+            [Query(last_of_run(f"max({drop})"), "AUC below")],
+            Look(PLAIN, firing("MeanAucDropped", drop), decimals=4),
         ),
         stat_panel(
             Frame(
                 "Runs before",
-                "Finished runs of the same configuration that this one is compared with.",
+                "Finished runs of the same configuration that this one is compared with. Green: enough for "
+                "an alert.",
                 BRIEFLY_NO_RUN,
                 3,
                 4,
             ),
             [Query(last_of_run(f"max({EARLIER_RUNS.name})"), "runs")],
-            Look(COUNT, ((None, GREY), (threshold("earlier_runs"), GREEN))),
+            Look(COUNT, ((None, GREY), (enough, GREEN))),
         ),
         stat_panel(
             Frame("Mean Brier score", "Out of fold; lower is better, 0.25 is chance.", BRIEFLY_NO_CELL, 3, 4),
@@ -129,7 +131,7 @@ def _means() -> list[dashboard.Panel]:
         stat_panel(
             Frame(
                 "Promoted",
-                "Models that the run promoted, once all jobs are final.",
+                "Models that the run promoted, once all jobs are final. Green: at least one.",
                 BRIEFLY_NO_RUN,
                 4,
                 6,
@@ -171,20 +173,18 @@ def _matrices() -> list[dashboard.Panel]:
     return [
         matrix(
             "AUC",
-            "Area under the ROC curve, out of fold, on a scale around chance (0.5).",
+            "Area under the ROC curve, out of fold, on a scale around chance (0.5): the bluer, the better.",
             of_cells(CELL_AUC),
             Look(PLAIN, decimals=4, minimum=0.45, maximum=0.6),
         ),
-        matrix("AUC above its limit", "Green: the limit is met.", _margin(CELL_AUC, "auc"), MARGIN),
+        matrix("AUC above its limit", MET, _margin(CELL_AUC, "auc"), MARGIN),
         matrix(
             "Brier score below its limit",
-            "Green: the limit is met; lower Brier scores are better.",
+            f"{MET} Lower Brier scores are better.",
             _margin(CELL_BRIER, "brier"),
             MARGIN,
         ),
-        matrix(
-            "Accuracy above its limit", "Green: the limit is met.", _margin(CELL_ACCURACY, "accuracy"), MARGIN
-        ),
+        matrix("Accuracy above its limit", MET, _margin(CELL_ACCURACY, "accuracy"), MARGIN),
     ]
 
 
@@ -196,7 +196,7 @@ def _cells() -> dashboard.Panel:
     return table_panel(
         Frame(
             "Cells",
-            "Every cell that the run has trained. Distances to the limits are green where the limit is met. "
+            f"Every cell that the run has trained, with its distances to the limits. {MET} "
             "Reasons for each refusal, folds and p-values stand in the results file and at /api/jobs.",
             NO_CELL,
             24,
@@ -223,7 +223,8 @@ def _cells() -> dashboard.Panel:
             Column("accuracy_margin", "Accuracy above limit", MARGIN, Cells.COLOURED),
             Column("promoted", "Promoted", promoted, Cells.COLOURED),
         ],
-        newest_first_by="AUC",
+        "AUC",
+        largest_first=True,
     )
 
 

@@ -23,6 +23,7 @@ from common.metrics import (
     RUN_STATE,
 )
 from common.views import RunState
+from grafana.alerts import firing, to_spare
 from grafana.boards import Section, board, run_variable, symbol_variable
 from grafana.panels import Drawing, graph_panel, stat_panel
 from grafana.queries import (
@@ -36,7 +37,6 @@ from grafana.queries import (
     numbered,
     of_run,
 )
-from grafana.rules import threshold
 from grafana.style import (
     BLUE,
     BRIEFLY_NO_RUN,
@@ -52,8 +52,6 @@ from grafana.style import (
     SECONDS,
     Frame,
     Look,
-    above,
-    at_least,
     numbered_states,
 )
 from grafana.tables import Cells, Column, table_panel
@@ -100,7 +98,8 @@ def _glance() -> list[dashboard.Panel]:
         stat_panel(
             Frame(
                 "Trained",
-                "Share of the run's training that is done, finished folds of unfinished jobs included.",
+                "Share of the run's training that is done, finished folds of unfinished jobs included. Blue: "
+                "under way; green: done.",
                 BRIEFLY_NO_RUN,
                 3,
                 4,
@@ -129,30 +128,31 @@ def _glance() -> list[dashboard.Panel]:
         stat_panel(
             Frame(
                 "To spare",
-                "Time between the end of the run (90th percentile) and the closing of the window. Negative: "
-                "the night will miss its deadline, and what is left over is carried to the next one.",
-                "no deadline",
+                "Time between the end of the run (90th percentile) and the closing of the window. Red, "
+                "below zero: the night will miss its deadline; what is left over is carried to the next one.",
+                "nothing due",
                 4,
                 4,
             ),
             [Query(of_run(f"{deadline} - {late}"), "to spare")],
-            Look(SECONDS, at_least(0), decimals=1),
+            Look(SECONDS, to_spare("NightMissesDeadline"), decimals=1),
         ),
         stat_panel(
             Frame(
                 "Failed jobs",
-                "Jobs of the run that failed for good. Red: more than the alert allows.",
+                "Jobs of the run that failed for good. Orange: at least one; red: so many that an "
+                "alert fires.",
                 BRIEFLY_NO_RUN,
                 3,
                 4,
             ),
             [Query(last_of_run(f"sum({every(RUN_JOBS, state=JobState.FAILED)})"), "failed")],
-            Look(COUNT, above(threshold("failed_jobs") + 1, before=1)),
+            Look(COUNT, firing("TooManyFailedJobs", whole=True, warning=1)),
         ),
         stat_panel(
             Frame(
                 "Promoted",
-                "Models that the run has promoted; it decides when all jobs are final.",
+                "Models that the run has promoted; it decides when all jobs are final. Green: at least one.",
                 BRIEFLY_NO_RUN,
                 3,
                 4,
@@ -161,12 +161,19 @@ def _glance() -> list[dashboard.Panel]:
             Look(COUNT, ((None, GREY), (1, GREEN))),
         ),
         stat_panel(
-            Frame("Trainers", "Trainers that are alive, working or idle. Red: none.", "unknown", 3, 4),
+            Frame(
+                "Trainers",
+                "Trainers that are alive, working or idle. Red: none, for which an alert fires "
+                "while there is work.",
+                "unknown",
+                3,
+                4,
+            ),
             [Query("nighttrain:trainers_live:sum", "alive")],
-            Look(COUNT, at_least(1)),
+            Look(COUNT, firing("NoTrainer", "nighttrain:trainers_live:sum", whole=True)),
         ),
         stat_panel(
-            Frame("Alerts", "Alerts that are firing.", "unknown", 3, 4),
+            Frame("Firing", "Alerts that are firing. Red: at least one.", "unknown", 3, 4),
             [Query('count(ALERTS{alertstate="firing"}) or vector(0)', "firing")],
             Look(COUNT, ((None, GREEN), (1, RED))),
         ),
@@ -218,7 +225,7 @@ def _alerts() -> dashboard.Panel:
         "horizon": "Horizon",
         "trainer": "Trainer",
         "kind": "Kind",
-        "job": "Job",
+        "job": "Service",
         "instance": "Target",
     }
     labels = ", ".join(("alertname", "alertstate", "severity", *subjects))
@@ -248,7 +255,8 @@ def _alerts() -> dashboard.Panel:
             Column("severity", "Severity", severities, Cells.COLOURED, width=100),
             *(Column(label, title) for label, title in subjects.items()),
         ],
-        newest_first_by="Since",
+        "Since",
+        largest_first=True,
     )
 
 

@@ -1,11 +1,11 @@
-"""Panels that draw: one function a kind of picture. Tables have a module of their own."""
+"""Panels that draw or say something: one function a kind. Tables have a module of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
-from grafana_foundation_sdk.models import bargauge, common, dashboard, stat, statetimeline, timeseries
+from grafana_foundation_sdk.models import bargauge, common, dashboard, stat, statetimeline, text, timeseries
 
 from grafana.queries import Query
 from grafana.style import GREY, LAST, RED, Frame, Look, absent, moments, override, panel, series
@@ -32,13 +32,13 @@ def stat_panel(
     frame: Frame,
     queries: Sequence[Query],
     look: Look,
-    text: common.BigValueTextMode = common.BigValueTextMode.AUTO,
+    mode: common.BigValueTextMode = common.BigValueTextMode.AUTO,
 ) -> dashboard.Panel:
     """Return a panel of large numbers: the values at the end of the time range."""
     options = stat.Options(
         graph_mode=common.BigValueGraphMode.NONE,
         color_mode=common.BigValueColorMode.VALUE,
-        text_mode=text,
+        text_mode=mode,
         reduce_options=LAST,
         orientation=common.VizOrientation.AUTO,
     )
@@ -125,6 +125,17 @@ def timeline_panel(frame: Frame, query: Query, look: Look) -> dashboard.Panel:
     )
     custom = statetimeline.FieldConfig(line_width=0, fill_opacity=70)
     return panel("state-timeline", frame, series([query]), look, options, custom)
+
+
+def text_panel(title: str, description: str, content: str, width: int, height: int) -> dashboard.Panel:
+    """Return a panel of words, in Markdown."""
+    return dashboard.Panel(
+        type_val="text",
+        title=title,
+        description=description,
+        grid_pos=dashboard.GridPos(w=width, h=height),
+        options=text.Options(mode=text.TextMode.MARKDOWN, content=content),
+    )
 
 
 def repeated(graph: dashboard.Panel, variable: str) -> dashboard.Panel:

@@ -19,11 +19,12 @@ from common.metrics import (
     TRAINER_STARTS,
     TRAINER_STATE,
 )
+from grafana.alerts import firing
 from grafana.queries import CHOSEN_TRAINERS, Query, each_trainer, of_trainers
-from grafana.rules import threshold
 from grafana.style import (
     BLUE,
     BYTES,
+    CLEAR,
     CORES,
     COUNT,
     GREEN,
@@ -34,8 +35,6 @@ from grafana.style import (
     SECONDS,
     Frame,
     Look,
-    above,
-    flagged,
 )
 from grafana.tables import Cells, Column, table_panel
 
@@ -43,6 +42,7 @@ NO_TRAINER = "No trainer is scraped: none runs, or Prometheus does not reach it"
 PHASE_COLOURS = (ORANGE, GREY, GREEN, BLUE)
 """Of `TRAINER_PHASES`, in their order."""
 
+KILLED = "trainer:nighttrain_oom_kills:increase15m"
 KILLS = each_trainer("sum", f"round(increase({TRAINER_OOM_KILLS.name}[$__range]))")
 RESTARTS = f"max by (trainer) (changes({TRAINER_STARTS.name}{CHOSEN_TRAINERS}[$__range]))"
 
@@ -50,19 +50,18 @@ RESTARTS = f"max by (trainer) (changes({TRAINER_STARTS.name}{CHOSEN_TRAINERS}[$_
 def roster() -> dashboard.Panel:
     """Return the table."""
     done = f"{TRAINER_JOB_STEPS_DONE.name} / ({TRAINER_JOB_STEPS.name} > 0)"
-    limit = threshold("trainer_memory_ratio")
     phases: dict[int | str, tuple[str, str]] = {
         phase: (phase, colour) for phase, colour in zip(TRAINER_PHASES, PHASE_COLOURS, strict=True)
     }
     progress = Look(RATIO, ((None, BLUE),), decimals=0, minimum=0, maximum=1)
-    share = Look(RATIO, above(limit, before=limit - 0.1), decimals=0, minimum=0, maximum=1)
+    share = Look(RATIO, firing("TrainerNearMemoryLimit"), decimals=0, minimum=0, maximum=1)
     job_labels = ("kind", "symbol", "timeframe", "horizon", "stage")
     return table_panel(
         Frame(
             "Trainers",
             "One row a container, by its name at the coordinator. Memory is what counts against the limit, "
             "without page cache; the peak is that of the present job's child. Kills, restarts and ends of "
-            "jobs are those within the time range.",
+            "jobs are those within the time range. Red: an alert fires; orange: it was restarted.",
             NO_TRAINER,
             24,
             9,
@@ -96,17 +95,23 @@ def roster() -> dashboard.Panel:
             Column("peak", "Peak of the job", Look(BYTES)),
             Column("cpu", "CPU in use", Look(CORES, decimals=2)),
             Column("cpus", "CPU allowed", Look(CORES)),
-            Column("kills", "OOM kills", Look(COUNT, flagged(1)), Cells.COLOURED),
-            Column("restarts", "Restarts", Look(COUNT, flagged(1, ORANGE)), Cells.COLOURED),
+            Column(
+                "kills",
+                "OOM kills",
+                Look(COUNT, firing("OutOfMemoryKill", KILLED, whole=True, clear=CLEAR)),
+                Cells.COLOURED,
+            ),
+            Column("restarts", "Restarts", Look(COUNT, ((None, CLEAR), (1, ORANGE))), Cells.COLOURED),
             Column("succeeded", "Jobs done", Look(COUNT)),
             Column("others", "Jobs not done", Look(COUNT)),
             Column(
                 "silence",
                 "Silent for",
-                Look(SECONDS, flagged(threshold("trainer_silence_seconds"))),
+                Look(SECONDS, firing("TrainerLost", clear=CLEAR)),
                 Cells.COLOURED,
             ),
         ],
+        "Trainer",
     )
 
 

@@ -69,22 +69,6 @@ class Frame:
     height: int
 
 
-def above(limit: float, *, before: float | None = None) -> Steps:
-    """Return the colours of an alert that fires above `limit`, with a warning from `before` on."""
-    warning = ((before, ORANGE),) if before is not None else ()
-    return ((None, GREEN), *warning, (limit, RED))
-
-
-def flagged(limit: float, colour: str = RED) -> Steps:
-    """Return the colours of a cell that is coloured from `limit` on, and left as it is below."""
-    return ((None, CLEAR), (limit, colour))
-
-
-def at_least(limit: float) -> Steps:
-    """Return the colours of what must not be below `limit`."""
-    return ((None, RED), (limit, GREEN))
-
-
 def numbered_states(states: Sequence[str], colours: Sequence[str]) -> dict[int | str, tuple[str, str]]:
     """Return texts and colours for the numbers that `queries.numbered` yields."""
     return dict(enumerate(zip(states, colours, strict=True)))

@@ -44,9 +44,16 @@ class Column:
 
 
 def table_panel(
-    frame: Frame, queries: Sequence[Query], columns: Sequence[Column], newest_first_by: str = ""
+    frame: Frame,
+    queries: Sequence[Query],
+    columns: Sequence[Column],
+    sorted_by: str,
+    *,
+    largest_first: bool = False,
 ) -> dashboard.Panel:
     """Return a table with the given columns in order; a query without a column only lends its labels.
+
+    Prometheus answers in no order of its own: a table that is not sorted would shuffle its rows.
 
     Rows of different queries are one row where they agree in their labels, so no query may have a label that
     is not a column, and the metric's name must be gone from all.
@@ -78,8 +85,7 @@ def table_panel(
     assert made.field_config is not None and isinstance(made.options, table.Options)
     made.transformations = transformations
     made.field_config.overrides = [_column(column) for column in columns]
-    if newest_first_by:
-        made.options.sort_by = [common.TableSortByFieldState(display_name=newest_first_by, desc=True)]
+    made.options.sort_by = [common.TableSortByFieldState(display_name=sorted_by, desc=largest_first)]
     return made
 
 
@@ -114,9 +120,11 @@ def matrix_panel(
         ),
     ]
     assert made.field_config is not None and made.field_config.defaults is not None
+    assert isinstance(made.options, table.Options)
+    made.options.sort_by = [common.TableSortByFieldState(display_name=rows.capitalize(), desc=False)]
     if look.minimum is not None:
         made.field_config.defaults.color = dashboard.FieldColor(
-            mode=dashboard.FieldColorModeId.CONTINUOUS_RD_YL_GR
+            mode=dashboard.FieldColorModeId.CONTINUOUS_BLUES
         )
     made.field_config.overrides = [
         override("/.*/", {"noValue": ABSENT, "mappings": [absent(ABSENT, CLEAR)]}, by="byRegexp"),

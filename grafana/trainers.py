@@ -17,28 +17,28 @@ from common.metrics import (
     TRAINERS,
 )
 from common.status import TrainerState
-from grafana.boards import Section, board, run_variable, symbol_variable, trainer_variable
-from grafana.panels import Drawing, graph_panel, repeated, stat_panel, timeline_panel
+from grafana.alerts import condition, firing
+from grafana.boards import Section, board, trainer_variable
+from grafana.panels import Drawing, graph_panel, repeated, stat_panel, text_panel, timeline_panel
 from grafana.queries import Query, by_trainer, each_trainer, every, numbered, of_trainers
-from grafana.roster import KILLS, NO_TRAINER, PHASE_COLOURS, RESTARTS, roster
-from grafana.rules import threshold
+from grafana.roster import KILLED, KILLS, NO_TRAINER, PHASE_COLOURS, RESTARTS, roster
 from grafana.style import (
     BYTES,
     CORES,
     COUNT,
     GREEN,
     GREY,
-    PER_SECOND,
+    ORANGE,
     PLAIN,
     RATIO,
     SECONDS,
     Frame,
     Look,
-    above,
     numbered_states,
 )
 
 UID = "nighttrain-trainers"
+STARTED = "trainer:nighttrain_trainer_starts:changes15m"
 UNKNOWN = "Unknown: the coordinator does not answer"
 
 
@@ -48,22 +48,26 @@ def trainers() -> dashboard.Dashboard:
         UID,
         "What each trainer does, with how much memory and CPU, and how it fares.",
         [
-            Section("All", [*_counts(), roster(), _phases()]),
+            Section("All", [*_counts(), roster(), _containers(), _phases()]),
             Section("Memory against its limit", [_memory()]),
             Section("Processor", _processor()),
             Section("Trouble", _trouble()),
             Section("Throughput", _throughput()),
         ],
-        [trainer_variable(), run_variable(), symbol_variable()],
+        [trainer_variable()],
         since="now-6h",
     )
 
 
 def _counts() -> list[dashboard.Panel]:
     looks = {
-        TrainerState.WORKING: ("At work on a job.", ((None, GREY), (1, GREEN))),
+        TrainerState.WORKING: ("At work on a job. Green: at least one.", ((None, GREY), (1, GREEN))),
         TrainerState.IDLE: ("Alive, with nothing to do; the coordinator's board says why.", ((None, GREY),)),
-        TrainerState.LOST: ("Silent for the life of a lease, without a goodbye.", above(1)),
+        TrainerState.LOST: (
+            "Silent for the life of a lease, without a goodbye. Orange: at least one; an alert fires for one "
+            "that stays silent, see Silence.",
+            ((None, GREEN), (1, ORANGE)),
+        ),
     }
     states = [
         stat_panel(
@@ -73,31 +77,54 @@ def _counts() -> list[dashboard.Panel]:
         )
         for state, (description, steps) in looks.items()
     ]
-    ratio = threshold("trainer_memory_ratio")
     return [
         *states,
         stat_panel(
-            Frame("Fullest", "The largest share of its limit that a trainer uses.", "no trainer", 5, 4),
+            Frame(
+                "Fullest",
+                "The largest share of its limit that a trainer uses. Red: so much that an alert fires.",
+                "no trainer",
+                5,
+                4,
+            ),
             [Query(f"max({of_trainers('trainer:nighttrain_memory_used:ratio')})", "fullest")],
-            Look(RATIO, above(ratio, before=ratio - 0.1), minimum=0, maximum=1),
+            Look(RATIO, firing("TrainerNearMemoryLimit"), minimum=0, maximum=1),
         ),
         stat_panel(
-            Frame("Out-of-memory kills", "Within the time range, of all trainers.", "no trainer", 5, 4),
+            Frame(
+                "Out-of-memory kills",
+                "Within the time range, of all trainers. Red: at least one, for which an alert fired.",
+                "no trainer",
+                5,
+                4,
+            ),
             [Query(f"sum({KILLS})", "killed")],
-            Look(COUNT, above(1)),
+            Look(COUNT, firing("OutOfMemoryKill", KILLED, whole=True)),
         ),
         stat_panel(
             Frame(
                 "Restarts",
-                "Within the time range, of all trainers: more than one introduction under the same name.",
+                "Within the time range, of all trainers: more than one introduction under the same name. "
+                "Orange: at least one.",
                 "unknown",
                 5,
                 4,
             ),
             [Query(f"sum({RESTARTS})", "restarts")],
-            Look(COUNT, above(threshold("process_starts") + 1, before=1)),
+            Look(COUNT, ((None, GREEN), (1, ORANGE))),
         ),
     ]
+
+
+def _containers() -> dashboard.Panel:
+    return text_panel(
+        "Which container is it",
+        "A trainer is known by the name of its host, which in containers is the container's id.",
+        "A trainer bears the id of its container: `docker ps -a --filter id=NAME` shows the container, "
+        "`docker logs NAME` what it said. Those of `nighttrain run` write to `logs/NAME.log`.",
+        24,
+        3,
+    )
 
 
 def _phases() -> dashboard.Panel:
@@ -110,7 +137,7 @@ def _phases() -> dashboard.Panel:
 
 def _memory() -> dashboard.Panel:
     limit = each_trainer("max", TRAINER_MEMORY_LIMIT.name)
-    share = threshold("trainer_memory_ratio")
+    share = condition("TrainerNearMemoryLimit").limit
     return repeated(
         graph_panel(
             Frame(
@@ -169,38 +196,43 @@ def _trouble() -> list[dashboard.Panel]:
             Frame(
                 "Silence",
                 "Time since the coordinator last heard of a trainer. One that stops cleanly says goodbye: "
-                "its line ends.",
+                "its line ends. Above the red line an alert fires.",
                 UNKNOWN,
                 6,
                 8,
             ),
             [Query(of_trainers("trainer:nighttrain_silence:seconds"), "{{trainer}}")],
-            Look(SECONDS, above(threshold("trainer_silence_seconds")), minimum=0),
+            Look(SECONDS, firing("TrainerLost"), minimum=0),
         ),
         graph_panel(
             Frame(
-                "Starts", "Introductions in 15 minutes; a trainer that dies and is restarted.", UNKNOWN, 6, 8
+                "Starts",
+                "Introductions in 15 minutes: a trainer that dies is restarted. At the red line an alert "
+                "fires.",
+                UNKNOWN,
+                6,
+                8,
             ),
-            [Query(of_trainers("trainer:nighttrain_trainer_starts:changes15m"), "{{trainer}}")],
-            Look(COUNT, above(threshold("process_starts")), minimum=0),
+            [Query(of_trainers(STARTED), "{{trainer}}")],
+            Look(COUNT, firing("CrashLoop", STARTED, whole=True), minimum=0),
         ),
         graph_panel(
             Frame(
-                "Out-of-memory kills",
-                "In 15 minutes, by the cgroup's own count or the agent's.",
+                "Out-of-memory kills, lately",
+                "In 15 minutes, by the cgroup's own count or the agent's. At the red line an alert fires.",
                 NO_TRAINER,
                 6,
                 8,
             ),
-            [Query(of_trainers("trainer:nighttrain_oom_kills:increase15m"), "{{trainer}}")],
-            Look(COUNT, above(1), minimum=0),
+            [Query(of_trainers(KILLED), "{{trainer}}")],
+            Look(COUNT, firing("OutOfMemoryKill", KILLED, whole=True), minimum=0),
         ),
         graph_panel(
             Frame(
                 "Errors of talking to the coordinator",
                 "Requests that failed in 5 minutes, by the error's code; `unavailable` means that it was not "
                 "reached. Trainers go on and report when it is back.",
-                NO_TRAINER,
+                "No request has failed",
                 6,
                 8,
             ),
@@ -214,15 +246,15 @@ def _trouble() -> list[dashboard.Panel]:
 def _throughput() -> list[dashboard.Panel]:
     return [
         graph_panel(
-            Frame("Candles", "Candles worked through a second, by all trainers.", NO_TRAINER, 6, 8),
+            Frame("Candles a second", "Worked through by all trainers, over 5 minutes.", NO_TRAINER, 6, 8),
             [Query("nighttrain:trainer_candle_rows:rate5m", "candles")],
-            Look(PER_SECOND, minimum=0),
+            Look(COUNT, minimum=0),
         ),
         graph_panel(
             Frame(
                 "Jobs ended",
                 "In 5 minutes, by outcome; lost means that the lease was lost first.",
-                NO_TRAINER,
+                "No job has ended",
                 6,
                 8,
             ),

@@ -16,9 +16,9 @@ from common.metrics import (
     RUN_FAILED_JOBS,
     RUN_JOBS,
 )
+from grafana.alerts import condition, firing
 from grafana.panels import Drawing, bar_panel, graph_panel, timeline_panel
 from grafana.queries import Query, last_of_run, numbered, of_run, of_symbols
-from grafana.rules import threshold
 from grafana.style import (
     COUNT,
     GREEN,
@@ -30,7 +30,6 @@ from grafana.style import (
     SECONDS,
     Frame,
     Look,
-    above,
     numbered_states,
 )
 from grafana.tables import Cells, Column, matrix_panel, table_panel
@@ -38,19 +37,18 @@ from grafana.tables import Cells, Column, matrix_panel, table_panel
 
 def at_work() -> list[dashboard.Panel]:
     """Return panels on the cells that are being trained, and how long cells take."""
-    elapsed, expected = (
-        f"max by (symbol, timeframe, horizon) ({of_symbols(f'cell:nighttrain_running_job_{what}:seconds')})"
-        for what in ("elapsed", "expected")
-    )
+    recorded = [f"cell:nighttrain_running_job_{what}:seconds" for what in ("elapsed", "expected")]
+    elapsed, expected = (f"max by (symbol, timeframe, horizon) ({of_symbols(name)})" for name in recorded)
+    overdue = " / ".join(recorded)
     durations = f"timeframe:{JOB_DURATION.name}"
-    factor = Look("suffix:x", above(threshold("job_overdue_factor")), decimals=1)
+    factor = Look("suffix:x", firing("JobOverdue", overdue), decimals=1)
     return [
         table_panel(
             Frame(
                 "Cells being trained",
-                "What is at work, for how long, and how long it should take by measured durations. An "
-                f"alert fires above {threshold('job_overdue_factor'):g} times the expected duration, but "
-                f"not before {threshold('job_overdue_seconds'):g} seconds.",
+                "What is at work, for how long, and how long it should take by measured durations. Red: "
+                f"above {condition('JobOverdue', overdue).limit:g} times the expected duration, at which an "
+                f"alert fires, but not before {condition('JobOverdue', recorded[0]).limit:g} seconds.",
                 "No cell is being trained",
                 14,
                 8,
@@ -68,6 +66,8 @@ def at_work() -> list[dashboard.Panel]:
                 Column("expected", "Expected", Look(SECONDS)),
                 Column("factor", "Elapsed / expected", factor, Cells.COLOURED),
             ],
+            "Elapsed",
+            largest_first=True,
         ),
         table_panel(
             Frame(
@@ -90,6 +90,7 @@ def at_work() -> list[dashboard.Panel]:
                 Column("late", "90th percentile", Look(SECONDS, decimals=1)),
                 Column("total", "In all", Look(SECONDS, decimals=1)),
             ],
+            "Timeframe",
         ),
         graph_panel(
             Frame(

@@ -7,7 +7,6 @@ import pytest
 
 from grafana.boards import GRID_WIDTH, TITLES
 from grafana.generate import DASHBOARDS, boards, text, write
-from grafana.rules import threshold
 from tests.grafana.committed import BOARDS, PANELS
 
 GRAFANAS_OWN = {"__range", "__interval", "__rate_interval", "__data"}
@@ -25,11 +24,13 @@ def test_a_board_that_is_no_more_is_removed(tmp_path):
     assert sorted(written) == sorted(tmp_path.iterdir())
 
 
-def test_boards_have_titles_and_ids_of_their_own():
+def test_boards_and_their_panels_have_titles_and_ids_of_their_own():
     assert {board["uid"]: board["title"] for board in BOARDS.values()} == TITLES
     for board in BOARDS.values():
         ids = [panel["id"] for panel in board["panels"]]
         assert len(ids) == len(set(ids))
+        titles = [panel["title"] for panel in board["panels"] if panel["type"] != "row"]
+        assert len(titles) == len(set(titles))
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -76,12 +77,29 @@ def test_a_panel_asks_prometheus_under_distinct_names(board, panel):
     )
 
 
+def variables(panel):
+    """The board's variables that a panel's queries use."""
+    asked = " ".join(target["expr"] for target in panel["targets"])
+    return set(re.findall(r"\$(\w+)", asked)) - GRAFANAS_OWN
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_board_offers_the_variables_that_its_panels_use_and_no_others(name):
+    board = BOARDS[name]
+    panels = [panel for panel in board["panels"] if "targets" in panel]
+    offered = {variable["name"] for variable in board["templating"]["list"]}
+    assert offered == set().union(*map(variables, panels))
+
+
 @pytest.mark.parametrize(("board", "panel"), PANELS)
-def test_a_panel_uses_variables_that_its_board_has(board, panel):
-    asked = " ".join([panel["title"], *(target["expr"] for target in panel["targets"])])
-    used = set(re.findall(r"\$(\w+)", asked)) - GRAFANAS_OWN
-    assert used <= {variable["name"] for variable in board["templating"]["list"]}
-    assert panel.get("repeat") in {None, *used}
+def test_a_title_or_a_repetition_is_by_a_variable_of_the_panel(board, panel):
+    assert set(re.findall(r"\$(\w+)", panel["title"])) <= variables(panel)
+    assert panel.get("repeat") in {None, *variables(panel)}
+
+
+def test_the_board_of_the_trainers_says_how_to_find_a_container():
+    (words,) = (panel for panel in BOARDS["trainers"]["panels"] if panel["type"] == "text")
+    assert "`docker ps -a --filter id=NAME`" in words["options"]["content"]
 
 
 @pytest.mark.parametrize(("board", "panel"), PANELS)
@@ -101,38 +119,14 @@ def test_what_differs_by_name_has_that_name(board, panel):
 @pytest.mark.parametrize(
     ("board", "panel"), [param for param in PANELS if param.values[1]["type"] == "table"]
 )
-def test_a_table_shows_each_of_its_queries_or_hides_its_number(board, panel):
+def test_a_table_is_sorted_and_shows_each_of_its_queries_or_hides_its_number(board, panel):
     organize = panel["transformations"][-1]["options"]
+    shown = set(organize["renameByName"].values())
+    assert {column["displayName"] for column in panel["options"]["sortBy"]} <= shown
+    assert panel["options"]["sortBy"]
     values = [f"Value #{target['refId']}" for target in panel["targets"]]
     if len(values) > 1:
         handled = set(organize["renameByName"]) | set(organize["excludeByName"])
         assert set(values) <= handled
         assert panel["transformations"][0]["id"] == "merge"
     assert all(target["format"] == "table" and target["instant"] for target in panel["targets"])
-
-
-def test_thresholds_are_those_of_the_alerts():
-    drawn = {
-        (param.values[1]["title"], step["value"])
-        for param in PANELS
-        for step in param.values[1]["fieldConfig"]["defaults"]["thresholds"]["steps"]
-        if step["color"] == "red" and step["value"] is not None
-    }
-    assert drawn >= {
-        ("Memory in use", threshold("host_memory_ratio")),
-        ("CPU in use", threshold("host_cpu_ratio")),
-        ("Disk in use", threshold("host_disk_ratio")),
-        ("Fullest", threshold("trainer_memory_ratio")),
-        ("Silence", threshold("trainer_silence_seconds")),
-        ("Starts", threshold("process_starts")),
-        ("Below the runs before", threshold("auc_drop_ratio")),
-        ("Failed jobs", threshold("failed_jobs") + 1),  # the alert wants more, and jobs are whole
-    }
-    cells = next(param.values[1] for param in PANELS if param.values[1]["title"] == "Cells being trained")
-    assert {"value": threshold("job_overdue_factor"), "color": "red"} in [
-        step
-        for override in cells["fieldConfig"]["overrides"]
-        for setting in override["properties"]
-        if setting["id"] == "thresholds"
-        for step in setting["value"]["steps"]
-    ]

@@ -75,6 +75,8 @@ def test_an_expression_with_a_variable_that_nobody_fills_in_is_refused(tmp_path)
 def test_what_may_be_empty_says_why():
     reasons = {expression.expr: expression.may_be_empty for expression in expressions()}
     assert all(reasons[expr] for expr in reasons if "ALERTS" in expr)
-    assert any("nighttrain_run_eta_timestamp_seconds" in reason for reason in reasons.values())
+    assert reasons["nighttrain:night_remaining:seconds"] == "the run has ended"
     assert not reasons["nighttrain:trainers_live:sum"]
+    assert not reasons["route:nighttrain_http_requests:rate5m > 0"]
+    assert reasons["sum by (operation) (increase(nighttrain_stale_writes_total[5m])) > 0"]
     assert sum(not reason for reason in reasons.values()) > len(reasons) / 2

@@ -14,20 +14,22 @@ def organized(panel):
 
 
 def test_a_single_query_is_shown_under_the_name_that_the_data_source_gives_it():
-    panel = table_panel(FRAME, [JOBS], [Column("jobs", "Jobs"), Column("state", "State")])
+    panel = table_panel(FRAME, [JOBS], [Column("jobs", "Jobs"), Column("state", "State")], "State")
     assert organized(panel)["renameByName"] == {"Value": "Jobs", "state": "State"}
     assert organized(panel)["indexByName"] == {"Value": 0, "state": 1}
 
 
 def test_several_queries_are_told_apart_by_their_refs():
-    panel = table_panel(FRAME, [JOBS, OTHERS], [Column("state", "State"), Column("others", "Others")])
+    panel = table_panel(
+        FRAME, [JOBS, OTHERS], [Column("state", "State"), Column("others", "Others")], "State"
+    )
     assert organized(panel)["renameByName"] == {"state": "State", "Value #others": "Others"}
     assert organized(panel)["excludeByName"] == {"Time": True, "Value #jobs": True}
 
 
 def test_a_ref_that_is_a_label_too_is_refused():
     with pytest.raises(ValueError, match="state"):
-        table_panel(FRAME, [Query(JOBS.expr, ref="state")], [Column("state", "State")])
+        table_panel(FRAME, [Query(JOBS.expr, ref="state")], [Column("state", "State")], "State")
 
 
 def test_a_matrix_keeps_the_given_order_of_columns():

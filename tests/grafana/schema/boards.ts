@@ -21,6 +21,7 @@ import type {
   Options as StateTimelineOptions,
 } from '@grafana/schema/dist/esm/raw/composable/statetimeline/panelcfg/x/StateTimelinePanelCfg_types.gen';
 import type { Options as TableOptions } from '@grafana/schema/dist/esm/raw/composable/table/panelcfg/x/TablePanelCfg_types.gen';
+import type { Options as TextOptions } from '@grafana/schema/dist/esm/raw/composable/text/panelcfg/x/TextPanelCfg_types.gen';
 import type { Options as TimeSeriesOptions } from '@grafana/schema/dist/esm/raw/composable/timeseries/panelcfg/x/TimeSeriesPanelCfg_types.gen';
 
 export type Json<T> = unknown extends T
@@ -79,11 +80,19 @@ type Kind<Type extends string, Options, Drawing> = Omit<Panel, 'type' | 'options
   fieldConfig: { defaults: Defaults<Drawing>; overrides: Override[] };
 };
 
+type TextPanel = Omit<Panel, 'type' | 'options'> & {
+  type: 'text';
+  title: string;
+  description: string;
+  options: TextOptions;
+};
+
 type BoardPanel =
   | Kind<'bargauge', BarGaugeOptions, never>
   | Kind<'stat', StatOptions, never>
   | Kind<'state-timeline', StateTimelineOptions, StateTimelineFieldConfig>
   | Kind<'table', TableOptions, TableFieldOptions>
+  | TextPanel
   | Kind<'timeseries', TimeSeriesOptions, GraphFieldConfig>
   | RowPanel;
 
