@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 
 from common.exposition import Exporter, Kind, Metric
 from common.metrics import METRICS
 from common.views import GridConfig, RunRequest, RunState
+from tests.metrics.eventful_night import open_window
 from tests.metrics.scrape import Scrape, free_port, is_healthy, scrape
 from tests.trainer.real_night import Coordinator, RealNight, eventually
 from trainer.sample import write_sample
@@ -32,12 +33,6 @@ class Watched:
 
     def of(self, exporter: Exporter) -> Scrape:
         return self.coordinator if exporter is Exporter.COORDINATOR else self.trainer
-
-
-def open_window() -> dict[str, str]:
-    now = datetime.now(UTC)
-    start, end = now - timedelta(hours=1), now + timedelta(hours=2)
-    return {"start": f"{start:%H:%M}", "end": f"{end:%H:%M}", "timezone": "UTC"}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,100 @@
+"""A small night in which much happens, watched by a real Prometheus from before its first trainer on."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from common.jobs import JobKind, JobState
+from common.metrics import RUN_FINISHED, RUN_INFO, STALE_WRITES, TRAINER_COORDINATOR_ERRORS
+from common.status import TrainerState
+from common.views import GridConfig, JobView, RunRequest, RunState
+from tests.metrics.monitoring import Monitoring
+from tests.metrics.scrape import free_port, is_healthy
+from tests.trainer.real_night import Coordinator, Process, RealNight, eventually
+from trainer.sample import write_sample
+
+GRID = {"symbols": ["BTCUSDT", "NOCANDLES"], "timeframes": ["5m", "15m"], "horizons": [1, 3, 5]}
+DAYS = 90
+TRAINERS = ("t1", "t2")
+LAST_RUN = "2"
+
+SETTLED_SECONDS = 3
+"""Until what was scraped last has passed through rules that build on each other, and through subqueries."""
+
+
+@contextmanager
+def eventful_night(folder: Path) -> Iterator[Monitoring]:
+    """Train the grid twice and yield what Prometheus knows of it.
+
+    Nobody is there to train at first; one symbol's candles are refused; a trainer is frozen until its job has
+    gone to another; the coordinator is killed and comes back. Then all is trained again, undisturbed.
+    """
+    coordinator = Coordinator(folder, window=open_window(), lease={"seconds": 2.0}, **GRID)
+    night = RealNight(coordinator, folder)
+    ports = {name: free_port() for name in TRAINERS}
+    monitoring = None
+    try:
+        write_sample(night.data, ["BTCUSDT"], DAYS, 7, lambda *_: None)
+        coordinator.start()
+        addresses = [f"127.0.0.1:{port}" for port in ports.values()]
+        monitoring = Monitoring(folder, f"127.0.0.1:{coordinator.port}", addresses)
+        monitoring.start()
+        known = monitoring.now
+        eventually(lambda: known('ALERTS{alertname="NoTrainer",alertstate="firing"}'))
+        for name, port in ports.items():
+            night.start_trainer("", "--metrics-port", str(port), name=name)
+        eventually(lambda: all(is_healthy(f"http://{address}") for address in addresses))
+        _freeze_a_trainer(night)
+        eventually(lambda: known(f"increase({STALE_WRITES.name}[5m]) > 0"))
+        coordinator.kill()
+        # A trainer notices when it renews its lease, or asks for work.
+        eventually(lambda: known(f"increase({TRAINER_COORDINATOR_ERRORS.name}[5m]) > 0"))
+        coordinator.start()
+        # The first run was begun by the schedule, for the window is open.
+        eventually(lambda: _is_over(night, 1), 60)
+        night.operator.create_run(RunRequest(config=GridConfig(**coordinator.settings.grid_config())))
+        eventually(lambda: _is_over(night, int(LAST_RUN)), 60)
+        finished = f'{RUN_FINISHED.name} and on () {RUN_INFO.name}{{run="{LAST_RUN}"}}'
+        eventually(lambda: known(f"({finished}) and on () ({finished} offset {SETTLED_SECONDS}s)"))
+        yield monitoring
+    finally:
+        if monitoring is not None:
+            monitoring.close()
+        night.close()
+        coordinator.close()
+
+
+def open_window() -> dict[str, str]:
+    """Return a window that is open now and closes in two hours."""
+    now = datetime.now(UTC)
+    start, end = now - timedelta(hours=1), now + timedelta(hours=2)
+    return {"start": f"{start:%H:%M}", "end": f"{end:%H:%M}", "timezone": "UTC"}
+
+
+def _freeze_a_trainer(night: RealNight) -> None:
+    """Stop the process of a trainer that holds a cell, until its lease has expired."""
+
+    def leased() -> list[JobView]:
+        return list(night.operator.jobs(kind=JobKind.TRAINING, state=JobState.LEASED).jobs)
+
+    def caught() -> Process | None:
+        for cell in leased():
+            trainer = night.trainers[TRAINERS.index(cell.trainer)]
+            trainer.signal(signal.SIGSTOP)
+            # It may have been done with the cell in that very moment.
+            if any((one.id, one.trainer) == (cell.id, cell.trainer) for one in leased()):
+                return trainer
+            trainer.signal(signal.SIGCONT)
+        return None
+
+    frozen = eventually(caught)
+    eventually(lambda: any(one.state is TrainerState.LOST for one in night.operator.status().trainers))
+    frozen.signal(signal.SIGCONT)
+
+
+def _is_over(night: RealNight, run: int) -> bool:
+    return night.operator.run(run).state is RunState.DONE
