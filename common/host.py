@@ -20,6 +20,10 @@ from common.messages import HostPressure
 UNLIMITED_V1 = 1 << 62
 """cgroup v1 writes no limit as the largest page-aligned number; real limits are far below."""
 
+RECLAIM_V1 = ("total_active_file", "total_inactive_file", "total_dirty", "total_writeback")
+RECLAIM_V2 = ("active_file", "inactive_file", "file_dirty", "file_writeback")
+"""Fields of memory.stat: pages of files, lately used or not, and those of them that are not written yet."""
+
 
 @dataclass(frozen=True)
 class ControlGroup:
@@ -59,11 +63,18 @@ class ControlGroup:
         return _fields(self.memory[0] / name).get("oom_kill")
 
     def reclaimable_bytes(self) -> int:
-        """Return the own group's page cache that the kernel can drop at need."""
+        """Return the own group's page cache that the kernel can drop at need.
+
+        These are the pages of files, mapped and lately used ones too, as in the kernel's own MemAvailable.
+        What a tmpfs or shared memory holds is page cache by name only: the kernel keeps it among anonymous
+        pages and has nowhere to drop it to. Pages that wait to be written cannot be dropped before that.
+        """
         if not self.memory:
             return 0
         stat = _fields(self.memory[0] / "memory.stat")
-        return stat.get("inactive_file" if self.memory_v2 else "total_inactive_file", 0)
+        active, inactive, *unwritten = RECLAIM_V2 if self.memory_v2 else RECLAIM_V1
+        droppable = stat.get(active, 0) + stat.get(inactive, 0)
+        return max(0, droppable - sum(stat.get(name, 0) for name in unwritten))
 
     def cpu_quota(self) -> float | None:
         """Return the least quota on the way up, in cores, or None where there is none."""

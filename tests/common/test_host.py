@@ -32,6 +32,32 @@ V1_MOUNTS = """\
 41 31 0:38 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw
 """
 
+# Of 110 MB of page cache 10 MB are in a tmpfs, which the file lists leave out, and 10 MB are not written yet.
+STAT_V2 = """\
+anon 200000000
+file 110000000
+shmem 10000000
+file_mapped 60000000
+file_dirty 7000000
+file_writeback 3000000
+inactive_anon 190000000
+active_anon 20000000
+inactive_file 30000000
+active_file 70000000
+unevictable 0
+"""
+STAT_V1 = """\
+cache 1
+active_file 2
+dirty 3
+total_cache 110000000
+total_shmem 10000000
+total_dirty 7000000
+total_writeback 3000000
+total_inactive_file 30000000
+total_active_file 70000000
+"""
+
 
 class Machine:
     """A tree of files as the kernel shows them."""
@@ -61,7 +87,7 @@ def v2(tmp_path) -> Machine:
     machine.write(f"{own}/memory.current", "314572800\n")
     machine.write(f"{own}/memory.peak", "524288000\n")
     machine.write(f"{own}/memory.events", "low 0\nhigh 0\nmax 12\noom 3\noom_kill 2\noom_group_kill 0\n")
-    machine.write(f"{own}/memory.stat", "anon 200000000\nfile 100000000\ninactive_file 90000000\n")
+    machine.write(f"{own}/memory.stat", STAT_V2)
     machine.write(f"{own}/cpu.max", "150000 100000\n")
     machine.write(f"{above}/memory.max", "2147483648\n")
     machine.write(f"{above}/cpu.max", "max 100000\n")
@@ -78,7 +104,7 @@ def v1(tmp_path) -> Machine:
     machine.write(f"{own}/memory.usage_in_bytes", "314572800\n")
     machine.write(f"{own}/memory.max_usage_in_bytes", "1073741824\n")
     machine.write(f"{own}/memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n")
-    machine.write(f"{own}/memory.stat", "cache 1\ntotal_inactive_file 90000000\n")
+    machine.write(f"{own}/memory.stat", STAT_V1)
     machine.write(f"{above}/memory.limit_in_bytes", f"{NO_LIMIT_V1}\n")
     machine.write("sys/fs/cgroup/cpu,cpuacct/docker/c1/cpu.cfs_quota_us", "50000\n")
     machine.write("sys/fs/cgroup/cpu,cpuacct/docker/c1/cpu.cfs_period_us", "100000\n")
@@ -174,6 +200,22 @@ def test_v1_group_that_is_not_mounted_falls_back_to_the_mount(tmp_path) -> None:
     machine = Machine(tmp_path, V1_MOUNTS, "4:memory:/elsewhere\n")
     machine.write("sys/fs/cgroup/memory/memory.limit_in_bytes", "1073741824\n")
     assert machine.group.memory_limit_bytes() == GIB
+
+
+@pytest.mark.parametrize(
+    ("stat", "droppable"),
+    [
+        ("active_file 1000\ninactive_file 500\n", 1500),
+        ("shmem 4000\nactive_anon 4000\ninactive_file 500\n", 500),
+        ("inactive_file 500\nfile_dirty 400\n", 100),
+        ("active_file 500\nfile_writeback 400\n", 100),
+        ("inactive_file 500\nfile_dirty 400\nfile_writeback 400\n", 0),
+    ],
+    ids=["mapped", "tmpfs", "dirty", "being written", "both"],
+)
+def test_page_cache_that_can_be_dropped_is_clean_and_of_files(v2, stat, droppable) -> None:
+    v2.write("sys/fs/cgroup/docker/c1/memory.stat", stat)
+    assert v2.group.reclaimable_bytes() == droppable
 
 
 def test_without_control_groups_nothing_is_known(tmp_path) -> None:
