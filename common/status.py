@@ -130,14 +130,14 @@ class TrainerView(Frozen):
 
 
 class AlertView(Frozen):
-    """An alert, as Alertmanager told of it in its labels and annotations."""
+    """An alert that Alertmanager told of by labels and annotations, or an absence of the coordinator."""
 
     id: int
     """The alert's id."""
     name: str
     """Its name, such as `TrainerLost`."""
     severity: str
-    """`critical`, `warning` or another word of the rule."""
+    """`critical`, `warning` or `info`."""
     firing: bool
     """Whether it fires."""
     labels: dict[str, str]
@@ -151,9 +151,9 @@ class AlertView(Frozen):
     starts: datetime
     """When it began to fire."""
     ends: datetime | None
-    """When it ended; null while it fires."""
+    """When it ended, or was held to be over for want of news; null while it fires."""
     received: datetime
-    """When it was told of last: of one that fires, Alertmanager tells again every few hours."""
+    """When it was told of last: of one that fires, Alertmanager tells again every few minutes."""
 
 
 class AlertPage(Frozen):

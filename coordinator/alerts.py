@@ -2,18 +2,22 @@
 
 Alertmanager tells of the same alert again and again, until it ends and once more after that; what is told
 twice changes nothing. An alert is one row for each time that it fires, and fires in one row at a time.
+
+The end of an alert may never be told: Alertmanager or Prometheus was started anew in between, with or
+without its data, or the alert was silenced. So one that is no longer told of is held to be over, and says so;
+if it is told of after all, it goes on.
 """
 
 from __future__ import annotations
 
 import json
 import logging
-from datetime import timedelta
-from typing import Annotated, Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
-from sqlalchemy import Row, case, func, select, update
+from sqlalchemy import Row, Select, case, func, select, update
 
 from common.status import AlertPage, AlertView
 from coordinator.database import Database, Transaction
@@ -24,6 +28,10 @@ logger = logging.getLogger(__name__)
 
 SHOWN_SECONDS = 24 * 3600.0
 """For how long the status shows an alert that has ended."""
+
+UNHEARD_SECONDS = 15 * 60.0
+"""An alert that fires and is not told of for so long is over. Alertmanager tells the coordinator again twice
+within this time at least (repeat_interval and group_interval in `prometheus/alertmanager.yml`)."""
 
 SHOWN_ALERTS = 20
 LEVELS = {"critical": logging.ERROR, "warning": logging.WARNING}
@@ -85,6 +93,26 @@ class Alerts:
         for told in changed:
             _log(told)
 
+    def end_unheard(self, listening: datetime) -> None:
+        """End the alerts that should have been told of again and were not.
+
+        Parameters
+        ----------
+        listening : datetime
+            Since when this coordinator could be told: what could not reach it is no silence.
+        """
+        with self.database.read() as tx:
+            if not _unheard(tx, FIRING, listening):
+                return
+        with self.database.write() as tx:
+            over = _unheard(tx, FIRING.with_for_update(), listening)
+            for row in over:
+                words = f"{row.description} {_unheard_words(row.received)}".strip()
+                values = {"ends": tx.now, "description": words}
+                tx.connection.execute(update(alerts).where(alerts.c.id == row.id).values(**values))
+        for row in over:
+            logger.warning("alert %s is held to be over: %s", row.name, _unheard_words(row.received))
+
     def page(self, firing: bool | None, limit: int, offset: int) -> AlertPage:
         """Return alerts, the firing ones first; `firing` leaves only those that do, or only the others."""
         wanted = [] if firing is None else [alerts.c.ends.is_(None) if firing else alerts.c.ends.is_not(None)]
@@ -105,11 +133,64 @@ IN_ORDER = all_of(alerts).order_by(
 )
 
 
+FIRING = all_of(alerts).where(alerts.c.ends.is_(None)).order_by(alerts.c.id)
+
+
 def present_alerts(tx: Transaction) -> tuple[AlertView, ...]:
     """Return the alerts that fire, and then those that ended lately."""
     since = tx.now - timedelta(seconds=SHOWN_SECONDS)
     query = IN_ORDER.where(alerts.c.ends.is_(None) | (alerts.c.ends >= since)).limit(SHOWN_ALERTS)
     return tuple(_view(row) for row in tx.connection.execute(query))
+
+
+def is_unheard(received: datetime, listening: datetime, now: datetime) -> bool:
+    """Return whether an alert that fires should have been told of again by now.
+
+    Parameters
+    ----------
+    received : datetime
+        When it was told of last.
+    listening : datetime
+        Since when it could be told of.
+    now : datetime
+        An aware time.
+    """
+    return now - max(received, listening) > timedelta(seconds=UNHEARD_SECONDS)
+
+
+def store_own(
+    tx: Transaction,
+    *,
+    name: str,
+    labels: dict[str, str],
+    summary: str,
+    description: str,
+    runbook: str,
+    starts: datetime,
+    ends: datetime,
+) -> None:
+    """Store an alert that the coordinator raises itself, of something that is over."""
+    values = {
+        "fingerprint": name,
+        "name": name,
+        "severity": labels["severity"],
+        "labels": json.dumps(labels, sort_keys=True),
+        "summary": summary,
+        "description": description,
+        "runbook": runbook,
+        "starts": starts,
+        "ends": ends,
+        "received": tx.now,
+    }
+    tx.connection.execute(alerts.insert().values(**values))
+
+
+def _unheard(tx: Transaction, firing: Select[Any], listening: datetime) -> list[Row[Any]]:
+    return [row for row in tx.connection.execute(firing) if is_unheard(row.received, listening, tx.now)]
+
+
+def _unheard_words(received: datetime) -> str:
+    return f"Not heard of since {received:%Y-%m-%d %H:%M} UTC; its end was not told."
 
 
 def _store(tx: Transaction, told: ToldAlert) -> bool:

@@ -1,5 +1,7 @@
 """What the coordinator does by itself: nights begin, leases expire, a finished run is decided and reported.
 
+It also leaves signs of life, and ends the alerts that nobody tells of any more.
+
 The end of a run takes three steps, each of which can be repeated after a crash without another result: the
 decisions are committed; the files of promoted models and the results are written; the run is done.
 """
@@ -18,6 +20,8 @@ from common.errors import NighttrainError
 from common.settings import NightSettings
 from common.status import EtaView
 from common.whole_file import sweep
+from coordinator.absence import Life
+from coordinator.alerts import Alerts
 from coordinator.artifacts import Artifacts
 from coordinator.champions import champions, decide_run, publish
 from coordinator.database import Database
@@ -59,10 +63,13 @@ class Housekeeping:
         self.artifacts = Artifacts(out / "artifacts" / "blobs")
         self.direction = out / "artifacts" / "direction"
         self.logs = out / "logs"
+        self.alerts = Alerts(database)
+        self.life = Life(database)
         self.eta: Callable[[], EtaView] = lambda: EtaView(p50=None, p90=None)
         self._troubles: dict[str, str] = {}
         self._failed: dict[str, datetime] = {}
         self._ticked: datetime | None = None
+        self._listening = database.clock()
         self._written: datetime | None = None
         self._wake = threading.Event()
         self._stopping = False
@@ -72,9 +79,10 @@ class Housekeeping:
         """Restore what a crash may have left half done, let the leases live on, and begin."""
         for folder in (self.artifacts.directory, self.direction, self.logs):
             sweep(folder)
+        self._attempt("signs of life", self.life.sign)
         self._attempt("promoted models", self._publish)
         self.queue.extend()
-        self._ticked = self.database.clock()
+        self._ticked = self._listening = self.database.clock()
         self._thread.start()
 
     def stop(self) -> None:
@@ -84,6 +92,7 @@ class Housekeeping:
         if self._thread.is_alive():
             self._thread.join()
         self._attempt("progress", self._progress)
+        self._attempt("signs of life", self.life.end)
 
     def wake(self) -> None:
         """Say that something has changed, so that the next step begins now."""
@@ -100,10 +109,14 @@ class Housekeeping:
         self._ticked = now
         # When the whole machine slept no trainer could have renewed, so none is to blame.
         asleep = gap > max(self.settings.lease.seconds / 2, STALL_SECONDS)
+        if asleep:
+            self._listening = now
+        self._attempt("signs of life", self.life.sign)
         self._attempt("leases", self.queue.extend if asleep else self.queue.expire)
         self._attempt("the schedule", lambda: begin_if_due(self.database, self.settings))
         self._attempt("rooms", self.queue.fail_roomless)
         self._attempt("the end of the run", self._settle)
+        self._attempt("alerts", lambda: self.alerts.end_unheard(self._listening))
         if self._written is None or now - self._written >= timedelta(seconds=PROGRESS_SECONDS):
             self._attempt("progress", self._progress)
 

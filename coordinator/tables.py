@@ -259,6 +259,17 @@ promotions = Table(
 )
 """The history of decisions; triggers made by the migrations refuse to change or delete a row."""
 
+lives = Table(
+    "lives",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("began", Instant, nullable=False),
+    Column("seen", Instant, nullable=False),
+    # Null for the process that is alive, and for each that did not come to say that it stops.
+    Column("stopped", Instant),
+)
+"""The processes of the coordinator, one after the other, each with its last sign of life."""
+
 alerts = Table(
     "alerts",
     metadata,

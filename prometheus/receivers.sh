@@ -59,6 +59,7 @@ receivers() {
   if filled WEBHOOK_URL; then
     must_match WEBHOOK_URL '^https?://[^ ]+$' "a URL that begins with http:// or https://"
     cat <<YAML
+    webhook_configs:
       - url: $(quoted "$WEBHOOK_URL")
         send_resolved: true
 YAML

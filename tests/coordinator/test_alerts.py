@@ -10,9 +10,9 @@ import pytest
 from pydantic import ValidationError
 
 from common.status import AlertView
-from coordinator.alerts import Alerts, Notification
+from coordinator.alerts import UNHEARD_SECONDS, Alerts, Notification, is_unheard
 from coordinator.status import Status
-from tests.coordinator.specimens import NOON, Night, digest
+from tests.coordinator.specimens import NOON, MakeNight, Night, digest
 
 NEVER = "0001-01-01T00:00:00Z"
 
@@ -156,7 +156,7 @@ def test_a_beginning_and_an_end_are_logged_once(alerts: Alerts, caplog: pytest.L
 
 
 def test_the_status_shows_what_fires_then_what_ended_within_a_day(alerts: Alerts, night: Night) -> None:
-    status = Status(night.database, night.settings, night.out, "0", tuple)
+    status = _status(night)
     ended = {"status": "resolved", "ends": NOON}
     alerts.take(
         notification(
@@ -166,6 +166,102 @@ def test_the_status_shows_what_fires_then_what_ended_within_a_day(alerts: Alerts
     assert [one.name for one in status.document().alerts] == ["NoTrainer", "TrainerLost", "HostDiskFull"]
     night.clock.advance(25 * 3600)
     assert [one.name for one in status.document().alerts] == ["NoTrainer", "TrainerLost"]
+
+
+# --- Alerts whose end nobody tells --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("received", "listening", "unheard"),
+    [
+        (0, 0, False),
+        (UNHEARD_SECONDS, 86_400, False),
+        (UNHEARD_SECONDS + 1, 86_400, True),
+        (86_400, UNHEARD_SECONDS, False),
+        (86_400, UNHEARD_SECONDS + 1, True),
+    ],
+)
+def test_silence_counts_while_somebody_listens(received: float, listening: float, unheard: bool) -> None:
+    moments = (NOON - timedelta(seconds=seconds) for seconds in (received, listening))
+    assert is_unheard(*moments, NOON) is unheard
+
+
+def test_one_that_is_no_longer_told_of_ends_and_says_so(
+    alerts: Alerts, night: Night, caplog: pytest.LogCaptureFixture
+) -> None:
+    alerts.take(notification(told(), told(trainer="t2")))
+    night.clock.advance(UNHEARD_SECONDS)
+    alerts.take(notification(told(trainer="t2")))
+    alerts.end_unheard(NOON)
+    assert len(shown(alerts, firing=True)) == 2
+    night.clock.advance(1)
+    for _ in range(2):
+        alerts.end_unheard(NOON)
+    [going] = shown(alerts, firing=True)
+    assert (going.labels["trainer"], going.description) == ("t2", "It is silent.")
+    [over] = shown(alerts, firing=False)
+    words = "Not heard of since 2026-03-02 12:00 UTC; its end was not told."
+    assert (over.ends, over.description) == (night.clock.now, f"It is silent. {words}")
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"][2:] == [
+        f"alert TrainerLost is held to be over: {words}"
+    ]
+    assert [one.firing for one in _status(night).document().alerts] == [True, False]
+
+
+def test_one_that_was_held_to_be_over_goes_on_when_it_is_told_of(alerts: Alerts, night: Night) -> None:
+    alerts.take(notification(told()))
+    night.clock.advance(UNHEARD_SECONDS + 1)
+    alerts.end_unheard(NOON)
+    alerts.take(notification(told()))
+    [view] = shown(alerts)
+    assert (view.firing, view.description) == (True, "It is silent.")
+
+
+def test_the_true_end_is_taken_when_it_is_told_late(alerts: Alerts, night: Night) -> None:
+    alerts.take(notification(told()))
+    night.clock.advance(UNHEARD_SECONDS + 1)
+    alerts.end_unheard(NOON)
+    end = NOON + timedelta(minutes=5)
+    alerts.take(notification(told(status="resolved", ends=end)))
+    [view] = shown(alerts)
+    assert (view.ends, view.description) == (end, "It is silent.")
+
+
+def test_nobody_is_unheard_while_the_coordinator_itself_was_away(make_night: MakeNight) -> None:
+    night = make_night()
+    Alerts(night.database).take(notification(told()))
+    night.clock.advance(86_400)
+    back = make_night()
+    for seconds in (UNHEARD_SECONDS - 10, 5, 4):
+        back.housekeeping.tick()
+        _tick_through(back, seconds)
+    assert len(shown(back.housekeeping.alerts, firing=True)) == 1
+    _tick_through(back, 5)
+    assert len(shown(back.housekeeping.alerts, firing=True)) == 0
+
+
+def test_nobody_is_unheard_while_the_machine_slept(night: Night) -> None:
+    night.housekeeping.tick()
+    night.housekeeping.alerts.take(notification(told()))
+    night.clock.advance(86_400)
+    night.housekeeping.tick()
+    assert len(shown(night.housekeeping.alerts, firing=True)) == 1
+
+
+def _tick_through(night: Night, seconds: float) -> None:
+    """Pass a time in steps that are too short for a sleep of the machine."""
+    while seconds > 0:
+        step = min(seconds, 5.0)
+        night.clock.advance(step)
+        night.housekeeping.tick()
+        seconds -= step
+
+
+def _status(night: Night) -> Status:
+    return Status(night.database, night.settings, night.out, "0", tuple)
+
+
+# --- Pages and the format -----------------------------------------------------------------------------------
 
 
 def test_pages_hold_all_alerts_in_order(alerts: Alerts) -> None:

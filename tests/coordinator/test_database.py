@@ -127,12 +127,12 @@ def test_a_database_of_a_newer_program_is_refused(database: Database) -> None:
         tx.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigurationError, match=r"newer Nighttrain \(schema 9999\)"):
         database.upgrade()
-    with pytest.raises(UnavailableError, match="has schema 9999, this program needs 0003"):
+    with pytest.raises(UnavailableError, match="has schema 9999, this program needs 0004"):
         database.check()
 
 
 def test_a_ready_database_says_its_schema(database: Database) -> None:
-    assert database.check() == "0003"
+    assert database.check() == "0004"
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def configuration(coordinator: Coordinator) -> dict[str, Any]:
     waits = {"group_wait": "0s", "group_interval": "1s"}
     for route in (document["route"], *document["route"]["routes"]):
         route.update(waits)
-    [receiver] = document["receivers"]
+    [receiver] = [one for one in document["receivers"] if one["name"] == "coordinator"]
     [webhook] = receiver["webhook_configs"]
     webhook["url"] = webhook["url"].replace("http://coordinator:5000", coordinator.url)
     assert webhook["url"] == f"{coordinator.url}/api/alerts"

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from coordinator.alerts import UNHEARD_SECONDS
+
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "prometheus"
 EXAMPLE = ROOT / "deploy/alerting.env.example"
@@ -56,8 +58,15 @@ def make(folder, settings, *command, path=None):
 
 
 def receiver(folder):
-    (only,) = yaml.safe_load((folder / "made/alertmanager.yml").read_text(encoding="utf-8"))["receivers"]
-    return only
+    """What people get, made of their settings."""
+    made = yaml.safe_load((folder / "made/alertmanager.yml").read_text(encoding="utf-8"))["receivers"]
+    assert [one["name"] for one in made] == ["coordinator", "people"]
+    assert made[0] == load(PROMETHEUS / "alertmanager.yml")["receivers"][0]
+    return made[1]
+
+
+def load(path):
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
 def checked(path):
@@ -86,17 +95,19 @@ def test_each_filled_variant_is_valid(tmp_path, settings):
 def test_a_filled_block_adds_its_receiver_and_keeps_the_coordinator(tmp_path, kind):
     make(tmp_path, FILLED[kind], "true")
     made = receiver(tmp_path)
-    assert made["webhook_configs"][0]["url"] == "http://coordinator:5000/api/alerts"
-    assert set(made) == {"name", "webhook_configs", kind}
-    assert all(one["send_resolved"] for configs in (made["webhook_configs"], made[kind]) for one in configs)
-    assert len(made[kind]) == (2 if kind == "webhook_configs" else 1)
+    assert set(made) == {"name", kind}
+    assert len(made[kind]) == 1
+    assert made[kind][0]["send_resolved"] is True
 
 
 @pytest.mark.parametrize("path", [EXAMPLE, Path("/nonexistent/alerting.env")], ids=["example", "absent"])
 def test_with_nothing_filled_in_the_coordinator_alone_is_told(tmp_path, path):
     assert make(tmp_path, {}, "true", path=path) == (0, "", "")
-    made = yaml.safe_load((tmp_path / "made/alertmanager.yml").read_text(encoding="utf-8"))
-    assert made == yaml.safe_load((PROMETHEUS / "alertmanager.yml").read_text(encoding="utf-8"))
+    made = load(tmp_path / "made/alertmanager.yml")
+    assert made == load(PROMETHEUS / "alertmanager.yml")
+    [coordinator] = made["receivers"][0]["webhook_configs"]
+    assert coordinator["url"] == "http://coordinator:5000/api/alerts"
+    assert coordinator["send_resolved"] is True
 
 
 def test_the_example_names_every_setting_once_and_leaves_it_empty():
@@ -114,7 +125,7 @@ def test_lines_of_windows_and_of_careful_people_are_read(tmp_path):
     path = tmp_path / "alerting.env"
     path.write_bytes(b"# mine\r\n\r\n  WEBHOOK_URL = http://nas.local/hook \r\nWEBHOOK_TOKEN=abc")
     assert make(tmp_path, {}, "true", path=path)[0] == 0
-    added = receiver(tmp_path)["webhook_configs"][1]
+    [added] = receiver(tmp_path)["webhook_configs"]
     assert added["url"] == "http://nas.local/hook"
     assert added["http_config"]["authorization"]["credentials"] == "abc"
 
@@ -156,7 +167,7 @@ def test_a_mistake_is_named_and_nothing_is_started(tmp_path, text, complaint):
 
 
 @pytest.mark.parametrize("severity", ["critical", "warning"])
-def test_every_alert_reaches_the_receiver(severity):
+def test_every_alert_reaches_the_coordinator_and_people(severity):
     done = subprocess.run(
         [
             installed("amtool"),
@@ -172,7 +183,19 @@ def test_every_alert_reaches_the_receiver(severity):
         timeout=30,
         check=True,
     )
-    assert done.stdout.split() == ["night"]
+    assert done.stdout.strip() == "coordinator,people"
+
+
+def test_what_the_coordinator_is_told_of_again_it_does_not_hold_to_be_over():
+    """Twice within the time that it waits, and that time is not much longer than it must be."""
+    document = load(PROMETHEUS / "alertmanager.yml")
+    [route] = [one for one in document["route"]["routes"] if one["receiver"] == "coordinator"]
+    longest = seconds(route["repeat_interval"]) + seconds(route["group_interval"])
+    assert 2 * longest < UNHEARD_SECONDS < 4 * longest
+
+
+def seconds(duration):
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
 
 
 class Inbox:
@@ -279,7 +302,10 @@ class Alertmanager:
             "/run/secrets/nighttrain_token": str(folder / "token"),
             "group_wait: 30s": "group_wait: 1s",
             "group_wait: 10s": "group_wait: 1s",
+            "group_wait: 5s": "group_wait: 1s",
             "group_interval: 5m": "group_interval: 1s",
+            "group_interval: 30s": "group_interval: 1s",
+            "repeat_interval: 5m": "repeat_interval: 2s",
             "html: ''": "html: ''\n        require_tls: false",
             "parse_mode: ''": f"parse_mode: ''\n        api_url: {web}",
         }.items():
@@ -408,6 +434,17 @@ def test_an_alert_goes_through_alertmanager_to_every_receiver_and_so_does_its_en
         "/slack", lambda body: body["attachments"][0]["title"].startswith("Nighttrain: over:")
     )
     assert over["attachments"][0]["text"] == "[over] HostCpuHigh: Summary of HostCpuHigh"
+
+
+def test_the_coordinator_is_told_again_and_people_are_not(alertmanager, inbox):
+    alertmanager.post(alert("HostDiskFull"))
+
+    def told(path):
+        return [body for body, _ in inbox.arrived.get(path, []) if ("HostDiskFull", "firing") in names(body)]
+
+    with inbox.changed:
+        assert inbox.changed.wait_for(lambda: len(told("/api/alerts")) == 3, 20), inbox.arrived.keys()
+    assert len(told("/webhook")) == 1
 
 
 def test_what_goes_wrong_together_is_one_message(alertmanager, inbox):
