@@ -2,7 +2,14 @@
 
 Facts of the night (`Source.DATABASE`) are read from the database at each scrape and speak of the current run,
 which is the unfinished one or else the last: they survive every restart, and their counters begin anew with
-the next run. No label is without a bound, and a run's number stands only in `RUN_INFO`.
+the next run. What became of a job, an attempt, a lease or a fold is such a fact.
+
+What a process was asked, and how fast it answered (`Source.PROCESS`), is its traffic and no fact of the
+night: renewals, claims that got nothing, writes that came too late, checkpoints that were stored. What they
+led to is among the facts. Such a counter begins at 0 with each start of its process; `rate()` and
+`increase()` bridge that, over a whole night too, and its bare value means nothing.
+
+No label is without a bound, and a run's number stands only in `RUN_INFO`.
 """
 
 from __future__ import annotations
@@ -65,7 +72,8 @@ RUN_FAILED_JOBS = _fact(
 )
 RUN_PROGRESS = _fact(
     "nighttrain_run_progress_ratio",
-    "Share of the current run's training that is done, finished folds of unfinished jobs included.",
+    "Share of the current run's training that is done, saved folds of unfinished jobs included; the status "
+    "calls it progress_ratio.",
 )
 RUN_STARTED = _fact("nighttrain_run_started_timestamp_seconds", "When the current run was submitted.")
 RUN_FINISHED = _fact(
@@ -147,17 +155,22 @@ CHECKPOINT_TIMESTAMP = _fact(
     (Label("kind", ("job", "night")),),
 )
 CHECKPOINT_WRITES = _counted(
-    "nighttrain_checkpoint_writes_total", "Checkpoints of jobs that this process has stored."
+    "nighttrain_checkpoint_writes_total",
+    "Checkpoints of jobs that this process has stored since it began; "
+    "which folds are safe is in nighttrain_run_progress_ratio and nighttrain_checkpoint_timestamp_seconds.",
 )
-RENEWALS = _counted("nighttrain_renewals_total", "Renewals of leases that this process has granted.")
+RENEWALS = _counted(
+    "nighttrain_renewals_total", "Renewals of leases that this process has granted since it began."
+)
 STALE_WRITES = _counted(
     "nighttrain_stale_writes_total",
-    "Writes that this process refused because their lease was no longer held, by what was to be written.",
+    "Writes that this process has refused since it began, for their lease was no longer held, by what was to "
+    "be written; the expiries that led to them are in nighttrain_attempts_total.",
     (Label("operation", LEASE_WRITES),),
 )
 ADMISSION_REFUSALS = _counted(
     "nighttrain_admission_refusals_total",
-    "Claims that this process answered with no job, by reason.",
+    "Claims that this process has answered with no job since it began, by reason.",
     (Label("reason", tuple(NoWork)),),
 )
 
@@ -171,6 +184,11 @@ TRAINERS = _fact(
 TRAINER_LAST_SEEN = _fact(
     "nighttrain_trainer_last_seen_timestamp_seconds",
     "When a trainer was last heard of: live ones, and lost ones for an hour.",
+    (TRAINER,),
+)
+TRAINER_BLOCKED = _fact(
+    "nighttrain_trainer_blocked",
+    "1 while a live trainer cannot write, for example because its disk is full, 0 while it can.",
     (TRAINER,),
 )
 TRAINER_STARTS = _fact(
@@ -301,7 +319,8 @@ TRAINER_MEMORY_LIMIT = _measured_by_trainer(
 )
 TRAINER_MEMORY_USAGE = _measured_by_trainer(
     "nighttrain_trainer_memory_usage_bytes",
-    "Memory that counts against the limit, without the page cache that the kernel can drop.",
+    "Memory that counts against the limit, without the page cache that the kernel can drop: mapped files are "
+    "left out, what is not written to disk yet and what lies in a tmpfs is counted.",
 )
 TRAINER_OOM_KILLS = _measured_by_trainer(
     "nighttrain_trainer_oom_kills_total",

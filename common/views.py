@@ -132,7 +132,7 @@ class RunView(Frozen):
     training: JobCounts
     """Its training jobs by state, one a cell."""
     progress_ratio: float
-    """Share of training jobs that are over, 0 to 1."""
+    """Share of the training that is done, saved folds of unfinished jobs included, 0 to 1."""
     promoted: int
     """Number of models that were promoted."""
     results_path: str

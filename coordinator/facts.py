@@ -61,18 +61,11 @@ class AttemptFact:
 
 
 @dataclass(frozen=True)
-class SavedFolds:
-    """The last checkpoint of a job that is not over."""
-
-    folds: int
-    saved: datetime
-
-
-@dataclass(frozen=True)
 class RunFacts:
     """The current run: the unfinished one, or else the last.
 
-    `earlier_aucs` are the mean AUCs of runs before it that can be compared with it.
+    `saved` is when each job that is not over was last saved, by id. `earlier_aucs` are the mean AUCs of runs
+    before it that can be compared with it.
     """
 
     row: RunRow
@@ -80,14 +73,17 @@ class RunFacts:
     eta: EtaView
     jobs: tuple[JobFact, ...]
     attempts: tuple[AttemptFact, ...]
-    saved: dict[int, SavedFolds]
+    saved: dict[int, datetime]
     gates: dict[str, Gate]
     earlier_aucs: tuple[float, ...]
 
 
 @dataclass(frozen=True)
 class Facts:
-    """All facts at one moment; `starts` counts the processes of each trainer in the roster."""
+    """All facts at one moment; `starts` counts the processes of each trainer in the roster.
+
+    `blocked` are the names of the live trainers that cannot write.
+    """
 
     now: datetime
     settings: NightSettings
@@ -95,6 +91,7 @@ class Facts:
     run: RunFacts | None
     roster: tuple[Presence, ...]
     starts: dict[str, int]
+    blocked: frozenset[str]
     last_claim: datetime | None
     progress_written: datetime | None
 
@@ -127,6 +124,7 @@ def read_facts(tx: Transaction, settings: NightSettings, status: Status, progres
         run=None if run is None or view is None else _run(tx, run, view, status.estimate(tx, outlook, view)),
         roster=roster,
         starts=_starts(tx, [one.trainer.name for one in roster]),
+        blocked=frozenset(blocked.trainer for blocked in outlook.blocked.values()),
         last_claim=tx.connection.execute(last_claim).scalar(),
         progress_written=_written(progress_file),
     )
@@ -202,13 +200,13 @@ def _attempts(tx: Transaction, run_id: int, found: dict[int, JobFact]) -> tuple[
     )
 
 
-def _saved(tx: Transaction, run_id: int) -> dict[int, SavedFolds]:
+def _saved(tx: Transaction, run_id: int) -> dict[int, datetime]:
     query = (
-        select(checkpoints.c.job_id, checkpoints.c.folds, checkpoints.c.saved)
+        select(checkpoints.c.job_id, checkpoints.c.saved)
         .join_from(checkpoints, jobs, checkpoints.c.job_id == jobs.c.id)
         .where(jobs.c.run_id == run_id, jobs.c.finished.is_(None))
     )
-    return {row.job_id: SavedFolds(row.folds, row.saved) for row in tx.connection.execute(query)}
+    return {row.job_id: row.saved for row in tx.connection.execute(query)}
 
 
 def _gates(tx: Transaction, run_id: int) -> dict[str, Gate]:

@@ -13,6 +13,7 @@ from datetime import datetime
 from common import metrics
 from common.exposition import Metric, Readings
 from common.jobs import JobKind, JobState
+from common.status import TrainerState
 from common.views import Outcome, RunState
 from coordinator.facts import AttemptFact, Facts, RunFacts
 from coordinator.night import last_opening, next_opening, night_at
@@ -33,7 +34,7 @@ def read_run(readings: Readings, facts: Facts) -> None:
     failed = [job for job in run.jobs if job.state is JobState.FAILED]
     by_cause = _count((job.symbol, job.cause) for job in failed if job.cause is not None)
     readings.counts(metrics.RUN_FAILED_JOBS, by_cause, symbol=run.view.config.symbols)
-    readings.put(metrics.RUN_PROGRESS, _progress(run))
+    readings.put(metrics.RUN_PROGRESS, run.view.progress_ratio)
     _moment(readings, metrics.RUN_STARTED, run.row.created)
     _moment(readings, metrics.RUN_FINISHED, run.row.finished)
     if run.row.state is RunState.RUNNING:
@@ -108,16 +109,12 @@ def read_trainers(readings: Readings, facts: Facts) -> None:
         name = one.trainer.name
         _moment(readings, metrics.TRAINER_LAST_SEEN, one.last_heard, trainer=name)
         readings.put(metrics.TRAINER_STARTS, float(facts.starts[name]), trainer=name)
+        if one.state is not TrainerState.LOST:
+            readings.put(metrics.TRAINER_BLOCKED, float(name in facts.blocked), trainer=name)
 
 
 def _count(labels: Iterable[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
     return Counter(labels)
-
-
-def _progress(run: RunFacts) -> float:
-    folds = run.view.config.n_splits
-    saved = sum(min(one.folds, folds) for one in run.saved.values())
-    return (run.view.training.final + saved / folds) / run.view.training.total
 
 
 def _read_running(readings: Readings, facts: Facts, attempt: AttemptFact) -> None:
@@ -133,9 +130,7 @@ def _read_running(readings: Readings, facts: Facts, attempt: AttemptFact) -> Non
 def _read_checkpoints(readings: Readings, facts: Facts, run: RunFacts, running: list[AttemptFact]) -> None:
     # What an earlier attempt has saved is safe: nothing newer could be lost before this one began.
     safe = [
-        max(run.saved[attempt.job.id].saved, attempt.started)
-        if attempt.job.id in run.saved
-        else attempt.started
+        max(run.saved[attempt.job.id], attempt.started) if attempt.job.id in run.saved else attempt.started
         for attempt in running
     ]
     _moment(readings, metrics.CHECKPOINT_TIMESTAMP, min(safe, default=None), kind="job")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 
 from common.jobs import JobKind, JobState
 from common.messages import Progress
@@ -19,7 +19,7 @@ from coordinator.night import night_at
 from coordinator.outlook import Outlook, read_outlook
 from coordinator.roster import Presence
 from coordinator.rows import AttemptRow, JobRow, RunRow, all_of
-from coordinator.tables import attempts, jobs
+from coordinator.tables import attempts, checkpoints, jobs
 
 
 def counts_of(tx: Transaction, run_id: int) -> dict[JobKind, JobCounts]:
@@ -37,22 +37,34 @@ def counts_of(tx: Transaction, run_id: int) -> dict[JobKind, JobCounts]:
 
 def run_view(tx: Transaction, run: RunRow) -> RunView:
     """Return a run and how far it is."""
+    config = GridConfig.model_validate_json(run.config)
     counts = counts_of(tx, run.id)
     training = counts[JobKind.TRAINING]
+    done = training.final + _saved_folds(tx, run.id, config.n_splits) / config.n_splits
     promoted = select(func.count()).where(jobs.c.run_id == run.id, jobs.c.promoted)
     return RunView(
         id=run.id,
         state=run.state,
-        config=GridConfig.model_validate_json(run.config),
+        config=config,
         synthetic=run.synthetic,
         created=run.created,
         finished=run.finished,
         surveys=counts[JobKind.SURVEY],
         training=training,
-        progress_ratio=training.final / training.total,
+        progress_ratio=done / training.total,
         promoted=tx.connection.execute(promoted).scalar_one(),
         results_path=run.results_path,
     )
+
+
+def _saved_folds(tx: Transaction, run_id: int, most: int) -> int:
+    folds = func.sum(case((checkpoints.c.folds > most, most), else_=checkpoints.c.folds))
+    query = (
+        select(func.coalesce(folds, 0))
+        .join_from(checkpoints, jobs, checkpoints.c.job_id == jobs.c.id)
+        .where(jobs.c.run_id == run_id, jobs.c.finished.is_(None))
+    )
+    return int(tx.connection.execute(query).scalar_one())
 
 
 def attempts_of(tx: Transaction, job_ids: Sequence[int]) -> dict[int, list[AttemptRow]]:

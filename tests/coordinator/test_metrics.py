@@ -94,8 +94,23 @@ class TestTheRun:
         grant = night.grant(boot)
         night.queue.save_checkpoint(grant.lease_id, checkpoint(3))
         assert scraped(night)("run_progress_ratio") == pytest.approx(0.5 * 3 / 5)
+        assert night.runs.view(1).progress_ratio == scraped(night)("run_progress_ratio")
         night.succeed(grant)
         assert scraped(night)("run_progress_ratio") == 0.5
+        assert night.runs.view(1).progress_ratio == 0.5
+
+    def test_the_folds_of_a_job_that_has_failed_count_no_second_time(self, make_night: MakeNight) -> None:
+        night = make_night(retry=Retry(error=1))
+        boot = surveyed(night, horizons=(1, 3))
+        grant = night.grant(boot)
+        night.queue.save_checkpoint(grant.lease_id, checkpoint(3))
+        night.queue.fail(grant.lease_id, failure(Cause.ERROR))
+        assert night.runs.view(1).progress_ratio == scraped(night)("run_progress_ratio") == 0.5
+
+    def test_more_folds_than_the_run_has_are_no_more_than_the_whole_job(self, night: Night) -> None:
+        boot = surveyed(night, horizons=(1, 3))
+        night.queue.save_checkpoint(night.grant(boot).lease_id, checkpoint(9))
+        assert night.runs.view(1).progress_ratio == scraped(night)("run_progress_ratio") == 0.5
 
     def test_its_end_is_estimated_while_it_is_going(self, night: Night) -> None:
         ended(night)
@@ -252,6 +267,26 @@ class TestTrainers:
         for number in range(3):
             night.register("t1", f"boot-{number}")
         assert scraped(night)("trainer_starts_total", trainer="t1") == 3
+
+    def test_one_that_cannot_write_says_so_until_it_can(self, night: Night) -> None:
+        boot = surveyed(night)
+        night.register("t2")
+        night.queue.fail(night.grant(boot).lease_id, failure(Cause.STORAGE))
+        told = scraped(night)
+        assert (told("trainer_blocked", trainer="t1"), told("trainer_blocked", trainer="t2")) == (1, 0)
+        night.clock.advance(5)
+        grant = night.grant(boot)
+        assert scraped(night)("trainer_blocked", trainer="t1") == 1
+        night.succeed(grant)
+        assert scraped(night)("trainer_blocked", trainer="t1") == 0
+
+    def test_of_a_lost_one_nobody_knows_whether_it_can_write(self, night: Night) -> None:
+        night.grant(surveyed(night))
+        night.clock.advance(60)
+        night.queue.expire()
+        told = scraped(night)
+        assert told("trainers", state="lost") == 1
+        assert told("trainer_blocked", trainer="t1") is None
 
 
 class TestModels:
