@@ -32,6 +32,7 @@ from grafana.style import (
     ORANGE,
     PLAIN,
     RATIO,
+    RED,
     SECONDS,
     Frame,
     Look,
@@ -55,6 +56,7 @@ def roster() -> dashboard.Panel:
     }
     progress = Look(RATIO, ((None, BLUE),), decimals=0, minimum=0, maximum=1)
     share = Look(RATIO, firing("TrainerNearMemoryLimit"), decimals=0, minimum=0, maximum=1)
+    writes = Look(PLAIN, values={0: ("yes", CLEAR), 1: ("no", RED)})
     job_labels = ("kind", "symbol", "timeframe", "horizon", "stage")
     return table_panel(
         Frame(
@@ -82,6 +84,7 @@ def roster() -> dashboard.Panel:
             Query(each_trainer("sum", _ended('outcome="succeeded"')), ref="succeeded"),
             Query(each_trainer("sum", _ended('outcome!="succeeded"')), ref="others"),
             Query(of_trainers("trainer:nighttrain_silence:seconds"), ref="silence"),
+            Query(of_trainers("trainer:nighttrain_trainer_blocked:max"), ref="blocked"),
         ],
         [
             Column("trainer", "Trainer"),
@@ -110,6 +113,7 @@ def roster() -> dashboard.Panel:
                 Look(SECONDS, firing("TrainerLost", clear=CLEAR)),
                 Cells.COLOURED,
             ),
+            Column("blocked", "Can write", writes, Cells.COLOURED),
         ],
         "Trainer",
     )
