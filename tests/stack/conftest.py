@@ -196,6 +196,8 @@ def _quicken(folder: Path) -> None:
         ("prometheus.yml", "scrape_timeout: 10s", "scrape_timeout: 3s"),
         ("alertmanager.yml", "group_wait: 30s", "group_wait: 1s"),
         ("alertmanager.yml", "group_interval: 5m", "group_interval: 3s"),
+        ("alertmanager.yml", "group_wait: 5s", "group_wait: 1s"),
+        ("alertmanager.yml", "group_interval: 30s", "group_interval: 3s"),
     ):
         path = folder / "prometheus" / name
         text = path.read_text()
