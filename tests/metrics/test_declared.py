@@ -175,7 +175,8 @@ def test_the_job_was_told_while_it_was_worked_on(watched: Watched) -> None:
     jobs = [dict(labels) for labels in watched.trainer["nighttrain_trainer_job_info"]]
     assert {(job["kind"], job["timeframe"], job["horizon"]) for job in jobs} >= {("training", "5m", "1")}
     stages = {job["stage"] for job in jobs if job["kind"] == "training"}
-    assert stages & {"features", "folds", "final", "significance", "certificate"}
+    # Of a job as short as these, only some are there long enough to be seen.
+    assert stages & {"features", "folds", "final", "significance", "certificate", "report"}
 
 
 def _config(found: Scrape) -> str:
