@@ -71,11 +71,16 @@ class Child:
         """Exit code, negative for a signal; None while the process lives or before the first start."""
         return self.process.poll() if self.process else None
 
+    @property
+    def last_words(self) -> str:
+        """The last line that the process or an earlier one of it printed, without its own name."""
+        return self.last_lines[-1].removeprefix(f"{self.name}: ") if self.last_lines else ""
+
     def said(self) -> str:
         """Return the last line that the process printed before it ended, without its own name."""
         if self._copier:
             self._copier.join(2.0)
-        return self.last_lines[-1].removeprefix(f"{self.name}: ") if self.last_lines else ""
+        return self.last_words
 
     def keep_alive(self) -> bool:
         """Start a dead process again once its backoff is over; return whether it was found dead just now."""

@@ -105,7 +105,8 @@ def _night(
         trainers = trainers_of(settings, out, data, client.url, arguments.debug)
         for trainer in trainers:
             trainer.start()
-        watch = Watch(client, run_view.id, display, settings.retry.storage_seconds)
+        patience = settings.retry.storage_seconds
+        watch = Watch(client, run_view.id, display, patience, lambda: coordinator.last_words)
         _see_through(watch, [coordinator, *trainers], interrupt, display)
         return client.results(run_view.id), Path(client.run(run_view.id).results_path)
     except KeyboardInterrupt:

@@ -11,12 +11,12 @@ from datetime import timedelta
 from cli.progress import Display
 from common.client import OperatorClient
 from common.errors import ConfigurationError, StorageError, UnavailableError
-from common.status import StatusDocument
+from common.status import StatusDocument, TrainerState
 from common.views import RunState
 
 LOG = logging.getLogger("nighttrain.launcher")
 
-GOES_ON = "nothing is lost: make room, and the same command goes on from here"
+GOES_ON = "nothing is lost: mend that, and the same command goes on from here"
 
 AWAY_SECONDS = 5.0
 """A coordinator that has not answered for so long is worth a line."""
@@ -37,7 +37,9 @@ class Watch:
     display : Display
         Where it is shown.
     blocked_seconds : float
-        For how long a night may lack the room to go on.
+        For how long a night may lack the room to go on, or its coordinator.
+    last_words : callable
+        Returns what the coordinator's process printed last.
     clock : callable
         Returns seconds that only grow.
     """
@@ -48,10 +50,11 @@ class Watch:
         run_id: int,
         display: Display,
         blocked_seconds: float,
+        last_words: Callable[[], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._run_id, self._display = client, run_id, display
-        self._blocked_seconds, self._clock = blocked_seconds, clock
+        self._blocked_seconds, self._last_words, self._clock = blocked_seconds, last_words, clock
         self._told: tuple[str, ...] = ()
         self._away_since: float | None = None
         self._said_away = False
@@ -66,6 +69,8 @@ class Watch:
             The run was cancelled.
         StorageError
             For too long no trainer could write, or the disk of the out folder was full and no cell ended.
+        UnavailableError
+            The coordinator has been away for too long, although it was started again and again.
         """
         try:
             status = self._client.status()
@@ -78,8 +83,10 @@ class Watch:
         self._warn(status.warnings)
         run = status.run
         if run is None or run.id != self._run_id:
-            return False
-        self._display.show(status)
+            # Somebody began another night; that of this command is then over in one way or the other.
+            run = self._client.run(self._run_id)
+        else:
+            self._display.show(status)
         if run.state is RunState.CANCELLED:
             raise ConfigurationError(f"night {run.id} was cancelled")
         self._bear_blockage(status)
@@ -94,6 +101,10 @@ class Watch:
         if not self._said_away and now - self._away_since > AWAY_SECONDS:
             self._said_away = True
             self._display.say(f"the coordinator does not answer: {error}; training goes on meanwhile")
+        if now - self._away_since > self._blocked_seconds:
+            raise UnavailableError(
+                f"the coordinator stays away; it said last: {self._last_words() or 'nothing'}", GOES_ON
+            )
 
     def _warn(self, warnings: tuple[str, ...]) -> None:
         for warning in warnings:
@@ -104,9 +115,13 @@ class Watch:
     def _bear_blockage(self, status: StatusDocument) -> None:
         # Only the operator can make room, and an unattended night must not look alive for ever.
         bound = status.time - timedelta(seconds=self._blocked_seconds)
-        since = [trainer.blocked_since for trainer in status.trainers]
-        if since and all(moment is not None and moment < bound for moment in since):
-            raise StorageError("; ".join(sorted({trainer.note for trainer in status.trainers})), GOES_ON)
+        present = [trainer for trainer in status.trainers if trainer.state is not TrainerState.LOST]
+        # One that is at work may have found room; if not, it soon is idle again.
+        if present and all(
+            trainer.state is TrainerState.IDLE and trainer.blocked_since and trainer.blocked_since < bound
+            for trainer in present
+        ):
+            raise StorageError("; ".join(sorted({trainer.note for trainer in present})), GOES_ON)
 
     def _bear_full_disk(self, free_bytes: int, ended: int) -> None:
         now = self._clock()

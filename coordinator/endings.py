@@ -19,6 +19,7 @@ from common.jobs import BREAKER_CAUSES, FREE_CAUSES, TRANSITIONS, Cause, JobKind
 from common.settings import NightSettings
 from common.views import Outcome
 from coordinator.backoff import backoff_seconds
+from coordinator.blockage import condense, job_pause_seconds
 from coordinator.breaker import Breaker
 from coordinator.database import Transaction
 from coordinator.rows import JOBS, AttemptRow, JobRow
@@ -93,6 +94,15 @@ def give_back(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending)
     close(tx, attempt, ending, 0.0)
     move(tx, job, JobState.QUEUED, not_before=None)
     return Verdict(JobState.QUEUED, 0.0)
+
+
+def postpone(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending) -> Verdict:
+    """End an attempt that could not be written: free of charge, but others go before it for a while."""
+    wait = job_pause_seconds(tx.connection, job.id)
+    close(tx, attempt, ending, wait)
+    move(tx, job, JobState.QUEUED, not_before=tx.now + timedelta(seconds=wait))
+    condense(tx.connection, attempt.trainer)
+    return Verdict(JobState.QUEUED, wait)
 
 
 def fault(

@@ -70,7 +70,7 @@ def read_outlook(
         leases=leases,
         hosts={host.name: host for host in _hosts(live, leases)},
         experience=experience,
-        blocked=read_blockages(connection, live),
+        blocked=read_blockages(connection, live, now),
     )
 
 

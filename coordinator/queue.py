@@ -13,7 +13,7 @@ from random import Random
 from sqlalchemy import select, update
 
 from common.errors import InvalidRequestError
-from common.jobs import FREE_CAUSES, Cause, JobKind, JobState
+from common.jobs import Cause, JobKind, JobState
 from common.messages import (
     ClaimRequest,
     Directive,
@@ -33,7 +33,7 @@ from common.views import Outcome
 from coordinator import checkpoints, claims, intake, leases
 from coordinator.admission import Refusal, gigabytes
 from coordinator.database import Database, Transaction
-from coordinator.endings import Ending, fault, give_back
+from coordinator.endings import Ending, fault, give_back, postpone
 from coordinator.leases import Loss, attempt_of, held, job_of, stale, trainer_of
 from coordinator.night import night_at
 from coordinator.rows import OPEN_ATTEMPTS, AttemptRow
@@ -227,8 +227,8 @@ class Queue:
                 peak_memory_bytes=failure.peak_memory_bytes,
                 room_bytes=failure.memory_limit_bytes,
             )
-            if ending.cause in FREE_CAUSES:
-                verdict = give_back(tx, job, attempt, ending)
+            if ending.cause is Cause.STORAGE:
+                verdict = postpone(tx, job, attempt, ending)
             else:
                 verdict = fault(tx, job, attempt, ending, self.settings, self.random)
         _log([(job, attempt, verdict)], f"{failure.cause}: {failure.message}")

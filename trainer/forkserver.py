@@ -49,8 +49,8 @@ class ForkServer:
     preload : str
         The module that the server imports before it forks.
     afterload : str
-        A module that only the end of a job needs: it is imported beside the first child, so that a new
-        trainer is at work seconds sooner. Empty for none.
+        A module that only the end of a job needs: it is imported after the first child has ended, so that a
+        new trainer is at work seconds sooner. Empty for none.
 
     Notes
     -----
@@ -189,7 +189,13 @@ def main(control_fd: int, parent: int, preload: str, afterload: str) -> None:
         signal.signal(number, signal.SIG_IGN)
     die_with(parent)
     control = socket.socket(fileno=control_fd)
-    _import(control, preload)
+    try:
+        importlib.import_module(preload)
+    except Exception as error:
+        _say(control, failed=f"{type(error).__name__}: {error}")
+        sys.exit(1)
+    # Collections in a child must not touch, and so copy, the pages that it shares with the server.
+    gc.freeze()
     _say(control, ready=True)
     wake_read, wake_write = os.pipe()
     for wake in (wake_read, wake_write):
@@ -200,7 +206,9 @@ def main(control_fd: int, parent: int, preload: str, afterload: str) -> None:
         readable, _, _ = select.select([control.fileno(), wake_read], [], [])
         if wake_read in readable:
             os.read(wake_read, _MESSAGE_BYTES)
-            _report_exits(control)
+            if _report_exits(control) and afterload:
+                _import_if_possible(afterload)
+                afterload = ""
         if control.fileno() in readable:
             target, descriptors, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 2)
             if not target:
@@ -211,29 +219,27 @@ def main(control_fd: int, parent: int, preload: str, afterload: str) -> None:
             for descriptor in descriptors:
                 os.close(descriptor)
             _say(control, born=child)
-            if afterload:
-                _import(control, afterload)
-                afterload = ""
 
 
-def _import(control: socket.socket, module: str) -> None:
+def _import_if_possible(module: str) -> None:
+    # A child that needs what cannot be imported fails by itself, and says why.
     try:
         importlib.import_module(module)
-    except Exception as error:
-        _say(control, failed=f"{type(error).__name__}: {error}")
-        sys.exit(1)
-    # Collections in a child must not touch, and so copy, the pages that it shares with the server.
+    except Exception:
+        traceback.print_exc()
     gc.freeze()
 
 
-def _report_exits(control: socket.socket) -> None:
+def _report_exits(control: socket.socket) -> bool:
+    reported = False
     while True:
         try:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
         except ChildProcessError:
-            return
+            return reported
         if pid == 0:
-            return
+            return reported
+        reported = True
         _say(control, pid=pid, exit=os.waitstatus_to_exitcode(status), peak=usage.ru_maxrss * 1024)
 
 

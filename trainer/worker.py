@@ -23,7 +23,8 @@ from trainer.survey import survey
 
 EVIDENCE_BYTES = 16384
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""A disk that is full or has become read-only is no fault of the job; whatever else cannot be written may be."""
 
 FOLDS = "folds"
 """The stage in which a fold is under way, and would be lost: it is left by a checkpoint only."""
@@ -59,8 +60,9 @@ def mishap(error: Exception) -> Mishap:
         return Mishap(cause=Cause.OOM, message=_line(f"out of memory: {name}: {error}"), evidence=evidence)
     if isinstance(error, DataError):
         return Mishap(cause=Cause.DATA, message=_line(str(error)), evidence=evidence)
-    full = isinstance(error, OSError) and error.errno in NO_ROOM
-    cause = Cause.STORAGE if full or isinstance(error, StorageError) else Cause.ERROR
+    reason = error.__cause__ if isinstance(error, StorageError) else error
+    full = isinstance(reason, OSError) and reason.errno in NO_ROOM
+    cause = Cause.STORAGE if full else Cause.ERROR
     text = str(error) if isinstance(error, NighttrainError) else f"{name}: {error}"
     return Mishap(cause=cause, message=_line(text), evidence=evidence)
 

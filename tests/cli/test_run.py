@@ -439,7 +439,7 @@ def test_a_full_disk_ends_the_command_in_time_and_loses_nothing(
     assert full.code == 1, full.err
     assert "Traceback" not in full.err
     assert full.err.splitlines()[-1].startswith("nighttrain: ")
-    assert "nothing is lost: make room, and the same command goes on from here" in full.err
+    assert "nothing is lost: mend that, and the same command goes on from here" in full.err
     small_disk.resize("300m")
     outcome = nighttrain(*arguments)
     assert outcome.code == 0, outcome.err

@@ -11,15 +11,16 @@ import pytest
 
 from cli.watch import Watch
 from common.client import OperatorClient
-from common.errors import ConfigurationError, StorageError
+from common.errors import ConfigurationError, StorageError, UnavailableError
 from common.jobs import Cause
 from common.messages import Grant
-from common.status import StatusDocument
+from common.status import StatusDocument, TrainerState
+from common.views import RunRequest
 from coordinator.app import make_app
 from coordinator.database import Database, sqlite_url
 from coordinator.parts import assemble
 from tests.coordinator.conftest import served
-from tests.coordinator.specimens import Clock, Night, failure, settings
+from tests.coordinator.specimens import Clock, Night, failure, grid, settings
 
 TOKEN = "the-token-of-these-tests-is-long-enough"
 
@@ -58,7 +59,9 @@ class Scene:
         self.port = int(url.rsplit(":", 1)[1])
         self.now = 0.0
         self.client = OperatorClient(url, self.token)
-        self.watch = Watch(self.client, self.run, self.lines, blocked_seconds=300, clock=lambda: self.now)
+        self.watch = Watch(
+            self.client, self.run, self.lines, 300, lambda: "it cannot start", clock=lambda: self.now
+        )
 
     def serve(self, port: int = 0) -> str:
         return self.serving.enter_context(served(make_app(self.parts), port=port))
@@ -116,13 +119,43 @@ def test_a_night_in_which_nobody_can_write_ends_after_a_while_and_says_what_to_d
     scene.nobody_can_write(5, *boots)
     with pytest.raises(StorageError, match=r"t1 cannot write.*; trainer t2 cannot write") as error:
         scene.watch.look()
-    assert error.value.hint.startswith("nothing is lost: make room")
+    assert error.value.hint.startswith("nothing is lost: mend that")
 
 
 def test_one_trainer_that_can_write_is_enough_to_go_on(scene: Scene) -> None:
     scene.nobody_can_write(600, scene.night.register("t1"))
     scene.night.register("t2")
     assert not scene.watch.look()
+
+
+def test_a_trainer_that_is_at_work_may_have_found_room_and_a_lost_one_does_not_count(scene: Scene) -> None:
+    boot, gone = scene.night.register("t1"), scene.night.register("gone")
+    scene.night.grant(gone)
+    scene.nobody_can_write(360, boot)
+    scene.night.queue.expire()
+    while not isinstance(grant := scene.night.claim(boot), Grant):
+        scene.night.clock.advance(5)
+    assert not scene.watch.look()
+    states = {one.name: one.state for one in scene.lines.shown[-1].trainers}
+    assert states == {"t1": TrainerState.WORKING, "gone": TrainerState.LOST}
+    scene.night.queue.fail(grant.lease_id, failure(Cause.STORAGE, "/cache/x: No space left on device"))
+    with pytest.raises(StorageError, match="t1 cannot write"):
+        scene.watch.look()
+
+
+def test_a_night_that_gave_way_to_another_ends_the_watch(scene: Scene) -> None:
+    scene.night.runs.submit(RunRequest(config=grid(horizons=(5,)), fresh=True))
+    with pytest.raises(ConfigurationError, match=f"night {scene.run} was cancelled"):
+        scene.watch.look()
+
+
+def test_a_coordinator_that_never_comes_back_ends_the_watch_with_its_last_words(scene: Scene) -> None:
+    scene.serving.close()
+    for scene.now in (0.0, 200.0, 300.0):
+        assert not scene.watch.look()
+    scene.now = 301.0
+    with pytest.raises(UnavailableError, match="stays away; it said last: it cannot start"):
+        scene.watch.look()
 
 
 def test_a_cancelled_night_ends_the_watch(scene: Scene) -> None:

@@ -123,7 +123,10 @@ def test_it_warns_of_a_trainer_that_cannot_write_and_says_so_wherever_a_job_wait
     (trainer,) = document.trainers
     assert document.warnings == (words,)
     assert (trainer.note, trainer.blocked_since) == (words, NOON + timedelta(seconds=1))
-    assert waits(night, 1) == words
+    assert waits(night, 1) == "it waits 4 s before its next attempt"
+    assert waits(night, 2) == words
+    night.clock.advance(60)
+    night.register()
     night.survey_all(boot)
     document = status(night).document()
     assert document.warnings == () and document.trainers[0].blocked_since is None

@@ -178,12 +178,12 @@ def test_a_symbol_without_candles_is_a_data_error(perform, tmp_path) -> None:
     assert "\n" not in end.message
 
 
-def test_a_cache_that_cannot_be_written_is_no_fault_of_the_job_and_is_named(perform, tmp_path) -> None:
+def test_a_cache_that_cannot_be_written_is_an_error_that_names_it(perform, tmp_path) -> None:
     (tmp_path / "file").touch()
     spec = SurveySpec(symbol="BTCUSDT", timeframes=("1h",), policy=POLICY)
     end, _ = perform(spec, tmp_path / "file" / "cache")
     assert isinstance(end, Mishap)
-    assert end.cause is Cause.STORAGE
+    assert end.cause is Cause.ERROR
     assert str(tmp_path / "file") in end.message
 
 
@@ -194,6 +194,12 @@ def test_with_all_that_is_imported_the_fork_server_has_one_thread(server, spec, 
         assert child.seconds < 30.0
     assert isinstance(end, Mishap)
     assert end.message.startswith("threads=1 ")
+
+
+def no_room(number: int) -> StorageError:
+    error = StorageError("/c/x: cannot be written")
+    error.__cause__ = OSError(number, "the reason")
+    return error
 
 
 def raised(error: Exception) -> Exception:
@@ -216,7 +222,11 @@ def raised(error: Exception) -> Exception:
         (ValueError("x must\nbe  y"), Cause.ERROR, "ValueError: x must be y"),
         (KeyError("close"), Cause.ERROR, "KeyError: 'close'"),
         (ValueError(), Cause.ERROR, "ValueError"),
-        (StorageError("disk full: /c/x"), Cause.STORAGE, "disk full: /c/x"),
+        (no_room(errno.ENOSPC), Cause.STORAGE, "/c/x: cannot be written"),
+        (no_room(errno.EDQUOT), Cause.STORAGE, "/c/x: cannot be written"),
+        (no_room(errno.EROFS), Cause.STORAGE, "/c/x: cannot be written"),
+        (no_room(errno.EACCES), Cause.ERROR, "/c/x: cannot be written"),
+        (StorageError("/c/x is damaged"), Cause.ERROR, "/c/x is damaged"),
         (
             OSError(errno.ENOSPC, "No space left on device", "/tmp/x"),
             Cause.STORAGE,
