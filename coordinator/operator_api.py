@@ -22,19 +22,20 @@ from coordinator.problems import READING, WRITING, answers
 from coordinator.query import known_query
 from coordinator.report import read_results
 
-_MAY_READ = [Depends(may_read), Depends(known_query)]
 _NO_RUN = NotFoundError("there is no run 1")
 _NO_JOB = NotFoundError("there is no job 17")
+_HEALTHZ = answers() | answered("It is.", up=examples.UP)
+_READYZ = answers(UnavailableError, StorageError) | answered("It can.", ready=examples.READY)
 
-reading = APIRouter(prefix="/api", tags=["operators"], dependencies=_MAY_READ)
+reading = APIRouter(prefix="/api", tags=["operators"], dependencies=[Depends(may_read), Depends(known_query)])
 changing = APIRouter(
     prefix="/api", tags=["operators"], dependencies=[Depends(may_write), Depends(known_query)]
 )
 health = APIRouter(tags=["health"])
 
 Limit = Annotated[int, Query(ge=1, le=500, description="How many at most.")]
-LARGEST = 2**63 - 1
-"""The largest number that a database holds."""
+LARGEST = 2**31 - 1
+"""The largest number that every database holds in an INTEGER, as ids are; beyond it PostgreSQL fails."""
 Offset = Annotated[int, Query(ge=0, le=LARGEST, description="How many to skip.")]
 RunId = Annotated[int, Path(ge=0, le=LARGEST, description="The run's id.", examples=[1])]
 JobId = Annotated[int, Path(ge=0, le=LARGEST, description="The job's id.", examples=[17])]
@@ -176,36 +177,36 @@ def show_status(parts: PartsOf) -> StatusDocument:
     return parts.status.document()
 
 
-@health.get(
-    "/healthz",
-    summary="Is the process up?",
-    dependencies=[Depends(known_query)],
-    responses=answers() | answered("It is.", up=examples.UP),
-)
+# Of what watches the process no query is refused: probes and scrapers add some of their own (`?verbose`,
+# `?name[]=`), and a check that fails by that is an alarm about nothing. Uptime probes ask with HEAD.
+@health.head("/healthz", name="probe_healthz", summary="Is the process up? (no body)", responses=_HEALTHZ)
+@health.get("/healthz", summary="Is the process up?", responses=_HEALTHZ)
 def healthz() -> Health:
-    """Answer, which is all that is asked."""
+    """Answer, which is all that is asked. A query is ignored; HEAD is answered as GET, without the body."""
     return Health(status="ok", detail="up")
 
 
-@health.get(
-    "/readyz",
-    summary="Can it do its work?",
-    dependencies=[Depends(known_query)],
-    responses=answers(UnavailableError, StorageError) | answered("It can.", ready=examples.READY),
-)
+@health.head("/readyz", name="probe_readyz", summary="Can it do its work? (no body)", responses=_READYZ)
+@health.get("/readyz", summary="Can it do its work?", responses=_READYZ)
 def readyz(parts: PartsOf) -> Health:
-    """Check that the database can be written and has the schema of this program."""
+    """Check that the database can be written and has the schema of this program.
+
+    A query is ignored; HEAD is answered as GET, without the body.
+    """
     return Health(status="ok", detail=f"database at schema {parts.database.check()}")
 
 
 @health.get(
     "/metrics",
     summary="Everything for Prometheus",
-    dependencies=_MAY_READ,
+    dependencies=[Depends(may_read)],
     response_class=PlainTextResponse,
     responses=answers(*READING)
     | answered("All metrics.", media_type="text/plain", one_of_them=examples.METRICS),
 )
 def show_metrics(parts: PartsOf) -> Response:
-    """Return all metrics as text, read at this moment; `common/metrics.py` says what each of them means."""
+    """Return all metrics as text, read at this moment; `common/metrics.py` says what each of them means.
+
+    A query is ignored.
+    """
     return Response(generate_latest(parts.registry), media_type=CONTENT_TYPE_LATEST)

@@ -91,8 +91,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(OperationalError, _database)
-    for unstorable in (OverflowError, UnicodeEncodeError, DataError):
-        app.add_exception_handler(unstorable, _unstorable)
+    for perhaps_unstorable in (OverflowError, UnicodeEncodeError, DataError):
+        app.add_exception_handler(perhaps_unstorable, _unstorable)
 
 
 def answer(error: NighttrainError, instance: str) -> JSONResponse:
@@ -192,8 +192,22 @@ def _database(request: Request, error: Exception) -> JSONResponse:
 
 
 def _unstorable(request: Request, error: Exception) -> JSONResponse:
-    # A number beyond 64 bits, or half a character: right by its type, but no database holds it.
-    what = f"the body has a value that cannot be stored: {' '.join(str(error).split())[:200]}"
-    return answer(
-        InvalidRequestError(what, "send whole characters and numbers below 2**63"), request.url.path
-    )
+    # A number beyond the column's bits, or half a character: right by its type, but no database holds it.
+    path = request.url.path
+    if not _came_with(request, error):
+        return unexpected(error, path)
+    # Of a statement that failed, its text and its other values are no business of who sent one of them.
+    reason = " ".join(str(error.orig if isinstance(error, DataError) else error).split())[:200]
+    logger.warning("%s %s: a value cannot be stored: %s", request.method, path, reason)
+    what = f"the request has a value that cannot be stored: {reason}"
+    return answer(InvalidRequestError(what, "send whole characters and smaller numbers"), path)
+
+
+def _came_with(request: Request, error: Exception) -> bool:
+    """Whether a value of the request is what the database cannot take; all else is a defect of ours."""
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    if isinstance(error, UnicodeEncodeError):
+        # Path and query are decoded without errors, so half a character comes in a body's JSON only.
+        return has_body and error.reason == "surrogates not allowed"
+    bound = isinstance(error, DataError) or "SQLite INTEGER" in str(error)
+    return bound and bool(has_body or request.query_params or request.path_params)

@@ -1,4 +1,7 @@
-"""What may stand in the query of a request: what the OpenAPI document tells of, each at most once."""
+"""What may stand in the query of a request: what the OpenAPI document tells of, each at most once.
+
+The paths of health and metrics do without this check: what asks them adds queries of its own.
+"""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import httpx
 import pytest
 from pydantic import BaseModel
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 
 from common.errors import ERRORS, PROBLEM_MEDIA_TYPE, StorageError, from_problem
 from common.messages import MAX_ARTIFACT_BYTES, REASON_HEADER, SHA256_HEADER, Grant, RenewalAnswer, Welcome
@@ -238,7 +238,9 @@ def test_whatever_changes_something_needs_the_token(anonymous: httpx.Client) -> 
 
 def test_the_list_of_what_needs_the_token_is_whole(client: httpx.Client) -> None:
     paths = client.get("/openapi.json").json()["paths"]
-    changing = {(verb.upper(), path) for path, verbs in paths.items() for verb in verbs if verb != "get"}
+    changing = {
+        (verb.upper(), path) for path, verbs in paths.items() for verb in verbs if verb not in ("get", "head")
+    }
     listed = {(verb, path.replace("/x/", "/{lease}/").replace("/1/", "/{run}/")) for verb, path in CHANGES}
     assert {one for one in changing if "alerts" not in one[1]} == listed
 
@@ -339,12 +341,66 @@ def test_bodies_have_a_limit(client: httpx.Client) -> None:
         ('"name":"t1"', r'"name":"\udfff"'),
     ],
 )
-def test_what_no_database_can_hold_is_an_invalid_request(client: httpx.Client, old: str, new: str) -> None:
+def test_what_no_database_can_hold_is_an_invalid_request(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture, old: str, new: str
+) -> None:
     sent = hello("t1").model_dump_json()
     assert old in sent
-    problem(
-        client.post("/api/trainers", content=sent.replace(old, new), headers=JSON), 422, "invalid-request"
-    )
+    answer = client.post("/api/trainers", content=sent.replace(old, new), headers=JSON)
+    told = problem(answer, 422, "invalid-request")["detail"]
+    assert told.startswith("the request has a value that cannot be stored: ") and "INSERT" not in told
+    [record] = [one for one in caplog.records if one.name == "coordinator.problems"]
+    assert record.getMessage().startswith("POST /api/trainers: a value cannot be stored: ")
+
+
+def test_a_filter_that_no_database_can_hold_is_no_defect(client: httpx.Client) -> None:
+    # PostgreSQL takes no NUL in a text; SQLite does, and finds nothing.
+    answer = client.get("/api/jobs?symbol=%00")
+    if answer.status_code != 200:
+        problem(answer, 422, "invalid-request")
+
+
+TOO_LARGE = OverflowError("Python int too large to convert to SQLite INTEGER")
+HALF = UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OverflowError("date value out of range"),
+        TOO_LARGE,
+        DataError("SELECT secret", {}, Exception("integer out of range")),
+        HALF,
+    ],
+)
+def test_what_no_request_brought_is_a_defect(
+    client: httpx.Client,
+    parts: Parts,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    monkeypatch.setattr(parts.status, "document", Mock(side_effect=error))
+    told = problem(client.get("/api/status"), 500, "internal")["detail"]
+    assert told == f"a defect of the coordinator: {type(error).__name__}"
+    assert "Traceback" in caplog.text and str(error).partition("\n")[0] in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (OverflowError("date value out of range"), 500),
+        (UnicodeEncodeError("latin-1", "\u20ac", 0, 1, "ordinal not in range(256)"), 500),
+        (TOO_LARGE, 422),
+        (HALF, 422),
+    ],
+)
+def test_with_a_body_too_only_what_is_bound_is_the_fault_of_the_request(
+    client: httpx.Client, parts: Parts, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    monkeypatch.setattr(parts.queue, "register", Mock(side_effect=error))
+    answer = client.post("/api/trainers", **body(hello()))
+    problem(answer, status, "internal" if status == 500 else "invalid-request")
 
 
 def test_a_number_that_is_none_is_an_invalid_request(client: httpx.Client) -> None:
