@@ -1,13 +1,16 @@
-"""Bars that no market can have made, and levels that it hardly can: what is dropped, and what is only told.
+"""Bars that no market is known to have made or no model can use, and levels that are only told.
 
-A bound stands where no market has come near it, because a true bar that is dropped is lost without a trace
-in the model, and a false one that is kept is told. What markets did do, and what is therefore kept: a sale
-into an empty book takes the low of a bar to the smallest price that can be written (a factor of 3,000 on more
+A bound stands where no market is known to have come near it, because a true bar that is dropped is lost to
+the model, and a false one that is kept is told. What markets did do, and what is therefore kept: a sale into
+an empty book takes the low of a bar to the smallest price that can be written (a factor of 3,000 on more
 than one exchange), a purchase takes the high up by a factor of two million, a coin loses all but a hundred
-thousandth within days, and an asset comes back after a halt as another one under the same name.
+thousandth within days, an asset comes back after a halt as another one under the same name, and where only
+dust is traded a purchase of twenty coins is a thousand million times that.
 
-Hence a single price far off is no proof. A whole bar is, when the bars on both sides agree with each other:
-prices pass through a book, and do not get to another level and back without a bar that spans both.
+Hence a single price far off is no proof. A whole bar is none either: where nobody else trades, one trade at a
+thousandth of the price is all of its bar, and true. Such a bar is dropped all the same, when the bars on both
+sides agree with each other: it cannot be told from a wrong decimal point, and a feature or label of a price
+at which nothing was traded before or after would mislead a model even if it is true. The findings count it.
 """
 
 from __future__ import annotations
@@ -31,8 +34,12 @@ LARGEST_VOLUME = 1e24
 LARGEST_RANGE = 1e9
 """Greatest high of a bar in units of its low; from a bitcoin's price to the smallest step of it is 1e7."""
 
-LARGEST_BURST = 1e9
-"""Greatest volume of a bar in units of the median; a coin that is minted while it falls comes to 1e7."""
+BURST = 1e9
+"""A volume of so many times the median is told, and kept: where only dust is traded there are such bars."""
+
+LARGEST_BURST = 1e12
+"""Greatest volume of a bar in units of the median. A greater one may be true, but the features have sums that
+run over the bars after it, and lose the volumes of these to rounding: at 1e15 it shows in the features."""
 
 WIDE = 1e3
 """A bar whose high is so many times its low is told, and kept: there were such bars."""
@@ -41,14 +48,15 @@ LEAP = 10.0
 """A bar that lies by such a factor above or below all of the bar before it is told, and kept."""
 
 SPIKE = 1e3
-"""A bar by such a factor above or below all of both neighbours, which agree within `LEAP`, is dropped."""
+"""A bar by such a factor above or below all of both neighbours, which agree within `LEAP`, is dropped. It may
+be a true one of a single trade: see above."""
 
 SPIKE_BARS = 10
 """So many bars in a row are taken for a spike at most; what lasts longer is another level."""
 
 
 def impossible(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
-    """Find bars that are impossible by themselves, in whatever order they are.
+    """Find bars that are impossible by themselves, in whatever order they are, and bursts of volume.
 
     Parameters
     ----------
@@ -62,9 +70,11 @@ def impossible(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
     rows : ndarray of bool, shape (n,)
         Bars that have to go.
     findings : list of Finding
-        One for each kind of defect; a bar with several counts for the first.
+        One for each kind of defect; a bar with several counts for the first. Then bursts, which are kept.
     """
     prices, volume = bars.values[: CLOSE + 1], bars.values[VOLUME]
+    median = _median(volume)
+    largest_volume = min(LARGEST_VOLUME, LARGEST_BURST * median)
     # No number in a bar's prices makes both of these none, so nothing else has to be looked through for it.
     highest, lowest = prices.max(axis=0), prices.min(axis=0)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -80,7 +90,7 @@ def impossible(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
                 "out_of_range",
                 f"a price that is not between {PRICES[0]:g} and {PRICES[1]:g}, or a volume above "
                 f"{LARGEST_VOLUME:g} or {LARGEST_BURST:g} times the median",
-                (lowest < PRICES[0]) | (highest > PRICES[1]) | (volume > _largest_volume(volume)),
+                (lowest < PRICES[0]) | (highest > PRICES[1]) | (volume > largest_volume),
             ),
             (
                 "high_low",
@@ -107,11 +117,14 @@ def impossible(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
         common = int(offsets[rows[0]]) if (offsets[rows] == offsets[rows[0]]).all() else None
         found.append(findings.off_grid(timeframe, len(rows), int(bars.open_time[rows].min()), common))
         defective |= offsets != 0
+    bursts = np.flatnonzero((volume > BURST * median) & ~defective)
+    if len(bursts):
+        found.append(_burst(timeframe, len(bursts), int(bars.open_time[bursts].min())))
     return defective, found
 
 
 def spikes(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
-    """Find bars that are impossible between their neighbours, and jumps that are not but should be looked at.
+    """Find bars that cannot be trusted between their neighbours, and jumps that should be looked at.
 
     Parameters
     ----------
@@ -185,9 +198,22 @@ def without_bad_turnover(bars: Bars, timeframe: str) -> tuple[Bars, list[Finding
     return Bars(bars.open_time, values), [findings.bad_turnover(timeframe, len(bad), first_ms)]
 
 
-def _largest_volume(volume: FloatArray) -> float:
+def _median(volume: FloatArray) -> float:
+    """Median of the bars in which something was traded; infinite where there is none to compare with."""
     traded = volume[(volume > 0) & np.isfinite(volume)]
-    return min(LARGEST_VOLUME, LARGEST_BURST * float(np.median(traded))) if len(traded) else LARGEST_VOLUME
+    return float(np.median(traded)) if len(traded) else np.inf
+
+
+def _burst(timeframe: str, count: int, first_ms: int) -> Finding:
+    first = findings.moment(first_ms)
+    detail = (
+        f"{findings.counted(count, 'bar')} with a volume of more than {BURST:g} times the median "
+        f"{'was' if count == 1 else 'were'} kept, first {first}. It may be a market in which hardly anything "
+        "is traded, or a volume in another unit."
+    )
+    return Finding(
+        defect="volume_burst", timeframe=timeframe, count=count, action="kept", first=first, detail=detail
+    )
 
 
 def _apart(

@@ -1,11 +1,13 @@
-"""What markets did is kept; what they cannot do is dropped."""
+"""What markets did is kept; what they are not known to do, or what cannot be trusted, is dropped."""
 
 import numpy as np
 import pytest
 
 from tests.candle_fixtures import candles
 from trainer.bars import CLOSE, FIELDS, HIGH, LOW, OPEN, VOLUME, Bars
-from trainer.defects import SPIKE_BARS, impossible, spikes
+from trainer.candles import Candles
+from trainer.defects import BURST, LARGEST_BURST, SPIKE_BARS, impossible, spikes
+from trainer.features import block_features, blocks
 
 ROWS = 100
 PRICES = [OPEN, HIGH, LOW, CLOSE]
@@ -119,3 +121,49 @@ def test_a_day_of_ten_times_the_price_within_one_bar_is_left_as_it_is():
     bars.values[[HIGH, CLOSE], 50] *= 20
     bars.values[: CLOSE + 1, 51:] *= 20
     assert judged(bars) == ([], {})
+
+
+def test_a_bar_of_one_trade_far_off_is_dropped_though_it_may_be_true():
+    """Nothing was traded but this, between bars that agree: it is counted, and neither label nor feature."""
+    bars = minutes()
+    bars.values[PRICES, 50] /= 2000
+    bars.values[VOLUME, 50] = 1e-8
+    dropped, found = judged(bars)
+    assert dropped == [50]
+    assert (found["spike"].count, found["spike"].action) == (1, "dropped")
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.1])
+def test_a_burst_of_volume_is_told_from_its_bound_and_dropped_from_a_greater_one(factor):
+    for bound, at_most, above in ((BURST, [], ["volume_burst"]), (LARGEST_BURST, ["volume_burst"], None)):
+        bars = minutes()
+        bars.values[VOLUME, 50] = bound * factor * np.median(bars.values[VOLUME])
+        rows, found = impossible(bars, "1m")
+        expected = at_most if factor < 1 else above
+        if expected is None:
+            assert (np.flatnonzero(rows).tolist(), [one.defect for one in found]) == ([50], ["out_of_range"])
+        else:
+            assert (rows.any(), [one.defect for one in found]) == (False, expected)
+
+
+def test_where_nothing_is_traded_no_volume_is_a_burst():
+    bars = minutes()
+    bars.values[VOLUME] = 0.0
+    assert not impossible(bars, "1m")[0].any()
+    assert impossible(bars, "1m")[1] == []
+
+
+def test_the_greatest_volume_that_is_kept_leaves_the_features_of_later_bars_as_they_are(simulate):
+    """Beyond it the bars after it would pay for it: running sums keep what rounding took from them."""
+    calm = simulate(1000)
+
+    def features(volume: float):
+        volumes = calm.volume.copy()
+        volumes[200] = volume * np.median(volumes)
+        columns = {name: getattr(calm, name) for name in ("open_time", "open", "high", "low", "close")}
+        burst = Candles.of(calm.symbol, calm.timeframe, columns | {"volume": volumes})
+        return np.concatenate([block_features(burst, block) for block in blocks(burst)])[400:]
+
+    expected = features(1.0)
+    assert np.abs(features(LARGEST_BURST) - expected).max() < 1e-3
+    assert np.abs(features(1e6 * LARGEST_BURST) - expected).max() > 1.0

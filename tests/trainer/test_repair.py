@@ -147,7 +147,7 @@ OUT_OF_RANGE = {
     "a low that float32 cannot hold": {"low": 1e-300},
     "all prices": dict.fromkeys(("open", "high", "low", "close"), 1e16),
     "a volume that float32 cannot hold": {"volume": 1e300},
-    "a volume above all others": {"volume": 1e11},
+    "a volume above all others": {"volume": 1e14},
 }
 
 
@@ -157,9 +157,28 @@ def test_numbers_that_no_market_makes_are_impossible(numbers):
     assert minutes(series) == [row for row in range(500) if row not in (5, 9)]
     assert set(findings) == {"out_of_range"}
     assert findings["out_of_range"].detail == (
-        "2 bars with a price that is not between 1e-18 and 1e+15, or a volume above 1e+24 or 1e+09 times the "
+        "2 bars with a price that is not between 1e-18 and 1e+15, or a volume above 1e+24 or 1e+12 times the "
         "median were dropped, first 2023-01-01 00:05 UTC."
     )
+
+
+def test_a_purchase_in_a_market_of_dust_is_kept_and_told():
+    columns = changed(candles(500), slice(None), volume=1e-8)
+    series, findings = repair(source(changed(columns, [5, 9], volume=20.0)))
+    assert len(series.bars) == 500
+    assert set(findings) == {"volume_burst"}
+    assert (findings["volume_burst"].count, findings["volume_burst"].action) == (2, "kept")
+    assert findings["volume_burst"].detail == (
+        "2 bars with a volume of more than 1e+09 times the median were kept, first 2023-01-01 00:05 UTC. It "
+        "may be a market in which hardly anything is traded, or a volume in another unit."
+    )
+
+
+def test_a_volume_that_is_kept_is_not_named_where_the_series_is_refused():
+    columns = changed(candles(500), [20], volume=1e12)
+    series, findings = repair(source(changed(columns, range(6), close=-1.0)))
+    assert "(6 non_positive)" in series.refusal
+    assert set(findings) == {"non_positive", "volume_burst", "defect_share"}
 
 
 @pytest.mark.parametrize("quote", [np.inf, -1.0, 1e300])
