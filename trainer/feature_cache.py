@@ -104,6 +104,7 @@ def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles])
     with _locked(cache_dir / f"{stem}.features.lock"):
         matrix = _mapped(path, key)
         if matrix is None:
+            _drop_unfinished(cache_dir, stem)
             _build(path, key, candles, [context_frame(coarse) for coarse in context])
             _drop_old(cache_dir, stem)
             matrix = _mapped(path, key)
@@ -255,9 +256,16 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
+def _drop_unfinished(cache_dir: Path, stem: str) -> None:
+    # Who builds holds the lock, so these are of builders that were killed; on a disk that is nearly full they
+    # would take the room that this build needs, and each further one that is killed would add its own.
+    for path in cache_dir.glob(f".{stem}_*.features.*.unfinished"):
+        path.unlink(missing_ok=True)
+
+
 def _drop_old(cache_dir: Path, stem: str) -> None:
     matrices = sorted(cache_dir.glob(f"{stem}_*.features"), key=lambda path: path.stat().st_mtime_ns)
-    for path in [*matrices[:-GENERATIONS], *cache_dir.glob(f".{stem}_*.features.*.unfinished")]:
+    for path in matrices[:-GENERATIONS]:
         # Processes that still map it keep their pages until they end.
         path.unlink(missing_ok=True)
         path.with_suffix(".certificate.json").unlink(missing_ok=True)

@@ -130,6 +130,22 @@ def test_a_builder_that_is_killed_leaves_no_damage_and_no_lock(tmp_path, simulat
     assert not list(tmp_path.glob("*.unfinished"))
 
 
+def test_what_killed_builders_left_gives_its_room_back_before_the_next_build(tmp_path, simulate, monkeypatch):
+    candles, original, seen = simulate(500), feature_cache.matrix_rows, []
+    left = [tmp_path / f".BTCUSDT_1h_{key * 16}.features.7.ab.unfinished" for key in "ab"]
+    foreign = tmp_path / f".BTCUSDT_1d_{'a' * 16}.features.7.ab.unfinished"
+    for path in (*left, foreign):
+        path.write_bytes(b"half a matrix")
+
+    def rows(*arguments):
+        seen.append([path.exists() for path in (*left, foreign)])
+        return original(*arguments)
+
+    monkeypatch.setattr(feature_cache, "matrix_rows", rows)
+    open_features(tmp_path, candles, [])
+    assert seen[0] == [False, False, True]
+
+
 def fill_the_disk(folder, candles, queue):
     # A limit on file size fails a write as a full disk does: with an error in the middle of the file.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
