@@ -207,7 +207,8 @@ def test_a_hung_child_is_a_timeout_with_its_stack(own, own_night) -> None:
 
 
 def test_a_coordinator_that_is_killed_and_comes_back_gets_the_result(own, own_night) -> None:
-    own.start(lease={"seconds": 3.0})
+    # Longer than the longest wait between two tries of the trainer (5 s): what comes back is not yet lost.
+    own.start(lease={"seconds": 8.0})
     trainer = own_night.begin().start_trainer("fold_on")
     eventually(lambda: own_night.saved_folds() >= 3)
     own.kill()
