@@ -25,7 +25,7 @@ Times are UTC in ISO 8601, lengths of time in seconds, sizes in bytes, shares an
 not known is null.
 
 Every error is a `Problem` (RFC 9457). An unknown path is 404, a method that is not shown here 405,
-and a query that is not declared 422, so that no mistyped filter passes unseen.
+and a query that is not declared 422, so that no mistyped filter passes unseen; health and metrics take any.
 """
 
 

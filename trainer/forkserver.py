@@ -134,7 +134,7 @@ class ForkServer:
             if "failed" in said:
                 what = f"the training code cannot be imported: {said['failed']}"
                 raise InternalError(what, "install it with the extra `trainer`")
-            self.is_ready = True
+            self.is_ready = said.get("ready", self.is_ready)
             if "born" in said:
                 self.child_pid = said["born"]
             if "exit" in said and said["pid"] == self.child_pid:
@@ -206,9 +206,17 @@ def main(control_fd: int, parent: int, preload: str, afterload: str) -> None:
         readable, _, _ = select.select([control.fileno(), wake_read], [], [])
         if wake_read in readable:
             os.read(wake_read, _MESSAGE_BYTES)
-            if _report_exits(control) and afterload:
+            exits = _exits()
+            late = bool(exits and afterload)
+            if late:
+                # Said before the exit, so that nobody claims a job that would have to wait.
+                _say(control, ready=False)
+            for exit_told in exits:
+                _say(control, **exit_told)
+            if late:
                 _import_if_possible(afterload)
                 afterload = ""
+                _say(control, ready=True)
         if control.fileno() in readable:
             target, descriptors, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 2)
             if not target:
@@ -230,17 +238,17 @@ def _import_if_possible(module: str) -> None:
     gc.freeze()
 
 
-def _report_exits(control: socket.socket) -> bool:
-    reported = False
+def _exits() -> list[dict[str, int]]:
+    exits: list[dict[str, int]] = []
     while True:
         try:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
         except ChildProcessError:
-            return reported
+            return exits
         if pid == 0:
-            return reported
-        reported = True
-        _say(control, pid=pid, exit=os.waitstatus_to_exitcode(status), peak=usage.ru_maxrss * 1024)
+            return exits
+        code = os.waitstatus_to_exitcode(status)
+        exits.append({"pid": pid, "exit": code, "peak": usage.ru_maxrss * 1024})
 
 
 def _be_child(server: int, target: str, descriptors: list[int], foreign: list[int]) -> NoReturn:

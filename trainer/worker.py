@@ -24,7 +24,7 @@ from trainer.survey import survey
 EVIDENCE_BYTES = 16384
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""A disk that is full or has become read-only is no fault of the job; whatever else cannot be written may be."""
+"""A disk that is full or has become read-only is no fault of the job; what else cannot be written may be."""
 
 FOLDS = "folds"
 """The stage in which a fold is under way, and would be lost: it is left by a checkpoint only."""

@@ -103,6 +103,7 @@ def test_the_first_child_waits_for_nothing_that_only_later_ones_need() -> None:
             channel.settimeout(30.0)
             assert channel.recv(10) == b"hello"
             until(heard(server, lambda: server.child_exit))
+        assert not server.is_ready, "it imports now, and no job shall wait for that"
     finally:
         server.close()
 
@@ -116,6 +117,7 @@ def test_what_cannot_be_imported_later_does_not_end_the_server() -> None:
                 channel.settimeout(30.0)
                 assert channel.recv(10) == b"hello"
                 until(heard(server, lambda: server.child_exit))
+        until(heard(server, lambda: server.is_ready))
         assert server.is_alive
     finally:
         server.close()
