@@ -15,8 +15,15 @@ function Invoke-Docker {
 
 function Get-Setting([string]$Key) {
     $line = Get-Content .env | Where-Object { $_.StartsWith("$Key=") } | Select-Object -Last 1
-    if ($line) { return $line.Substring($Key.Length + 1) }
-    return ""
+    if (-not $line) { return "" }
+    $value = $line.Substring($Key.Length + 1).Trim()
+    # As Compose reads it: quotes go, and so does a comment.
+    if ($value -match '^(["''])(.*?)\1') { return $Matches[2] }
+    return ($value -replace '(^| )#.*$', '').Trim()
+}
+
+function Test-Candles([string]$Folder) {
+    return [bool](Get-ChildItem -Recurse -File -ErrorAction SilentlyContinue -LiteralPath $Folder | Select-Object -First 1)
 }
 
 function Set-Setting([string]$Key, [string]$Value) {
@@ -26,6 +33,12 @@ function Set-Setting([string]$Key, [string]$Value) {
 
 if (-not (Get-Command docker -ErrorAction SilentlyContinue)) {
     Stop-With "docker is not installed (https://docs.docker.com/desktop)"
+}
+# docker-compose.yml names a file that need not exist (env_file with required: false).
+$compose = "$(& docker compose version --short 2>$null)".Trim()
+if ($LASTEXITCODE -ne 0) { Stop-With "docker has no Compose v2 (docker compose version fails)" }
+if ($compose -match "^v?(\d+)\.(\d+)" -and [version]"$($Matches[1]).$($Matches[2])" -lt [version]"2.24") {
+    Stop-With "docker has Compose $compose, and the stack needs 2.24 or newer: update Docker Desktop"
 }
 $engine = & docker info --format "{{.NCPU}} {{.MemTotal}}" 2>$null
 if ($LASTEXITCODE -ne 0) { Stop-With "the docker engine does not answer: start Docker Desktop" }
@@ -65,13 +78,29 @@ if (-not (Test-Path .env)) {
 @(Get-Content .env | Where-Object { $_ -match "^BT_NIGHT_" -and $_ -notmatch "^BT_NIGHT_TRAINING=" }) |
     Set-Content -Encoding ascii .env.night
 
+# A folder of the user's own is never given up for another one.
+$asked = if ($env:CANDLES_DIR) { $env:CANDLES_DIR } else { Get-Setting "CANDLES_DIR" }
+$folder = if ($asked) { $asked } else { "./data/candles" }
+$folder = $folder -replace '^(~|\$HOME|\$\{HOME\})(?=$|[\\/])', $HOME.Replace('$', '$$')
+$plain = $folder -replace '\\', '/' -replace '^\./|/$', ''
+if ($plain -eq "data/sample" -and -not $env:CANDLES_DIR -and (Test-Candles "data/candles")) {
+    Write-Host "there are candles in data/candles now: taking them, no longer the SYNTHETIC ones in data/sample"
+    $asked = $folder = "./data/candles"
+    Set-Setting "CANDLES_DIR" $folder
+}
+$found = Test-Candles $folder
+if (-not $found -and $plain -notin "data/candles", "data/sample") {
+    Stop-With "CANDLES_DIR: there are no candles in $folder, or you may not read them"
+}
+# Compose takes a bare name for that of a volume, and knows no $HOME on Windows.
+if ($folder -notmatch '^([A-Za-z]:|[\\/.])') { $folder = "./$folder" }
+if ($asked -and $folder -ne $asked) { $env:CANDLES_DIR = $folder }
 Invoke-Docker compose build --quiet
-$folder = Get-Setting "CANDLES_DIR"
-if (-not (Test-Path $folder) -or -not (Get-ChildItem -Recurse -File $folder | Select-Object -First 1)) {
+if (-not $found) {
     Write-Host "no candles in ${folder}: making SYNTHETIC ones in data/sample"
     New-Item -ItemType Directory -Force data\sample | Out-Null
     Invoke-Docker compose run --rm -T sample
-    Set-Setting "CANDLES_DIR" "./data/sample"
+    if ($env:CANDLES_DIR) { $env:CANDLES_DIR = "./data/sample" } else { Set-Setting "CANDLES_DIR" "./data/sample" }
 }
 # A changed configuration is seen only by a coordinator that is made anew.
 $digest = (Get-FileHash deploy\night_training.yaml).Hash.Substring(0, 12).ToLower()

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The stack on this machine; `make` calls it. Needs docker with Compose v2 and a POSIX shell, nothing else.
+# The stack on this machine; `make` calls it. Needs docker with Compose 2.24 or newer and a POSIX shell, nothing else.
 #   stack.sh size       say how many trainers of what size fit this machine, and why
 #   stack.sh prepare    write .env, the secrets and, without candles, a sample; each only when absent
 #   stack.sh up         prepare, build, start, wait until healthy, start the night, print the addresses
@@ -14,13 +14,25 @@ cd "$(dirname "$0")/.."
 
 SERVICES="coordinator trainer prometheus alertmanager grafana"
 RESERVED_MIB=1700 # the limits of all services but the trainers
-CONFIG=${NIGHT_CONFIG:-deploy/night_training.yaml}
+GIVEN=$(env | sed -n 's/^\([A-Z_][A-Z0-9_]*\)=..*/\1/p' | tr '\n' ' ') # what wins over .env; empty counts as not set
+CR=$(printf '\r')
 
 fail() { echo "nighttrain: $1" >&2; exit 2; }
 
 need_docker() {
   command -v docker >/dev/null || fail "docker is not installed (https://docs.docker.com/engine/install)"
-  docker compose version >/dev/null 2>&1 || fail "docker has no Compose v2 (docker compose version fails)"
+  version=$(docker compose version --short 2>/dev/null) || fail "docker has no Compose v2 (docker compose version fails)"
+  version=${version#v}
+  major=${version%%.*} minor=${version#*.}
+  minor=${minor%%[!0-9]*}
+  case $major:$minor in
+  : | :* | *: | *[!0-9:]*) ;; # a build of one's own: it may do
+  *)
+    # docker-compose.yml names a file that need not exist (env_file with required: false).
+    [ "$major" -gt 2 ] || { [ "$major" = 2 ] && [ "$minor" -ge 24 ]; } ||
+      fail "docker has Compose $version, and the stack needs 2.24 or newer (https://docs.docker.com/compose/install)"
+    ;;
+  esac
   docker info >/dev/null 2>&1 || fail "the docker engine does not answer (is it running, and may you use it?)"
 }
 
@@ -34,14 +46,19 @@ mebibytes() { # NAME GIGABYTES
   awk -v g="$2" 'BEGIN {print int(g * 1024)}'
 }
 
+setting() { # KEY: what the configuration says of it
+  awk -F'[: #]+' -v key="$1" '$1 == key {gsub(/["\047\r]/, "", $2); print $2; exit}' "$CONFIG"
+}
+
 # Sets cores, total_mib, trainer_mib, trainers and what bounds them.
 measure() {
   cores=$(docker info --format '{{.NCPU}}')
   total_mib=$(docker info --format '{{.MemTotal}}' | awk '{print int($1 / 1048576)}')
-  configured=$(awk -F'[: #]+' '/^max_memory_per_process:/ {print $2}' "$CONFIG")
+  [ -r "$CONFIG" ] || fail "NIGHT_CONFIG: there is no file $CONFIG"
+  configured=$(setting max_memory_per_process)
   gigabytes=${BT_NIGHT_MEMORY_LIMIT:-${configured:-2.0}}
   trainer_mib=$(mebibytes "max_memory_per_process (BT_NIGHT_MEMORY_LIMIT)" "$gigabytes")
-  threshold=$(awk -F'[: #]+' '/^memory_threshold:/ {print $2}' "$CONFIG")
+  threshold=$(setting memory_threshold)
   usable_mib=$(awk -v t="$total_mib" -v s="${threshold:-0.85}" -v r="$RESERVED_MIB" 'BEGIN {print int(t * s - r)}')
   [ "$usable_mib" -ge "$trainer_mib" ] || trainer_mib=$usable_mib
   [ "$trainer_mib" -ge 512 ] || trainer_mib=512
@@ -49,11 +66,12 @@ measure() {
   by_memory=$((usable_mib / trainer_mib))
   trainers=$((by_cores < by_memory ? by_cores : by_memory))
   [ "$trainers" -ge 1 ] || trainers=1
-  wanted=${BT_NIGHT_WORKERS:-$(awk -F'[: #]+' '/^num_workers:/ {print $2}' "$CONFIG")}
+  wanted=${BT_NIGHT_WORKERS:-$(setting num_workers)}
   case $wanted in '' | auto) wanted='' ;; *) whole "num_workers (BT_NIGHT_WORKERS)" "$wanted" 1; trainers=$wanted ;; esac
 }
 
 size() {
+  load_env
   measure
   echo "This machine: $cores cores, $total_mib MiB."
   echo "One trainer may take $trainer_mib MiB (max_memory_per_process, less only where the machine is small)."
@@ -61,7 +79,7 @@ size() {
   [ -z "$wanted" ] || echo "num_workers asks for $wanted."
   echo "So TRAINERS=$trainers and TRAINER_MEMORY=${trainer_mib}m."
   if [ -f .env ]; then
-    echo "In force is .env: $(grep -E '^(TRAINERS|TRAINER_MEMORY)=' .env | tr '\n' ' ')(delete these lines, and make up measures anew)"
+    echo "In force is .env: $(grep -E '^(TRAINERS|TRAINER_MEMORY|BT_NIGHT_WORKERS|BT_NIGHT_MEMORY_LIMIT)=' .env | tr '\n' ' ')(delete these lines, and make up measures anew)"
   fi
 }
 
@@ -76,6 +94,7 @@ own() { if [ "$(id -u)" = 0 ]; then chown 10001:10001 "$1"; fi; }
 
 keep() { # KEY VALUE: have it in .env, and in force
   export "$1=$2"
+  cp -p .env .env.new # has its mode and owner
   awk -v key="$1" -v value="$2" '
     index($0, key "=") == 1 {if (!done++) print key "=" value; next} {print}
     END {if (!done) print key "=" value}' .env >.env.new
@@ -84,27 +103,32 @@ keep() { # KEY VALUE: have it in .env, and in force
 
 # The lines that .env lacks are written; whoever wants one measured anew deletes it.
 write_env() {
-  if [ ! -f .env ]; then
-    cat >.env <<'END'
-# Written by `make up` for this machine. Change it; a line that is deleted is made anew. The environment wins over it,
-# and BT_NIGHT_<KEY>=... in it over deploy/night_training.yaml.
-END
-  fi
   measure
   uid=$(id -u) gid=$(id -g)
   [ "$uid" != 0 ] || { uid=10001; gid=10001; }
-  absent COMPOSE_PROJECT_NAME "${COMPOSE_PROJECT_NAME:-nighttrain}" "containers and volumes have it in their names"
+  absent COMPOSE_PROJECT_NAME "$COMPOSE_PROJECT_NAME" "containers and volumes have it in their names"
   absent TRAINERS "$trainers" "$cores cores, $total_mib MiB; make size explains"
   absent TRAINER_MEMORY "${trainer_mib}m" "what one trainer may take"
   absent NIGHTTRAIN_UID "$uid" "the user of the containers; it must be able to read secrets/ and the candles"
   absent NIGHTTRAIN_GID "$gid" ""
-  absent CANDLES_DIR "${CANDLES_DIR:-./data/candles}" "without any, a sample is made in data/sample"
+  absent CANDLES_DIR "$CANDLES_DIR" "without any, a sample is made in data/sample"
   absent ALERTING_ENV ./deploy/alerting.env "whom alerts go to; after a change: make alerts"
-  absent DASHBOARD_PORT "${BT_NIGHT_DASHBOARD_PORT:-5000}" "ports on 127.0.0.1"
-  absent GRAFANA_PORT "${GRAFANA_PORT:-3000}" ""
-  absent PROMETHEUS_PORT "${PROMETHEUS_PORT:-9090}" ""
-  absent ALERTMANAGER_PORT "${ALERTMANAGER_PORT:-9093}" ""
-  absent BT_NIGHT_TRAINING "${BT_NIGHT_TRAINING:-true}" "false starts the services but no night"
+  absent DASHBOARD_PORT "$DASHBOARD_PORT" "ports on 127.0.0.1"
+  absent GRAFANA_PORT "$GRAFANA_PORT" ""
+  absent PROMETHEUS_PORT "$PROMETHEUS_PORT" ""
+  absent ALERTMANAGER_PORT "$ALERTMANAGER_PORT" ""
+  absent BT_NIGHT_TRAINING "$BT_NIGHT_TRAINING" "false starts the services but no night"
+}
+
+# It may come to hold the password of a database, so nobody else may read it.
+begin_env() {
+  if [ ! -f .env ]; then
+    (umask 077; cat >.env) <<'END'
+# Written by `make up` for this machine. Change it; a line that is deleted is made anew. The environment wins over it,
+# and BT_NIGHT_<KEY>=... in it over deploy/night_training.yaml.
+END
+  fi
+  [ -z "$(tail -c 1 .env)" ] || echo >>.env # an editor may have left the last line open
 }
 
 absent() { # KEY VALUE COMMENT
@@ -114,24 +138,105 @@ absent() { # KEY VALUE COMMENT
   case $1 in TRAINERS) echo "wrote .env: $2 trainer(s) of $trainer_mib MiB (make size explains)" ;; esac
 }
 
+given() { # KEY: whether the environment had it
+  case " $GIVEN" in *" $1 "*) ;; *) return 1 ;; esac
+}
+
+# Sets key and value as Compose reads a line of .env; key is empty where the line has none.
+parse() { # LINE
+  key=${1%%=*} value=${1#*=}
+  case $key in "$1" | [0-9]* | *[!A-Z0-9_]*) key='' ;; esac
+  value=${value%"$CR"}
+  value=${value#"${value%%[! ]*}"}
+  case $value in
+  \"*) value=${value#?} value=${value%%\"*} ;;
+  \'*) value=${value#?} value=${value%%\'*} ;;
+  '#'*) value='' ;;
+  *) value=${value%%" #"*} value=${value%"${value##*[! ]}"} ;;
+  esac
+}
+
+in_env() { # KEY: what .env says of it
+  found=''
+  while IFS= read -r line || [ -n "$line" ]; do
+    parse "$line"
+    [ "$key" != "$1" ] || found=$value
+  done <.env
+  printf '%s\n' "$found"
+}
+
+path() { # PATH: with the home folder in it, as Compose has it
+  # shellcheck disable=SC2016,SC2088 # written like that in .env
+  case $1 in
+  '~' | '~/'*) set -- "${HOME:-}${1#?}" ;;
+  '$HOME' | '$HOME/'*) set -- "${HOME:-}${1#?HOME}" ;;
+  '${HOME}' | '${HOME}/'*) set -- "${HOME:-}${1#??HOME?}" ;;
+  esac
+  printf '%s\n' "$1"
+}
+
+folder() { # PATH: beginning with / or ./, because Compose takes a bare name for that of a volume
+  set -- "$(path "$1")"
+  case $1 in /) ;; */) set -- "${1%/}" ;; esac
+  case $1 in
+  "$(pwd)"/*) set -- ".${1#"$(pwd)"}" ;;
+  /* | . | ./* | .. | ../*) ;;
+  *) set -- "./$1" ;;
+  esac
+  printf '%s\n' "$1"
+}
+
+# Puts in force what .env says and the environment does not, and what neither says (an .env made by hand may be short).
 load_env() {
-  [ -z "${BT_NIGHT_DASHBOARD_PORT:-}" ] || export DASHBOARD_PORT="$BT_NIGHT_DASHBOARD_PORT"
-  [ -z "${BT_NIGHT_MEMORY_LIMIT:-}${BT_NIGHT_WORKERS:-}" ] || measure
-  [ -z "${BT_NIGHT_MEMORY_LIMIT:-}" ] || export TRAINER_MEMORY="${trainer_mib}m"
-  [ -z "${BT_NIGHT_WORKERS:-}" ] || export TRAINERS="$trainers"
-  for name in $(env | sed -n 's/^\(BT_NIGHT_[A-Z0-9_]*\)=.*/\1/p'); do
+  if [ -f .env ]; then
+    # From its end, because Compose takes the last of two lines.
+    while IFS= read -r line; do
+      parse "$line"
+      [ -n "$key" ] || continue
+      eval "[ -n \"\${$key:-}\" ]" || export "$key=$value"
+    done <<END
+$(sed '1!G;h;$!d' .env)
+END
+  fi
+  if asks BT_NIGHT_DASHBOARD_PORT DASHBOARD_PORT; then DASHBOARD_PORT=$BT_NIGHT_DASHBOARD_PORT; fi
+  if [ -z "${ALERTING_ENV:-}" ]; then
+    ALERTING_ENV=./deploy/alerting.env
+    [ -f "$ALERTING_ENV" ] || ALERTING_ENV=$ALERTING_ENV.example
+  fi
+  CONFIG=$(path "${NIGHT_CONFIG:-./deploy/night_training.yaml}")
+  export NIGHT_CONFIG="$CONFIG"
+  ALERTING_ENV=$(path "$ALERTING_ENV") CANDLES_DIR=$(folder "${CANDLES_DIR:-./data/candles}")
+  export ALERTING_ENV CANDLES_DIR
+  export COMPOSE_PROJECT_NAME="${COMPOSE_PROJECT_NAME:-nighttrain}" BT_NIGHT_TRAINING="${BT_NIGHT_TRAINING:-true}"
+  export DASHBOARD_PORT="${DASHBOARD_PORT:-5000}" GRAFANA_PORT="${GRAFANA_PORT:-3000}"
+  export PROMETHEUS_PORT="${PROMETHEUS_PORT:-9090}" ALERTMANAGER_PORT="${ALERTMANAGER_PORT:-9093}"
+}
+
+# BT_NIGHT_... decides over the plain name, except from .env over the environment's plain name.
+asks() { # BT_NIGHT_KEY PLAIN
+  eval "[ -n \"\${$1:-}\" ]" || return 1
+  given "$1" || ! given "$2"
+}
+
+load_sizes() {
+  if asks BT_NIGHT_MEMORY_LIMIT TRAINER_MEMORY; then measure; export TRAINER_MEMORY="${trainer_mib}m"; fi
+  if asks BT_NIGHT_WORKERS TRAINERS; then measure; export TRAINERS="$trainers"; fi
+}
+
+# The containers get the settings of the night from .env alone; what else is asked for must not go unheard.
+check_settings() {
+  for name in $GIVEN; do
     case $name in
     BT_NIGHT_TRAINING | BT_NIGHT_DASHBOARD_PORT | BT_NIGHT_MEMORY_LIMIT | BT_NIGHT_WORKERS) ;;
-    *) grep -q "^$name=" .env || fail "$name does not reach the containers from here: write it into .env" ;;
+    BT_NIGHT_*)
+      grep -q "^$name=" .env || fail "$name does not reach the containers from here: write it into .env"
+      eval "asked=\${$name:-}"
+      said=$(in_env "$name")
+      [ "$asked" = "$said" ] ||
+        fail "$name does not reach the containers from here, and .env has another value for it: change it there"
+      ;;
     esac
   done
-  while IFS= read -r line || [ -n "$line" ]; do
-    line=$(printf '%s' "$line" | tr -d '\r')
-    key=${line%%=*} value=${line#*=}
-    case $key in '' | *[!A-Z0-9_]* | "$line") continue ;; esac
-    case $value in \"*\" | \'*\') value=${value#?} value=${value%?} ;; esac
-    eval "[ -n \"\${$key+set}\" ]" || export "$key=$value"
-  done <.env
 }
 
 # Two copies of one name would take each other's containers and volumes over.
@@ -149,8 +254,12 @@ digest() { cat "$@" | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-12; 
 
 # The containers get what .env says of the night, and nothing else of it.
 note_settings() {
-  grep '^BT_NIGHT_' .env | grep -Ev '^BT_NIGHT_(TRAINING|DASHBOARD_PORT|MEMORY_LIMIT|WORKERS)=' >.env.new || true
+  (
+    umask 077
+    grep '^BT_NIGHT_' .env | grep -Ev '^BT_NIGHT_(TRAINING|DASHBOARD_PORT|MEMORY_LIMIT|WORKERS)=' >.env.new || true
+  )
   if cmp -s .env.new .env.night; then rm -f .env.new; else mv .env.new .env.night; fi
+  chmod 600 .env.night
 }
 
 # Compose recreates a container when its labels change, not when a file does that is mounted into it.
@@ -160,6 +269,31 @@ note_files() {
   keep TOKEN_DIGEST "$(digest $token)"
   keep ALERTING_DIGEST "$(digest $token "$ALERTING_ENV" prometheus/alertmanager.yml prometheus/receivers.sh)"
   keep PROMETHEUS_DIGEST "$(digest prometheus/*.yml)"
+}
+
+has_files() { [ -n "$(find -L "$1/" -type f 2>/dev/null | head -n 1)" ]; }
+
+# A folder of the user's own is never given up for another one.
+choose_candles() {
+  if [ "$CANDLES_DIR" = ./data/sample ] && ! given CANDLES_DIR && has_files ./data/candles; then
+    echo "there are candles in data/candles now: taking them, no longer the SYNTHETIC ones in data/sample"
+    keep CANDLES_DIR ./data/candles
+  fi
+  case $CANDLES_DIR in
+  ./data/candles | ./data/sample) ;;
+  *) has_files "$CANDLES_DIR" || fail "CANDLES_DIR: there are no candles in $CANDLES_DIR, or you may not read them" ;;
+  esac
+}
+
+make_sample() {
+  echo "no candles in $CANDLES_DIR: making SYNTHETIC ones in data/sample"
+  mkdir -p data/sample
+  own data/sample
+  docker compose run --rm -T sample
+  case $(folder "$(in_env CANDLES_DIR)") in
+  ./data/candles | ./data/sample) keep CANDLES_DIR ./data/sample ;;
+  *) export CANDLES_DIR=./data/sample ;;
+  esac
 }
 
 prepare() {
@@ -172,21 +306,20 @@ prepare() {
     (umask 077; cp deploy/alerting.env.example deploy/alerting.env)
     own deploy/alerting.env
   fi
-  write_env
+  begin_env
+  check_settings
   load_env
   need_own_name
+  choose_candles
+  write_env
+  load_env
+  load_sizes
   note_settings
   note_files
   NIGHTTRAIN_REVISION=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
   export NIGHTTRAIN_REVISION
   docker compose build --quiet
-  if [ -z "$(find "$CANDLES_DIR" -type f 2>/dev/null | head -n 1)" ]; then
-    echo "no candles in $CANDLES_DIR: making SYNTHETIC ones in data/sample"
-    mkdir -p data/sample
-    own data/sample
-    docker compose run --rm -T sample
-    keep CANDLES_DIR ./data/sample
-  fi
+  has_files "$CANDLES_DIR" || make_sample
 }
 
 # Alertmanager would not start on a file with a mistake; then nobody were told of anything.
@@ -251,6 +384,7 @@ need_stack() {
   need_docker
   [ -f .env ] || fail "there is no stack yet: make up"
   load_env
+  load_sizes
   need_own_name
   [ -n "$(docker compose ps --quiet coordinator 2>/dev/null)" ] || fail "the stack is not running: make up"
 }
@@ -261,6 +395,8 @@ scale() {
   need_stack
   docker compose up --detach --no-recreate --no-deps --scale "trainer=$1" trainer
   [ "$1" = 0 ] || keep TRAINERS "$1"
+  # It would have the number of before in force again at the next start.
+  if [ "$1" != 0 ] && grep -q '^BT_NIGHT_WORKERS=' .env; then keep BT_NIGHT_WORKERS "$1"; fi
 }
 
 alerts() {
@@ -278,8 +414,7 @@ report() {
 
 down() { # OPTION...
   need_docker
-  if [ -f .env ]; then load_env; fi
-  export COMPOSE_PROJECT_NAME="${COMPOSE_PROJECT_NAME:-nighttrain}"
+  load_env
   need_own_name
   docker compose down "$@"
 }
