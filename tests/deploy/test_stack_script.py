@@ -119,7 +119,7 @@ def copy(tmp_path: Path) -> Copy:
     made = Copy(tmp_path / "a checkout", tmp_path / "stub", tmp_path / "home")
     for name in (made.folder / "deploy", made.stub, made.home):
         name.mkdir(parents=True)
-    for name in ("stack.sh", "night_training.yaml", "alerting.env.example"):
+    for name in ("stack.sh", "sizes.sh", "dotenv.sh", "night_training.yaml", "alerting.env.example"):
         shutil.copy(ROOT / "deploy" / name, made.folder / "deploy")
     (made.folder / "prometheus").mkdir()
     for name in ("prometheus.yml", "alertmanager.yml", "receivers.sh"):
