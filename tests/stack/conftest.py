@@ -161,10 +161,7 @@ def stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
         if path.is_relative_to(tmp_path_factory.getbasetemp()):
             path.chmod(0o755)
     tmp_path_factory.getbasetemp().parent.chmod(0o755)
-    made = Stack(
-        folder,
-        {name: _free_port() for name in ("DASHBOARD", "GRAFANA", "PROMETHEUS", "ALERTMANAGER")},
-    )
+    made = Stack(folder, free_ports())
     made.configure(SMALL)
     _quicken(folder)
     settings = {f"{name}_PORT": str(port) for name, port in made.ports.items()}
@@ -205,7 +202,11 @@ def _quicken(folder: Path) -> None:
         path.write_text(text.replace(old, new))
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def free_ports() -> dict[str, int]:
+    """A free port for each service that publishes one."""
+    ports = {}
+    for name in ("DASHBOARD", "GRAFANA", "PROMETHEUS", "ALERTMANAGER"):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            ports[name] = int(probe.getsockname()[1])
+    return ports

@@ -11,12 +11,24 @@ import subprocess
 import time
 from itertools import pairwise
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import pytest
 
 from grafana.expressions import expressions
-from tests.stack.conftest import LONG, PROJECT, ROOT, SMALL, Stack, checkout, refused, run, until
+from tests.stack.conftest import (
+    LONG,
+    PROJECT,
+    ROOT,
+    SMALL,
+    Stack,
+    checkout,
+    free_ports,
+    refused,
+    run,
+    until,
+)
 
 COORDINATOR, TRAINER = f"{PROJECT}-coordinator", f"{PROJECT}-trainer"
 SERVICES = ("coordinator", "trainer", "prometheus", "alertmanager", "grafana")
@@ -412,8 +424,38 @@ def test_a_browser_is_not_let_in_by_another_name(stack: Stack) -> None:
     assert httpx.post(url.replace("status", "runs"), json={}).status_code == 401
 
 
-def test_plain_compose_needs_no_make(stack: Stack) -> None:
-    done = subprocess.run(
-        ["docker", "compose", "config", "--quiet"], cwd=stack.folder, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
+def test_the_commands_that_the_readme_gives_by_hand_train_a_night(engine: None, tmp_path: Path) -> None:
+    folder = checkout(tmp_path)
+    hand = Stack(folder, free_ports())
+    hand.configure(SMALL)
+    user = os.geteuid() or 10001
+    (folder / "secrets").mkdir()
+    for place in ("nighttrain_token", "grafana_password"):
+        secret = folder / "secrets" / place
+        secret.write_text(token_hex(16))
+        secret.chmod(0o600)
+        os.chown(secret, user, user)
+    values = {"NIGHTTRAIN_UID": user, "NIGHTTRAIN_GID": user, "TRAINERS": 1, "TRAINER_MEMORY": "1g"}
+    values |= {"COMPOSE_PROJECT_NAME": f"{PROJECT}-by-hand", "CANDLES_DIR": "./data/sample"}
+    values |= {f"{name}_PORT": port for name, port in hand.ports.items()}
+    (folder / ".env").write_text("".join(f"{key}={value}\n" for key, value in values.items()))
+    block = re.search(r"2\. Use plain Compose:\n\n```sh\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+    assert block is not None
+    commands = [line.partition("#")[0].split() for line in block[1].splitlines()]
+    assert len(commands) == 12
+    try:
+        for command in commands:
+            if command[0] == "mkdir":
+                run(*command, cwd=folder)
+                os.chown(folder / "data" / "sample", user, user)
+                continue
+            said = run(*(word for word in command if word != "-f"), cwd=folder)
+            if command[-1] == "coordinator.start":
+                assert "has begun: 8 cells" in said
+                until(hand.done, "the night", 180)
+            elif command[-1] == "coordinator.show":
+                assert "8 of 8 cells trained" in said
+            elif command[2:] == ["ps"]:
+                assert said.count("(healthy)") >= len(SERVICES)
+    finally:
+        run("docker", "compose", "down", "--volumes", "--timeout", "5", cwd=folder)
