@@ -46,16 +46,16 @@ fmt: $(DEVELOPED) ## format the code and mend what can be mended
 	$(BIN)/ruff format
 
 up: ## build and start the containers, and the night: coordinator, trainers, metrics, dashboards
-	@deploy/stack.sh up
+	@deploy/stack/stack.sh up
 
 size: ## how many trainers of what size fit this machine, and why
-	@deploy/stack.sh size
+	@deploy/stack/stack.sh size
 
 scale: ## more or fewer trainers, at any time: make scale N=4
-	@deploy/stack.sh scale "$(N)"
+	@deploy/stack/stack.sh scale "$(N)"
 
 alerts: ## check deploy/alerting.env and have alerts go where it says
-	@deploy/stack.sh alerts
+	@deploy/stack/stack.sh alerts
 
 ps: ## the containers and their health
 	@docker compose ps
@@ -64,19 +64,19 @@ logs: ## what happens, live: make logs ARGS=trainer
 	@docker compose logs --follow --tail 100 $(ARGS)
 
 report: ## the results of the last night in the containers
-	@deploy/stack.sh report
+	@deploy/stack/stack.sh report
 
 down: ## stop the containers; keeps the night, the models, the metrics
-	@deploy/stack.sh down
+	@deploy/stack/stack.sh down
 
 clean-data: ## delete what the containers keep: the night, models, caches, metrics
-	@deploy/stack.sh clean-data
+	@deploy/stack/stack.sh clean-data
 
 test-stack: $(DEVELOPED) ## test the containers on a real Docker engine
 	@$(BIN)/pytest tests/stack $(ARGS)
 
 dashboards: $(DEVELOPED) ## make grafana/dashboards anew from the declared metrics
-	@$(BIN)/python -m grafana.generate
+	@$(BIN)/python -m grafana.generator.generate
 
 clean: ## remove .venv and caches (keeps candles and trained nights)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

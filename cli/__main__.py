@@ -107,13 +107,13 @@ def _command(
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from cli.run import run
+    from cli.commands.run import run
 
     return run(arguments)
 
 
 def _sample(arguments: argparse.Namespace) -> int:
-    from cli.data import sample
+    from cli.commands.data import sample
 
     return sample(arguments)
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from common.messages import HostPressure
+from common.protocol.trainers import HostPressure
 
 UNLIMITED_V1 = 1 << 62
 """cgroup v1 writes no limit as the largest page-aligned number; real limits are far below."""

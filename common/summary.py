@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
-from common.jobs import SECONDS, JobState
-from common.report import Finding, Span, SurveyReport
-from common.results import JobResult, Results
-from common.views import RefusalReason
+from common.protocol.job_views import RefusalReason
+from common.protocol.jobs import SECONDS, JobState
+from common.protocol.reports import Finding, Span, SurveyReport
+from common.protocol.results import JobResult, Results
 
 LEGEND = "* promoted; otherwise the gate that the best horizon missed"
 

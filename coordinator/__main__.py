@@ -21,15 +21,15 @@ from pydantic import ValidationError
 
 from common import logs
 from common.errors import ConfigurationError, NighttrainError
-from common.settings import NightSettings, load
-from common.status import Address
+from common.protocol.status import Address
+from common.settings.night import NightSettings, load
 from common.whole_file import write_whole
-from coordinator.access import given_token, open_token
+from coordinator.api.access import given_token, open_token
+from coordinator.api.middleware import is_loopback
 from coordinator.app import make_app
-from coordinator.database import Database, sqlite_url
-from coordinator.guard import is_loopback
+from coordinator.assembly import assemble
 from coordinator.listener import listen, url_of
-from coordinator.parts import assemble
+from coordinator.store.database import Database, sqlite_url
 
 logger = logging.getLogger("coordinator")
 

@@ -19,10 +19,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy import Row, Select, case, func, select, update
 
-from common.status import AlertPage, AlertView
-from coordinator.database import Database, Transaction
-from coordinator.rows import all_of
-from coordinator.tables import alerts
+from common.protocol.status import AlertPage, AlertView
+from coordinator.store.database import Database, Transaction
+from coordinator.store.rows import all_of
+from coordinator.store.tables import alerts
 
 logger = logging.getLogger(__name__)
 

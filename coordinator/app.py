@@ -8,10 +8,15 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
-from coordinator import alert_api, docs_page, document, operator_api, problems, trainer_api
-from coordinator.guard import Guard
-from coordinator.latency import Latency
-from coordinator.parts import Parts, program_version
+from coordinator.api import alerts as alert_api
+from coordinator.api import docs as docs_page
+from coordinator.api import errors as problems
+from coordinator.api import openapi as document
+from coordinator.api import operators as operator_api
+from coordinator.api import trainers as trainer_api
+from coordinator.api.latency import Latency
+from coordinator.api.middleware import Guard
+from coordinator.assembly import Parts, program_version
 
 
 def make_app(parts: Parts) -> FastAPI:

@@ -14,9 +14,9 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
-from common.jobs import SECONDS, SurveyPolicy, SurveySpec
-from common.report import SurveyReport
-from trainer.survey import survey
+from common.protocol.jobs import SECONDS, SurveyPolicy, SurveySpec
+from common.protocol.reports import SurveyReport
+from trainer.survey.survey import survey
 
 START_MS = 1_672_531_200_000  # 2023-01-01 00:00 UTC, a Sunday
 NAMES = ("open_time", "open", "high", "low", "close", "volume")

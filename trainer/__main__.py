@@ -15,16 +15,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from common import logs
-from common.client import TrainerClient
+from common.client.client import TrainerClient
 from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
 from common.host import ControlGroup, control_group
-from common.settings import GIGABYTE
-from trainer.agent import PICKLER, WORKER, Agent, Workplace
-from trainer.forkserver import ForkServer
-from trainer.introduction import introduce
-from trainer.metrics import TrainerCollector, serve
-from trainer.stop import StopRequest
-from trainer.vitals import Vitals
+from common.settings.night import GIGABYTE
+from trainer.agent.agent import PICKLER, WORKER, Agent, Workplace
+from trainer.agent.identity import introduce
+from trainer.agent.metrics import TrainerCollector, serve
+from trainer.agent.stop_request import StopRequest
+from trainer.agent.vitals import Vitals
+from trainer.process.fork_server import ForkServer
 
 LOG = logging.getLogger("trainer")
 

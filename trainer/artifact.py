@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from common.errors import DigestMismatchError, NotFoundError
-from common.report import Manifest
+from common.protocol.reports import Manifest
 
 
 def pipeline_of(manifest: Manifest) -> Pipeline:

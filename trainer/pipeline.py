@@ -19,8 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import DataError
-from common.jobs import TrainingSpec
-from common.report import (
+from common.protocol.jobs import TrainingSpec
+from common.protocol.reports import (
     CHECKPOINT_SCHEMA,
     Certificate,
     Checkpoint,
@@ -30,19 +30,19 @@ from common.report import (
     Span,
     TrainingReport,
 )
-from trainer.candles import Candles, FloatArray
-from trainer.certificate import check_choice, check_features, check_labels, check_scalers, moment_of
-from trainer.champion import compare
-from trainer.context import context_timeframes
-from trainer.crossval import CrossValidation, FoldFit
-from trainer.design_matrix import DesignMatrix
-from trainer.feature_cache import FeatureMatrix, open_features, versions
-from trainer.features import FEATURE_VERSION
-from trainer.labels import Labels, rise_labels
-from trainer.logistic_path import LogisticPath
-from trainer.scores import score
-from trainer.significance import shift_p_value
-from trainer.splits import Fold, require_trainable, walk_forward
+from trainer.candles.candles import Candles, FloatArray
+from trainer.evidence.certificate import check_choice, check_features, check_labels, check_scalers, moment_of
+from trainer.evidence.champion import compare
+from trainer.evidence.significance import shift_p_value
+from trainer.features.context import context_timeframes
+from trainer.features.indicators import FEATURE_VERSION
+from trainer.features.labels import Labels, rise_labels
+from trainer.features.matrix import FeatureMatrix, open_features, versions
+from trainer.learning.crossval import CrossValidation, FoldFit
+from trainer.learning.design_matrix import DesignMatrix
+from trainer.learning.logistic_path import LogisticPath
+from trainer.learning.scores import score
+from trainer.learning.splits import Fold, require_trainable, walk_forward
 
 Progress = Callable[[str, int, int], None]
 

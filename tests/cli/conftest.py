@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.coordinator.conftest import clock, database_url, empty_url, migrated  # noqa: F401
+
 ROOT = Path(__file__).parents[2]
 GRID = ["--symbols", "BTCUSDT", "XRPUSDT", "--timeframes", "15m", "1h", "--horizons", "1", "3"]
 

@@ -36,11 +36,11 @@ def test_a_line_has_utc_time_level_name_and_message(tmp_path, monkeypatch) -> No
     path = tmp_path / "logs" / "trainer-1.log"
     logs.configure(path, False, "trainer-1")
     record = logging.makeLogRecord(
-        {"name": "trainer.agent", "levelno": 20, "levelname": "INFO", "msg": "job %d"}
+        {"name": "trainer.agent.agent", "levelno": 20, "levelname": "INFO", "msg": "job %d"}
     )
     record.args, record.created, record.msecs = (7,), 1704067199.25, 250.0
     logging.getLogger().handle(record)
-    assert path.read_text() == "2023-12-31T23:59:59.250Z INFO trainer-1 trainer.agent: job 7\n"
+    assert path.read_text() == "2023-12-31T23:59:59.250Z INFO trainer-1 trainer.agent.agent: job 7\n"
 
 
 def test_lines_go_to_stderr_too_unless_it_belongs_to_another(tmp_path, capsys) -> None:

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 from common import summary
-from common.jobs import Cause, JobState
-from common.results import JobResult, SurveyResult
+from common.protocol.job_views import RefusalReason
+from common.protocol.jobs import Cause, JobState
+from common.protocol.results import JobResult, SurveyResult
 from common.summary import SummaryCell, Tone
-from common.views import RefusalReason
 from tests.result_fixtures import HOURS, failed, finding, job, results, series, surveyed
 
 

@@ -14,8 +14,8 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import create_engine, make_url, text
 
-from coordinator.database import Database, sqlite_url
 from coordinator.listener import listen, url_of
+from coordinator.store.database import Database, sqlite_url
 from tests.coordinator.specimens import Clock, MakeNight, Night, settings
 
 POSTGRES = os.environ.get("NIGHTTRAIN_TEST_POSTGRES", "")

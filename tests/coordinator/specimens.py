@@ -9,20 +9,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from common.jobs import Cause, Cell, SurveySpec, TrainingSpec
-from common.messages import (
-    ClaimRequest,
-    Failure,
-    Finish,
-    Grant,
-    HostPressure,
-    LimitKind,
-    Progress,
-    Release,
-    Renewal,
-    TrainerHello,
-)
-from common.report import (
+from common.protocol.job_views import GridConfig, RunRequest
+from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
+from common.protocol.reports import (
     Certificate,
     ChampionComparison,
     Check,
@@ -36,14 +25,25 @@ from common.report import (
     SurveyReport,
     TrainingReport,
 )
-from common.settings import NightSettings
-from common.views import GridConfig, RunRequest
-from coordinator.admission import Refusal
-from coordinator.artifacts import Artifacts
-from coordinator.database import Database
-from coordinator.housekeeping import Housekeeping
-from coordinator.queue import Queue
-from coordinator.runs import Runs
+from common.protocol.trainers import (
+    ClaimRequest,
+    Failure,
+    Finish,
+    Grant,
+    HostPressure,
+    LimitKind,
+    Progress,
+    Release,
+    Renewal,
+    TrainerHello,
+)
+from common.settings.night import NightSettings
+from coordinator.housekeeping.loop import Housekeeping
+from coordinator.policy.admission import Refusal
+from coordinator.queue.queue import Queue
+from coordinator.runs.runs import Runs
+from coordinator.store.blobs import Artifacts
+from coordinator.store.database import Database
 
 GIB = 1024**3
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)

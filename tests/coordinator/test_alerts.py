@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from common.status import AlertView
+from common.protocol.status import AlertView
 from coordinator.alerts import UNHEARD_SECONDS, Alerts, Notification, is_unheard
-from coordinator.status import Status
+from coordinator.views.status import Status
 from tests.coordinator.specimens import NOON, MakeNight, Night, digest
 
 NEVER = "0001-01-01T00:00:00Z"

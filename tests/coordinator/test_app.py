@@ -17,14 +17,21 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DataError, OperationalError
 
 from common.errors import ERRORS, PROBLEM_MEDIA_TYPE, StorageError, from_problem
-from common.messages import MAX_ARTIFACT_BYTES, REASON_HEADER, SHA256_HEADER, Grant, RenewalAnswer, Welcome
-from common.results import Results
-from common.status import Health, StatusDocument
-from common.views import JobDetail, JobPage, RunPage, RunRequest, RunView
+from common.protocol.job_views import JobDetail, JobPage, RunPage, RunRequest, RunView
+from common.protocol.results import Results
+from common.protocol.status import Health, StatusDocument
+from common.protocol.trainers import (
+    MAX_ARTIFACT_BYTES,
+    REASON_HEADER,
+    SHA256_HEADER,
+    Grant,
+    RenewalAnswer,
+    Welcome,
+)
+from coordinator.api.middleware import MAX_DOCUMENT_BYTES
 from coordinator.app import make_app
-from coordinator.database import Database
-from coordinator.guard import MAX_DOCUMENT_BYTES
-from coordinator.parts import Parts, assemble
+from coordinator.assembly import Parts, assemble
+from coordinator.store.database import Database
 from tests.coordinator.conftest import served
 from tests.coordinator.specimens import (
     Clock,
@@ -349,7 +356,7 @@ def test_what_no_database_can_hold_is_an_invalid_request(
     answer = client.post("/api/trainers", content=sent.replace(old, new), headers=JSON)
     told = problem(answer, 422, "invalid-request")["detail"]
     assert told.startswith("the request has a value that cannot be stored: ") and "INSERT" not in told
-    [record] = [one for one in caplog.records if one.name == "coordinator.problems"]
+    [record] = [one for one in caplog.records if one.name == "coordinator.api.errors"]
     assert record.getMessage().startswith("POST /api/trainers: a value cannot be stored: ")
 
 

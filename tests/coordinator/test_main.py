@@ -18,15 +18,15 @@ from typing import TypeVar
 
 import pytest
 
-from common.client import OperatorClient, TrainerClient
+from common.client.client import OperatorClient, TrainerClient
 from common.errors import UnavailableError
-from common.jobs import SurveySpec
-from common.messages import Grant
-from common.results import Results
-from common.status import Address
-from common.views import RunRequest, RunState
-from coordinator.database import Database, sqlite_url
-from coordinator.report import read_results
+from common.protocol.job_views import RunRequest, RunState
+from common.protocol.jobs import SurveySpec
+from common.protocol.results import Results
+from common.protocol.status import Address
+from common.protocol.trainers import Grant
+from coordinator.housekeeping.files import read_results
+from coordinator.store.database import Database, sqlite_url
 from tests.coordinator.specimens import (
     Clock,
     Night,

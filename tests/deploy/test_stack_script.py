@@ -52,7 +52,7 @@ class Copy:
         shutil.rmtree(self.stub / "notes", ignore_errors=True)
         (self.stub / "notes").mkdir()
         done = subprocess.run(
-            ["/bin/sh", self.folder / "deploy" / "stack.sh", *arguments],
+            ["/bin/sh", self.folder / "deploy" / "stack" / "stack.sh", *arguments],
             cwd=self.home,
             env={
                 "PATH": f"{self.stub}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
@@ -117,10 +117,12 @@ def mode(path: Path) -> int:
 @pytest.fixture
 def copy(tmp_path: Path) -> Copy:
     made = Copy(tmp_path / "a checkout", tmp_path / "stub", tmp_path / "home")
-    for name in (made.folder / "deploy", made.stub, made.home):
+    for name in (made.folder / "deploy" / "stack", made.stub, made.home):
         name.mkdir(parents=True)
-    for name in ("stack.sh", "sizes.sh", "dotenv.sh", "night_training.yaml", "alerting.env.example"):
-        shutil.copy(ROOT / "deploy" / name, made.folder / "deploy")
+    for name in ("stack/stack.sh", "stack/sizes.sh", "stack/dotenv.sh"):
+        shutil.copy(ROOT / "deploy" / name, made.folder / "deploy" / name)
+    for name in ("night_training.yaml", "alerting.env.example"):
+        shutil.copy(ROOT / "deploy" / name, made.folder / "deploy" / name)
     (made.folder / "prometheus").mkdir()
     for name in ("prometheus.yml", "alertmanager.yml", "receivers.sh"):
         shutil.copy(ROOT / "prometheus" / name, made.folder / "prometheus")

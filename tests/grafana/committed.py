@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from grafana.expressions import DASHBOARDS
+from grafana.generator.expressions import DASHBOARDS
 
 ROOT = Path(__file__).parents[2]
 BOARDS = {

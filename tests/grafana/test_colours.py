@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from grafana.alerts import conditions
-from grafana.style import CLEAR, GREEN, GREY, RED
-from grafana.vocabulary import declared_in, names
+from grafana.generator.alerts import conditions
+from grafana.generator.style import CLEAR, GREEN, GREY, RED
+from grafana.generator.vocabulary import declared_in, names
 from tests.grafana.committed import PANELS
 
 NO_STEPS = {"steps": []}

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from common.jobs import JobKind, JobState
-from common.metrics import RUN_FINISHED, RUN_INFO, STALE_WRITES, TRAINER_COORDINATOR_ERRORS
-from common.status import TrainerState
-from common.views import GridConfig, JobView, RunRequest, RunState
+from common.metrics.declarations import RUN_FINISHED, RUN_INFO, STALE_WRITES, TRAINER_COORDINATOR_ERRORS
+from common.protocol.job_views import GridConfig, JobView, RunRequest, RunState
+from common.protocol.jobs import JobKind, JobState
+from common.protocol.status import TrainerState
 from tests.metrics.monitoring import Monitoring
 from tests.metrics.scrape import free_port, is_healthy
 from tests.trainer.real_night import Coordinator, Process, RealNight, eventually
-from trainer.sample import write_sample
+from trainer.sources.sample import write_sample
 
 GRID = {"symbols": ["BTCUSDT", "NOCANDLES"], "timeframes": ["5m", "15m"], "horizons": [1, 3, 5]}
 DAYS = 90

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from grafana.alerts import split
-from grafana.expressions import ALL, expressions
+from grafana.generator.alerts import split
+from grafana.generator.expressions import ALL, expressions
 from tests.grafana.committed import PANELS
 from tests.metrics.eventful_night import LAST_RUN, eventful_night
 from tests.metrics.monitoring import Answer, Monitoring

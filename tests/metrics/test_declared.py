@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from common.exposition import Exporter, Kind, Metric
-from common.metrics import METRICS
-from common.views import GridConfig, RunRequest, RunState
+from common.metrics.declarations import METRICS
+from common.metrics.exposition import Exporter, Kind, Metric
+from common.protocol.job_views import GridConfig, RunRequest, RunState
 from tests.metrics.eventful_night import open_window
 from tests.metrics.scrape import Scrape, free_port, is_healthy, scrape
 from tests.trainer.real_night import Coordinator, RealNight, eventually
-from trainer.sample import write_sample
+from trainer.sources.sample import write_sample
 
 FOREIGN = ("process_", "python_")
 """What every process tells of itself, declared by `prometheus_client`."""

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from common.exposition import Exporter, Source
-from common.metrics import (
+from common.metrics.declarations import (
     CHECKPOINT_TIMESTAMP,
     METRICS,
     QUEUE_OLDEST_WAIT,
     TRAINER_LAST_SEEN,
 )
+from common.metrics.exposition import Exporter, Source
 from tests.metrics.scrape import Series, scrape
 from tests.trainer.real_night import Coordinator, RealNight, eventually
 

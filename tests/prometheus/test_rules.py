@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from common.exposition import Exporter
-from common.metrics import METRICS
+from common.metrics.declarations import METRICS
+from common.metrics.exposition import Exporter
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "prometheus"

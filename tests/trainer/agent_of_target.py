@@ -6,7 +6,7 @@ import sys
 from functools import partial
 
 import trainer.__main__ as program
-from trainer.agent import Workplace
+from trainer.agent.agent import Workplace
 
 if __name__ == "__main__":
     program.WORKER = "tests.trainer.targets"

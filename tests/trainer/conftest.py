@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from trainer.candles import Candles, interval_ms_of
+from trainer.candles.candles import Candles, interval_ms_of
 
 START_MS = 1_640_995_200_000  # 2022-01-01, a Saturday
 

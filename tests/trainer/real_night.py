@@ -10,11 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from common.client import OperatorClient
+from common.client.client import OperatorClient
 from common.errors import NighttrainError
-from common.jobs import JobKind
-from common.settings import NightSettings
-from common.views import GridConfig, JobDetail, RunRequest, RunState
+from common.protocol.job_views import GridConfig, JobDetail, RunRequest, RunState
+from common.protocol.jobs import JobKind
+from common.settings.night import NightSettings
 
 ROOT = Path(__file__).parents[2]
 WITH_TARGET = "tests.trainer.agent_of_target"

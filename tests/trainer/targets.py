@@ -9,8 +9,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from common.jobs import Cause, SurveySpec, TrainingSpec
-from common.report import (
+from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
+from common.protocol.reports import (
     Certificate,
     Check,
     Checkpoint,
@@ -22,7 +22,7 @@ from common.report import (
     SurveyReport,
     TrainingReport,
 )
-from trainer.pipe import ChildEnd, Mishap, Task
+from trainer.process.channel import ChildEnd, Mishap, Task
 
 FOLDS = 15
 FOLD_SECONDS = 0.1

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from common.errors import DigestMismatchError, NotFoundError
-from common.jobs import Cell
-from common.report import Certificate, Manifest, Scores, Span
+from common.protocol.jobs import Cell
+from common.protocol.reports import Certificate, Manifest, Scores, Span
 from trainer.artifact import load, pickle_bytes, with_pickle
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,8 @@ def test_the_loaded_pipeline_predicts_what_the_manifest_says(tmp_path, manifest)
 
 def test_equal_manifests_give_equal_bytes_in_another_process(manifest):
     code = (
-        "import sys, hashlib; from common.report import Manifest; from trainer.artifact import pickle_bytes;"
+        "import sys, hashlib; from common.protocol.reports import Manifest;"
+        "from trainer.artifact import pickle_bytes;"
         "print(hashlib.sha256(pickle_bytes(Manifest.model_validate_json(sys.stdin.read()))).hexdigest())"
     )
     other = subprocess.run(

@@ -10,11 +10,11 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from common.errors import DataError
-from common.jobs import Cell, TrainingSpec
-from common.report import Checkpoint, Manifest
-from trainer import features
+from common.protocol.jobs import Cell, TrainingSpec
+from common.protocol.reports import Checkpoint, Manifest
 from trainer.artifact import load, with_pickle
-from trainer.feature_cache import open_features
+from trainer.features import indicators as features
+from trainer.features.matrix import open_features
 from trainer.pipeline import train
 
 ROOT = Path(__file__).parents[2]
@@ -166,8 +166,8 @@ def test_another_process_gives_the_same_digits(tmp_path, trainer, hours):
 import hashlib, sys
 import numpy as np
 from pathlib import Path
-from common.jobs import TrainingSpec
-from trainer.candles import Candles
+from common.protocol.jobs import TrainingSpec
+from trainer.candles.candles import Candles
 from trainer.pipeline import train
 columns = dict(np.load("columns.npz"))
 candles = Candles.of("BTCUSDT", "1h", columns)

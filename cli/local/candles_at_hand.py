@@ -1,0 +1,57 @@
+"""Which candles a night trains on: those named, those of the configured folder, or else a sample."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from cli.commands.data import make_sample
+from cli.local.interrupt import Interrupt
+from common.errors import ConfigurationError
+from common.out_folder import OutFolder
+from common.settings.night import NightSettings
+
+HINT = "put candles there, name a folder with --data DIR, or leave --data out to train on a sample"
+
+
+def candles_for(
+    settings: NightSettings,
+    given: Path | None,
+    out: OutFolder,
+    console: Console,
+    interrupt: Interrupt,
+) -> Path:
+    """Return the folder with candles; make a sample where none was named and the configured one has none.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder that was named does not exist, is no folder, cannot be read, or is empty.
+    KeyboardInterrupt
+        A signal came while it made the sample.
+    """
+    if given is not None:
+        if not given.exists():
+            raise ConfigurationError(f"{given}: no such folder", HINT)
+        if not given.is_dir():
+            raise ConfigurationError(f"{given}: is no folder", HINT)
+        if not _has_files(given):
+            raise ConfigurationError(f"{given}: holds no files", HINT)
+        return given
+    if settings.data.dir.is_dir() and _has_files(settings.data.dir):
+        return settings.data.dir
+    console.print(
+        f"no candles in {settings.data.dir}: training on a SYNTHETIC sample, made in {out.sample}",
+        soft_wrap=True,
+    )
+    sample = settings.data.sample
+    make_sample(out.sample, settings.symbols, sample.days, sample.seed, interrupt.heed)
+    return out.sample
+
+
+def _has_files(folder: Path) -> bool:
+    try:
+        return any(path.is_file() for path in folder.rglob("*") if not path.name.startswith("."))
+    except OSError as error:
+        raise ConfigurationError(f"{folder}: cannot be read: {error.strerror}", HINT) from error

@@ -1,0 +1,105 @@
+"""Who works on a night on this machine: the commands of the coordinator and the trainers."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from cli.local.interrupt import Interrupt
+from cli.local.processes import Child
+from common import host
+from common.client.client import OperatorClient
+from common.errors import ConfigurationError, InternalError, UnavailableError
+from common.out_folder import OutFolder
+from common.protocol.status import Address
+from common.settings.night import NightSettings
+from coordinator.listener import listen
+
+READY_SECONDS = 60.0
+
+
+def coordinator_of(settings: NightSettings, out: OutFolder, debug: bool) -> Child:
+    """Return the coordinator's process, not started yet; its settings are written for it."""
+    dashboard = settings.dashboard
+    port = (dashboard.enabled and dashboard.port) or _free_port(dashboard.host)
+    # The launcher begins the night itself: the coordinator shall begin none by the schedule.
+    document = settings.model_dump(mode="json") | {"training": False}
+    out.settings.write_text(json.dumps(document, indent=2), encoding="utf-8")
+    command = [sys.executable, "-m", "coordinator", "--settings-json", str(out.settings)]
+    command += ["--out", str(out.root), "--host", dashboard.host, "--port", str(port), "--exit-with-parent"]
+    return Child("coordinator", command + ["--debug"] * debug, dict(os.environ))
+
+
+def trainers_of(settings: NightSettings, out: OutFolder, data: Path, url: str, debug: bool) -> list[Child]:
+    """Return the trainers' processes, not started yet."""
+    children = []
+    for number in range(1, trainer_count(settings) + 1):
+        name = f"trainer-{number}"
+        command = [sys.executable, "-m", "trainer", "--coordinator", url, "--token-file", str(out.token)]
+        command += ["--name", name, "--data", str(data), "--cache", str(out.cache), "--logs", str(out.logs)]
+        command += ["--memory-limit-gb", str(settings.max_memory_per_process), "--exit-with-parent"]
+        children.append(Child(name, command + ["--debug"] * debug, dict(os.environ)))
+    return children
+
+
+def trainer_count(settings: NightSettings) -> int:
+    """Return how many trainers the settings ask for, or this machine has room for."""
+    if settings.num_workers != "auto":
+        return settings.num_workers
+    return host.usable_workers(
+        host.usable_cores(),
+        host.available_memory_bytes(),
+        settings.memory_limit_bytes,
+        settings.memory_threshold,
+    )
+
+
+def client_of(coordinator: Child, out: OutFolder, interrupt: Interrupt) -> OperatorClient:
+    """Wait until the coordinator listens, and return a client of it.
+
+    Raises
+    ------
+    ConfigurationError, InternalError
+        It ended instead; with its last words.
+    UnavailableError
+        It was not ready in time.
+    KeyboardInterrupt
+        A signal came meanwhile.
+    """
+    deadline = time.monotonic() + READY_SECONDS
+    while True:
+        interrupt.heed()
+        code = coordinator.exit_code
+        if code is not None:
+            said = coordinator.said()
+            raise (ConfigurationError if code == 2 else InternalError)(
+                said or f"the coordinator ended with {code}"
+            )
+        address = _announced(out, coordinator)
+        if address is not None:
+            return OperatorClient(address.url, out.token)
+        if time.monotonic() > deadline:
+            raise UnavailableError(
+                f"the coordinator was not ready after {READY_SECONDS:.0f} s", f"see {out.logs}"
+            )
+        time.sleep(0.05)
+
+
+def _free_port(address: str) -> int:
+    # It must be known before the start: a coordinator that is started again has to be found where it was.
+    with listen(address, 0) as probe:
+        return int(probe.getsockname()[1])
+
+
+def _announced(out: OutFolder, coordinator: Child) -> Address | None:
+    # Only this very coordinator: whoever else answers on its port is not asked anything.
+    try:
+        address = Address.model_validate_json(out.address.read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return address if coordinator.process and address.pid == coordinator.process.pid else None

@@ -1,0 +1,138 @@
+"""The launcher's eye on the night: progress and warnings are shown, and it is told when the night is over."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from cli.screen.progress import Display
+from common.client.client import OperatorClient
+from common.errors import ConfigurationError, StorageError, UnavailableError
+from common.protocol.job_views import RunState
+from common.protocol.status import StatusDocument, TrainerState
+
+LOG = logging.getLogger("nighttrain.launcher")
+
+GOES_ON = "nothing is lost: mend that, and the same command goes on from here"
+
+AWAY_SECONDS = 5.0
+"""A coordinator that has not answered for so long is worth a line."""
+
+FULL_BYTES = 1024**2
+"""A disk with less room takes neither a job's result nor, soon, a line of the log."""
+
+
+class Watch:
+    """Asks for the status of one run.
+
+    Parameters
+    ----------
+    client : OperatorClient
+        The coordinator.
+    run_id : int
+        The run.
+    display : Display
+        Where it is shown.
+    blocked_seconds : float
+        For how long a night may lack the room to go on, or its coordinator.
+    last_words : callable
+        Returns what the coordinator's process printed last.
+    clock : callable
+        Returns seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        client: OperatorClient,
+        run_id: int,
+        display: Display,
+        blocked_seconds: float,
+        last_words: Callable[[], str],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client, self._run_id, self._display = client, run_id, display
+        self._blocked_seconds, self._last_words, self._clock = blocked_seconds, last_words, clock
+        self._told: tuple[str, ...] = ()
+        self._away_since: float | None = None
+        self._said_away = False
+        self._full_since: tuple[float, int] | None = None
+
+    def look(self) -> bool:
+        """Show how far the run is; return whether it is done and its results are written.
+
+        Raises
+        ------
+        ConfigurationError
+            The run was cancelled.
+        StorageError
+            For too long no trainer could write, or the disk of the out folder was full and no cell ended.
+        UnavailableError
+            The coordinator has been away for too long, although it was started again and again.
+        """
+        try:
+            status = self._client.status()
+        except UnavailableError as error:
+            self._away(error)
+            return False
+        if self._said_away:
+            self._display.say("the coordinator answers again")
+        self._away_since, self._said_away = None, False
+        self._warn(status.warnings)
+        run = status.run
+        if run is None or run.id != self._run_id:
+            # Somebody began another night; that of this command is then over in one way or the other.
+            run = self._client.run(self._run_id)
+        else:
+            self._display.show(status)
+        if run.state is RunState.CANCELLED:
+            raise ConfigurationError(f"night {run.id} was cancelled")
+        self._bear_blockage(status)
+        self._bear_full_disk(status.system.disk_free_bytes, run.training.final)
+        return run.state is RunState.DONE and bool(run.results_path)
+
+    def _away(self, error: UnavailableError) -> None:
+        LOG.info("no status: %s", error)
+        now = self._clock()
+        if self._away_since is None:
+            self._away_since = now
+        if not self._said_away and now - self._away_since > AWAY_SECONDS:
+            self._said_away = True
+            self._display.say(f"the coordinator does not answer: {error}; training goes on meanwhile")
+        if now - self._away_since > self._blocked_seconds:
+            raise UnavailableError(
+                f"the coordinator stays away; it said last: {self._last_words() or 'nothing'}", GOES_ON
+            )
+
+    def _warn(self, warnings: tuple[str, ...]) -> None:
+        for warning in warnings:
+            if _kind(warning) not in map(_kind, self._told):
+                self._display.say(f"warning: {warning}")
+        self._told = warnings
+
+    def _bear_blockage(self, status: StatusDocument) -> None:
+        # Only the operator can make room, and an unattended night must not look alive for ever.
+        bound = status.time - timedelta(seconds=self._blocked_seconds)
+        present = [trainer for trainer in status.trainers if trainer.state is not TrainerState.LOST]
+        # One that is at work may have found room; if not, it soon is idle again.
+        if present and all(
+            trainer.state is TrainerState.IDLE and trainer.blocked_since and trainer.blocked_since < bound
+            for trainer in present
+        ):
+            raise StorageError("; ".join(sorted({trainer.note for trainer in present})), GOES_ON)
+
+    def _bear_full_disk(self, free_bytes: int, ended: int) -> None:
+        now = self._clock()
+        if free_bytes >= FULL_BYTES:
+            self._full_since = None
+        elif self._full_since is None or self._full_since[1] != ended:
+            self._full_since = now, ended
+        elif now - self._full_since[0] > self._blocked_seconds:
+            raise StorageError("the disk of the out folder is full, and no cell ends any more", GOES_ON)
+
+
+def _kind(warning: str) -> str:
+    """Return a warning without its figures, which change from look to look."""
+    return re.sub(r"(?<![\w-])\d[\d.:]*", "#", warning)

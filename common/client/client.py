@@ -1,0 +1,203 @@
+"""The coordinator's HTTP interface as functions, for trainers and for operators.
+
+Each function is one line of the tables in `common.protocol`, and raises what `common.client.connection` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from common.client.connection import Connection
+from common.errors import ConfigurationError, NighttrainError
+from common.protocol.job_views import JobDetail, JobPage, RunPage, RunRequest, RunView
+from common.protocol.jobs import JobKind, JobState
+from common.protocol.reports import Checkpoint
+from common.protocol.results import Results
+from common.protocol.status import AlertPage, Health, StatusDocument
+from common.protocol.trainers import (
+    REASON_HEADER,
+    SHA256_HEADER,
+    ClaimRequest,
+    Failure,
+    FailureAnswer,
+    Finish,
+    Grant,
+    NoWork,
+    Release,
+    Renewal,
+    RenewalAnswer,
+    TrainerHello,
+    Welcome,
+)
+
+RETRY_AFTER_SECONDS = 2.0
+"""How long to wait before the next claim where the answer does not say."""
+
+
+@dataclass(frozen=True)
+class Nothing:
+    """No job was handed out, why, and when to ask again."""
+
+    reason: NoWork
+    retry_after_seconds: float
+
+
+class _Client:
+    def __init__(self, url: str, token: Path | None) -> None:
+        self._connection = Connection(url, token)
+
+    @property
+    def url(self) -> str:
+        """The coordinator's address."""
+        return self._connection.url
+
+    def report_failures(self, to: Callable[[NighttrainError], None]) -> None:
+        """Have `to` called for each request that fails, in the thread that sent it."""
+        self._connection.failed = to
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class TrainerClient(_Client):
+    """What a trainer says to its coordinator; every write on a lease may raise `StaleLeaseError`.
+
+    Parameters
+    ----------
+    url : str
+        Where the coordinator listens.
+    token : Path
+        The file with the bearer token.
+    """
+
+    def register(self, hello: TrainerHello) -> Welcome:
+        """Introduce a trainer process; leases of an earlier process of its name are given up."""
+        return self._connection.send("POST", "/api/trainers", hello).read(Welcome)
+
+    def claim(self, request: ClaimRequest) -> Grant | Nothing:
+        """Ask for a job."""
+        answer = self._connection.send("POST", "/api/claims", request)
+        if answer.status != 204:
+            return answer.read(Grant)
+        try:
+            reason = NoWork(answer.headers.get(REASON_HEADER, NoWork.EMPTY))
+            seconds = float(answer.headers.get("Retry-After", RETRY_AFTER_SECONDS))
+        except ValueError as error:
+            raise ConfigurationError(f"{answer.said} with headers of another language: {error}") from error
+        return Nothing(reason, seconds)
+
+    def renew(self, lease_id: str, renewal: Renewal) -> RenewalAnswer:
+        """Say that a job is alive and how far it is; the answer says what to do with it."""
+        return self._connection.send("POST", f"/api/leases/{lease_id}/renewals", renewal).read(RenewalAnswer)
+
+    def save_checkpoint(self, lease_id: str, checkpoint: Checkpoint) -> None:
+        """Keep the finished folds of a job for its next attempt."""
+        self._connection.send("PUT", f"/api/leases/{lease_id}/checkpoint", checkpoint)
+
+    def upload_artifact(self, lease_id: str, content: bytes, sha256: str) -> None:
+        """Hand in the .pkl of a training job; its digest is checked on arrival."""
+        headers = {"Content-Type": "application/octet-stream", SHA256_HEADER: sha256}
+        self._connection.send("PUT", f"/api/leases/{lease_id}/artifact", content=content, headers=headers)
+
+    def finish(self, lease_id: str, finish: Finish) -> None:
+        """Hand in a job's result; the lease ends."""
+        self._connection.send("POST", f"/api/leases/{lease_id}/finish", finish)
+
+    def fail(self, lease_id: str, failure: Failure) -> FailureAnswer:
+        """Say why an attempt brought no result; the lease ends."""
+        return self._connection.send("POST", f"/api/leases/{lease_id}/failure", failure).read(FailureAnswer)
+
+    def release(self, lease_id: str, release: Release) -> None:
+        """Give a job back unharmed; the lease ends."""
+        self._connection.send("POST", f"/api/leases/{lease_id}/release", release)
+
+
+class OperatorClient(_Client):
+    """What an operator asks of a coordinator; only `create_run` and `cancel_run` change anything.
+
+    Parameters
+    ----------
+    url : str
+        Where the coordinator listens.
+    token : Path or None
+        The file with the bearer token; None where nothing is changed.
+    """
+
+    def create_run(self, request: RunRequest) -> tuple[RunView, bool]:
+        """Ask for a night, and return it and whether it was made now.
+
+        An unfinished one of an equal configuration is gone on with.
+        """
+        answer = self._connection.send("POST", "/api/runs", request)
+        return answer.read(RunView), answer.status == 201
+
+    def runs(self, *, limit: int | None = None, offset: int | None = None) -> RunPage:
+        """Return runs, the newest first."""
+        return self._connection.send("GET", "/api/runs", query={"limit": limit, "offset": offset}).read(
+            RunPage
+        )
+
+    def run(self, run_id: int) -> RunView:
+        """Return one run."""
+        return self._connection.send("GET", f"/api/runs/{run_id}").read(RunView)
+
+    def results(self, run_id: int) -> Results:
+        """Return the results of a run that has ended; before that it is a `NotFoundError`."""
+        return self._connection.send("GET", f"/api/runs/{run_id}/results").read(Results)
+
+    def cancel_run(self, run_id: int) -> RunView:
+        """Cancel all jobs of a run that are not over."""
+        return self._connection.send("POST", f"/api/runs/{run_id}/cancel").read(RunView)
+
+    def jobs(
+        self,
+        *,
+        run: int | None = None,
+        state: JobState | None = None,
+        symbol: str | None = None,
+        timeframe: str | None = None,
+        horizon: int | None = None,
+        kind: JobKind | None = None,
+        limit: int | None = None,
+        offset: int | None = None,
+    ) -> JobPage:
+        """Return the jobs that match, in the order of the grid."""
+        query = {"symbol": symbol, "timeframe": timeframe, "horizon": horizon, "kind": kind}
+        page = {"run": run, "state": state, "limit": limit, "offset": offset}
+        return self._connection.send("GET", "/api/jobs", query=query | page).read(JobPage)
+
+    def job(self, job_id: int) -> JobDetail:
+        """Return all that is known of one job."""
+        return self._connection.send("GET", f"/api/jobs/{job_id}").read(JobDetail)
+
+    def status(self) -> StatusDocument:
+        """Return the whole night in one document."""
+        return self._connection.send("GET", "/api/status").read(StatusDocument)
+
+    def alerts(
+        self, *, firing: bool | None = None, limit: int | None = None, offset: int | None = None
+    ) -> AlertPage:
+        """Return alerts, the firing ones first; `firing` leaves only those that do, or only the others."""
+        query = {"firing": None if firing is None else str(firing).lower(), "limit": limit, "offset": offset}
+        return self._connection.send("GET", "/api/alerts", query=query).read(AlertPage)
+
+    def health(self) -> Health:
+        """Return whether the coordinator's process is up."""
+        return self._connection.send("GET", "/healthz").read(Health)
+
+    def ready(self) -> Health:
+        """Return whether the coordinator can work; it is an `UnavailableError` until it can."""
+        return self._connection.send("GET", "/readyz").read(Health)

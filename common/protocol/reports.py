@@ -1,0 +1,279 @@
+"""What a job brings back: survey reports, fold checkpoints, scores, certificates and model manifests.
+
+Times are UTC; in JSON they are ISO 8601. Candle times are the opening of the bar. Shares and ratios run from
+0 to 1.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from common.protocol.jobs import Cell, Frozen
+
+MANIFEST_SCHEMA = "nighttrain.manifest/1"
+CHECKPOINT_SCHEMA = "nighttrain.checkpoint/1"
+
+
+class Span(Frozen):
+    """A stretch of time."""
+
+    start: datetime
+    """First moment; of candles the opening of the first bar."""
+    end: datetime
+    """Last moment; of candles the close of the last bar."""
+
+
+class Finding(Frozen):
+    """One kind of defect that a survey found in one series or file."""
+
+    defect: str
+    """Kind of the defect, such as `gap` or `duplicate_equal`."""
+    timeframe: str
+    """The series; empty for a defect of a file."""
+    count: int
+    """How many places have it: bars, rows, lines or files."""
+    action: str
+    """What was done: `kept`, `dropped`, `sorted`, `resampled`, `refused` or `reported`."""
+    first: str
+    """The first place: a time or a file."""
+    detail: str
+    """All of it in words."""
+
+
+class SeriesReport(Frozen):
+    """What a survey says of one timeframe of a symbol."""
+
+    timeframe: str
+    """Length of a bar, such as `1h`."""
+    source: str
+    """`native`, `resampled from 1m`, both joined by `and` where native candles lack bars that finer
+    ones have, or `none`."""
+    rows: int
+    """Number of bars."""
+    span: Span | None
+    """From the first bar to the last; null if there are none."""
+    digest: str
+    """SHA-256 of the bars, in hexadecimal."""
+    missing: int
+    """Bars that are missing between the first and the last."""
+    segments: int
+    """Stretches of bars without a gap."""
+    quote_volume_per_day: float
+    """Turnover a day in the quote currency (volume x close where the source has none)."""
+    refusal: str
+    """Why the series cannot be trained on; empty if it can."""
+
+
+class SurveyReport(Frozen):
+    """What a survey says of one symbol."""
+
+    symbol: str
+    """The symbol, such as `BTCUSDT`."""
+    synthetic: bool
+    """Whether its candles are synthetic."""
+    files: tuple[str, ...]
+    """The source files, relative to the folder of candles."""
+    series: tuple[SeriesReport, ...]
+    """One report for each timeframe that was asked for."""
+    findings: tuple[Finding, ...]
+    """Every defect that was found, and what was done."""
+    quote_volume_per_day: float
+    """Turnover a day in the quote currency, of the finest series."""
+    cache_hit: bool
+    """Whether the files are those of an earlier survey, so that none was read."""
+
+
+class Scores(Frozen):
+    """Scores of out-of-fold predictions."""
+
+    auc: float | None
+    """Area under the ROC curve, 0 to 1; null where only one class was seen."""
+    brier: float
+    """Brier score: mean squared error of the probability, 0 to 1, the lower the better."""
+    accuracy: float
+    """Share of rows whose direction was right, 0 to 1."""
+    log_loss: float
+    """Mean log loss in nats, the lower the better."""
+    base_rate: float
+    """Share of rises among the rows, 0 to 1."""
+    n: int
+    """Number of rows."""
+
+
+class FoldResult(Frozen):
+    """One fold of the walk-forward: where it trained and tested, and its out-of-fold scores."""
+
+    index: int
+    """Place of the fold, counted from 0."""
+    train_rows: int
+    """Rows trained on: those with a full feature window and a label."""
+    test_rows: int
+    """Rows tested on, likewise."""
+    train_span: Span
+    """Time of the rows trained on."""
+    test_span: Span
+    """Time of the rows tested on."""
+    last_train_label_end: datetime
+    """When the last training label ends; the embargo begins there."""
+    C: float
+    """Inverse regularisation strength of the model that was tested."""
+    C_chosen_from: tuple[int, ...]
+    """Indices of the earlier folds by whose log loss C was chosen; empty for the first."""
+    log_losses: tuple[float, ...]
+    """Log loss of this fold's test rows for each C of the path, in the path's order."""
+    scores: Scores
+    """Scores on the rows tested on."""
+
+
+class FoldReport(FoldResult):
+    """One finished fold with its model, as a checkpoint keeps it."""
+
+    means: tuple[float, ...]
+    """Mean of each feature over the rows trained on."""
+    scales: tuple[float, ...]
+    """Standard deviation of each feature over the rows trained on."""
+    coefficients: tuple[tuple[float, ...], ...]
+    """For each C of the path the coefficients of the standardised features."""
+    intercepts: tuple[float, ...]
+    """For each C of the path the intercept."""
+    iterations: int
+    """Passes over the rows until the whole path converged."""
+
+
+class Checkpoint(Frozen):
+    """The finished folds of a job and what they were computed from; one of other inputs is not used."""
+
+    version: str = CHECKPOINT_SCHEMA
+    """Name of this format."""
+    inputs: str
+    """SHA-256 of all that the result depends on: specification, candles, features, versions."""
+    folds: tuple[FoldReport, ...]
+    """The finished folds, in order."""
+
+
+class Check(Frozen):
+    """One no-leak check of a certificate."""
+
+    name: str
+    """What was checked, in a word."""
+    passed: bool
+    """Whether nothing was found."""
+    checked: int
+    """On how many places it was checked."""
+    detail: str
+    """What was found, in words."""
+
+
+class Certificate(Frozen):
+    """The proof that nothing of a model has seen the future."""
+
+    checks: tuple[Check, ...]
+    """The checks; each must have passed."""
+
+    @property
+    def valid(self) -> bool:
+        """Whether there are checks and all of them passed."""
+        return bool(self.checks) and all(check.passed for check in self.checks)
+
+
+class FoldModel(Frozen):
+    """The model that one fold tested, kept so that a later night can score it on rows it had not seen."""
+
+    trained_until: datetime
+    """End of the last training label: rows whose bar closes after it plus the embargo are unseen."""
+    means: tuple[float, ...]
+    """Mean of each feature."""
+    scales: tuple[float, ...]
+    """Standard deviation of each feature."""
+    coefficients: tuple[float, ...]
+    """Coefficients of the standardised features."""
+    intercept: float
+    """The intercept."""
+
+
+class Manifest(Frozen):
+    """A model.
+
+    p(rise) = 1 / (1 + exp(-(intercept + sum_j coefficients_j * (x_j - means_j) / scales_j)))
+    """
+
+    version: str = MANIFEST_SCHEMA
+    """Name of this format."""
+    cell: Cell
+    """What the model predicts."""
+    synthetic: bool
+    """Whether it was trained on synthetic candles."""
+    features: tuple[str, ...]
+    """Names of the columns, in order."""
+    feature_version: str
+    """Version of the formulas of the features."""
+    means: tuple[float, ...]
+    """Mean of each feature over the rows trained on."""
+    scales: tuple[float, ...]
+    """Standard deviation of each feature over the rows trained on."""
+    coefficients: tuple[float, ...]
+    """Coefficients of the standardised features."""
+    intercept: float
+    """The intercept."""
+    C: float
+    """Inverse regularisation strength: the best over all folds."""
+    fold_models: tuple[FoldModel, ...]
+    """The model that each fold tested, in order."""
+    embargo_minutes: int
+    """Minutes between the last training label and the first test row."""
+    trained_rows: int
+    """Rows trained on."""
+    trained_span: Span
+    """Time of the rows trained on."""
+    scores: Scores
+    """Out-of-fold scores."""
+    p_value: float
+    """Probability of such a score by luck, 0 to 1."""
+    certificate: Certificate
+    """The proof that nothing in it has seen the future."""
+    lineage: dict[str, str]
+    """Digests and versions: candles by timeframe, features, configuration, packages."""
+    pickle_sha256: str
+    """SHA-256 of the .pkl made from this manifest, in hexadecimal; empty before it was made."""
+
+
+class ChampionComparison(Frozen):
+    """The champion scored on the rows that the new model was scored on, by its own walk-forward models."""
+
+    champion: str
+    """The champion: digest of its .pkl, or the name of its cell."""
+    rows_compared: int
+    """Out-of-fold rows that the champion had not seen."""
+    scores: Scores | None
+    """The champion's scores on them; null where the two cannot be compared."""
+    challenger_scores: Scores | None
+    """The new model's scores on the same rows."""
+    detail: str
+    """What was compared, or why nothing could be."""
+
+
+class TrainingReport(Frozen):
+    """What a training job brings back."""
+
+    cell: Cell
+    """The cell that was trained."""
+    rows: int
+    """Rows with a full feature window and a label."""
+    span: Span
+    """Time of these rows."""
+    scores: Scores
+    """Out-of-fold scores over all folds."""
+    folds: tuple[FoldReport, ...]
+    """The folds, in order."""
+    p_value: float
+    """Probability of such a score by luck, 0 to 1."""
+    certificate: Certificate
+    """The proof that nothing has seen the future."""
+    champion: ChampionComparison | None
+    """The promoted model on the same rows; null if there was none."""
+    manifest: Manifest
+    """The model."""
+    stage_seconds: dict[str, float]
+    """Seconds that each stage took, by its name."""
+    resumed_folds: int
+    """Folds that were taken from a checkpoint."""

@@ -1,0 +1,136 @@
+"""The results of a night: what `logs/batch_train_results_{timestamp}.json` holds.
+
+The schema is versioned by its name; `deploy/results.schema.json` is made from these models
+(``python -m common.protocol.results > deploy/results.schema.json``).
+Times are UTC in ISO 8601. A field that is not known is null, never left out.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from common.protocol.job_views import AttemptView, GridConfig, RefusalReason
+from common.protocol.jobs import Cause, Frozen, JobState
+from common.protocol.reports import FoldResult, Scores, Span, SurveyReport
+
+RESULTS_SCHEMA: Literal["nighttrain.results/1"] = "nighttrain.results/1"
+
+
+class JobResult(Frozen):
+    """What became of one cell of the grid."""
+
+    symbol: str
+    """The symbol."""
+    timeframe: str
+    """Length of a bar, such as `1h`."""
+    horizon: int
+    """Bars ahead."""
+    state: JobState
+    """What became of the job."""
+    cause: Cause | None
+    """Why it failed or was cancelled; null otherwise."""
+    message: str
+    """The same in words; empty otherwise."""
+    rows: int | None
+    """Rows with a full feature window and a label; null if it was not trained."""
+    span: Span | None
+    """Time of these rows."""
+    scores: Scores | None
+    """Out-of-fold scores over all folds; null if it was not trained."""
+    folds: tuple[FoldResult, ...]
+    """The folds, in order."""
+    p_value: float | None
+    """Probability of such a score by luck, 0 to 1; null if it was not trained."""
+    promoted: bool
+    """Whether the model was promoted."""
+    refused_by: tuple[RefusalReason, ...] = ()
+    """What the model missed, if it was not promoted."""
+    reasons: tuple[str, ...]
+    """The same in sentences."""
+    seconds: float | None
+    """How long the last attempt took, in seconds."""
+    peak_memory_bytes: int | None
+    """The most memory that the last attempt took, in bytes."""
+    attempts: tuple[AttemptView, ...]
+    """Every attempt, in order."""
+
+
+class SurveyResult(Frozen):
+    """What became of the survey of one symbol."""
+
+    symbol: str
+    """The symbol."""
+    state: JobState
+    """What became of the survey."""
+    cause: Cause | None
+    """Why it failed or was cancelled; null otherwise."""
+    message: str
+    """The same in words; empty otherwise."""
+    report: SurveyReport | None
+    """Each series and each finding; null if it failed."""
+    seconds: float | None
+    """How long the last attempt took, in seconds."""
+    peak_memory_bytes: int | None
+    """The most memory that the last attempt took, in bytes."""
+    attempts: tuple[AttemptView, ...]
+    """Every attempt, in order."""
+
+
+class Totals(Frozen):
+    """The night in figures."""
+
+    jobs: int
+    """Cells of the grid."""
+    succeeded: int
+    """Cells that were trained."""
+    failed: int
+    """Cells that were given up."""
+    cancelled: int
+    """Cells that an operator cancelled."""
+    promoted: int
+    """Models that were promoted."""
+    attempts: int
+    """Attempts at all jobs, surveys included."""
+    wall_seconds: float
+    """Length of the night, in seconds."""
+    job_seconds: float
+    """Work in it: the seconds of all attempts."""
+    peak_memory_bytes: int | None
+    """The most memory that an attempt took, in bytes."""
+
+
+class Results(Frozen):
+    """The results of a run."""
+
+    schema_: Literal["nighttrain.results/1"] = Field(default=RESULTS_SCHEMA, alias="schema")
+    """Name of this format."""
+    run: int
+    """The run's id."""
+    config: GridConfig
+    """What was trained."""
+    synthetic: bool
+    """Whether candles were synthetic."""
+    started: datetime
+    """When the run was begun."""
+    finished: datetime
+    """When it ended."""
+    totals: Totals
+    """What became of all jobs, in figures."""
+    jobs: tuple[JobResult, ...]
+    """The cells, in the order of the grid as configured."""
+    surveys: tuple[SurveyResult, ...]
+    """The surveys, in the order of the symbols."""
+
+
+def results_schema() -> str:
+    """Return the JSON Schema of the results, as `deploy/results.schema.json` holds it."""
+    return json.dumps(Results.model_json_schema(by_alias=True, mode="serialization"), indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(results_schema())

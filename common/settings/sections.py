@@ -1,0 +1,171 @@
+"""The sections of a night's configuration, and the kinds of number in them; `settings` puts them together."""
+
+from __future__ import annotations
+
+from datetime import time
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+
+from common.protocol.jobs import SurveyPolicy
+
+
+def _no_truth(value: Any) -> Any:
+    # YAML reads yes and on as true, and true would pass for the number 1.
+    if isinstance(value, bool):
+        raise ValueError("must be a number")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth)]
+Number = Annotated[float, BeforeValidator(_no_truth)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Port = Annotated[Whole, Field(ge=0, le=65535)]
+Seconds = Annotated[Number, Field(gt=0, le=366 * 86400)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+class PromoteIf(Section):
+    """Thresholds that the out-of-fold scores of a model must meet to be promoted."""
+
+    min_auc: Share = 0.52
+    """The least AUC, 0 to 1."""
+    max_brier: Share = 0.26
+    """The highest Brier score, 0 to 1."""
+    min_acc: Share = 0.50
+    """The least accuracy, 0 to 1."""
+
+
+class Dashboard(Section):
+    """Where the coordinator listens; when not enabled, or with port 0, it takes any free port."""
+
+    enabled: bool = True
+    host: str = "127.0.0.1"
+    port: Port = 5000
+
+
+class SampleData(Section):
+    """Synthetic candles that are made when there are none."""
+
+    days: Annotated[Whole, Field(ge=2, le=3650)] = 730
+    seed: Annotated[Whole, Field(ge=0)] = 7
+
+
+class Data(Section):
+    """Where candles come from, and how damaged they may be."""
+
+    dir: Path = Path("data/candles")
+    sample: SampleData = SampleData()
+    max_missing_share: Share = 0.20
+    max_defect_share: Share = 0.01
+    max_bar_missing_share: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+
+    @property
+    def policy(self) -> SurveyPolicy:
+        """The survey's policy."""
+        return SurveyPolicy(
+            max_missing_share=self.max_missing_share,
+            max_defect_share=self.max_defect_share,
+            max_bar_missing_share=self.max_bar_missing_share,
+        )
+
+
+class Model(Section):
+    """The logistic regression's path of C and the least rows that a fold may train and test on."""
+
+    C: tuple[Annotated[Number, Field(gt=0)], ...] = (0.000001, 0.00001, 0.0001, 0.001, 0.01)
+    """Inverse regularisation strengths to choose from, ascending."""
+    min_train_rows: Annotated[Whole, Field(ge=20)] = 100
+    """The least rows that a fold may train on."""
+    min_test_rows: Annotated[Whole, Field(ge=10)] = 40
+    """The least rows that a fold may be tested on."""
+
+    @field_validator("C")
+    @classmethod
+    def _ascending(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or list(value) != sorted(set(value)):
+            raise ValueError("must be a list of different positive numbers in ascending order")
+        return value
+
+
+class Retry(Section):
+    """How many attempts each cause may spend, and how the wait between attempts grows (seconds).
+
+    After `storage_seconds` without room to write, `nighttrain run` ends; the night is kept.
+    """
+
+    error: Annotated[Whole, Field(ge=1)] = 3
+    crash: Annotated[Whole, Field(ge=1)] = 3
+    timeout: Annotated[Whole, Field(ge=1)] = 2
+    oom: Annotated[Whole, Field(ge=1)] = 2
+    backoff_base: Seconds = 2.0
+    backoff_cap: Seconds = 300.0
+    storage_seconds: Seconds = 900.0
+
+
+class Breaker(Section):
+    """How many cells of a symbol must fail in a row to park it, and for how long (seconds)."""
+
+    failures: Annotated[Whole, Field(ge=1)] = 5
+    park_seconds: Seconds = 600.0
+
+
+class Lease(Section):
+    """How long a lease lives without renewal (seconds); trainers renew three times as often."""
+
+    seconds: Annotated[Seconds, Field(ge=1)] = 30.0
+
+
+class Deadline(Section):
+    """When a job counts as hung: `factor` times its expected duration, but at least `minimum_seconds`."""
+
+    minimum_seconds: Seconds = 600.0
+    factor: Annotated[Number, Field(gt=1, le=1000)] = 10.0
+
+
+class Window(Section):
+    """The hours in which jobs are handed out; `end` before `start` means the next morning."""
+
+    start: time
+    end: time
+    timezone: str = "UTC"
+
+    @field_validator("start", "end", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        # Without quotes YAML reads 22:00 as the number 1320.
+        if not isinstance(value, str | time):
+            raise ValueError('must be a time of day in quotes, such as "22:00"')
+        return value
+
+    @field_validator("start", "end", mode="after")
+    @classmethod
+    def _no_zone(cls, value: time) -> time:
+        if value.tzinfo is not None:
+            raise ValueError("must be without an offset; name the zone by timezone")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise ValueError("must be a time zone such as UTC or Europe/Berlin")
+        return value
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> Window:
+        if self.start == self.end:
+            raise ValueError("start and end must differ; leave window out to train at any hour")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of start and end."""
+        return ZoneInfo(self.timezone)

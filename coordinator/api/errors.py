@@ -1,0 +1,213 @@
+"""Errors as they are answered over HTTP: problem details by RFC 9457, and what OpenAPI says of them."""
+
+from __future__ import annotations
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import DataError, OperationalError
+from starlette.exceptions import HTTPException
+
+from common.errors import (
+    PROBLEM_MEDIA_TYPE,
+    ConflictError,
+    DigestMismatchError,
+    InternalError,
+    InvalidRequestError,
+    NighttrainError,
+    NotFoundError,
+    StaleLeaseError,
+    StorageError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from common.protocol.jobs import Frozen
+
+logger = logging.getLogger(__name__)
+
+
+class Problem(Frozen):
+    """An error as RFC 9457 problem details."""
+
+    type: str
+    """Its kind: `urn:nighttrain:error:` and a stable code; `about:blank` where the status says it all."""
+    title: str
+    """Its kind in words."""
+    status: int
+    """The HTTP status of the answer."""
+    detail: str
+    """What happened and where, in one line."""
+    hint: str
+    """What can be done about it, in one line; empty if nothing can."""
+    instance: str
+    """The path of the request."""
+
+
+READING = (UnauthorizedError, UnavailableError, StorageError)
+"""Errors of whatever reads the database behind the check of the token."""
+
+WRITING = (*READING, TooLargeError)
+"""Errors of whatever takes a body besides."""
+
+_TYPICAL = (
+    InvalidRequestError("query.limt: there is no such parameter", "use some of limit, offset"),
+    InternalError("a defect of the coordinator: KeyError", "see the coordinator's log, and report it"),
+    UnauthorizedError(
+        "the bearer token is missing",
+        "send the content of the token file (`token` in the out folder) as Authorization: Bearer ...",
+    ),
+    NotFoundError("there is no run 1"),
+    ConflictError("run 1 is done and cannot be cancelled"),
+    StaleLeaseError(
+        "lease 5f3c0c6f9d8e4b0fa1b2c3d4e5f60718 is no longer held: expired (crash)",
+        "drop the job and claim another",
+    ),
+    DigestMismatchError(
+        "the artifact of 7 bytes has SHA-256 3a6eb079, but b94d27b9 was announced",
+        "send it again",
+    ),
+    TooLargeError("the body has more than 8388608 bytes", "send less"),
+    UnavailableError(
+        "the database does not answer: database is locked", "the same request may succeed later"
+    ),
+    StorageError(
+        "the database cannot be written: database or disk is full",
+        "free some space; nothing stored is lost",
+    ),
+)
+_EXAMPLES: dict[type[NighttrainError], NighttrainError] = {type(error): error for error in _TYPICAL}
+_ANY = (InvalidRequestError, InternalError)
+"""Errors that each request may meet: the guard before it, the check of its parameters, and a defect."""
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of an application as a problem."""
+    app.add_exception_handler(NighttrainError, _known)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(OperationalError, _database)
+    for perhaps_unstorable in (OverflowError, UnicodeEncodeError, DataError):
+        app.add_exception_handler(perhaps_unstorable, _unstorable)
+
+
+def answer(error: NighttrainError, instance: str) -> JSONResponse:
+    """Return the response to an error in a request for the path `instance`."""
+    headers = {"WWW-Authenticate": "Bearer"} if error.kind.status == HTTPStatus.UNAUTHORIZED else None
+    return JSONResponse(
+        error.problem(instance), error.kind.status, headers=headers, media_type=PROBLEM_MEDIA_TYPE
+    )
+
+
+def unexpected(error: Exception, instance: str) -> JSONResponse:
+    """Log an error that nobody expected, and return a response that tells nothing of the inside."""
+    logger.error("%s: unexpected error", instance, exc_info=error)
+    hint = "see the coordinator's log, and report it"
+    return answer(InternalError(f"a defect of the coordinator: {type(error).__name__}", hint), instance)
+
+
+def answers(*errors: type[NighttrainError] | NighttrainError) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of some errors and of those that each request may meet.
+
+    Parameters
+    ----------
+    errors : type or instance of NighttrainError
+        What an operation raises; of a type a typical example is shown. Those of one status share a response.
+    """
+    found: dict[int | str, dict[str, Any]] = {}
+    for error in (*errors, *_ANY):
+        example = error if isinstance(error, NighttrainError) else _EXAMPLES[error]
+        kind = example.kind
+        content = {"schema": {"$ref": "#/components/schemas/Problem"}, "examples": {}}
+        response = found.setdefault(
+            kind.status, {"description": "", "content": {PROBLEM_MEDIA_TYPE: content}}
+        )
+        shown = response["content"][PROBLEM_MEDIA_TYPE]["examples"]
+        if kind.code not in shown:
+            response["description"] = ", or ".join(filter(None, (response["description"], kind.title)))
+        shown[kind.code if kind.code not in shown else f"{kind.code}-{len(shown) + 1}"] = {
+            "summary": example.detail,
+            "value": example.problem(),
+        }
+    return found
+
+
+def from_database(error: OperationalError) -> NighttrainError:
+    """Return what a failure of the database means: no space, no permission, or only busy for now."""
+    reason = " ".join(str(error.orig).split())
+    if any(
+        word in reason for word in ("full", "readonly", "read-only", "unable to open", "disk I/O", "No space")
+    ):
+        return StorageError(
+            f"the database cannot be written: {reason}", "free some space; nothing stored is lost"
+        )
+    return UnavailableError(f"the database does not answer: {reason}", "the same request may succeed later")
+
+
+def _known(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, NighttrainError)
+    if error.kind.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("%s %s: %s", request.method, request.url.path, error)
+    return answer(error, request.url.path)
+
+
+def _invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    mistakes = []
+    for mistake in error.errors():
+        place = ".".join(str(part) for part in mistake["loc"])
+        mistakes.append(f"{place}: {mistake['msg'].removeprefix('Value error, ')}")
+    return answer(InvalidRequestError("; ".join(mistakes[:10]), "see /openapi.json"), request.url.path)
+
+
+def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return answer(
+            NotFoundError(f"there is nothing at {path}", "see /openapi.json for what there is"), path
+        )
+    if error.status_code == HTTPStatus.BAD_REQUEST:
+        return answer(InvalidRequestError(f"body: {error.detail}", "send JSON in UTF-8"), path)
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(error.status_code).phrase,
+        "status": error.status_code,
+        "detail": f"{request.method} {path}: {error.detail}",
+        "hint": "see /openapi.json",
+        "instance": path,
+    }
+    return JSONResponse(document, error.status_code, headers=error.headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def _database(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, OperationalError)
+    known = from_database(error)
+    logger.error("%s %s: %s", request.method, request.url.path, known)
+    return answer(known, request.url.path)
+
+
+def _unstorable(request: Request, error: Exception) -> JSONResponse:
+    # A number beyond the column's bits, or half a character: right by its type, but no database holds it.
+    path = request.url.path
+    if not _came_with(request, error):
+        return unexpected(error, path)
+    # Of a statement that failed, its text and its other values are no business of who sent one of them.
+    reason = " ".join(str(error.orig if isinstance(error, DataError) else error).split())[:200]
+    logger.warning("%s %s: a value cannot be stored: %s", request.method, path, reason)
+    what = f"the request has a value that cannot be stored: {reason}"
+    return answer(InvalidRequestError(what, "send whole characters and smaller numbers"), path)
+
+
+def _came_with(request: Request, error: Exception) -> bool:
+    """Whether a value of the request is what the database cannot take; all else is a defect of ours."""
+    has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
+    if isinstance(error, UnicodeEncodeError):
+        # Path and query are decoded without errors, so half a character comes in a body's JSON only.
+        return has_body and error.reason == "surrogates not allowed"
+    bound = isinstance(error, DataError) or "SQLite INTEGER" in str(error)
+    return bound and bool(has_body or request.query_params or request.path_params)

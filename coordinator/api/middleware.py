@@ -1,0 +1,118 @@
+"""What every request passes first: the check of its host and of its size, and a net under everything."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from common.errors import InvalidRequestError, NighttrainError, TooLargeError
+from common.protocol.trainers import MAX_ARTIFACT_BYTES
+from coordinator.api import errors as problems
+
+MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
+DRAINED_BYTES = 256 * 1024 * 1024
+"""A body that is too large is read and dropped up to here, so that its sender comes to read the answer."""
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address that is bound to `host`."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class Guard:
+    """The outermost part of the application.
+
+    On loopback a request must name the loopback in its Host header: a page of the web whose name was made to
+    point here (DNS rebinding) names itself, and is refused. On a trusted network it may also name one of the
+    coordinator's names there. Bodies are read up to their limit before anything
+    else happens. An exception that reaches this far is a defect; it is logged and answered as such.
+
+    Parameters
+    ----------
+    app : ASGIApp
+        The application.
+    loopback : bool
+        Whether the coordinator listens on a loopback address.
+    trusted_hosts : tuple of str
+        Its names on a trusted network; without any, and not on loopback, a request may name any host.
+    """
+
+    def __init__(self, app: ASGIApp, loopback: bool, trusted_hosts: tuple[str, ...] = ()) -> None:
+        self.app = app
+        self.checked = loopback or bool(trusted_hosts)
+        self.trusted_hosts = frozenset(name.lower() for name in trusted_hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request by the ASGI protocol."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            self._check_host(scope)
+            body = await _read(receive, _limit(scope["path"]))
+            await self.app(scope, _replay(body, receive), watched)
+        except NighttrainError as error:
+            await problems.answer(error, scope["path"])(scope, receive, send)
+        except Exception as error:
+            response = problems.unexpected(error, scope["path"])
+            if not started:
+                await response(scope, receive, send)
+
+    def _check_host(self, scope: Scope) -> None:
+        named = Headers(scope=scope).get("host", "")
+        host = named.rpartition(":")[0] if not named.endswith("]") and ":" in named else named
+        host = host.strip("[]").lower()
+        if self.checked and not is_loopback(host) and host not in self.trusted_hosts:
+            names = ["127.0.0.1", "localhost", *sorted(self.trusted_hosts)]
+            hint = f"use {', '.join(f'http://{name}' for name in names[:-1])} or http://{names[-1]}"
+            raise InvalidRequestError(f"the Host header says {named!r}", hint)
+
+
+def _limit(path: str) -> int:
+    return MAX_ARTIFACT_BYTES if path.endswith("/artifact") else MAX_DOCUMENT_BYTES
+
+
+async def _read(receive: Receive, limit: int) -> bytes:
+    body = bytearray()
+    dropped = 0
+    more = True
+    while more and dropped <= DRAINED_BYTES:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise InvalidRequestError("the request was cut off before its end")
+        part = message.get("body", b"")
+        more = message.get("more_body", False)
+        if dropped or len(body) + len(part) > limit:
+            dropped += len(part)
+        else:
+            body += part
+    if dropped:
+        raise TooLargeError(f"the body has more than {limit} bytes", "send less")
+    return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    sent = False
+
+    async def replay() -> Message:
+        nonlocal sent
+        if sent:
+            return await receive()
+        sent = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return replay

@@ -1,0 +1,134 @@
+"""The times in which no coordinator was there: each one notes at its start how long nobody was before it.
+
+While the coordinator is away Prometheus fires CoordinatorDown, and Alertmanager cannot tell that to the one
+that is away. So each process leaves a sign of life every few seconds, and says when it stops; by that the
+next one finds how the last one ended, and stores the absence among the alerts, as one that is over.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import update
+
+from coordinator.alerts import store_own
+from coordinator.store.database import Database, Transaction
+from coordinator.store.rows import RUNNING_RUN, RunRow, all_of
+from coordinator.store.tables import lives
+
+logger = logging.getLogger(__name__)
+
+SIGN_SECONDS = 10.0
+"""How often a sign of life is left; a process was there for so much longer than its last one, at most."""
+
+SHORT_SECONDS = 60.0
+"""A clean stop that is shorter is a restart; CoordinatorDown does not fire for it either."""
+
+NAME = "CoordinatorAway"
+MOMENT = "%Y-%m-%d %H:%M:%S"
+
+
+@dataclass(frozen=True)
+class Absence:
+    """A time without a coordinator.
+
+    `clean` says that it was asked to stop, `run` is the unfinished run, if there is one.
+    """
+
+    since: datetime
+    until: datetime
+    clean: bool
+    run: int | None
+
+    @property
+    def is_noted(self) -> bool:
+        """Whether people should know: a crash always, a clean stop if it kept a run waiting."""
+        if not self.clean:
+            return True
+        return self.run is not None and self.until - self.since >= timedelta(seconds=SHORT_SECONDS)
+
+    @property
+    def words(self) -> str:
+        """Say it to people."""
+        seconds = (self.until - self.since).total_seconds()
+        times = f"from {self.since:{MOMENT}} to {self.until:{MOMENT}} UTC ({seconds:.0f} s)"
+        waited = "no job was handed out meanwhile" if self.run is None else f"run {self.run} waited for it"
+        if self.clean:
+            return f"The coordinator was stopped {times}; {waited}."
+        return (
+            f"The coordinator gave no sign of life {times}, and nobody had stopped it: it was killed, or its "
+            f"machine went down; {waited}."
+        )
+
+
+class Life:
+    """The life of this process, as far as it was told to the database.
+
+    Parameters
+    ----------
+    database : Database
+        Where signs of life are left.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self._id: int | None = None
+        self._signed: datetime | None = None
+
+    def sign(self) -> None:
+        """Leave a sign of life if one is due; the first one notes the absence before it."""
+        now = self.database.clock()
+        if self._signed is not None and now - self._signed < timedelta(seconds=SIGN_SECONDS):
+            return
+        with self.database.write() as tx:
+            if self._id is None:
+                absence = _absence(tx)
+                if absence is not None and absence.is_noted:
+                    _note(tx, absence)
+                self._id = _begin(tx)
+            else:
+                tx.connection.execute(update(lives).where(lives.c.id == self._id).values(seen=tx.now))
+        self._signed = now
+
+    def end(self) -> None:
+        """Say that this process stops because it was asked to."""
+        if self._id is None:
+            return
+        with self.database.write() as tx:
+            tx.connection.execute(update(lives).where(lives.c.id == self._id).values(stopped=tx.now))
+
+
+def _begin(tx: Transaction) -> int:
+    made = lives.insert().values(began=tx.now, seen=tx.now).returning(lives.c.id)
+    return int(tx.connection.execute(made).scalar_one())
+
+
+def _absence(tx: Transaction) -> Absence | None:
+    last = tx.connection.execute(all_of(lives).order_by(lives.c.id.desc()).limit(1)).first()
+    if last is None:
+        return None
+    waiting = tx.connection.execute(RUNNING_RUN).first()
+    since = last.stopped or last.seen
+    return Absence(
+        since=since,
+        until=max(since, tx.now),
+        clean=last.stopped is not None,
+        run=None if waiting is None else RunRow.of(waiting).id,
+    )
+
+
+def _note(tx: Transaction, absence: Absence) -> None:
+    severity = "info" if absence.clean else "warning"
+    logger.log(logging.INFO if absence.clean else logging.WARNING, "%s", absence.words)
+    store_own(
+        tx,
+        name=NAME,
+        labels={"alertname": NAME, "severity": severity, "component": "coordinator"},
+        summary="The coordinator was away",
+        description=absence.words,
+        runbook="deploy/runbook.md#coordinatordown",
+        starts=absence.since,
+        ends=absence.until,
+    )

@@ -1,0 +1,58 @@
+"""Everything that the coordinator tells Prometheus: its own counts, and facts read afresh at each scrape."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from prometheus_client.registry import Collector
+
+from common.metrics.exposition import Family, Readings
+from common.settings.night import NightSettings
+from coordinator.housekeeping.files import PROGRESS_FILE
+from coordinator.metrics.facts import read_facts
+from coordinator.metrics.machine import Machine
+from coordinator.metrics.models import read_models
+from coordinator.metrics.night import read_attempts, read_queue, read_run, read_trainers, read_window
+from coordinator.metrics.process import read_build
+from coordinator.store.database import Database
+from coordinator.views.status import Status
+
+
+class NightCollector(Collector):
+    """Reads the facts of the night and of the machine, in one transaction a scrape.
+
+    Parameters
+    ----------
+    database : Database
+        Where the facts are.
+    settings : NightSettings
+        The window, and the length of a lease.
+    out : Path
+        The out folder.
+    status : Status
+        Who estimates the end of the run.
+    version : str
+        Version of this program.
+    """
+
+    def __init__(
+        self, database: Database, settings: NightSettings, out: Path, status: Status, version: str
+    ) -> None:
+        self.database = database
+        self.settings = settings
+        self.progress_file = out / "logs" / PROGRESS_FILE
+        self.status = status
+        self.version = version
+        self.machine = Machine(database, out)
+
+    def collect(self) -> Iterator[Family]:
+        """Yield what is true now."""
+        readings = Readings()
+        with self.database.read() as tx:
+            facts = read_facts(tx, self.settings, self.status, self.progress_file)
+            self.machine.read(readings, tx)
+        for read in (read_run, read_window, read_queue, read_attempts, read_trainers, read_models):
+            read(readings, facts)
+        read_build(readings, self.version)
+        yield from readings.families()

@@ -1,0 +1,145 @@
+"""What the facts of the night say as metrics: the run, the window, the queue, attempts, trainers.
+
+Nothing is read or decided here; what a metric means is said in `common.metrics.declarations`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+
+from common.metrics import declarations as metrics
+from common.metrics.exposition import Metric, Readings
+from common.protocol.job_views import Outcome, RunState
+from common.protocol.jobs import JobKind, JobState
+from common.protocol.status import TrainerState
+from coordinator.metrics.facts import AttemptFact, Facts, RunFacts
+from coordinator.policy.window import last_opening, next_opening, night_at
+
+DIGEST_CHARACTERS = 12
+
+
+def read_run(readings: Readings, facts: Facts) -> None:
+    """Read the state of the current run and how far it is."""
+    run = facts.run
+    if run is None:
+        return
+    digest = hashlib.sha256(run.row.config.encode()).hexdigest()[:DIGEST_CHARACTERS]
+    synthetic = str(run.row.synthetic).lower()
+    readings.info(metrics.RUN_INFO, run=str(run.row.id), config=digest, synthetic=synthetic)
+    readings.state(metrics.RUN_STATE, run.row.state)
+    readings.counts(metrics.RUN_JOBS, _count((job.kind, job.state) for job in run.jobs))
+    failed = [job for job in run.jobs if job.state is JobState.FAILED]
+    by_cause = _count((job.symbol, job.cause) for job in failed if job.cause is not None)
+    readings.counts(metrics.RUN_FAILED_JOBS, by_cause, symbol=run.view.config.symbols)
+    readings.put(metrics.RUN_PROGRESS, run.view.progress_ratio)
+    _moment(readings, metrics.RUN_STARTED, run.row.created)
+    _moment(readings, metrics.RUN_FINISHED, run.row.finished)
+    if run.row.state is RunState.RUNNING:
+        _moment(readings, metrics.RUN_ETA, run.eta.p50, percentile="50")
+        _moment(readings, metrics.RUN_ETA, run.eta.p90, percentile="90")
+
+
+def read_window(readings: Readings, facts: Facts) -> None:
+    """Read whether the night is open, and the openings of its window."""
+    window = facts.settings.window
+    night = night_at(window, facts.now)
+    readings.put(metrics.NIGHT_OPEN, float(night.open))
+    _moment(readings, metrics.NIGHT_DEADLINE, night.closes)
+    if window is not None and facts.settings.training:
+        _moment(readings, metrics.NIGHT_LAST_OPENING, last_opening(window, facts.now))
+        _moment(readings, metrics.NIGHT_NEXT_OPENING, next_opening(window, facts.now))
+
+
+def read_queue(readings: Readings, facts: Facts) -> None:
+    """Read what waits and for how long, and which symbols are held back."""
+    _moment(readings, metrics.LAST_CLAIM, facts.last_claim)
+    run = facts.run
+    if run is None:
+        return
+    waiting = [job for job in run.jobs if job.state is JobState.QUEUED]
+    known = run.view.config.symbols
+    readings.counts(metrics.QUEUE_JOBS, _count((job.symbol,) for job in waiting), symbol=known)
+    oldest: dict[tuple[str, ...], float] = defaultdict(float)
+    for job in waiting:
+        if job.waiting_since is not None:
+            # After a failure it waits only from the moment at which it may be tried again.
+            wait = (facts.now - job.waiting_since).total_seconds()
+            oldest[job.symbol,] = max(oldest[job.symbol,], wait)
+    readings.counts(metrics.QUEUE_OLDEST_WAIT, oldest, symbol=known)
+    for symbol, gate in run.gates.items():
+        readings.state(metrics.BREAKER_STATE, gate, symbol=symbol)
+
+
+def read_attempts(readings: Readings, facts: Facts) -> None:
+    """Read what became of the attempts, what is at work, and how old its progress is."""
+    tried = facts.run.attempts if facts.run is not None else ()
+    readings.put(metrics.CLAIMS, float(len(tried)))
+    ended = [attempt for attempt in tried if attempt.outcome is not Outcome.RUNNING]
+    readings.counts(metrics.ATTEMPTS, _count((attempt.outcome,) for attempt in ended))
+    causes = _count((attempt.cause,) for attempt in ended if attempt.cause is not None)
+    readings.counts(metrics.ATTEMPT_FAILURES, causes)
+    if facts.run is None:
+        return
+    training = [attempt for attempt in tried if attempt.job.kind is JobKind.TRAINING]
+    for timeframe in facts.run.view.config.timeframes:
+        readings.observations(
+            metrics.JOB_DURATION,
+            [
+                attempt.seconds
+                for attempt in training
+                if attempt.outcome is Outcome.SUCCEEDED
+                and attempt.job.timeframe == timeframe
+                and attempt.seconds is not None
+            ],
+            timeframe=timeframe,
+        )
+    running = [attempt for attempt in training if attempt.outcome is Outcome.RUNNING]
+    for attempt in running:
+        _read_running(readings, facts, attempt)
+    _read_checkpoints(readings, facts, facts.run, running)
+
+
+def read_trainers(readings: Readings, facts: Facts) -> None:
+    """Read the trainers that are known."""
+    readings.counts(metrics.TRAINERS, _count((one.state,) for one in facts.roster))
+    for one in facts.roster:
+        name = one.trainer.name
+        _moment(readings, metrics.TRAINER_LAST_SEEN, one.last_heard, trainer=name)
+        readings.put(metrics.TRAINER_STARTS, float(facts.starts[name]), trainer=name)
+        if one.state is not TrainerState.LOST:
+            readings.put(metrics.TRAINER_BLOCKED, float(name in facts.blocked), trainer=name)
+
+
+def _count(labels: Iterable[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
+    return Counter(labels)
+
+
+def _read_running(readings: Readings, facts: Facts, attempt: AttemptFact) -> None:
+    job = attempt.job
+    assert job.timeframe is not None
+    cell = {"symbol": job.symbol, "timeframe": job.timeframe, "horizon": str(job.horizon)}
+    _moment(readings, metrics.RUNNING_JOB_STARTED, attempt.started, **cell)
+    expected = facts.experience.seconds(job.timeframe, job.rows)
+    if expected is not None:
+        readings.put(metrics.RUNNING_JOB_EXPECTED, expected, **cell)
+
+
+def _read_checkpoints(readings: Readings, facts: Facts, run: RunFacts, running: list[AttemptFact]) -> None:
+    # What an earlier attempt has saved is safe: nothing newer could be lost before this one began.
+    safe = [
+        max(run.saved[attempt.job.id], attempt.started) if attempt.job.id in run.saved else attempt.started
+        for attempt in running
+    ]
+    _moment(readings, metrics.CHECKPOINT_TIMESTAMP, min(safe, default=None), kind="job")
+    if run.row.state is RunState.RUNNING:
+        # A file of an earlier run tells nothing about this one, and there may be none yet.
+        written = max(facts.progress_written or run.row.created, run.row.created)
+        _moment(readings, metrics.CHECKPOINT_TIMESTAMP, written, kind="night")
+
+
+def _moment(readings: Readings, metric: Metric, moment: datetime | None, **labels: str) -> None:
+    if moment is not None:
+        readings.put(metric, moment.timestamp(), **labels)

@@ -1,0 +1,271 @@
+"""Which queued job a trainer gets, or why it gets none: a pure decision over frozen facts.
+
+The order among the jobs that fit: those that waited longer than the bound (the longest wait first), the
+probe of a symbol on probation, surveys, the symbol that the trainer last had, the symbol's quote volume,
+the longest job, the place in the grid. Surveys come before training, because they take seconds and tell
+what the night will be: the symbols' order, what is refused, and when it will end.
+
+Memory, in three rules:
+
+1. Pressure. Above the threshold no job is handed out on that host, whoever uses the memory. The status says
+   when it is not Nighttrain's own jobs, because then only the operator can end the wait.
+2. A prediction steers. A job that is expected to need more than the trainer's limit is left to a larger
+   live trainer; where there is none it is tried all the same, for only an out-of-memory proves.
+3. An out-of-memory proves. The job never runs again in a room that is not larger. It goes to a trainer with
+   a larger limit, or runs alone on a host whose agents hold their own limits: no other lease there, and the
+   room is what the host has available x threshold. So that it is not starved, one host is kept for it (the
+   live one with most room) once it has waited for longer than the bound: that host gets no new job until
+   this one ran. The host is kept only while its room, with our own running jobs gone, would be large
+   enough, so that memory taken by others can keep this job waiting but never the others. Without an overdue
+   job the lone one runs whenever its turn meets an idle host, and at the latest when nothing else is left
+   to hand out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from common.protocol.jobs import JobKind
+from common.protocol.trainers import LimitKind, NoWork
+from coordinator.policy.breaker import Gate
+
+PEAK_MARGIN = 1.2
+"""A job is expected to need at most this many times the highest peak that was measured."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A queued job of the running run.
+
+    `waiting_since` is None before the survey of its symbol. `oom_room_bytes` is the largest room that it
+    ran out of. `symbol_busy` says that another job of its symbol is leased. Seconds and bytes are
+    expectations, None where unknown.
+    """
+
+    job_id: int
+    kind: JobKind
+    symbol: str
+    ordinal: int
+    volume: float
+    waiting_since: datetime | None
+    not_before: datetime | None
+    oom_room_bytes: int | None
+    seconds: float | None
+    peak_bytes: int | None
+    rows: int
+    gate: Gate
+    symbol_busy: bool
+
+    def overdue(self, now: datetime, max_wait_seconds: float) -> bool:
+        """Return whether it has waited for longer than the bound."""
+        return (
+            self.waiting_since is not None and (now - self.waiting_since).total_seconds() > max_wait_seconds
+        )
+
+
+@dataclass(frozen=True)
+class Host:
+    """The memory of a host in bytes as its trainers last told, and what of it our own children hold.
+
+    `leases` counts live leases; `lone` says that one of them runs alone; `agent` that a live trainer there
+    holds its own limit, so that a larger room can be given.
+    """
+
+    name: str
+    total_bytes: int
+    available_bytes: int
+    own_bytes: int = 0
+    leases: int = 0
+    lone: bool = False
+    agent: bool = False
+
+    def pressed(self, threshold: float) -> bool:
+        """Return whether more than `threshold` of the memory is in use."""
+        return self.total_bytes - self.available_bytes > threshold * self.total_bytes
+
+    def lone_room_bytes(self, threshold: float) -> int:
+        """Return the room for a job that would run alone, once our own running jobs are gone."""
+        return int((self.available_bytes + self.own_bytes) * threshold) if self.agent else 0
+
+
+@dataclass(frozen=True)
+class Seat:
+    """The trainer that asks, on its host."""
+
+    limit_kind: LimitKind
+    limit_bytes: int
+    last_symbol: str
+    host: Host
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What the decision depends on besides the jobs and the seat.
+
+    `limits` are the memory limits of all live trainers, `hosts` their hosts by name, both with the asking
+    one's.
+    """
+
+    now: datetime
+    max_wait_seconds: float
+    threshold: float
+    limits: Sequence[int]
+    hosts: Mapping[str, Host]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The job that is handed out, its room in bytes, and whether it runs alone on the host."""
+
+    job_id: int
+    room_bytes: int
+    alone: bool
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why nothing is handed out: the slug for the trainer and the words for people."""
+
+    reason: NoWork
+    words: str
+
+
+def choose(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Choice | Refusal:
+    """Return the best job for the seat, or why there is none, by the rules at the head of this module."""
+    host = seat.host
+    if host.pressed(terms.threshold):
+        return Refusal(NoWork.MEMORY_PRESSURE, pressure_words(host, terms.threshold))
+    if host.lone:
+        return Refusal(NoWork.NEEDS_LONE_ROOM, f"host {host.name} is kept for a job that runs alone")
+    if not candidates:
+        return Refusal(NoWork.EMPTY, "no job is queued")
+    if host.leases and any(keeps(candidate, host, terms) for candidate in candidates):
+        return Refusal(
+            NoWork.NEEDS_LONE_ROOM, f"host {host.name} is being emptied for a job that must run alone"
+        )
+    refusals = []
+    for candidate in ranked(candidates, seat.last_symbol, terms):
+        obstacle = obstacle_of(candidate, seat, terms)
+        if obstacle is None:
+            alone = not _fits(candidate, seat)
+            room = host.lone_room_bytes(terms.threshold) if alone else seat.limit_bytes
+            return Choice(candidate.job_id, room, alone)
+        refusals.append(obstacle)
+    # The reason told is the one that a change in this trainer's surroundings could lift, if there is one.
+    told = (NoWork.NEEDS_LONE_ROOM, NoWork.TOO_LARGE, NoWork.WAITING, NoWork.SYMBOL_PARKED)
+    return min(refusals, key=lambda refusal: told.index(refusal.reason))
+
+
+def ranked(candidates: Sequence[Candidate], last_symbol: str, terms: Terms) -> list[Candidate]:
+    """Return the jobs in the order in which a trainer that last had `last_symbol` would get them."""
+    return sorted(candidates, key=lambda candidate: _order(candidate, last_symbol, terms))
+
+
+def obstacle_of(candidate: Candidate, seat: Seat, terms: Terms) -> Refusal | None:
+    """Return what keeps the job from the seat, or None."""
+    waiting = wait_of(candidate, terms.now)
+    if waiting is not None:
+        return waiting
+    room = candidate.oom_room_bytes
+    if room is not None and not _fits(candidate, seat):
+        needed = f"it ran out of memory in {gigabytes(room)} and needs a larger room"
+        if seat.limit_kind is not LimitKind.AGENT:
+            return Refusal(NoWork.TOO_LARGE, needed)
+        if seat.host.leases or seat.host.lone_room_bytes(terms.threshold) <= room:
+            return Refusal(NoWork.NEEDS_LONE_ROOM, f"{needed}: it waits to run alone on a host")
+    elif room is None and candidate.peak_bytes is not None:
+        peak = int(candidate.peak_bytes * PEAK_MARGIN)
+        if peak > seat.limit_bytes and seat.limit_bytes < max(terms.limits, default=0):
+            return Refusal(
+                NoWork.TOO_LARGE, f"it is expected to need {gigabytes(peak)}: it waits for a larger trainer"
+            )
+    return None
+
+
+def wait_of(candidate: Candidate, now: datetime) -> Refusal | None:
+    """Return what keeps the job from every seat, or None."""
+    if candidate.waiting_since is None:
+        return Refusal(NoWork.WAITING, f"it waits for the survey of {candidate.symbol}")
+    if candidate.not_before is not None and candidate.not_before > now:
+        seconds = (candidate.not_before - now).total_seconds()
+        return Refusal(NoWork.WAITING, f"it waits {seconds:.0f} s before its next attempt")
+    if candidate.kind is JobKind.TRAINING and candidate.gate is Gate.PARKED:
+        return Refusal(
+            NoWork.SYMBOL_PARKED, f"{candidate.symbol} is parked, because cell after cell of it failed"
+        )
+    if candidate.kind is JobKind.TRAINING and candidate.gate is Gate.PROBATION and candidate.symbol_busy:
+        return Refusal(
+            NoWork.SYMBOL_PARKED, f"{candidate.symbol} is on probation: one job of it is tried first"
+        )
+    return None
+
+
+def keeps(candidate: Candidate, host: Host, terms: Terms) -> bool:
+    """Return whether `host` gets no other new job until this one ran alone there."""
+    room = candidate.oom_room_bytes
+    if room is None or wait_of(candidate, terms.now) is not None:
+        return False
+    if max(terms.limits, default=0) > room or not candidate.overdue(terms.now, terms.max_wait_seconds):
+        return False
+    rooms = {name: other.lone_room_bytes(terms.threshold) for name, other in terms.hosts.items()}
+    best = max(rooms, key=lambda name: (rooms[name], name), default="")
+    return host.name == best and rooms[best] > room
+
+
+def roomless(candidate: Candidate, terms: Terms) -> str:
+    """Return why no live trainer can ever take the job after its out-of-memory, or nothing.
+
+    The limits and the hosts' whole memory decide at once. A host that would be large enough but whose
+    memory others hold gets the time of the wait bound to become free. While no trainer is alive nothing is
+    decided.
+    """
+    room = candidate.oom_room_bytes
+    if room is None or not terms.limits or max(terms.limits) > room:
+        return ""
+    largest = max(terms.limits)
+    hosts = [host for host in terms.hosts.values() if host.agent]
+    needed = f"ran out of memory in {gigabytes(room)}, and no trainer has more room"
+    if not any(host.total_bytes * terms.threshold > room for host in hosts):
+        whole = max((int(host.total_bytes * terms.threshold) for host in hosts), default=0)
+        return f"{needed}: the largest has {gigabytes(max(largest, whole))}"
+    if any(host.lone_room_bytes(terms.threshold) > room for host in hosts):
+        return ""
+    if not candidate.overdue(terms.now, terms.max_wait_seconds):
+        return ""
+    free = max(host.lone_room_bytes(terms.threshold) for host in hosts)
+    return f"{needed}: {gigabytes(free)} at most became free for it in {terms.max_wait_seconds:.0f} s"
+
+
+def pressure_words(host: Host, threshold: float) -> str:
+    """Return in words that a host is above the threshold, and whether our own jobs are the reason."""
+    used = host.total_bytes - host.available_bytes
+    words = f"host {host.name} uses {used / host.total_bytes:.0%} of its memory, more than {threshold:.0%}"
+    if used - host.own_bytes > threshold * host.total_bytes:
+        words += ", and not for Nighttrain's jobs: free some, or raise memory_threshold"
+    return words
+
+
+def gigabytes(count: int) -> str:
+    """Return a number of bytes in words, in units of 2**30."""
+    return f"{count / 1024**3:.2f} GB"
+
+
+def _fits(candidate: Candidate, seat: Seat) -> bool:
+    return candidate.oom_room_bytes is None or seat.limit_bytes > candidate.oom_room_bytes
+
+
+def _order(candidate: Candidate, last_symbol: str, terms: Terms) -> tuple[float | bool | int, ...]:
+    overdue = candidate.overdue(terms.now, terms.max_wait_seconds)
+    since = candidate.waiting_since.timestamp() if overdue and candidate.waiting_since else 0.0
+    return (
+        not overdue,
+        since,
+        candidate.gate is not Gate.PROBATION,
+        candidate.kind is not JobKind.SURVEY,
+        candidate.symbol != last_symbol,
+        -candidate.volume,
+        -(candidate.seconds if candidate.seconds is not None else candidate.rows * 1e-5),
+        candidate.ordinal,
+    )

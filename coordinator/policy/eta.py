@@ -1,0 +1,84 @@
+"""When the run will end: the rest of the night played through many times with measured durations."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from random import Random
+
+from common.protocol.status import EtaView
+
+UNKNOWN = EtaView(p50=None, p90=None)
+MOST_DRAWS = 100
+FEWEST_DRAWS = 20
+STEPS = 20_000
+"""How many job endings are played at most, unless that would be less than `FEWEST_DRAWS` nights."""
+
+
+def estimate(
+    running: Sequence[tuple[float | None, float]],
+    queued: Sequence[float | None],
+    residuals: Sequence[float],
+    trainers: int,
+    now: datetime,
+    seed: int,
+) -> EtaView:
+    """Return the median and the 90th percentile of the end of the run.
+
+    Each draw resamples the measured ratios of actual to expected duration (the bootstrap of B. Efron, 1979,
+    so that few measurements give a wide answer), draws one for each job, and lets the trainers take the
+    jobs in the given order.
+
+    Parameters
+    ----------
+    running : sequence of (float or None, float)
+        Expected duration of each leased job, and for how long it has run, in seconds.
+    queued : sequence of (float or None)
+        Expected duration of each queued job in seconds, in the order in which they are handed out.
+    residuals : sequence of float
+        Ratios of measured to expected durations.
+    trainers : int
+        Trainers that are alive, the busy ones included.
+    now : datetime
+        The present time.
+    seed : int
+        Equal inputs and seed give equal answers.
+
+    Returns
+    -------
+    EtaView
+        Both None where no trainer is alive or some duration cannot be told; both `now` where nothing remains.
+    """
+    if not running and not queued:
+        return EtaView(p50=now, p90=now)
+    held = [(mean, ran) for mean, ran in running if mean is not None]
+    means = [mean for mean in queued if mean is not None]
+    if trainers < 1 or len(held) < len(running) or len(means) < len(queued):
+        return UNKNOWN
+    random = Random(seed)
+    draws = min(MOST_DRAWS, max(FEWEST_DRAWS, STEPS // (len(held) + len(means))))
+    ends = sorted(_play(held, means, trainers, residuals or [1.0], random) for _ in range(draws))
+    p50, p90 = ends[(draws - 1) // 2], ends[(9 * draws - 1) // 10]
+    return EtaView(p50=now + timedelta(seconds=p50), p90=now + timedelta(seconds=p90))
+
+
+def _play(
+    running: Sequence[tuple[float, float]],
+    queued: Sequence[float],
+    trainers: int,
+    residuals: Sequence[float],
+    random: Random,
+) -> float:
+    seen = random.choices(residuals, k=len(residuals))
+    ratios = iter(random.choices(seen, k=len(running) + len(queued)))
+    # A job that has outlived its draw is taken to be in its last tenth.
+    free_at = [max(mean * next(ratios) - ran, 0.1 * ran) for mean, ran in running]
+    free_at += [0.0] * max(0, trainers - len(running))
+    heapq.heapify(free_at)
+    end = max(free_at)
+    for mean in queued:
+        done = free_at[0] + mean * next(ratios)
+        heapq.heapreplace(free_at, done)
+        end = max(end, done)
+    return end

@@ -1,0 +1,37 @@
+"""The finished folds of jobs that are not done yet: the latest checkpoint of each job."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, select, update
+
+from common.protocol.reports import Checkpoint
+from coordinator.store.database import Transaction
+from coordinator.store.tables import checkpoints
+
+
+def save_checkpoint(tx: Transaction, job_id: int, checkpoint: Checkpoint) -> None:
+    """Keep a checkpoint in place of the job's earlier one."""
+    values = {"folds": len(checkpoint.folds), "saved": tx.now, "document": checkpoint.model_dump_json()}
+    changed = tx.connection.execute(
+        update(checkpoints).where(checkpoints.c.job_id == job_id).values(**values)
+    )
+    if changed.rowcount == 0:
+        tx.connection.execute(checkpoints.insert().values(job_id=job_id, **values))
+
+
+def load_checkpoint(tx: Transaction, job_id: int) -> Checkpoint | None:
+    """Return a job's latest checkpoint."""
+    query = select(checkpoints.c.document).where(checkpoints.c.job_id == job_id)
+    document = tx.connection.execute(query).scalar()
+    return Checkpoint.model_validate_json(document) if document else None
+
+
+def discard_checkpoint(tx: Transaction, job_id: int) -> None:
+    """Forget the checkpoint of a job that is done; its folds are in its report."""
+    tx.connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))
+
+
+def saved_folds(tx: Transaction, run_jobs: list[int]) -> dict[int, int]:
+    """Return the number of saved folds by job, for those of the given jobs that have a checkpoint."""
+    query = select(checkpoints.c.job_id, checkpoints.c.folds).where(checkpoints.c.job_id.in_(run_jobs))
+    return {row.job_id: row.folds for row in tx.connection.execute(query)}

@@ -1,0 +1,143 @@
+"""A claim: the trainer is heard, the best job for it is chosen and locked, and the lease is made out.
+
+A job for which no claim will ever come is failed here too.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from datetime import timedelta
+
+from pydantic import TypeAdapter
+from sqlalchemy import func, select, update
+
+from common.protocol.job_views import Outcome
+from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec, TrainingSpec
+from common.protocol.trainers import ClaimRequest, Grant, NoWork
+from common.settings.night import NightSettings
+from coordinator.champions.registry import champion_manifest
+from coordinator.policy.admission import Choice, Refusal, choose, roomless
+from coordinator.policy.window import night_at
+from coordinator.queue.attempts import fail_cells, move
+from coordinator.queue.checkpoints import load_checkpoint
+from coordinator.queue.snapshot import Outlook, read_outlook
+from coordinator.store.database import Transaction
+from coordinator.store.rows import JOBS, RUNNING_RUN, AttemptRow, JobRow, TrainerRow
+from coordinator.store.tables import attempts, jobs, trainers
+
+SPEC: TypeAdapter[SurveySpec | TrainingSpec] = TypeAdapter(SurveySpec | TrainingSpec)
+
+
+def hear(tx: Transaction, trainer: TrainerRow, request: ClaimRequest) -> TrainerRow:
+    """Note that a trainer is alive and what it tells of its host."""
+    told = {"last_seen": tx.now, **request.pressure.model_dump()}
+    tx.connection.execute(update(trainers).where(trainers.c.boot_id == trainer.boot_id).values(**told))
+    return replace(trainer, **told)
+
+
+def note(tx: Transaction, trainer: TrainerRow, words: str) -> None:
+    """Note for people why a trainer got no job (nothing: it got one)."""
+    if words != trainer.note:
+        tx.connection.execute(
+            update(trainers).where(trainers.c.boot_id == trainer.boot_id).values(note=words)
+        )
+
+
+def decide(
+    tx: Transaction, trainer: TrainerRow, last_symbol: str, settings: NightSettings
+) -> Grant | Refusal:
+    """Hand out the best job for a trainer, or say why it gets none."""
+    if not night_at(settings.window, tx.now).open:
+        return Refusal(NoWork.NIGHT_CLOSED, "the night is closed")
+    run = tx.connection.execute(RUNNING_RUN).first()
+    if run is None:
+        return Refusal(NoWork.EMPTY, "there is no unfinished run")
+    outlook = read_outlook(tx.connection, run.id, tx.now, settings)
+    blocked = outlook.blocked.get(trainer.boot_id)
+    if outlook.candidates and blocked is not None and blocked.holds(tx.now):
+        return Refusal(NoWork.STORAGE, blocked.words)
+    candidates = list(outlook.candidates)
+    while True:
+        choice = choose(candidates, outlook.seat(trainer, last_symbol), outlook.terms)
+        if isinstance(choice, Refusal):
+            return choice
+        query = JOBS.where(jobs.c.id == choice.job_id, jobs.c.state == JobState.QUEUED)
+        row = tx.connection.execute(query.with_for_update(skip_locked=True)).first()
+        if row is not None:
+            job = JobRow.of(row)
+            return grant(tx, _lease(tx, trainer, job, choice, outlook), job)
+        # A claim on another host took it after it was read.
+        candidates = [candidate for candidate in candidates if candidate.job_id != choice.job_id]
+
+
+def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
+    """Make out the grant of a lease."""
+    assert job.spec is not None
+    spec = SPEC.validate_json(job.spec)
+    champion = None
+    if isinstance(spec, TrainingSpec):
+        champion = champion_manifest(tx.connection, spec.cell, spec.synthetic)
+    return Grant(
+        lease_id=attempt.lease_id,
+        job_id=job.id,
+        run_id=job.run_id,
+        attempt=attempt.number,
+        spec=spec,
+        memory_limit_bytes=attempt.memory_limit_bytes,
+        deadline_seconds=attempt.deadline_seconds,
+        checkpoint=load_checkpoint(tx, job.id),
+        champion=champion,
+    )
+
+
+def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow, str]]:
+    """Fail the jobs that ran out of memory and that no live trainer can take; return them and why."""
+    run = tx.connection.execute(RUNNING_RUN).first()
+    starved = JOBS.where(jobs.c.state == JobState.QUEUED, jobs.c.oom_room_bytes.is_not(None))
+    if run is None or tx.connection.execute(starved.where(jobs.c.run_id == run.id)).first() is None:
+        return []
+    outlook = read_outlook(tx.connection, run.id, tx.now, settings)
+    told = {candidate.job_id: roomless(candidate, outlook.terms) for candidate in outlook.candidates}
+    failed = []
+    hopeless = starved.where(jobs.c.id.in_([job_id for job_id, words in told.items() if words]))
+    for row in tx.connection.execute(hopeless.with_for_update()).all():
+        job, words = JobRow.of(row), told[row.id]
+        move(tx, job, JobState.FAILED, cause=Cause.OOM, message=words, finished=tx.now)
+        if job.kind is JobKind.SURVEY:
+            fail_cells(tx, job, Cause.OOM, f"the survey of {job.symbol} failed: {words}")
+        failed.append((job, words))
+    return failed
+
+
+def _lease(tx: Transaction, trainer: TrainerRow, job: JobRow, choice: Choice, outlook: Outlook) -> AttemptRow:
+    settings = outlook.settings
+    expected = outlook.experience.seconds(job.timeframe, job.rows) if job.timeframe else None
+    number = select(func.coalesce(func.max(attempts.c.number), 0) + 1).where(attempts.c.job_id == job.id)
+    inserted = tx.connection.execute(
+        attempts.insert()
+        .values(
+            job_id=job.id,
+            number=number.scalar_subquery(),
+            lease_id=uuid.uuid4().hex,
+            boot_id=trainer.boot_id,
+            trainer=trainer.name,
+            host=trainer.host,
+            alone=choice.alone,
+            memory_limit_bytes=choice.room_bytes,
+            deadline_seconds=max(
+                settings.deadline.minimum_seconds, settings.deadline.factor * (expected or 0.0)
+            ),
+            started=tx.now,
+            renewed=tx.now,
+            expires=tx.now + timedelta(seconds=settings.lease.seconds),
+            outcome=Outcome.RUNNING,
+            charged=True,
+            message="",
+            evidence="",
+        )
+        .returning(*attempts.c)
+    )
+    attempt = AttemptRow.of(inserted.one())
+    move(tx, job, JobState.LEASED, not_before=None, started=job.started or tx.now)
+    return attempt

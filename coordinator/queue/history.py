@@ -1,0 +1,126 @@
+"""What earlier attempts tell about a job to come: its duration and its memory, by timeframe and rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import median
+
+from sqlalchemy import Connection, func, select
+
+from common.protocol.job_views import Outcome
+from coordinator.store.tables import attempts, jobs
+
+RECENT_ATTEMPTS = 300
+"""How many attempts are looked back on: several nights of the default grid."""
+
+SURVEY = ""
+"""Surveys are measured under this name in place of a timeframe, with no rows."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One survey, or one training job that ran from its first fold to its end."""
+
+    timeframe: str
+    rows: int
+    seconds: float
+    peak_memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Experience:
+    """Measurements, and the estimates that are made from them."""
+
+    measurements: tuple[Measurement, ...] = ()
+
+    @cached_property
+    def _by_timeframe(self) -> dict[str, list[Measurement]]:
+        groups: dict[str, list[Measurement]] = {}
+        for measurement in self.measurements:
+            groups.setdefault(measurement.timeframe, []).append(measurement)
+        return groups
+
+    @cached_property
+    def _line(self) -> tuple[float, float]:
+        # Least squares of seconds on rows, with neither a negative start nor a negative slope.
+        trained = [m for m in self.measurements if m.timeframe != SURVEY]
+        if not trained:
+            return 0.0, 0.0
+        mean_rows = sum(m.rows for m in trained) / len(trained)
+        mean_seconds = sum(m.seconds for m in trained) / len(trained)
+        spread = sum((m.rows - mean_rows) ** 2 for m in trained)
+        if spread > 0:
+            joint = sum((m.rows - mean_rows) * (m.seconds - mean_seconds) for m in trained)
+            slope = max(0.0, joint / spread)
+            start = mean_seconds - slope * mean_rows
+            if start >= 0:
+                return start, slope
+        return 0.0, mean_seconds / max(1.0, mean_rows)
+
+    @cached_property
+    def _estimates(self) -> dict[tuple[str, int | None], float]:
+        return {}
+
+    def seconds(self, timeframe: str, rows: int | None) -> float | None:
+        """Return the expected duration of a job in seconds, or None where nothing can be said.
+
+        Jobs of the same timeframe speak first, in proportion to their rows; else a line through all
+        measurements.
+        """
+        if not self.measurements:
+            return None
+        key = (timeframe, rows)
+        if key not in self._estimates:
+            self._estimates[key] = self._estimate(timeframe, rows)
+        estimate = self._estimates[key]
+        return estimate if estimate > 0 else None
+
+    def _estimate(self, timeframe: str, rows: int | None) -> float:
+        same = self._by_timeframe.get(timeframe)
+        if same and rows is not None:
+            return median(m.seconds * max(rows, 1) / max(m.rows, 1) for m in same)
+        if same:
+            return median(m.seconds for m in same)
+        if rows is None or timeframe == SURVEY:
+            return 0.0
+        start, slope = self._line
+        return start + slope * rows
+
+    def peak_memory_bytes(self, timeframe: str, rows: int | None) -> int | None:
+        """Return the expected peak memory in bytes of a job, or None where its timeframe was never measured.
+
+        It is the highest peak seen, raised in proportion where the job has more rows than the one that was
+        measured.
+        """
+        same = self._by_timeframe.get(timeframe)
+        if not same:
+            return None
+        return max(int(m.peak_memory_bytes * max(1.0, (rows or 0) / max(m.rows, 1))) for m in same)
+
+    def residuals(self) -> list[float]:
+        """Return measured over expected duration of each measurement; 1 means exactly as expected."""
+        ratios = []
+        for measurement in self.measurements:
+            expected = self.seconds(measurement.timeframe, measurement.rows)
+            if expected:
+                ratios.append(measurement.seconds / expected)
+        return ratios
+
+
+def recall(connection: Connection) -> Experience:
+    """Return what the recent attempts of all runs tell, without those that resumed from finished folds."""
+    newest = connection.execute(select(func.max(attempts.c.id))).scalar() or 0
+    query = (
+        select(jobs.c.timeframe, jobs.c.rows, attempts.c.seconds, attempts.c.peak_memory_bytes)
+        .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
+        .where(attempts.c.id > newest - RECENT_ATTEMPTS, attempts.c.outcome == Outcome.SUCCEEDED)
+        .where(func.coalesce(attempts.c.resumed_folds, 0) == 0)
+        .order_by(attempts.c.id)
+    )
+    return Experience(
+        tuple(
+            Measurement(timeframe or SURVEY, rows or 0, seconds, peak)
+            for timeframe, rows, seconds, peak in connection.execute(query)
+        )
+    )

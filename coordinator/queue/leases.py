@@ -1,0 +1,184 @@
+"""Leases: who holds one, who lost it, and what a trainer's start, silence or restart does to them.
+
+A lease is an open attempt. It is held until the attempt is closed: by its trainer, by the same trainer's
+next start, by its expiry on the coordinator's clock, or by a cancellation.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from random import Random
+
+from sqlalchemy import update
+
+from common.errors import ConflictError, NotFoundError, StaleLeaseError
+from common.protocol.job_views import Outcome
+from common.protocol.jobs import Cause
+from common.protocol.trainers import Progress, TrainerHello
+from common.settings.night import NightSettings
+from coordinator.queue.attempts import Ending, Verdict, fault
+from coordinator.store.database import Transaction
+from coordinator.store.rows import (
+    JOBS,
+    OPEN_ATTEMPTS,
+    PRESENT_TRAINERS,
+    AttemptRow,
+    JobRow,
+    TrainerRow,
+    all_of,
+)
+from coordinator.store.tables import attempts, jobs, trainers
+
+Loss = tuple[JobRow, AttemptRow, Verdict]
+"""A job whose lease was lost, the attempt, and what became of the job."""
+
+
+def attempt_of(tx: Transaction, lease_id: str) -> AttemptRow:
+    """Return the attempt of a lease, locked; it may be closed.
+
+    Raises
+    ------
+    StaleLeaseError
+        There never was such a lease.
+    """
+    query = all_of(attempts).where(attempts.c.lease_id == lease_id).with_for_update()
+    row = tx.connection.execute(query).first()
+    if row is None:
+        raise StaleLeaseError(f"there is no lease {lease_id}", "claim a job")
+    return AttemptRow.of(row)
+
+
+def held(tx: Transaction, lease_id: str) -> tuple[AttemptRow, JobRow]:
+    """Return the open attempt of a lease and its job, both locked.
+
+    Raises
+    ------
+    StaleLeaseError
+        The lease is no longer held, and says how it ended.
+    """
+    attempt = attempt_of(tx, lease_id)
+    if attempt.ended is not None:
+        raise stale(attempt)
+    return attempt, job_of(tx, attempt)
+
+
+def stale(attempt: AttemptRow) -> StaleLeaseError:
+    """Return the error that says how a lease ended."""
+    why = f"{attempt.outcome} ({attempt.cause})" if attempt.cause else str(attempt.outcome)
+    return StaleLeaseError(
+        f"lease {attempt.lease_id} is no longer held: {why}", "drop the job and claim another"
+    )
+
+
+def job_of(tx: Transaction, attempt: AttemptRow) -> JobRow:
+    """Return the job of an attempt, locked."""
+    return JobRow.of(tx.connection.execute(JOBS.where(jobs.c.id == attempt.job_id).with_for_update()).one())
+
+
+def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, random: Random) -> list[Loss]:
+    """Note that a trainer has started, and take back the leases that its earlier process held.
+
+    Raises
+    ------
+    ConflictError
+        A later process has registered under this name already.
+    """
+    known = tx.connection.execute(
+        all_of(trainers).where(trainers.c.boot_id == hello.boot_id).with_for_update()
+    ).first()
+    if known is not None and known.superseded is not None:
+        raise _superseded(TrainerRow.of(known))
+    told = {**hello.model_dump(mode="json", exclude={"boot_id"}), "last_seen": tx.now}
+    if known is not None:
+        tx.connection.execute(update(trainers).where(trainers.c.boot_id == hello.boot_id).values(**told))
+        return []
+    losses = []
+    earlier = PRESENT_TRAINERS.where(trainers.c.name == hello.name).with_for_update()
+    for row in tx.connection.execute(earlier).all():
+        tx.connection.execute(
+            update(trainers).where(trainers.c.boot_id == row.boot_id).values(superseded=tx.now)
+        )
+        open_attempts = OPEN_ATTEMPTS.where(attempts.c.boot_id == row.boot_id).with_for_update()
+        for attempt in tx.connection.execute(open_attempts).all():
+            message = f"trainer {hello.name} was started anew while it held this job"
+            losses.append(_lose(tx, AttemptRow.of(attempt), message, settings, random))
+    tx.connection.execute(
+        trainers.insert().values(
+            boot_id=hello.boot_id,
+            registered=tx.now,
+            memory_total_bytes=0,
+            memory_available_bytes=0,
+            cpu_ratio=0.0,
+            note="",
+            **told,
+        )
+    )
+    return losses
+
+
+def trainer_of(tx: Transaction, boot_id: str) -> TrainerRow:
+    """Return the trainer of a boot id, and lock its host: the claims of one host are decided in turn.
+
+    Raises
+    ------
+    NotFoundError
+        It has not registered with this database.
+    ConflictError
+        A later process has registered under its name.
+    """
+    row = tx.connection.execute(all_of(trainers).where(trainers.c.boot_id == boot_id)).first()
+    if row is None:
+        raise NotFoundError(
+            f"no trainer has registered with boot id {boot_id}", "register first: POST /api/trainers"
+        )
+    trainer = TrainerRow.of(row)
+    if trainer.superseded is not None:
+        raise _superseded(trainer)
+    tx.connection.execute(PRESENT_TRAINERS.where(trainers.c.host == trainer.host).with_for_update()).all()
+    return trainer
+
+
+def expire(tx: Transaction, settings: NightSettings, random: Random) -> list[Loss]:
+    """Take back the leases that were not renewed in time."""
+    overdue = OPEN_ATTEMPTS.where(attempts.c.expires < tx.now).with_for_update(skip_locked=True)
+    losses = []
+    for row in tx.connection.execute(overdue).all():
+        attempt = AttemptRow.of(row)
+        silence = (tx.now - attempt.renewed).total_seconds()
+        message = f"trainer {attempt.trainer} was not heard of for {silence:.0f} s"
+        losses.append(_lose(tx, attempt, message, settings, random))
+    return losses
+
+
+def extend(tx: Transaction, settings: NightSettings) -> int:
+    """Let every lease live a full term from now: the coordinator was away, which is no trainer's fault."""
+    expires = tx.now + timedelta(seconds=settings.lease.seconds)
+    changed = tx.connection.execute(
+        update(attempts)
+        .where(attempts.c.ended.is_(None), attempts.c.expires < expires)
+        .values(expires=expires)
+    )
+    return int(changed.rowcount)
+
+
+def _lose(
+    tx: Transaction, attempt: AttemptRow, message: str, settings: NightSettings, random: Random
+) -> Loss:
+    job = job_of(tx, attempt)
+    progress = Progress.model_validate_json(attempt.progress) if attempt.progress else None
+    ending = Ending(
+        outcome=Outcome.EXPIRED,
+        cause=Cause.CRASH,
+        message=message,
+        evidence=f"last stage: {progress.stage} {progress.done}/{progress.total}"
+        if progress
+        else "no progress was told",
+        seconds=(tx.now - attempt.started).total_seconds(),
+        peak_memory_bytes=progress.peak_memory_bytes if progress else None,
+    )
+    return job, attempt, fault(tx, job, attempt, ending, settings, random)
+
+
+def _superseded(trainer: TrainerRow) -> ConflictError:
+    problem = f"another process has registered as trainer {trainer.name} after this one"
+    return ConflictError(problem, "end this process, or give each trainer a name of its own")

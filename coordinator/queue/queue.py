@@ -1,0 +1,304 @@
+"""The queue: each change of a job's state by a trainer, one transaction each, fenced by the lease.
+
+Whoever names a lease that is closed gets a `StaleLeaseError` and changes nothing, except that the very
+request that closed it is answered again as before: its first answer was lost on the way.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from random import Random
+
+from sqlalchemy import select, update
+
+from common.errors import InvalidRequestError
+from common.protocol.job_views import Outcome
+from common.protocol.jobs import Cause, JobKind, JobState
+from common.protocol.reports import Checkpoint
+from common.protocol.trainers import (
+    ClaimRequest,
+    Directive,
+    Failure,
+    FailureAnswer,
+    Finish,
+    Grant,
+    Release,
+    Renewal,
+    RenewalAnswer,
+    TrainerHello,
+    Welcome,
+)
+from common.settings.night import NightSettings
+from coordinator.policy.admission import Refusal, gigabytes
+from coordinator.policy.window import night_at
+from coordinator.queue import checkpoints, claims, leases
+from coordinator.queue import results as intake
+from coordinator.queue.attempts import Ending, fault, give_back, postpone
+from coordinator.queue.leases import Loss, attempt_of, held, job_of, stale, trainer_of
+from coordinator.store.database import Database, Transaction
+from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow
+from coordinator.store.tables import attempts, blobs
+
+logger = logging.getLogger(__name__)
+
+RENEWALS_A_LEASE = 3.0
+EVIDENCE_CHARACTERS = 20_000
+
+
+class Queue:
+    """The jobs of the running night as trainers see them.
+
+    Parameters
+    ----------
+    database : Database
+        Where everything is kept; this object holds no state.
+    settings : NightSettings
+        Budgets, leases, breaker, window and memory threshold.
+    random : Random
+        Source of the backoff's jitter.
+    """
+
+    def __init__(self, database: Database, settings: NightSettings, random: Random) -> None:
+        self.database = database
+        self.settings = settings
+        self.random = random
+
+    def register(self, hello: TrainerHello) -> Welcome:
+        """Welcome a trainer; leases of an earlier process of its name are taken back at once, as crashes.
+
+        Raises
+        ------
+        ConflictError
+            A later process has registered under this name already.
+        """
+        with self.database.write() as tx:
+            losses = leases.register(tx, hello, self.settings, self.random)
+        room = gigabytes(hello.memory_limit_bytes)
+        logger.info("trainer %s on %s registered (%s by %s)", hello.name, hello.host, room, hello.limit_kind)
+        _log(losses)
+        seconds = self.settings.lease.seconds
+        return Welcome(
+            lease_seconds=seconds, renew_seconds=seconds / RENEWALS_A_LEASE, lost_leases=len(losses)
+        )
+
+    def claim(self, request: ClaimRequest) -> Grant | Refusal:
+        """Hand out the best job for a trainer, or say why it gets none.
+
+        A trainer that already holds a lease gets the same grant again: it runs one job at a time, so the
+        first answer was lost.
+
+        Raises
+        ------
+        NotFoundError
+            The trainer has not registered with this database.
+        ConflictError
+            A later process has registered under its name.
+        """
+        with self.database.write() as tx:
+            trainer = trainer_of(tx, request.boot_id)
+            present = tx.connection.execute(
+                OPEN_ATTEMPTS.where(attempts.c.boot_id == trainer.boot_id)
+            ).first()
+            if present is not None:
+                attempt = AttemptRow.of(present)
+                self._renew(tx, attempt)
+                return claims.grant(tx, attempt, job_of(tx, attempt))
+            trainer = claims.hear(tx, trainer, request)
+            decision = claims.decide(tx, trainer, request.last_symbol, self.settings)
+            claims.note(tx, trainer, decision.words if isinstance(decision, Refusal) else "")
+        if isinstance(decision, Refusal):
+            logger.debug("%s gets no job: %s", trainer.name, decision.words)
+        else:
+            name = decision.spec.symbol if decision.spec.kind is JobKind.SURVEY else decision.spec.cell.name
+            logger.info("%s %s: attempt %d by %s", decision.spec.kind, name, decision.attempt, trainer.name)
+        return decision
+
+    def renew(self, lease_id: str, renewal: Renewal) -> RenewalAnswer:
+        """Keep a lease alive and note the progress; after a cancellation the answer is CANCEL.
+
+        Raises
+        ------
+        StaleLeaseError
+            The lease is no longer held.
+        """
+        with self.database.write() as tx:
+            attempt = attempt_of(tx, lease_id)
+            if attempt.outcome is Outcome.CANCELLED:
+                return RenewalAnswer(directive=Directive.CANCEL, expires_in_seconds=0.0)
+            if attempt.ended is not None:
+                raise stale(attempt)
+            self._renew(tx, attempt, renewal.progress.model_dump_json())
+            night = night_at(self.settings.window, tx.now)
+            return RenewalAnswer(
+                directive=Directive.CONTINUE if night.open else Directive.RELEASE,
+                expires_in_seconds=self.settings.lease.seconds,
+            )
+
+    def save_checkpoint(self, lease_id: str, checkpoint: Checkpoint) -> None:
+        """Keep the finished folds of a job, for whoever tries it next.
+
+        Raises
+        ------
+        StaleLeaseError
+            The lease is no longer held.
+        InvalidRequestError
+            The job is a survey, which has no folds.
+        """
+        with self.database.write() as tx:
+            _, job = held(tx, lease_id)
+            if job.kind is not JobKind.TRAINING:
+                raise InvalidRequestError(f"the {job.name} has no folds to save")
+            checkpoints.save_checkpoint(tx, job.id, checkpoint)
+
+    def assert_held(self, lease_id: str) -> None:
+        """Check a lease before something large is stored in its name.
+
+        Raises
+        ------
+        StaleLeaseError
+            The lease is no longer held.
+        """
+        with self.database.read() as tx:
+            held(tx, lease_id)
+
+    def attach_artifact(self, lease_id: str, sha256: str, size: int) -> None:
+        """Note that the bytes of a job's model are stored.
+
+        Raises
+        ------
+        StaleLeaseError
+            The lease is no longer held.
+        """
+        with self.database.write() as tx:
+            attempt, _ = held(tx, lease_id)
+            if tx.connection.execute(select(blobs.c.sha256).where(blobs.c.sha256 == sha256)).first() is None:
+                tx.connection.execute(blobs.insert().values(sha256=sha256, size=size, stored=tx.now))
+            tx.connection.execute(
+                update(attempts).where(attempts.c.id == attempt.id).values(artifact_sha256=sha256)
+            )
+
+    def finish(self, lease_id: str, finish: Finish) -> None:
+        """Take a job's result.
+
+        Raises
+        ------
+        StaleLeaseError
+            The lease is no longer held.
+        InvalidRequestError
+            The result is not of this job.
+        DigestMismatchError
+            The artifact was not uploaded under this lease, or is not the one that the manifest names.
+        """
+        with self.database.write() as tx:
+            attempt = attempt_of(tx, lease_id)
+            if attempt.outcome is Outcome.SUCCEEDED:
+                return
+            if attempt.ended is not None:
+                raise stale(attempt)
+            job = job_of(tx, attempt)
+            refused = intake.take(tx, job, attempt, finish)
+        logger.info("%s: done by %s in %.1f s", job.name, attempt.trainer, finish.seconds)
+        for cell in refused:
+            logger.warning("%s: refused by the survey", cell.name)
+
+    def fail(self, lease_id: str, failure: Failure) -> FailureAnswer:
+        """Take the end of an attempt without a result, and say what becomes of the job.
+
+        Raises
+        ------
+        StaleLeaseError
+            The lease is no longer held.
+        """
+        with self.database.write() as tx:
+            attempt = attempt_of(tx, lease_id)
+            if attempt.outcome is Outcome.FAILED and attempt.cause == failure.cause:
+                wait = attempt.retry_in_seconds
+                state = JobState.FAILED if wait is None else JobState.QUEUED
+                return FailureAnswer(state=state, retry_in_seconds=wait)
+            if attempt.ended is not None:
+                raise stale(attempt)
+            job = job_of(tx, attempt)
+            ending = Ending(
+                Outcome.FAILED,
+                cause=Cause(failure.cause),
+                message=failure.message,
+                evidence=failure.evidence[-EVIDENCE_CHARACTERS:],
+                seconds=failure.seconds,
+                peak_memory_bytes=failure.peak_memory_bytes,
+                room_bytes=failure.memory_limit_bytes,
+            )
+            if ending.cause is Cause.STORAGE:
+                verdict = postpone(tx, job, attempt, ending)
+            else:
+                verdict = fault(tx, job, attempt, ending, self.settings, self.random)
+        _log([(job, attempt, verdict)], f"{failure.cause}: {failure.message}")
+        return FailureAnswer(state=verdict.state, retry_in_seconds=verdict.retry_in_seconds)
+
+    def release(self, lease_id: str, release: Release) -> None:
+        """Take a job back unharmed and free of charge.
+
+        Raises
+        ------
+        StaleLeaseError
+            The lease is no longer held.
+        """
+        with self.database.write() as tx:
+            attempt = attempt_of(tx, lease_id)
+            if attempt.outcome in (Outcome.RELEASED, Outcome.CANCELLED):
+                return
+            if attempt.ended is not None:
+                raise stale(attempt)
+            job = job_of(tx, attempt)
+            ending = Ending(
+                Outcome.RELEASED,
+                cause=Cause(release.cause),
+                seconds=release.seconds,
+                peak_memory_bytes=release.peak_memory_bytes,
+            )
+            give_back(tx, job, attempt, ending)
+        logger.info("%s: given back by %s (%s)", job.name, attempt.trainer, release.cause)
+
+    def expire(self) -> int:
+        """Take back leases that were not renewed in time, and return how many."""
+        with self.database.write() as tx:
+            losses = leases.expire(tx, self.settings, self.random)
+        _log(losses)
+        return len(losses)
+
+    def extend(self) -> int:
+        """Let every lease live a full term from now, because the coordinator was away; return how many."""
+        with self.database.write() as tx:
+            count = leases.extend(tx, self.settings)
+        if count:
+            logger.info("%d leases go on after the coordinator was away", count)
+        return count
+
+    def fail_roomless(self) -> int:
+        """Fail jobs that ran out of memory and that no live trainer can take; return how many."""
+        with self.database.write() as tx:
+            failed = claims.fail_roomless(tx, self.settings)
+        for job, words in failed:
+            logger.warning("%s: failed: %s", job.name, words)
+        return len(failed)
+
+    def _renew(self, tx: Transaction, attempt: AttemptRow, progress: str | None = None) -> None:
+        tx.connection.execute(
+            update(attempts)
+            .where(attempts.c.id == attempt.id)
+            .values(
+                renewed=tx.now,
+                expires=tx.now + timedelta(seconds=self.settings.lease.seconds),
+                progress=progress or attempt.progress,
+            )
+        )
+
+
+def _log(losses: list[Loss], why: str = "the lease was lost") -> None:
+    for job, attempt, verdict in losses:
+        where = f"attempt {attempt.number} on {attempt.trainer}"
+        if verdict.state is JobState.FAILED:
+            logger.warning("%s: failed in %s: %s", job.name, where, why)
+        else:
+            wait = verdict.retry_in_seconds or 0.0
+            logger.warning("%s: %s ended, the next may begin in %.1f s: %s", job.name, where, wait, why)

@@ -1,0 +1,165 @@
+"""What a claim is decided on, as the database has it: queued jobs, trainers, hosts and experience."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select
+
+from common.protocol.jobs import JobKind, JobState
+from common.protocol.trainers import HostPressure, LimitKind, Progress
+from common.settings.night import NightSettings
+from coordinator.policy.admission import Candidate, Host, Seat, Terms
+from coordinator.policy.breaker import Breaker, Gate
+from coordinator.queue.full_disks import Blockage, read_blockages
+from coordinator.queue.history import SURVEY, Experience, recall
+from coordinator.store.rows import OPEN_ATTEMPTS, PRESENT_TRAINERS, AttemptRow, TrainerRow
+from coordinator.store.tables import jobs, symbols
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The facts at one moment.
+
+    `leases` are the open attempts, `live` the trainers heard of in time, `blocked` those of them that cannot
+    write, by boot id.
+    """
+
+    now: datetime
+    settings: NightSettings
+    candidates: tuple[Candidate, ...]
+    live: tuple[TrainerRow, ...]
+    leases: tuple[AttemptRow, ...]
+    hosts: dict[str, Host]
+    experience: Experience
+    blocked: dict[str, Blockage]
+
+    @property
+    def terms(self) -> Terms:
+        """What admission depends on besides jobs and seat."""
+        return Terms(
+            now=self.now,
+            max_wait_seconds=self.settings.max_wait_seconds,
+            threshold=self.settings.memory_threshold,
+            limits=tuple(trainer.memory_limit_bytes for trainer in self.live),
+            hosts=self.hosts,
+        )
+
+    def seat(self, trainer: TrainerRow, last_symbol: str) -> Seat:
+        """Return the seat of a live trainer."""
+        return Seat(trainer.limit_kind, trainer.memory_limit_bytes, last_symbol, self.hosts[trainer.host])
+
+
+def read_outlook(
+    connection: Connection, run_id: int | None, now: datetime, settings: NightSettings
+) -> Outlook:
+    """Read the facts about a run (None: there is none) as they are in this transaction."""
+    leases = tuple(AttemptRow.of(row) for row in connection.execute(OPEN_ATTEMPTS))
+    trainers = [TrainerRow.of(row) for row in connection.execute(PRESENT_TRAINERS)]
+    holders = {lease.boot_id for lease in leases}
+    heard = now - timedelta(seconds=settings.lease.seconds)
+    live = tuple(one for one in trainers if one.last_seen >= heard or one.boot_id in holders)
+    experience = recall(connection)
+    return Outlook(
+        now=now,
+        settings=settings,
+        candidates=_candidates(connection, run_id, now, leases, experience) if run_id is not None else (),
+        live=live,
+        leases=leases,
+        hosts={host.name: host for host in _hosts(live, leases)},
+        experience=experience,
+        blocked=read_blockages(connection, live, now),
+    )
+
+
+def pressure_of(trainer: TrainerRow) -> HostPressure:
+    """Return the state of its host that a trainer told last."""
+    return HostPressure(
+        memory_total_bytes=trainer.memory_total_bytes,
+        memory_available_bytes=trainer.memory_available_bytes,
+        cpu_ratio=trainer.cpu_ratio,
+    )
+
+
+def _candidates(
+    connection: Connection,
+    run_id: int,
+    now: datetime,
+    leases: tuple[AttemptRow, ...],
+    experience: Experience,
+) -> tuple[Candidate, ...]:
+    volumes: dict[str, float] = {}
+    gates: dict[str, Gate] = {}
+    facts = select(symbols.c.symbol, symbols.c.quote_volume, symbols.c.failing, symbols.c.parked_until)
+    for symbol, volume, failing, parked_until in connection.execute(facts.where(symbols.c.run_id == run_id)):
+        volumes[symbol] = volume
+        gates[symbol] = Breaker(frozenset(json.loads(failing)), parked_until).gate(now)
+    leased = [lease.job_id for lease in leases]
+    busy = set(
+        connection.execute(
+            select(jobs.c.symbol).where(jobs.c.id.in_(leased), jobs.c.kind == JobKind.TRAINING)
+        ).scalars()
+    )
+    query = (
+        select(
+            jobs.c.id,
+            jobs.c.kind,
+            jobs.c.symbol,
+            jobs.c.ordinal,
+            jobs.c.timeframe,
+            jobs.c.rows,
+            jobs.c.waiting_since,
+            jobs.c.not_before,
+            jobs.c.oom_room_bytes,
+        )
+        .where(jobs.c.run_id == run_id, jobs.c.state == JobState.QUEUED)
+        .order_by(jobs.c.ordinal)
+    )
+    expected: dict[tuple[str, int | None], tuple[float | None, int | None]] = {}
+    candidates = []
+    for job_id, kind, symbol, ordinal, timeframe, rows, since, not_before, room in connection.execute(query):
+        key = (timeframe or SURVEY, rows)
+        if key not in expected:
+            expected[key] = experience.seconds(*key), experience.peak_memory_bytes(*key)
+        seconds, peak = expected[key]
+        candidates.append(
+            Candidate(
+                job_id=job_id,
+                kind=JobKind(kind),
+                symbol=symbol,
+                ordinal=ordinal,
+                volume=volumes[symbol],
+                waiting_since=since,
+                not_before=not_before,
+                oom_room_bytes=room,
+                seconds=seconds,
+                peak_bytes=peak,
+                rows=rows or 0,
+                gate=gates[symbol],
+                symbol_busy=symbol in busy,
+            )
+        )
+    return tuple(candidates)
+
+
+def _hosts(live: tuple[TrainerRow, ...], leases: tuple[AttemptRow, ...]) -> list[Host]:
+    hosts = []
+    for name in sorted({trainer.host for trainer in live}):
+        here = [trainer for trainer in live if trainer.host == name]
+        freshest = max(here, key=lambda trainer: (trainer.memory_total_bytes > 0, trainer.last_seen))
+        held = [lease for lease in leases if lease.host == name]
+        told = [Progress.model_validate_json(lease.progress) for lease in held if lease.progress]
+        hosts.append(
+            Host(
+                name=name,
+                total_bytes=freshest.memory_total_bytes,
+                available_bytes=freshest.memory_available_bytes,
+                own_bytes=sum(progress.memory_bytes for progress in told),
+                leases=len(held),
+                lone=any(lease.alone for lease in held),
+                agent=any(trainer.limit_kind is LimitKind.AGENT for trainer in here),
+            )
+        )
+    return hosts

@@ -1,0 +1,105 @@
+"""What a symbol's survey changes: its cells can be handed out, or fail at once because it refused them."""
+
+from __future__ import annotations
+
+from sqlalchemy import select, update
+
+from common.errors import InvalidRequestError
+from common.protocol.job_views import GridConfig
+from common.protocol.jobs import SECONDS, Cause, JobKind, JobState, SurveySpec, TrainingSpec
+from common.protocol.reports import SeriesReport, SurveyReport
+from coordinator.queue.attempts import move
+from coordinator.store.database import Transaction
+from coordinator.store.rows import JOBS, JobRow
+from coordinator.store.tables import jobs, reports, runs, symbols
+
+CONTEXT_TIMEFRAMES = ("1h", "1d")
+"""Timeframes that every cell reads besides its own, where they exist, for their trend and volatility."""
+
+
+def survey_spec(config: GridConfig, symbol: str) -> SurveySpec:
+    """Return what a symbol's survey has to do: the grid's timeframes and the context's, fine to coarse."""
+    wanted = {*config.timeframes, *CONTEXT_TIMEFRAMES}
+    ordered = tuple(timeframe for timeframe in SECONDS if timeframe in wanted)
+    return SurveySpec(symbol=symbol, timeframes=ordered, policy=config.data)
+
+
+def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]:
+    """Store a survey's report, open the cells that can be trained, and fail the others.
+
+    Returns
+    -------
+    list of JobRow
+        The cells that were refused, as they were before.
+
+    Raises
+    ------
+    InvalidRequestError
+        The report is about another symbol.
+    """
+    if report.symbol != survey.symbol:
+        raise InvalidRequestError(f"a report about {report.symbol} cannot end the {survey.name}")
+    connection = tx.connection
+    connection.execute(reports.insert().values(job_id=survey.id, document=report.model_dump_json()))
+    connection.execute(
+        update(symbols)
+        .where(symbols.c.run_id == survey.run_id, symbols.c.symbol == survey.symbol)
+        .values(quote_volume=report.quote_volume_per_day)
+    )
+    if report.synthetic:
+        connection.execute(update(runs).where(runs.c.id == survey.run_id).values(synthetic=True))
+    document = connection.execute(select(runs.c.config).where(runs.c.id == survey.run_id)).scalar_one()
+    config = GridConfig.model_validate_json(document)
+    series = {one.timeframe: one for one in report.series}
+    cells = JOBS.where(
+        jobs.c.run_id == survey.run_id,
+        jobs.c.symbol == survey.symbol,
+        jobs.c.kind == JobKind.TRAINING,
+        jobs.c.state == JobState.QUEUED,
+    ).order_by(jobs.c.id)
+    refused = []
+    for row in connection.execute(cells.with_for_update()).all():
+        job = JobRow.of(row)
+        refusal = _refusal(job, series)
+        if refusal:
+            move(tx, job, JobState.FAILED, cause=Cause.DATA, message=refusal, finished=tx.now)
+            refused.append(job)
+        else:
+            spec = _training_spec(job, config, series, report.synthetic)
+            rows = series[spec.cell.timeframe].rows
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == job.id)
+                .values(rows=rows, spec=spec.model_dump_json(), waiting_since=tx.now, changed=tx.now)
+            )
+    return refused
+
+
+def _refusal(job: JobRow, series: dict[str, SeriesReport]) -> str:
+    found = series.get(job.cell.timeframe)
+    if found is None:
+        return f"the survey of {job.symbol} says nothing of {job.timeframe} candles"
+    if found.refusal:
+        return found.refusal
+    return "" if found.digest else f"{job.symbol} has no {job.timeframe} candles"
+
+
+def _training_spec(
+    job: JobRow, config: GridConfig, series: dict[str, SeriesReport], synthetic: bool
+) -> TrainingSpec:
+    digests = {
+        timeframe: series[timeframe].digest
+        for timeframe in (job.cell.timeframe, *CONTEXT_TIMEFRAMES)
+        if timeframe in series and not series[timeframe].refusal and series[timeframe].digest
+    }
+    return TrainingSpec(
+        cell=job.cell,
+        n_splits=config.n_splits,
+        embargo_minutes=config.embargo_minutes,
+        Cs=config.model.C,
+        min_train_rows=config.model.min_train_rows,
+        min_test_rows=config.model.min_test_rows,
+        data_digests=digests,
+        synthetic=synthetic,
+        policy=config.data,
+    )

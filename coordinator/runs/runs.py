@@ -1,0 +1,221 @@
+"""Runs: a night is made from its grid, gone on with, or cancelled; there is one unfinished run at a time."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from common.errors import ConflictError, NotFoundError
+from common.protocol.job_views import GridConfig, Outcome, RunPage, RunRequest, RunState, RunView
+from common.protocol.jobs import FINAL_STATES, Cause, JobKind, JobState
+from coordinator.queue.attempts import Ending, close, move
+from coordinator.queue.surveys import survey_spec
+from coordinator.store.database import Database, Transaction
+from coordinator.store.rows import JOBS, OPEN_ATTEMPTS, RUNNING_RUN, AttemptRow, JobRow, RunRow, all_of
+from coordinator.store.tables import attempts, jobs, runs, symbols
+from coordinator.views.shapes import run_view
+
+logger = logging.getLogger(__name__)
+
+
+class Runs:
+    """The runs as operators see them.
+
+    Parameters
+    ----------
+    database : Database
+        Where everything is kept; this object holds no state.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def submit(self, request: RunRequest) -> tuple[RunView, bool]:
+        """Make a run, or go on with the unfinished one if it is the same night.
+
+        Returns
+        -------
+        tuple of RunView and bool
+            The run, and whether it was made now.
+
+        Raises
+        ------
+        ConflictError
+            Another night is unfinished; it names what differs.
+        """
+        try:
+            with self.database.write() as tx:
+                row = tx.connection.execute(RUNNING_RUN.with_for_update()).first()
+                if row is not None:
+                    present = RunRow.of(row)
+                    if not request.fresh:
+                        _assert_equal(present, request.config)
+                        return run_view(tx, present), False
+                    if present.decided is not None:
+                        raise ConflictError(f"run {present.id} is about to end", "ask again in a moment")
+                    _cancel(tx, present)
+                run = _make(tx, request.config)
+                view = run_view(tx, run)
+        except IntegrityError as error:
+            # The rule of one unfinished run is the database's; a second coordinator may have been quicker.
+            raise ConflictError("another run has just begun", "ask again") from error
+        logger.info(
+            "run %d: %d cells of %d symbols", view.id, view.training.total, len(request.config.symbols)
+        )
+        return view, True
+
+    def cancel(self, run_id: int) -> RunView:
+        """Cancel a run: its jobs are cancelled, and trainers learn of it at their next renewal.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        ConflictError
+            The run is done.
+        """
+        with self.database.write() as tx:
+            run = find_run(tx, run_id)
+            if run.state is not RunState.CANCELLED:
+                if run.decided is not None:
+                    raise ConflictError(f"run {run_id} is done and cannot be cancelled")
+                _cancel(tx, run)
+            view = run_view(tx, find_run(tx, run_id))
+        logger.warning("run %d was cancelled", run_id)
+        return view
+
+    def view(self, run_id: int) -> RunView:
+        """Return a run.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        """
+        with self.database.read() as tx:
+            return run_view(tx, find_run(tx, run_id))
+
+    def page(self, limit: int, offset: int) -> RunPage:
+        """Return runs, the newest first."""
+        with self.database.read() as tx:
+            total = tx.connection.execute(select(func.count()).select_from(runs)).scalar_one()
+            query = all_of(runs).order_by(runs.c.id.desc()).limit(limit).offset(offset)
+            found = tuple(run_view(tx, RunRow.of(row)) for row in tx.connection.execute(query))
+        return RunPage(total=total, limit=limit, offset=offset, runs=found)
+
+
+def find_run(tx: Transaction, run_id: int) -> RunRow:
+    """Return a run by its id.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such run.
+    """
+    row = tx.connection.execute(all_of(runs).where(runs.c.id == run_id).with_for_update()).first()
+    if row is None:
+        raise NotFoundError(f"there is no run {run_id}")
+    return RunRow.of(row)
+
+
+def unsettled_run(tx: Transaction) -> RunRow | None:
+    """Return the running run if all its jobs are final, so that it can be decided and ended."""
+    row = tx.connection.execute(RUNNING_RUN).first()
+    if row is None:
+        return None
+    open_jobs = select(jobs.c.id).where(jobs.c.run_id == row.id, jobs.c.state.not_in(FINAL_STATES)).limit(1)
+    return None if tx.connection.execute(open_jobs).first() is not None else RunRow.of(row)
+
+
+def unreported_run(tx: Transaction) -> RunRow | None:
+    """Return a cancelled run whose results were not written yet."""
+    query = all_of(runs).where(runs.c.state == RunState.CANCELLED, runs.c.results_path == "")
+    row = tx.connection.execute(query.order_by(runs.c.id).limit(1)).first()
+    return None if row is None else RunRow.of(row)
+
+
+def end_run(tx: Transaction, run: RunRow, results_path: str) -> None:
+    """Note that the results of a run were written; a running one is done with that."""
+    values: dict[str, Any] = {"results_path": results_path}
+    if run.state is RunState.RUNNING:
+        values |= {"state": RunState.DONE, "finished": tx.now}
+    tx.connection.execute(update(runs).where(runs.c.id == run.id, runs.c.state == run.state).values(**values))
+
+
+def _make(tx: Transaction, config: GridConfig) -> RunRow:
+    values = {"state": RunState.RUNNING, "config": config.model_dump_json(), "synthetic": False}
+    inserted = tx.connection.execute(
+        runs.insert().values(created=tx.now, results_path="", **values).returning(*runs.c)
+    )
+    run = RunRow.of(inserted.one())
+    tx.connection.execute(
+        symbols.insert(),
+        [
+            {"run_id": run.id, "symbol": symbol, "quote_volume": 0.0, "failing": "[]"}
+            for symbol in config.symbols
+        ],
+    )
+    made: list[dict[str, Any]] = [
+        {
+            "kind": JobKind.SURVEY,
+            "symbol": symbol,
+            "timeframe": None,
+            "horizon": None,
+            "spec": survey_spec(config, symbol).model_dump_json(),
+            "waiting_since": tx.now,
+        }
+        for symbol in config.symbols
+    ]
+    made += [
+        {
+            "kind": JobKind.TRAINING,
+            "symbol": symbol,
+            "timeframe": timeframe,
+            "horizon": horizon,
+            "spec": None,
+            "waiting_since": None,
+        }
+        for symbol in config.symbols
+        for timeframe in config.timeframes
+        for horizon in config.horizons
+    ]
+    shared = {"run_id": run.id, "state": JobState.QUEUED, "message": "", "reasons": "[]"}
+    times = {"created": tx.now, "changed": tx.now}
+    tx.connection.execute(
+        jobs.insert(), [{**job, **shared, **times, "ordinal": ordinal} for ordinal, job in enumerate(made)]
+    )
+    return run
+
+
+def _cancel(tx: Transaction, run: RunRow) -> None:
+    of_run = select(jobs.c.id).where(jobs.c.run_id == run.id)
+    message = "the run was cancelled"
+    for row in tx.connection.execute(
+        OPEN_ATTEMPTS.where(attempts.c.job_id.in_(of_run)).with_for_update()
+    ).all():
+        attempt = AttemptRow.of(row)
+        seconds = (tx.now - attempt.started).total_seconds()
+        close(tx, attempt, Ending(Outcome.CANCELLED, Cause.CANCELLED, message, seconds=seconds))
+    unfinished = JOBS.where(jobs.c.run_id == run.id, jobs.c.state.not_in(FINAL_STATES)).order_by(jobs.c.id)
+    for row in tx.connection.execute(unfinished.with_for_update()).all():
+        changes = {"cause": Cause.CANCELLED, "message": message, "finished": tx.now}
+        move(tx, JobRow.of(row), JobState.CANCELLED, **changes)
+    tx.connection.execute(
+        update(runs)
+        .where(runs.c.id == run.id)
+        .values(state=RunState.CANCELLED, decided=tx.now, finished=tx.now)
+    )
+
+
+def _assert_equal(present: RunRow, wanted: GridConfig) -> None:
+    before = GridConfig.model_validate_json(present.config).model_dump(mode="json")
+    after = wanted.model_dump(mode="json")
+    differing = [
+        f"{key} (there {before[key]}, here {after[key]})" for key in after if before[key] != after[key]
+    ]
+    if differing:
+        problem = f"run {present.id} is unfinished and has another configuration: {'; '.join(differing)}"
+        raise ConflictError(problem, "go on with its configuration, or start over with --fresh")

@@ -1,0 +1,60 @@
+"""Nights by the clock: a run of the coordinator's own settings begins when the window opens.
+
+Nothing of it is remembered here. Whether an opening has had its run is read from the database, so that a
+restart neither misses a night nor begins one twice.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+
+from common.protocol.job_views import GridConfig, RunRequest, RunView
+from common.settings.night import NightSettings
+from coordinator.policy.window import last_opening, night_at
+from coordinator.runs.runs import Runs
+from coordinator.store.database import Database
+from coordinator.store.rows import RunRow, all_of
+from coordinator.store.tables import runs
+
+logger = logging.getLogger(__name__)
+
+
+def is_due(settings: NightSettings, now: datetime, newest: RunRow | None) -> bool:
+    """Return whether a run has to be begun by the schedule.
+
+    An opening is served by any run that was under way at some moment since: one that the schedule or an
+    operator has begun, one that was cancelled, and one that was carried over from the night before. Without
+    a window there is no schedule.
+
+    Parameters
+    ----------
+    settings : NightSettings
+        The window, and whether training is switched on.
+    now : datetime
+        An aware time.
+    newest : RunRow or None
+        The newest run of all; earlier ones had ended before it was made.
+    """
+    window = settings.window
+    if window is None or not settings.training or not night_at(window, now).open:
+        return False
+    return newest is None or (newest.finished is not None and newest.finished < last_opening(window, now))
+
+
+def begin_if_due(database: Database, settings: NightSettings) -> RunView | None:
+    """Begin the run of an opening that has had none, and return it.
+
+    Raises
+    ------
+    ConflictError
+        Another run was begun at the very same moment.
+    """
+    with database.read() as tx:
+        row = tx.connection.execute(all_of(runs).order_by(runs.c.id.desc()).limit(1)).first()
+        if not is_due(settings, tx.now, None if row is None else RunRow.of(row)):
+            return None
+    view, made = Runs(database).submit(RunRequest(config=GridConfig(**settings.grid_config())))
+    if made:
+        logger.info("run %d was begun by the schedule: the window has opened", view.id)
+    return view

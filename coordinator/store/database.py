@@ -1,0 +1,190 @@
+"""The database: engine, transactions with a frozen clock, and the upgrade of the schema at the start.
+
+SQLite and PostgreSQL run the same statements. SQLite lives in a write-ahead log with synchronous=FULL, so
+that what was answered to a trainer survives a loss of power; a write takes the lock at its first statement
+(BEGIN IMMEDIATE), and the threads of this process queue for it here rather than in SQLite's polling.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+
+from common.errors import ConfigurationError, UnavailableError
+
+BUSY_SECONDS = 15.0
+"""How long a statement waits for another process (a backup, a shell) that holds SQLite's lock."""
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the present time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Transaction:
+    """A connection within a transaction and its frozen time."""
+
+    connection: Connection
+    now: datetime
+
+
+class Database:
+    """Opens transactions.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy URL of a SQLite file or of PostgreSQL (psycopg).
+    clock : callable
+        Returns the present aware time; it is asked once a transaction.
+
+    Attributes
+    ----------
+    took : callable
+        Is told of each transaction, when it has ended: ``read`` or ``write``, and how many seconds it took.
+
+    Raises
+    ------
+    ConfigurationError
+        The URL is none, its driver is not installed, or the database cannot be opened.
+    """
+
+    def __init__(self, url: str, clock: Clock = utc_now) -> None:
+        self.clock = clock
+        self.engine = _engine(url)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._writes = self.engine.execution_options(writes=True)
+        self._turn = threading.Lock() if self.is_sqlite else nullcontext()
+        self.took: Callable[[str, float], None] = lambda *_: None
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """Open a transaction that sees one state of the database and changes nothing."""
+        with self._timed("read"), self.engine.connect() as connection:
+            yield Transaction(connection, self.clock())
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """Open a transaction that is committed at the end, or rolled back by an exception."""
+        with self._turn, self._timed("write"), self._writes.begin() as connection:
+            yield Transaction(connection, self.clock())
+
+    @contextmanager
+    def _timed(self, mode: str) -> Iterator[None]:
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.took(mode, time.perf_counter() - began)
+
+    def upgrade(self) -> None:
+        """Bring the schema to the version of this program.
+
+        Raises
+        ------
+        ConfigurationError
+            The database cannot be opened or written, or a newer program has made its schema.
+        """
+        shown = self.engine.url.render_as_string(hide_password=True)
+        config = _alembic()
+        try:
+            with self._turn, self._writes.begin() as connection:
+                present = MigrationContext.configure(connection).get_current_revision()
+                known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+                if present is not None and present not in known:
+                    problem = f"the database {shown} was made by a newer Nighttrain (schema {present})"
+                    raise ConfigurationError(problem, "update this one, or name another out folder")
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except SQLAlchemyError as error:
+            reason = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+            problem = f"the database {shown} cannot be used: {' '.join(reason.split())}"
+            raise ConfigurationError(problem, "check database_url and the out folder") from error
+
+    def check(self) -> str:
+        """Return the version of the schema after a trial write.
+
+        Raises
+        ------
+        UnavailableError
+            The database cannot be written or is not at the version of this program.
+        """
+        head = ScriptDirectory.from_config(_alembic()).get_current_head()
+        try:
+            with self.write() as transaction:
+                present = MigrationContext.configure(transaction.connection).get_current_revision()
+                transaction.connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
+        except OperationalError as error:
+            raise UnavailableError(f"the database cannot be written: {error.orig}") from error
+        if present != head:
+            raise UnavailableError(f"the database has schema {present}, this program needs {head}")
+        return str(present)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+def sqlite_url(path: Path) -> str:
+    """Return the URL of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+def _engine(url: str) -> Engine:
+    try:
+        parsed = make_url(url)
+        sqlite = parsed.get_backend_name() == "sqlite"
+        arguments: dict[str, Any] = {"timeout": BUSY_SECONDS} if sqlite else {}
+        engine = create_engine(
+            parsed, connect_args=arguments, pool_size=10, max_overflow=40, pool_pre_ping=not sqlite
+        )
+    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        problem = f"database_url: cannot be used: {' '.join(str(error).split())}"
+        hint = (
+            "leave it empty, or write sqlite:////path/file.db or postgresql+psycopg://user:password@host/name"
+        )
+        raise ConfigurationError(problem, hint) from None
+    if sqlite:
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, record: Any) -> None:
+    del record
+    # The driver shall open no transaction of its own; _begin_sqlite does.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={int(BUSY_SECONDS * 1000)}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _alembic() -> Config:
+    config = Config()
+    config.set_main_option("script_location", "coordinator.store:migrations")
+    return config

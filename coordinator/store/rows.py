@@ -1,0 +1,158 @@
+"""Frozen rows: what a transaction has read, by name and with types."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Self
+
+from sqlalchemy import Row, Select, Table, select
+
+from common.protocol.job_views import Outcome, RunState
+from common.protocol.jobs import Cause, Cell, JobKind, JobState
+from common.protocol.trainers import LimitKind
+from coordinator.store.tables import attempts, jobs, runs, trainers
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A row of `runs`."""
+
+    id: int
+    state: RunState
+    config: str
+    synthetic: bool
+    created: datetime
+    decided: datetime | None
+    finished: datetime | None
+    results_path: str
+
+    @classmethod
+    def of(cls, row: Row[*tuple[Any, ...]]) -> Self:
+        """Read the row."""
+        return cls(**{**row._mapping, "state": RunState(row.state)})
+
+
+@dataclass(frozen=True, slots=True)
+class JobRow:
+    """A row of `jobs`."""
+
+    id: int
+    run_id: int
+    ordinal: int
+    kind: JobKind
+    symbol: str
+    timeframe: str | None
+    horizon: int | None
+    state: JobState
+    cause: Cause | None
+    message: str
+    rows: int | None
+    waiting_since: datetime | None
+    not_before: datetime | None
+    oom_room_bytes: int | None
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    changed: datetime
+    auc: float | None
+    p_value: float | None
+    promoted: bool | None
+    spec: str | None
+    scores: str | None
+    refused_by: str
+    reasons: str
+
+    @classmethod
+    def of(cls, row: Row[*tuple[Any, ...]]) -> Self:
+        """Read the row."""
+        values = dict(row._mapping)
+        values["kind"] = JobKind(row.kind)
+        values["state"] = JobState(row.state)
+        values["cause"] = Cause(row.cause) if row.cause else None
+        return cls(**values)
+
+    @property
+    def cell(self) -> Cell:
+        """The cell of a training job."""
+        assert self.timeframe is not None and self.horizon is not None
+        return Cell(symbol=self.symbol, timeframe=self.timeframe, horizon=self.horizon)
+
+    @property
+    def name(self) -> str:
+        """What people call the job: ``BTCUSDT_1h_H3`` or ``survey of BTCUSDT``."""
+        return self.cell.name if self.kind is JobKind.TRAINING else f"survey of {self.symbol}"
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """A row of `attempts`."""
+
+    id: int
+    job_id: int
+    number: int
+    lease_id: str
+    boot_id: str
+    trainer: str
+    host: str
+    alone: bool
+    memory_limit_bytes: int
+    deadline_seconds: float
+    started: datetime
+    renewed: datetime
+    expires: datetime
+    progress: str | None
+    artifact_sha256: str | None
+    outcome: Outcome
+    cause: Cause | None
+    charged: bool
+    message: str
+    evidence: str
+    retry_in_seconds: float | None
+    ended: datetime | None
+    seconds: float | None
+    peak_memory_bytes: int | None
+    resumed_folds: int | None
+
+    @classmethod
+    def of(cls, row: Row[*tuple[Any, ...]]) -> Self:
+        """Read the row."""
+        values = dict(row._mapping)
+        values["outcome"] = Outcome(row.outcome)
+        values["cause"] = Cause(row.cause) if row.cause else None
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainerRow:
+    """A row of `trainers`."""
+
+    boot_id: str
+    name: str
+    host: str
+    limit_kind: LimitKind
+    memory_limit_bytes: int
+    version: str
+    registered: datetime
+    last_seen: datetime
+    superseded: datetime | None
+    memory_total_bytes: int
+    memory_available_bytes: int
+    cpu_ratio: float
+    note: str
+
+    @classmethod
+    def of(cls, row: Row[*tuple[Any, ...]]) -> Self:
+        """Read the row."""
+        return cls(**{**row._mapping, "limit_kind": LimitKind(row.limit_kind)})
+
+
+def all_of(table: Table) -> Select[Any]:
+    """Return the query of whole rows of a table."""
+    return select(*table.c)
+
+
+RUNNING_RUN = all_of(runs).where(runs.c.state == RunState.RUNNING)
+OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(attempts.c.id)
+PRESENT_TRAINERS = all_of(trainers).where(trainers.c.superseded.is_(None)).order_by(trainers.c.name)
+JOBS = all_of(jobs)

@@ -1,0 +1,291 @@
+"""The tables. A rule that the database can hold is a constraint here; the migrations make the same schema.
+
+Times are stored in UTC and come back aware. Documents (configurations, specifications, reports) are JSON
+text, exactly as it was validated, so that no database changes a digit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    text,
+)
+
+from common.protocol.job_views import Outcome, RunState
+from common.protocol.jobs import Cause, JobKind, JobState
+from common.protocol.trainers import LimitKind
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware time; SQLite keeps it as UTC without a zone, in a form that sorts as text."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn an aware time into what the database stores."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn what the database stores into an aware time in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+def _among(column: str, values: Iterable[StrEnum]) -> str:
+    return f"{column} IN ({', '.join(repr(value.value) for value in values)})"
+
+
+JOB_CAUSES = [cause for cause in Cause if cause is not Cause.STORAGE]
+
+
+def _partial(name: str, *columns: str, where: str) -> Index:
+    condition: Any = text(where)
+    return Index(name, *columns, unique=True, sqlite_where=condition, postgresql_where=condition)
+
+
+metadata = MetaData()
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("config", Text, nullable=False),
+    Column("synthetic", Boolean, nullable=False),
+    Column("created", Instant, nullable=False),
+    # The moment of the decision on promotion; files are written after it, and only then is the run finished.
+    Column("decided", Instant),
+    Column("finished", Instant),
+    Column("results_path", Text, nullable=False),
+    CheckConstraint(_among("state", RunState), name="run_state"),
+    CheckConstraint("(state = 'running') = (finished IS NULL)", name="run_finished"),
+    _partial("one_running_run", "state", where="state = 'running'"),
+)
+
+symbols = Table(
+    "symbols",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("symbol", String(30), primary_key=True),
+    Column("quote_volume", Float, nullable=False),
+    Column("failing", Text, nullable=False),
+    Column("parked_until", Instant),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Column("ordinal", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("symbol", String(30), nullable=False),
+    Column("timeframe", String(8)),
+    Column("horizon", Integer),
+    Column("state", String(16), nullable=False),
+    Column("cause", String(16)),
+    Column("message", Text, nullable=False),
+    Column("rows", Integer),
+    # Since when it could be handed out; null before the survey of its symbol.
+    Column("waiting_since", Instant),
+    Column("not_before", Instant),
+    Column("oom_room_bytes", BigInteger),
+    Column("created", Instant, nullable=False),
+    Column("started", Instant),
+    Column("finished", Instant),
+    Column("changed", Instant, nullable=False),
+    Column("auc", Float),
+    Column("p_value", Float),
+    Column("promoted", Boolean),
+    Column("spec", Text),
+    Column("scores", Text),
+    # What a model missed, as a JSON list; `reasons` says it in words.
+    Column("refused_by", Text, nullable=False, server_default="[]"),
+    Column("reasons", Text, nullable=False),
+    CheckConstraint(_among("kind", JobKind), name="job_kind"),
+    CheckConstraint(_among("state", JobState), name="job_state"),
+    # A job waits for room on a disk as long as it takes, and never ends by the lack of it.
+    CheckConstraint(f"cause IS NULL OR {_among('cause', JOB_CAUSES)}", name="job_cause"),
+    CheckConstraint("(kind = 'training') = (timeframe IS NOT NULL AND horizon IS NOT NULL)", name="job_cell"),
+    CheckConstraint("(state IN ('queued', 'leased')) = (finished IS NULL)", name="job_finished"),
+    CheckConstraint("state != 'failed' OR cause IS NOT NULL", name="job_failure_has_cause"),
+    CheckConstraint("state != 'leased' OR spec IS NOT NULL", name="job_leased_has_spec"),
+    CheckConstraint("promoted IS NULL OR state = 'succeeded'", name="job_promoted"),
+    Index("jobs_by_state", "run_id", "state"),
+    Index("jobs_by_change", "run_id", "changed"),
+    _partial("one_survey_a_symbol", "run_id", "symbol", where="kind = 'survey'"),
+    _partial("one_training_a_cell", "run_id", "symbol", "timeframe", "horizon", where="kind = 'training'"),
+)
+
+trainers = Table(
+    "trainers",
+    metadata,
+    Column("boot_id", String(64), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("host", String(200), nullable=False),
+    Column("limit_kind", String(16), nullable=False),
+    Column("memory_limit_bytes", BigInteger, nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("registered", Instant, nullable=False),
+    Column("last_seen", Instant, nullable=False),
+    Column("superseded", Instant),
+    Column("memory_total_bytes", BigInteger, nullable=False),
+    Column("memory_available_bytes", BigInteger, nullable=False),
+    Column("cpu_ratio", Float, nullable=False),
+    Column("note", Text, nullable=False),
+    CheckConstraint(_among("limit_kind", LimitKind), name="trainer_limit_kind"),
+    _partial("one_process_a_trainer", "name", where="superseded IS NULL"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("lease_id", String(64), nullable=False, unique=True),
+    Column("boot_id", ForeignKey("trainers.boot_id"), nullable=False),
+    Column("trainer", String(200), nullable=False),
+    Column("host", String(200), nullable=False),
+    Column("alone", Boolean, nullable=False),
+    Column("memory_limit_bytes", BigInteger, nullable=False),
+    Column("deadline_seconds", Float, nullable=False),
+    Column("started", Instant, nullable=False),
+    Column("renewed", Instant, nullable=False),
+    Column("expires", Instant, nullable=False),
+    Column("progress", Text),
+    Column("artifact_sha256", ForeignKey("blobs.sha256")),
+    Column("outcome", String(16), nullable=False),
+    Column("cause", String(16)),
+    Column("charged", Boolean, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("retry_in_seconds", Float),
+    Column("ended", Instant),
+    Column("seconds", Float),
+    Column("peak_memory_bytes", BigInteger),
+    Column("resumed_folds", Integer),
+    UniqueConstraint("job_id", "number", name="attempt_number"),
+    CheckConstraint(_among("outcome", Outcome), name="attempt_outcome"),
+    CheckConstraint(f"cause IS NULL OR {_among('cause', Cause)}", name="attempt_cause"),
+    CheckConstraint("(outcome = 'running') = (ended IS NULL)", name="attempt_ended"),
+    CheckConstraint(
+        "(outcome IN ('running', 'succeeded')) = (cause IS NULL)", name="attempt_failure_has_cause"
+    ),
+    _partial("one_open_attempt_a_job", "job_id", where="ended IS NULL"),
+    _partial("one_live_lease_a_trainer", "boot_id", where="ended IS NULL"),
+    Index("attempts_by_trainer", "boot_id", "id"),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("folds", Integer, nullable=False),
+    Column("saved", Instant, nullable=False),
+    Column("document", Text, nullable=False),
+)
+
+reports = Table(
+    "reports",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("document", Text, nullable=False),
+)
+
+manifests = Table(
+    "manifests",
+    metadata,
+    Column("job_id", ForeignKey("jobs.id"), primary_key=True),
+    Column("sha256", ForeignKey("blobs.sha256"), nullable=False),
+    Column("certified", Boolean, nullable=False),
+    Column("comparison", Text),
+    Column("document", Text, nullable=False),
+)
+
+blobs = Table(
+    "blobs",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("stored", Instant, nullable=False),
+    CheckConstraint("length(sha256) = 64", name="blob_sha256"),
+)
+
+promotions = Table(
+    "promotions",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+    Column("job_id", ForeignKey("jobs.id"), nullable=False, unique=True),
+    Column("symbol", String(30), nullable=False),
+    Column("timeframe", String(8), nullable=False),
+    Column("horizon", Integer, nullable=False),
+    Column("decided", Instant, nullable=False),
+    Column("promoted", Boolean, nullable=False),
+    Column("synthetic", Boolean, nullable=False),
+    Column("sha256", ForeignKey("blobs.sha256"), nullable=False),
+    Column("predecessor", ForeignKey("promotions.id")),
+    Column("reasons", Text, nullable=False),
+    CheckConstraint("promoted = (reasons = '[]')", name="promotion_reasons"),
+    Index("promotions_by_cell", "symbol", "timeframe", "horizon", "id"),
+)
+"""The history of decisions; triggers made by the migrations refuse to change or delete a row."""
+
+lives = Table(
+    "lives",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("began", Instant, nullable=False),
+    Column("seen", Instant, nullable=False),
+    # Null for the process that is alive, and for each that did not come to say that it stops.
+    Column("stopped", Instant),
+)
+"""The processes of the coordinator, one after the other, each with its last sign of life."""
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    # Alertmanager's digest of all labels: the same for each time that an alert fires.
+    Column("fingerprint", String(64), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("labels", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("runbook", Text, nullable=False),
+    Column("starts", Instant, nullable=False),
+    Column("ends", Instant),
+    Column("received", Instant, nullable=False),
+    UniqueConstraint("fingerprint", "starts", name="alert_start"),
+    _partial("one_firing_alert", "fingerprint", where="ends IS NULL"),
+    Index("alerts_by_end", "ends"),
+)

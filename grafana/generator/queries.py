@@ -1,0 +1,121 @@
+"""The PromQL that boards share: what belongs to the chosen run, symbol, cell or trainer.
+
+Facts of the night speak of the run that was current at the time. With `All` runs chosen, a single value or a
+table shows the run that is current at the end of the time range, or nothing where nothing is known then; with
+one run chosen, it shows the last that was known of that run within the range.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from common.metrics.declarations import RUN_INFO, TRAINER_INFO
+from common.metrics.exposition import Metric
+from grafana.generator import vocabulary
+
+CHOSEN_RUN = f'{RUN_INFO.name}{{run=~"$run"}}'
+# 1, with the run's number. If Prometheus was away as the run changed, both runs are there for some minutes.
+CURRENT_RUN = f"(topk(1, max by (run) (timestamp({RUN_INFO.name}))) > bool 0)"
+ONE_RUN = f'{RUN_INFO.name}{{run="$run"}}'  # matches nothing while All runs are chosen
+CHOSEN_TRAINERS = '{trainer=~"$trainer"}'
+RANGE = "[$__range:$__interval]"
+
+
+@dataclass(frozen=True)
+class Query:
+    """One query of a panel.
+
+    `legend` names a series with ``{{label}}``, `ref` identifies the query in the panel. Making one raises
+    `vocabulary.UnknownNameError` for a metric or label that does not exist.
+    """
+
+    expr: str
+    legend: str = ""
+    ref: str = ""
+
+    def __post_init__(self) -> None:
+        vocabulary.check(self.expr)
+
+
+def of_run(expr: str) -> str:
+    """Return `expr` at those moments when the chosen run was the current one."""
+    return f"{_operand(expr)} and on () {CHOSEN_RUN}"
+
+
+def last_of_run(expr: str) -> str:
+    """Return `expr` for the run that is shown, as the module explains; for instant queries."""
+    return f"{of_run(expr)} or last_over_time(({_operand(expr)} and on () {ONE_RUN}){RANGE})"
+
+
+def last_by_run(expr: str) -> str:
+    """Return the last value of `expr`, which has no labels, for each run of the range, labelled with it."""
+    labelled = f"{_operand(expr)} * on () group_left (run) {CURRENT_RUN}"
+    return f"max by (run) (last_over_time(({labelled}){RANGE}))"
+
+
+def every(metric: Metric | str, **matchers: str) -> str:
+    """Return the selector of all series with the labels in `matchers`."""
+    return _selector(metric, {}, matchers)
+
+
+def of_symbols(metric: Metric | str, **matchers: str) -> str:
+    """Return the selector of the chosen symbols, and of the labels in `matchers`."""
+    return _selector(metric, {"symbol": "$symbol"}, matchers)
+
+
+def of_cells(metric: Metric | str, **matchers: str) -> str:
+    """Return the selector of the chosen cells, and of the labels in `matchers`."""
+    return _selector(
+        metric, {"symbol": "$symbol", "timeframe": "$timeframe", "horizon": "$horizon"}, matchers
+    )
+
+
+def by_trainer(expr: str) -> str:
+    """Give the series of `expr`, which each trainer exports, the trainer's name; for the chosen trainers."""
+    return f"{_operand(expr)} * on (instance) group_left (trainer) {TRAINER_INFO.name}{CHOSEN_TRAINERS}"
+
+
+def each_trainer(operation: str, expr: str, *labels: str) -> str:
+    """Aggregate the series of `expr`, which trainers export, by the trainer's name and further labels."""
+    return f"{operation} by ({', '.join(('trainer', *labels))}) ({by_trainer(expr)})"
+
+
+def of_trainers(series: str) -> str:
+    """Return the series of the chosen trainers, of those that bear the trainer's name themselves."""
+    return f"max by (trainer) ({series}{CHOSEN_TRAINERS})"
+
+
+def numbered(metric: Metric, select: Callable[..., str]) -> str:
+    """Return the number (from 0) of the state that a set of states is in; `select` is `every` or its like."""
+    states = metric.labels[-1]
+    terms = (
+        f"{number} * {select(metric, **{states.name: value})}" for number, value in enumerate(states.values)
+    )
+    return f" + ignoring ({states.name}) ".join(terms)
+
+
+def milliseconds(expr: str) -> str:
+    """Return a time in whole milliseconds, as Grafana wants its moments, in links above all."""
+    return f"round(1000 * {_operand(expr)})"
+
+
+def _operand(expr: str) -> str:
+    # A selector or a call stands for itself as an operand; all else needs parentheses.
+    depth, words = 0, expr.split("(", 1)
+    if re.fullmatch(r"[\w:]+(\{[^{}]*\})?", expr):
+        return expr
+    if len(words) == 2 and re.fullmatch(r"\w+", words[0]):
+        for position, character in enumerate(expr):
+            depth += (character == "(") - (character == ")")
+            if character == ")" and depth == 0:
+                return expr if position == len(expr) - 1 else f"({expr})"
+    return f"({expr})"
+
+
+def _selector(metric: Metric | str, patterns: dict[str, str], matchers: dict[str, str]) -> str:
+    conditions = [f'{label}=~"{pattern}"' for label, pattern in patterns.items()]
+    conditions += [f'{label}="{value}"' for label, value in matchers.items()]
+    name = metric if isinstance(metric, str) else metric.name
+    return f"{name}{{{','.join(conditions)}}}" if conditions else name

@@ -1,0 +1,75 @@
+"""What the boards take from `prometheus/rules.yml`: the recorded series, and the thresholds of the alerts.
+
+A threshold is drawn with the very number that its alert compares with: there is no second place for it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+RULES_FILE = Path(__file__).parents[2] / "prometheus" / "rules.yml"
+THRESHOLD_PREFIX = "nighttrain:threshold:"
+
+_GROUPING = re.compile(r"\bby\s*\(([^)]*)\)")
+_NUMBER = re.compile(r"vector\(\s*([0-9.]+)\s*\)")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A recorded series: its name, the expression that makes it, and the labels that it can have."""
+
+    name: str
+    expr: str
+    labels: frozenset[str]
+
+
+@cache
+def recorded() -> Mapping[str, Recorded]:
+    """Return the recorded series by name; rules of one name are one series with the labels of all."""
+    found: dict[str, Recorded] = {}
+    for rule in _rules():
+        name, expr = str(rule["record"]), str(rule["expr"])
+        labels = set(rule.get("labels") or {})
+        for grouping in _GROUPING.findall(expr):
+            labels |= {label.strip() for label in grouping.split(",") if label.strip()}
+        if name in found:
+            labels |= found[name].labels
+        found[name] = Recorded(name, expr, frozenset(labels))
+    return found
+
+
+def threshold(name: str, **labels: str) -> float:
+    """Return the number that the alerts compare with, for example ``threshold("host_memory_ratio")``.
+
+    Parameters
+    ----------
+    name : str
+        The recorded series without its prefix ``nighttrain:threshold:``.
+    **labels : str
+        The labels of the series, where it has some.
+
+    Raises
+    ------
+    ValueError
+        There is no such threshold, or it is no constant.
+    """
+    for rule in _rules():
+        if rule["record"] == THRESHOLD_PREFIX + name and dict(rule.get("labels") or {}) == labels:
+            constant = _NUMBER.fullmatch(str(rule["expr"]).strip())
+            if constant is None:
+                raise ValueError(f"{RULES_FILE.name}: {rule['record']} is no constant: {rule['expr']}")
+            return float(constant.group(1))
+    raise ValueError(f"{RULES_FILE.name} has no threshold {name!r} with the labels {labels}")
+
+
+@cache
+def _rules() -> tuple[dict[str, Any], ...]:
+    document = yaml.safe_load(RULES_FILE.read_text(encoding="utf-8"))
+    return tuple(rule for group in document["groups"] for rule in group["rules"])

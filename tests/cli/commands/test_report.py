@@ -1,0 +1,25 @@
+"""What `cli.commands.report` prints of results; how it gets them is in test_start."""
+
+from __future__ import annotations
+
+from cli.commands import report as show
+from common.protocol.jobs import Cause
+from tests.result_fixtures import failed, finding, results, surveyed
+
+NIGHT = results(
+    failed("BTCUSDT", "15m", 1, Cause.DATA, "there are not enough bars for the folds"),
+    surveys=(surveyed(finding("cut_file", timeframe=""), finding("spike", 2)),),
+)
+
+
+def test_findings_stand_between_the_failures_and_the_totals() -> None:
+    assert list(show.report(NIGHT))[-3:] == [
+        "failed (data), 1 cell: there are not enough bars for the folds",
+        "candles of BTCUSDT: 1 cut_file in words. Also: 2 spike (1h).",
+        "0 of 1 cells trained, 0 promoted, 1 failed, 0 cancelled in 12 s; largest job 256 MiB",
+    ]
+
+
+def test_they_are_broken_to_the_width_of_a_terminal() -> None:
+    told = "\n".join(show.report(NIGHT, width=40))
+    assert "candles of BTCUSDT: 1 cut_file in words.\n  Also: 2 spike (1h)." in told

@@ -1,0 +1,163 @@
+"""`python3 -m cli.commands.start` and `cli.commands.report`, against a coordinator over real HTTP."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import time
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from cli.commands import report as show
+from cli.commands import start
+from common.settings.sections import Window
+from coordinator.app import make_app
+from coordinator.assembly import Parts, assemble
+from coordinator.store.database import Database
+from tests.coordinator.conftest import served
+from tests.coordinator.specimens import Clock, Night, settings
+
+TOKEN = "the-token-of-these-tests-is-long-enough"
+GRID = "symbols: [BTCUSDT, ETHUSDT]\ntimeframes: [15m, 1h]\nhorizons: [1, 3]\n"
+Said = tuple[int, str, str]
+Call = Callable[..., Said]
+
+
+@pytest.fixture
+def parts(database_url: str, clock: Clock, tmp_path: Path) -> Iterator[Parts]:
+    # The window is closed at noon, when the clock stands.
+    window = Window(start=time(22), end=time(6))
+    database = Database(database_url, clock)
+    yield assemble(database, settings(window=window), tmp_path, TOKEN, True, Random(1))
+    database.close()
+
+
+@pytest.fixture
+def url(parts: Parts) -> Iterator[str]:
+    with served(make_app(parts)) as address:
+        yield address
+
+
+@pytest.fixture
+def night(parts: Parts, tmp_path: Path) -> Night:
+    """The same night as its trainers see it, without a window."""
+    return Night(parts.database, settings(), tmp_path)
+
+
+@pytest.fixture
+def start_night(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Call:
+    token, config = tmp_path / "given", tmp_path / "night.yaml"
+    token.write_text(TOKEN)
+    token.chmod(0o600)
+
+    def call(*options: str, grid: str = GRID, where: str = url) -> Said:
+        config.write_text(grid)
+        base = ["--url", where, "--token-file", str(token), "--config", str(config)]
+        return (start.main([*base, *options]), *capsys.readouterr())
+
+    return call
+
+
+@pytest.fixture
+def show_night(url: str, capsys: pytest.CaptureFixture[str]) -> Call:
+    def call(*options: str, where: str = url) -> Said:
+        return (show.main(["--url", where, *options]), *capsys.readouterr())
+
+    return call
+
+
+class TestStart:
+    def test_begins_a_night_and_says_so_in_one_line(self, start_night: Call, night: Night) -> None:
+        code, out, err = start_night()
+        assert (code, err) == (0, "")
+        assert out == ("night 1 has begun: 8 cells of 2 symbols; the window opens at 2026-03-02 22:00 UTC\n")
+        [run] = night.runs.page(10, 0).runs
+        assert run.config.timeframes == ("15m", "1h")
+
+    def test_goes_on_with_an_unfinished_one(self, start_night: Call, night: Night) -> None:
+        start_night()
+        boot = night.register()
+        night.survey_all(boot)
+        night.succeed(night.grant(boot))
+        code, out, _ = start_night()
+        assert code == 0
+        assert out.startswith("night 1 goes on: 1 of 8 cells of 2 symbols are over")
+        assert night.runs.page(10, 0).total == 1
+
+    def test_begins_another_once_one_has_ended(self, start_night: Call, night: Night) -> None:
+        start_night()
+        night.runs.cancel(1)
+        assert start_night()[1].startswith("night 2 has begun")
+
+    def test_another_grid_is_a_conflict_unless_it_shall_start_over(self, start_night: Call) -> None:
+        start_night()
+        other = GRID.replace("1h", "4h")
+        code, out, err = start_night(grid=other)
+        assert (code, out) == (2, "")
+        assert "timeframes (there ['15m', '1h'], here ['15m', '4h'])" in err
+        assert start_night("--fresh", grid=other)[1].startswith("night 2 has begun")
+
+    def test_training_switched_off_begins_nothing(
+        self, start_night: Call, night: Night, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("BT_NIGHT_TRAINING", "false")
+        code, _, err = start_night()
+        assert code == 2
+        assert "training is false" in err
+        assert night.runs.page(10, 0).total == 0
+
+    def test_no_coordinator_and_no_configuration_are_one_line(
+        self, start_night: Call, tmp_path: Path
+    ) -> None:
+        code, _, err = start_night(where="http://127.0.0.1:9")
+        assert (code, err.count("\n")) == (1, 1)
+        code, _, err = start_night("--config", str(tmp_path / "nowhere.yaml"))
+        assert (code, err.count("\n")) == (2, 1)
+        assert "nowhere.yaml" in err
+
+
+class TestShow:
+    def test_before_the_first_night_has_ended_there_is_nothing(
+        self, show_night: Call, start_night: Call
+    ) -> None:
+        assert show_night()[::2] == (1, "cli.commands.report: no night has ended yet\n")
+        start_night()
+        assert show_night()[2] == (
+            "cli.commands.report: no night has ended yet; night 1 is under way: 0 of 8 cells are over\n"
+        )
+
+    def test_an_ended_night_is_a_plain_table(self, show_night: Call, start_night: Call, night: Night) -> None:
+        start_night()
+        boot = night.register()
+        night.survey_all(boot, refused={"15m": "too few rows"})
+        night.finish_all(boot, auc=0.56)
+        night.housekeeping.tick()
+        code, out, err = show_night()
+        assert (code, err) == (0, "")
+        lines = out.splitlines()
+        table = lines.index("symbol    15m            1h")
+        assert lines[table + 1 : table + 3] == [
+            "BTCUSDT   failed: data   0.560 H1 *",
+            "ETHUSDT   failed: data   0.560 H1 *",
+        ]
+        assert "failed (data), 4 cells: too few rows" in lines
+        results = next(line for line in lines if line.startswith("results "))
+        assert Path(results.removeprefix("results ")).is_file()
+        assert Path(next(line for line in lines if line.startswith("models ")).split()[1]).is_dir()
+
+    def test_the_ended_night_is_shown_while_the_next_is_under_way(
+        self, show_night: Call, start_night: Call, night: Night
+    ) -> None:
+        start_night()
+        boot = night.register()
+        night.survey_all(boot)
+        night.finish_all(boot)
+        night.housekeeping.tick()
+        start_night()
+        out = show_night()[1]
+        assert out.startswith("night 2 is under way: 0 of 8 cells are over\nNight 1:")
+        document = json.loads(show_night("--json")[1])
+        assert (document["schema"], document["run"]) == ("nighttrain.results/1", 1)
+        assert show_night("--run", "2")[0] == 1

@@ -1,0 +1,24 @@
+"""The commands of the processes that work on a night."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, time
+from pathlib import Path
+
+from cli.local.staff import coordinator_of
+from common.out_folder import held
+from common.settings.night import NightSettings
+from common.settings.sections import Window
+from coordinator.runs.schedule import is_due
+
+
+def test_the_schedule_begins_no_night_beside_the_one_that_was_asked_for(tmp_path: Path) -> None:
+    settings = NightSettings(window=Window(start=time(0), end=time(23)))
+    noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    assert is_due(settings, noon, None)
+    with held(tmp_path) as out:
+        coordinator_of(settings, out, debug=False)
+        told = NightSettings(**json.loads(out.settings.read_text()))
+    assert not is_due(told, noon, None)
+    assert told == settings.model_copy(update={"training": False})

@@ -1,0 +1,51 @@
+"""What a night looks like where there is no terminal."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cli.screen import progress
+from cli.screen.progress import PlainDisplay
+from common.protocol.status import StatusDocument
+from coordinator.store.database import Database, sqlite_url
+from coordinator.views.status import Status
+from tests.coordinator.specimens import Clock, Night, settings
+
+
+@pytest.fixture
+def night(tmp_path: Path) -> Night:
+    database = Database(sqlite_url(tmp_path / "nighttrain.db"), Clock())
+    database.upgrade()
+    return Night(database, settings(), tmp_path)
+
+
+def look(night: Night) -> StatusDocument:
+    return Status(night.database, night.settings, night.out, "0", tuple).document()
+
+
+def test_a_log_gets_a_line_for_news_and_a_sign_of_life_a_minute(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    out = io.StringIO()
+    display = PlainDisplay(Console(file=out, width=120))
+    night.begin()
+    boot = night.register()
+    night.survey_all(boot)
+    for _ in range(200):
+        display.show(look(night))
+        now += 1.0
+    assert out.getvalue().count("\n") == 4
+    for _ in range(8):
+        night.succeed(night.grant(boot))
+        display.show(look(night))
+        now += 1.0
+    display.show(look(night))
+    lines = out.getvalue().splitlines()
+    assert [line.split()[2] for line in lines[4:]] == ["1/8", "6/8", "8/8"]
+    night.database.close()

@@ -1,0 +1,292 @@
+"""The OpenAPI document: it leaves nothing out, its examples are valid, and its page needs no other host."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import BaseModel
+
+from common.errors import PROBLEM_MEDIA_TYPE
+from common.protocol import job_views as views
+from common.protocol import jobs, results, status
+from common.protocol import reports as report
+from common.protocol import trainers as messages
+from common.settings import night as settings
+from coordinator import alerts
+from coordinator.api.errors import Problem
+from coordinator.app import make_app
+from coordinator.assembly import assemble
+from coordinator.store.database import Database
+from tests.coordinator import specimens
+from tests.coordinator.conftest import served
+from tests.coordinator.specimens import Clock
+
+TOKEN = "the-token-of-these-tests-is-long-enough"
+LARGEST = 2**31 - 1
+UNCHECKED = ("/healthz", "/readyz", "/metrics")
+"""Paths whose query is not looked at."""
+MODULES = (alerts, jobs, messages, report, results, settings, status, views)
+MODELS = {
+    name: model
+    for module in MODULES
+    for name, model in vars(module).items()
+    if isinstance(model, type) and issubclass(model, BaseModel)
+}
+JSON = "application/json"
+
+
+@pytest.fixture
+def client(database_url: str, clock: Clock, tmp_path: Path) -> Iterator[httpx.Client]:
+    database = Database(database_url, clock)
+    parts = assemble(database, specimens.settings(), tmp_path, TOKEN, True, Random(1))
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with (
+        served(make_app(parts)) as url,
+        httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as client,
+    ):
+        yield client
+    database.close()
+
+
+@pytest.fixture
+def document(client: httpx.Client) -> dict[str, Any]:
+    answer = client.get("/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, verbs in document["paths"].items():
+        for verb, operation in verbs.items():
+            yield f"{verb} {path}", operation
+
+
+def contents(operation: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """What an operation takes and gives, but for its errors."""
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        yield "request", media_type, content
+    for code, answer in operation["responses"].items():
+        if int(code) < 400:
+            for media_type, content in answer.get("content", {}).items():
+                yield code, media_type, content
+
+
+def model_of(schema: dict[str, Any]) -> type[BaseModel]:
+    return MODELS[re.sub("-(Input|Output)$", "", schema["$ref"].rpartition("/")[2])]
+
+
+# --- What is said -------------------------------------------------------------------------------------------
+
+
+def test_every_operation_says_what_it_is_for(document: dict[str, Any]) -> None:
+    tags = {tag["name"]: tag["description"] for tag in document["tags"]}
+    assert all(tags.values()) and document["info"]["description"]
+    identities = []
+    for where, operation in operations(document):
+        assert operation["summary"] and operation["description"], where
+        assert operation["tags"] and set(operation["tags"]) <= set(tags), where
+        identities.append(operation["operationId"])
+        for parameter in operation.get("parameters", ()):
+            assert parameter["description"], f"{where} {parameter['name']}"
+        for code, answer in operation["responses"].items():
+            assert answer["description"], f"{where} {code}"
+        if "/api" in where or "/metrics" in where:
+            assert operation["security"], where
+    assert len(set(identities)) == len(identities) and "begin_run" in identities
+
+
+def test_every_field_of_every_schema_says_what_it_is(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    silent = [name for name, schema in schemas.items() if not schema.get("description")]
+    silent += [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, declared in schema.get("properties", {}).items()
+        if not declared.get("description")
+    ]
+    assert silent == []
+    assert len(schemas) > 50 and "HTTPValidationError" not in schemas
+
+
+def test_what_operations_take_and_give_has_valid_examples(document: dict[str, Any]) -> None:
+    seen = 0
+    for where, operation in operations(document):
+        for what, media_type, content in contents(operation):
+            shown = [example["value"] for example in content["examples"].values()]
+            assert shown and all(example["summary"] for example in content["examples"].values()), where
+            if media_type != JSON:
+                continue
+            for value in shown:
+                model = model_of(content["schema"])
+                read = model.model_validate(value).model_dump(mode="json", by_alias=True)
+                # Of a notification more is sent than is read; of all else the example is the whole document.
+                assert read == value or model is alerts.Notification, f"{where} {what}"
+                seen += 1
+    assert seen >= 28
+
+
+def test_only_a_204_is_without_a_body(document: dict[str, Any]) -> None:
+    for where, operation in operations(document):
+        codes = {code for code in operation["responses"] if int(code) < 400}
+        told = {what for what, _, _ in contents(operation)}
+        assert codes and codes - told <= {"204"}, where
+        if where.startswith(("post", "put")) and not where.endswith("/cancel"):
+            assert "request" in told, where
+
+
+def test_every_error_is_documented_as_a_problem_with_an_example(document: dict[str, Any]) -> None:
+    for where, operation in operations(document):
+        path = where.split()[1]
+        expected = {"422", "500"}
+        expected |= {"401", "503", "507"} if path.startswith(("/api", "/metrics")) else set()
+        expected |= {"413"} if where.startswith(("post", "put")) else set()
+        expected |= {"404"} if "{run}" in path or "{job}" in path or path == "/api/claims" else set()
+        expected |= {"409"} if "{lease}" in path or where.startswith("post /api/runs") else set()
+        expected |= {"409"} if path in ("/api/trainers", "/api/claims") else set()
+        expected |= {"503", "507"} if path == "/readyz" else set()
+        errors = {code: answer for code, answer in operation["responses"].items() if int(code) >= 400}
+        assert set(errors) == expected, where
+        for code, answer in errors.items():
+            [(media_type, content)] = answer["content"].items()
+            assert media_type == PROBLEM_MEDIA_TYPE and content["schema"]["$ref"].endswith("/Problem")
+            for name, example in content["examples"].items():
+                problem = Problem.model_validate(example["value"])
+                assert problem.status == int(code) and problem.type.endswith(name.rstrip("-23")), where
+                assert problem.detail and "{" not in problem.instance
+                assert re.fullmatch(re.sub(r"{\w+}", r"\\w+", path), problem.instance), where
+
+
+def test_a_night_can_be_made_of_the_examples(client: httpx.Client, document: dict[str, Any]) -> None:
+    def send(verb: str, path: str, lease: str = "", **changes: Any) -> httpx.Response:
+        body = document["paths"][path][verb]["requestBody"]["content"][JSON]["examples"]
+        value = next(iter(body.values()))["value"] | changes
+        return client.request(verb, path.replace("{lease}", lease), json=value)
+
+    of_lease = "/api/leases/{lease}/"
+    config = views.GridConfig.model_validate(settings.NightSettings().grid_config()).model_dump(mode="json")
+    one_symbol = config | {"symbols": ["BTCUSDT"]}
+    assert send("post", "/api/alerts").status_code == 204
+    assert send("post", "/api/runs", config=one_symbol).status_code == 201
+    assert send("post", "/api/runs", config=one_symbol).status_code == 200
+    assert send("post", "/api/runs").status_code == 409
+    assert send("post", "/api/trainers").status_code == 200
+    survey = send("post", "/api/claims").json()
+    assert survey["spec"]["kind"] == "survey"
+    assert send("post", of_lease + "finish", survey["lease_id"]).status_code == 204
+    first = send("post", "/api/claims").json()
+    assert first["spec"]["kind"] == "training" and first["spec"]["data_digests"]
+    assert send("post", of_lease + "renewals", first["lease_id"]).json()["directive"] == "continue"
+    assert send("put", of_lease + "checkpoint", first["lease_id"]).status_code == 204
+    assert send("post", of_lease + "failure", first["lease_id"]).json()["state"] == "queued"
+    second = send("post", "/api/claims").json()
+    assert send("post", of_lease + "release", second["lease_id"]).status_code == 204
+
+
+# --- What is refused ----------------------------------------------------------------------------------------
+
+
+def test_an_unknown_query_is_refused_everywhere(client: httpx.Client, document: dict[str, Any]) -> None:
+    for where, operation in operations(document):
+        verb, path = where.split()
+        if path in UNCHECKED:
+            continue
+        known = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+        path = path.replace("{lease}", "x").replace("{run}", "1").replace("{job}", "1")
+        sent = {"json": {}, "headers": {messages.SHA256_HEADER: "x"}} if verb in ("post", "put") else {}
+        answer = client.request(verb, path, params={"lmit": 3}, **sent)  # type: ignore[arg-type]
+        assert answer.status_code == 422, where
+        problem = Problem.model_validate_json(answer.content)
+        assert problem.detail == "query.lmit: there is no such parameter", where
+        assert all(name in problem.hint for name in known) and (known or "takes none" in problem.hint), where
+
+
+@pytest.mark.parametrize("query", ["x=1", "verbose", "format=prometheus", "name[]=up&name[]=down"])
+def test_what_watches_the_process_may_add_any_query(client: httpx.Client, query: str) -> None:
+    for path in UNCHECKED:
+        assert client.get(f"{path}?{query}").status_code == 200, path
+
+
+def test_a_probe_may_ask_with_head(client: httpx.Client, document: dict[str, Any]) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert "head" in document["paths"][path]
+        asked, probed = client.get(path), client.head(f"{path}?probe=1")
+        assert (probed.status_code, probed.content) == (200, b""), path
+        assert probed.headers["content-length"] == str(len(asked.content))
+
+
+def test_a_filter_that_is_given_twice_is_refused(client: httpx.Client) -> None:
+    answer = client.get("/api/jobs?state=failed&state=queued")
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "query.state: it is given more than once"
+
+
+def test_an_unknown_timeframe_is_told_the_known_ones(client: httpx.Client) -> None:
+    assert client.get("/api/jobs?timeframe=1h").json()["total"] == 0
+    for wrong in ("7m", "1H", ""):
+        answer = client.get("/api/jobs", params={"timeframe": wrong})
+        assert answer.status_code == 422 and repr(wrong) in answer.json()["detail"]
+        assert all(known in answer.json()["hint"] for known in jobs.SECONDS)
+
+
+def test_numbers_that_no_database_holds_are_refused(client: httpx.Client) -> None:
+    for path, code in (
+        ("/api/runs/{}", 404),
+        ("/api/runs/{}/results", 404),
+        ("/api/jobs/{}", 404),
+        ("/api/runs?offset={}", 200),
+        ("/api/jobs?offset={}", 200),
+        ("/api/alerts?offset={}", 200),
+        ("/api/jobs?run={}", 200),
+        ("/api/jobs?horizon={}", 200),
+    ):
+        assert client.get(path.format(LARGEST)).status_code == code, path
+        for number in (LARGEST + 1, 2**63 - 1, 2**64, 10**40, -1):
+            answer = client.get(path.format(number))
+            assert answer.status_code == 422, f"{path} {number}"
+            assert Problem.model_validate_json(answer.content).type.endswith("invalid-request")
+    assert client.post(f"/api/runs/{LARGEST}/cancel").status_code == 404
+    assert client.post(f"/api/runs/{LARGEST + 1}/cancel").status_code == 422
+
+
+def test_a_path_that_does_not_exist_is_a_problem(client: httpx.Client) -> None:
+    for path in ("/api/status/", "/api/runs/", "/api/runs/1/", "/nowhere", "/", "/docs/", "/docs/core.py"):
+        answer = client.get(path)
+        assert answer.status_code == 404 and answer.headers["content-type"] == PROBLEM_MEDIA_TYPE, path
+        assert Problem.model_validate_json(answer.content).instance == path
+    for verb, path in (("DELETE", "/api/status"), ("GET", "/api/claims"), ("POST", "/docs")):
+        answer = client.request(verb, path)
+        assert answer.status_code == 405 and answer.headers["content-type"] == PROBLEM_MEDIA_TYPE, path
+        assert Problem.model_validate_json(answer.content).title == "Method Not Allowed"
+
+
+def test_a_body_that_is_no_text_is_refused_as_any_other(client: httpx.Client) -> None:
+    for body in (b'{"boot_id": "\xff"}', b"[" * 100_000, b"\x00"):
+        answer = client.post("/api/claims", content=body, headers={"Content-Type": JSON})
+        assert answer.status_code == 422, body[:20]
+        assert Problem.model_validate_json(answer.content).detail.startswith("body")
+
+
+# --- The page -----------------------------------------------------------------------------------------------
+
+
+def test_the_page_asks_nothing_of_another_host(client: httpx.Client) -> None:
+    page = client.get("/docs")
+    assert page.status_code == 200 and "http" not in page.text
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'" and policy["script-src"] == policy["connect-src"] == "'self'"
+    parts = [part for part in re.findall(r'(?:src|href)="([^"]*)"', page.text) if part != "data:,"]
+    assert len(parts) == 4
+    for part in parts:
+        answer = client.get(part)
+        assert part.startswith("/") and answer.status_code == 200 and answer.content, part
+        assert answer.headers["content-type"].partition(";")[0] in ("text/css", "text/javascript", JSON)
+    start = client.get("/docs/start.js").text
+    assert 'url: "/openapi.json"' in start and "http" not in start and "validatorUrl: null" in start
+    assert "SwaggerUIBundle" in client.get("/docs/swagger-ui-bundle.js").text

@@ -1,0 +1,132 @@
+"""What a start of the coordinator notes of the time in which none was there."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from common.protocol.status import AlertView
+from coordinator.housekeeping.heartbeat import SIGN_SECONDS, Absence
+from coordinator.views.status import Status
+from tests.coordinator.specimens import NOON, MakeNight, Night
+
+
+def noted(night: Night) -> tuple[AlertView, ...]:
+    return Status(night.database, night.settings, night.out, "0", tuple).document().alerts
+
+
+def lived(night: Night, seconds: float) -> None:
+    """Live for so long, in steps of housekeeping."""
+    night.housekeeping.tick()
+    while seconds > 0:
+        step = min(seconds, 1.0)
+        night.clock.advance(step)
+        night.housekeeping.tick()
+        seconds -= step
+
+
+@pytest.mark.parametrize(
+    ("clean", "run", "seconds", "is_noted"),
+    [
+        (False, None, 0, True),
+        (False, 3, 0, True),
+        (True, None, 86_400, False),
+        (True, 3, 59, False),
+        (True, 3, 60, True),
+    ],
+)
+def test_a_crash_is_noted_and_a_stop_that_kept_a_run_waiting(
+    clean: bool, run: int | None, seconds: float, is_noted: bool
+) -> None:
+    assert Absence(NOON, NOON + timedelta(seconds=seconds), clean, run).is_noted is is_noted
+
+
+def test_the_first_start_of_all_notes_nothing(night: Night) -> None:
+    night.begin()
+    lived(night, 60)
+    assert noted(night) == ()
+
+
+def test_a_crash_is_noted_from_the_last_sign_of_life_on(
+    make_night: MakeNight, caplog: pytest.LogCaptureFixture
+) -> None:
+    night = make_night()
+    night.begin()
+    lived(night, 3600)
+    night.clock.advance(SIGN_SECONDS - 1)
+    night.housekeeping.tick()
+    night.clock.advance(131)
+    again = make_night()
+    lived(again, 20)
+    [alert] = noted(again)
+    assert (alert.name, alert.severity, alert.firing) == ("CoordinatorAway", "warning", False)
+    assert alert.labels == {
+        "alertname": "CoordinatorAway",
+        "severity": "warning",
+        "component": "coordinator",
+    }
+    assert (alert.starts, alert.ends) == (
+        NOON + timedelta(hours=1),
+        NOON + timedelta(hours=1, seconds=131 + SIGN_SECONDS - 1),
+    )
+    assert alert.description == (
+        "The coordinator gave no sign of life from 2026-03-02 13:00:00 to 2026-03-02 13:02:20 UTC (140 s), "
+        "and nobody had stopped it: it was killed, or its machine went down; run 1 waited for it."
+    )
+    assert alert.runbook == "deploy/runbook.md#coordinatordown"
+    assert [record.levelname for record in caplog.records if record.message == alert.description] == [
+        "WARNING"
+    ]
+
+
+def test_each_crash_is_noted_by_itself(make_night: MakeNight) -> None:
+    for _ in range(3):
+        lived(make_night(), 30)
+    assert len(noted(make_night())) == 2
+
+
+def test_a_stop_in_the_middle_of_a_run_is_noted_as_one(make_night: MakeNight) -> None:
+    night = make_night()
+    night.begin()
+    night.housekeeping.start()
+    night.housekeeping.stop()
+    night.clock.advance(131)
+    again = make_night()
+    again.housekeeping.tick()
+    [alert] = noted(again)
+    assert (alert.severity, alert.starts, alert.ends) == ("info", NOON, NOON + timedelta(seconds=131))
+    assert alert.description == (
+        "The coordinator was stopped from 2026-03-02 12:00:00 to 2026-03-02 12:02:11 UTC (131 s); run 1 "
+        "waited for it."
+    )
+
+
+def test_a_stop_after_the_night_is_nobodys_business(make_night: MakeNight) -> None:
+    night = make_night()
+    night.housekeeping.start()
+    night.housekeeping.stop()
+    night.clock.advance(86_400)
+    again = make_night()
+    lived(again, 20)
+    assert noted(again) == ()
+
+
+def test_a_clock_that_was_set_back_makes_no_absence_of_less_than_nothing(make_night: MakeNight) -> None:
+    lived(make_night(), 60)
+    again = make_night()
+    again.clock.advance(-3600)
+    again.housekeeping.tick()
+    [alert] = noted(again)
+    assert alert.starts == alert.ends == NOON + timedelta(seconds=60)
+
+
+def test_a_sign_of_life_costs_a_write_every_ten_seconds_only(night: Night) -> None:
+    modes: list[str] = []
+    night.housekeeping.tick()
+    night.database.took = lambda mode, seconds: modes.append(mode)
+    life = night.housekeeping.life
+    for _ in range(20):
+        night.clock.advance(SIGN_SECONDS / 10)
+        life.sign()
+    assert modes == ["write", "write"]

@@ -1,0 +1,68 @@
+from datetime import timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from coordinator.policy.eta import estimate
+from tests.coordinator.specimens import NOON
+
+seconds = st.floats(0.1, 1000)
+
+
+def ends(*arguments: object, seed: int = 1) -> tuple[float, float]:
+    eta = estimate(*arguments, NOON, seed)  # type: ignore[arg-type]
+    assert eta.p50 is not None and eta.p90 is not None
+    return (eta.p50 - NOON).total_seconds(), (eta.p90 - NOON).total_seconds()
+
+
+def test_exact_durations_give_the_exact_end() -> None:
+    assert ends([], [10.0] * 6, [1.0], 2) == (30.0, 30.0)
+    assert ends([(10.0, 4.0)], [10.0, 10.0], [1.0], 2) == (16.0, 16.0)
+    assert ends([(10.0, 4.0)], [], [1.0], 3) == (6.0, 6.0)
+
+
+def test_nothing_left_ends_now() -> None:
+    assert ends([], [], [], 0) == (0.0, 0.0)
+
+
+def test_an_unknown_duration_or_no_trainer_leaves_the_end_unknown() -> None:
+    for eta in (
+        estimate([], [1.0, None], [1.0], 1, NOON, 1),
+        estimate([(None, 1.0)], [], [1.0], 1, NOON, 1),
+        estimate([], [1.0], [1.0], 0, NOON, 1),
+    ):
+        assert eta.p50 is None and eta.p90 is None
+
+
+def test_a_job_that_outlived_its_expectation_does_not_end_in_the_past() -> None:
+    assert ends([(10.0, 100.0)], [], [1.0], 1) == (10.0, 10.0)
+
+
+def test_the_truth_lies_below_the_p90_about_nine_times_of_ten() -> None:
+    # Durations of mean 10 whose ratios are known exactly: 40 jobs in a row end at a sum of 40 draws.
+    ratios = [0.5, 0.75, 1.0, 1.25, 1.5]
+    p50, p90 = ends([], [10.0] * 40, ratios * 20, 1)
+    spread = 10 * 40**0.5 * 0.3536
+    assert abs(p50 - 400) < spread
+    assert 400 + 0.8 * spread < p90 < 400 + 2.2 * spread
+
+
+@given(
+    st.lists(st.tuples(seconds, seconds), max_size=3),
+    st.lists(seconds, min_size=1),
+    st.lists(seconds, min_size=1),
+)
+def test_the_estimate_is_ordered_repeatable_and_sooner_with_more_hands(
+    running: list[tuple[float, float]], queued: list[float], residuals: list[float]
+) -> None:
+    p50, p90 = ends(running, queued, residuals, 2)
+    assert 0 <= p50 <= p90
+    assert (p50, p90) == ends(running, queued, residuals, 2)
+    assert (
+        ends(running, queued, residuals, len(running) + len(queued))[1]
+        <= ends(running, queued, residuals, 1)[1] + 1e-6
+    )
+
+
+def test_the_unit_is_seconds() -> None:
+    assert estimate([], [3600.0], [1.0], 1, NOON, 1).p50 == NOON + timedelta(hours=1)

@@ -1,0 +1,488 @@
+"""The queue against a model of a few dozen lines, under whatever order of calls hypothesis can think of."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import create_engine, make_url, select, text
+
+from common.errors import ConflictError, StaleLeaseError
+from common.protocol.job_views import Outcome
+from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec
+from common.protocol.trainers import Grant, LimitKind, NoWork
+from common.settings.sections import Breaker, Lease, Retry
+from coordinator.policy.admission import Refusal
+from coordinator.store.database import Database, sqlite_url
+from coordinator.store.tables import attempts, jobs
+from tests.coordinator.conftest import POSTGRES
+from tests.coordinator.specimens import (
+    GIB,
+    NOON,
+    Clock,
+    Night,
+    checkpoint,
+    failure,
+    finish,
+    hello,
+    release,
+    renewal,
+    settings,
+    survey_report,
+)
+
+BUDGETS = {Cause.ERROR: 3, Cause.CRASH: 2, Cause.TIMEOUT: 2, Cause.OOM: 2, Cause.DATA: 1}
+FAULTS = sorted(BUDGETS)
+BREAKER = Breaker(failures=2, park_seconds=100)
+LEASE_SECONDS = 30.0
+MAX_WAIT_SECONDS = 120.0
+TRAINERS = {"a1": "host-a", "a2": "host-a", "b1": "host-b"}
+SETTINGS = settings(
+    retry=Retry(error=3, crash=2, timeout=2, oom=2, backoff_base=4.0, backoff_cap=8.0),
+    breaker=BREAKER,
+    lease=Lease(seconds=LEASE_SECONDS),
+    max_wait_seconds=MAX_WAIT_SECONDS,
+)
+
+
+@dataclass
+class ModelJob:
+    """What is expected of a job.
+
+    `ready` is when it can be handed out for certain (None before its survey), `earliest` when at the soonest.
+    """
+
+    kind: JobKind
+    symbol: str
+    state: JobState = JobState.QUEUED
+    ready: datetime | None = None
+    earliest: datetime = NOON
+    room: bool = False
+    unwritten: int = 0
+    waits_until: datetime = NOON
+    charged: Counter[Cause] = field(default_factory=Counter)
+
+
+@dataclass
+class ModelLease:
+    job: int
+    trainer: str
+    expires: datetime
+    outcome: Outcome = Outcome.RUNNING
+    cause: Cause | None = None
+
+
+leased = precondition(lambda self: self.held)
+
+
+class QueueMachine(RuleBasedStateMachine):
+    """Trainers come, go and lie; the queue loses nothing, leases nothing twice, and keeps its budgets."""
+
+    url = ""
+
+    @initialize(surveyed=st.booleans())
+    def begin(self, surveyed: bool) -> None:
+        self.folder = Path(tempfile.mkdtemp(dir=_fast_folder()))
+        self.clock = Clock()
+        self.night = self._open()
+        self.run = self.night.begin(timeframes=("15m", "1h"), horizons=(1, 3, 5))
+        self.jobs: dict[int, ModelJob] = {}
+        with self.night.database.read() as tx:
+            for row in tx.connection.execute(select(jobs.c.id, jobs.c.kind, jobs.c.symbol)):
+                ready = NOON if row.kind == JobKind.SURVEY else None
+                self.jobs[row.id] = ModelJob(JobKind(row.kind), row.symbol, ready=ready)
+        self.held: dict[str, ModelLease] = {}
+        self.grants: dict[str, Grant] = {}
+        self.boots = dict.fromkeys(TRAINERS, 0)
+        self.failing: dict[str, set[int]] = {job.symbol: set() for job in self.jobs.values()}
+        self.parked: dict[str, datetime] = {}
+        self.blocked_until: dict[str, datetime] = {}
+        self.pauses: Counter[str] = Counter()
+        for name in TRAINERS:
+            self._register(name)
+        if surveyed:
+            for _ in self.failing:
+                self.a_trainer_claims("a1", "")
+                self.a_trainer_finishes(self._open_lease()[0])
+
+    def _open(self) -> Night:
+        return Night(Database(self._url(), self.clock), SETTINGS, self.folder)
+
+    def _url(self) -> str:
+        return self.url or sqlite_url(self.folder / "nighttrain.db")
+
+    def _boot(self, name: str) -> str:
+        return f"{name}-{self.boots[name]}"
+
+    def _register(self, name: str) -> int:
+        return self.night.queue.register(hello(name, self._boot(name), host=TRAINERS[name])).lost_leases
+
+    def _any_lease(self, data: st.DataObject) -> str:
+        # Mostly one that is held; now and then one that was lost long ago.
+        return data.draw(st.sampled_from(self._open_lease() or [*self.held]) | st.sampled_from([*self.held]))
+
+    # --- What the model does --------------------------------------------------------------------------------
+
+    def _open_lease(self, **wanted: object) -> list[str]:
+        return [
+            lease_id
+            for lease_id, lease in self.held.items()
+            if lease.outcome is Outcome.RUNNING
+            and all(getattr(lease, key) == value for key, value in wanted.items())
+        ]
+
+    def _fault(self, lease: ModelLease, cause: Cause, outcome: Outcome, wait: float | None) -> None:
+        lease.outcome, lease.cause = outcome, cause
+        self._lift_blockage(lease)
+        job = self.jobs[lease.job]
+        job.charged[cause] += 1
+        job.room = job.room or cause is Cause.OOM
+        if job.kind is JobKind.TRAINING and cause in (Cause.ERROR, Cause.DATA):
+            self._blame(lease.job, job.symbol)
+        if job.charged[cause] >= BUDGETS[cause]:
+            job.state = JobState.FAILED
+            if job.kind is JobKind.SURVEY:
+                for other in self.jobs.values():
+                    if other.symbol == job.symbol and other.kind is JobKind.TRAINING:
+                        other.state = JobState.FAILED
+            return
+        job.state = JobState.QUEUED
+        assert wait is None or 0 <= wait <= 8
+        # The wait that nobody is told of (after a lost lease) is at most the bound of the backoff.
+        job.ready = self.clock.now + timedelta(seconds=8 if wait is None else wait)
+        job.earliest = self.clock.now + timedelta(seconds=wait or 0)
+
+    def _blame(self, job_id: int, symbol: str) -> None:
+        self.failing[symbol].add(job_id)
+        parked = self.parked.get(symbol)
+        if parked is not None and self.clock.now < parked:
+            return
+        if parked is not None or len(self.failing[symbol]) >= BREAKER.failures:
+            self.parked[symbol] = self.clock.now + timedelta(seconds=BREAKER.park_seconds)
+
+    def _claimable(self, job: ModelJob) -> bool:
+        """Whether nothing but its rank keeps the job from any trainer."""
+        ready = job.state is JobState.QUEUED and job.ready is not None and job.ready <= self.clock.now
+        ready = ready and job.waits_until <= self.clock.now
+        return ready and not job.room and (job.kind is JobKind.SURVEY or job.symbol not in self.parked)
+
+    def _overdue(self, job: ModelJob) -> bool:
+        return job.ready is not None and (self.clock.now - job.ready).total_seconds() > MAX_WAIT_SECONDS
+
+    # --- What trainers do -----------------------------------------------------------------------------------
+
+    @rule(seconds=st.sampled_from([0.5, 2.0, 9.0, 31.0, 130.0]))
+    def time_goes_by(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule(name=st.sampled_from(sorted(TRAINERS)), last=st.sampled_from(["", "BTCUSDT", "ETHUSDT"]))
+    def a_trainer_claims(self, name: str, last: str) -> None:
+        answer = self.night.claim(self._boot(name), last)
+        holding = self._open_lease(trainer=name)
+        if isinstance(answer, Refusal):
+            assert not holding
+            if self.blocked_until.get(name, self.clock.now) > self.clock.now:
+                assert answer.reason in (NoWork.STORAGE, NoWork.EMPTY)
+                return
+            assert answer.reason is not NoWork.STORAGE
+            emptied = answer.reason is NoWork.NEEDS_LONE_ROOM
+            assert emptied or not any(self._claimable(job) for job in self.jobs.values())
+            return
+        if holding:
+            assert [answer.lease_id] == holding
+            self.held[answer.lease_id].expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
+            return
+        assert answer.lease_id not in self.held
+        assert self.blocked_until.get(name, self.clock.now) <= self.clock.now
+        job = self.jobs[answer.job_id]
+        assert job.state is JobState.QUEUED and job.ready is not None and job.earliest <= self.clock.now
+        if job.kind is JobKind.TRAINING:
+            assert self.clock.now >= self.parked.get(job.symbol, self.clock.now)
+        if not self._overdue(job):
+            late = [one for one in self.jobs.values() if self._claimable(one) and self._overdue(one)]
+            assert not late, "an overdue job was passed over"
+        beside = [one for one in self._open_lease() if TRAINERS[self.held[one].trainer] == TRAINERS[name]]
+        assert not any(self.grants[one].memory_limit_bytes > 2 * GIB for one in beside), (
+            "a lone job got company"
+        )
+        if job.room:
+            assert answer.memory_limit_bytes > 2 * GIB and not beside
+        else:
+            assert answer.memory_limit_bytes == 2 * GIB
+        assert answer.attempt == 1 + sum(lease.job == answer.job_id for lease in self.held.values())
+        job.state = JobState.LEASED
+        expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
+        self.held[answer.lease_id] = ModelLease(answer.job_id, name, expires)
+        self.grants[answer.lease_id] = answer
+
+    @rule(
+        name=st.sampled_from(sorted(TRAINERS)),
+        causes=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=4),
+        pause=st.sampled_from([0.0, 1.0, 8.0]),
+    )
+    def a_trainer_has_bad_luck(self, name: str, causes: list[Cause], pause: float) -> None:
+        for cause in causes:
+            self.a_trainer_claims(name, "")
+            for lease_id in self._open_lease(trainer=name):
+                self._fail(lease_id, cause)
+            self.clock.advance(pause)
+
+    @rule(name=st.sampled_from(sorted(TRAINERS)), times=st.integers(1, 3), wait=st.booleans())
+    def a_trainer_cannot_write(self, name: str, times: int, wait: bool) -> None:
+        # Of a longer row only some are kept; that is tested by itself.
+        for _ in range(min(times, 10 - self.pauses[name])):
+            self.a_trainer_claims(name, "")
+            for lease_id in self._open_lease(trainer=name):
+                lease = self.held[lease_id]
+                job = self.jobs[lease.job]
+                answer = self.night.queue.fail(lease_id, failure(Cause.STORAGE))
+                job.unwritten += 1
+                wait_seconds = 2 * min(60.0, 2.0**job.unwritten)
+                assert (answer.state, answer.retry_in_seconds) == (JobState.QUEUED, wait_seconds)
+                lease.outcome, lease.cause = Outcome.FAILED, Cause.STORAGE
+                job.state = JobState.QUEUED
+                job.waits_until = job.earliest = self.clock.now + timedelta(seconds=wait_seconds)
+                self.pauses[name] += 1
+                pause = min(60.0, 2.0 ** self.pauses[name])
+                self.blocked_until[name] = self.clock.now + timedelta(seconds=pause)
+            if wait:
+                self.clock.advance(60.0)
+
+    def _lift_blockage(self, lease: ModelLease) -> None:
+        self.pauses.pop(lease.trainer, None)
+        self.blocked_until.pop(lease.trainer, None)
+
+    @rule(name=st.sampled_from(sorted(TRAINERS)))
+    def a_trainer_falls_silent(self, name: str) -> None:
+        self.a_trainer_claims(name, "")
+        self.clock.advance(LEASE_SECONDS + 1)
+        self.leases_expire()
+
+    @leased
+    @rule(data=st.data())
+    def a_trainer_renews(self, data: st.DataObject) -> None:
+        lease_id = self._any_lease(data)
+        lease = self.held[lease_id]
+        if lease.outcome is not Outcome.RUNNING:
+            with pytest.raises(StaleLeaseError):
+                self.night.queue.renew(lease_id, renewal())
+            return
+        self.night.queue.renew(lease_id, renewal())
+        lease.expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
+
+    @leased
+    @rule(data=st.data())
+    def a_trainer_saves_folds(self, data: st.DataObject) -> None:
+        lease_id = self._any_lease(data)
+        lease = self.held[lease_id]
+        if lease.outcome is not Outcome.RUNNING:
+            with pytest.raises(StaleLeaseError):
+                self.night.queue.save_checkpoint(lease_id, checkpoint())
+        elif self.jobs[lease.job].kind is JobKind.TRAINING:
+            self.night.queue.save_checkpoint(lease_id, checkpoint())
+
+    @leased
+    @rule(data=st.data())
+    def some_trainer_finishes(self, data: st.DataObject) -> None:
+        self.a_trainer_finishes(self._any_lease(data))
+
+    def a_trainer_finishes(self, lease_id: str) -> None:
+        lease, grant = self.held[lease_id], self.grants[lease_id]
+        if lease.outcome not in (Outcome.RUNNING, Outcome.SUCCEEDED):
+            with pytest.raises(StaleLeaseError):
+                self._finish(grant)
+            return
+        if lease.outcome is Outcome.RUNNING:
+            job = self.jobs[lease.job]
+            job.state, lease.outcome = JobState.SUCCEEDED, Outcome.SUCCEEDED
+            self._lift_blockage(lease)
+            if job.kind is JobKind.SURVEY:
+                for other in self.jobs.values():
+                    if other.symbol == job.symbol and other.kind is JobKind.TRAINING:
+                        other.ready = self.clock.now
+            else:
+                self.failing[job.symbol].clear()
+                self.parked.pop(job.symbol, None)
+            self._finish(grant)
+        elif isinstance(grant.spec, SurveySpec):
+            self._finish(grant)
+
+    def _finish(self, grant: Grant) -> None:
+        if isinstance(grant.spec, SurveySpec):
+            self.night.queue.finish(grant.lease_id, finish(survey_report(grant.spec)))
+        else:
+            self.night.succeed(grant)
+
+    @leased
+    @rule(data=st.data(), cause=st.sampled_from(FAULTS))
+    def a_trainer_fails(self, data: st.DataObject, cause: Cause) -> None:
+        self._fail(self._any_lease(data), cause)
+
+    def _fail(self, lease_id: str, cause: Cause) -> None:
+        lease = self.held[lease_id]
+        message = failure(cause)
+        if lease.outcome is Outcome.FAILED and lease.cause == cause:
+            assert self.night.queue.fail(lease_id, message) == self.night.queue.fail(lease_id, message)
+        elif lease.outcome is not Outcome.RUNNING:
+            with pytest.raises(StaleLeaseError):
+                self.night.queue.fail(lease_id, message)
+        else:
+            answer = self.night.queue.fail(lease_id, message)
+            self._fault(lease, cause, Outcome.FAILED, answer.retry_in_seconds)
+            assert answer.state == self.jobs[lease.job].state
+
+    @leased
+    @rule(data=st.data(), cause=st.sampled_from([Cause.STOPPED, Cause.NIGHT_CLOSED]))
+    def a_trainer_gives_back(self, data: st.DataObject, cause: Cause) -> None:
+        lease_id = self._any_lease(data)
+        lease = self.held[lease_id]
+        if lease.outcome is Outcome.RELEASED:
+            self.night.queue.release(lease_id, release(cause))
+        elif lease.outcome is not Outcome.RUNNING:
+            with pytest.raises(StaleLeaseError):
+                self.night.queue.release(lease_id, release(cause))
+        else:
+            self.night.queue.release(lease_id, release(cause))
+            lease.outcome = Outcome.RELEASED
+            self._lift_blockage(lease)
+            self.jobs[lease.job].state = JobState.QUEUED
+
+    @rule(name=st.sampled_from(sorted(TRAINERS)))
+    def a_trainer_restarts(self, name: str) -> None:
+        before = self._boot(name)
+        self.boots[name] += 1
+        holding = self._open_lease(trainer=name)
+        assert self._register(name) == len(holding)
+        for lease_id in holding:
+            self._fault(self.held[lease_id], Cause.CRASH, Outcome.EXPIRED, None)
+        with pytest.raises(ConflictError):
+            self.night.claim(before)
+
+    # --- What the coordinator does --------------------------------------------------------------------------
+
+    @rule()
+    def leases_expire(self) -> None:
+        silent = [one for one in self._open_lease() if self.held[one].expires < self.clock.now]
+        assert self.night.queue.expire() == len(silent)
+        for lease_id in silent:
+            self._fault(self.held[lease_id], Cause.CRASH, Outcome.EXPIRED, None)
+
+    @rule()
+    def the_coordinator_restarts(self) -> None:
+        self.night.database.close()
+        self.night = self._open()
+        self.night.queue.extend()
+        for lease_id in self._open_lease():
+            self.held[lease_id].expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
+
+    # --- What always holds ----------------------------------------------------------------------------------
+
+    @precondition(lambda self: hasattr(self, "held"))
+    @invariant()
+    def the_database_is_as_the_model(self) -> None:
+        with self.night.database.read() as tx:
+            states = {row.id: row.state for row in tx.connection.execute(select(jobs.c.id, jobs.c.state))}
+            made = tx.connection.execute(select(attempts)).all()
+        assert states == {job_id: job.state for job_id, job in self.jobs.items()}
+        assert {row.lease_id: row.outcome for row in made} == {
+            lease_id: lease.outcome for lease_id, lease in self.held.items()
+        }
+        leased = [row.job_id for row in made if row.ended is None]
+        assert sorted(leased) == sorted(
+            job_id for job_id, state in states.items() if state == JobState.LEASED
+        )
+        charged = Counter((row.job_id, Cause(row.cause)) for row in made if row.charged and row.cause)
+        for (job_id, cause), count in charged.items():
+            assert count == self.jobs[job_id].charged[cause] <= BUDGETS[cause]
+
+    def teardown(self) -> None:
+        if not hasattr(self, "held"):
+            return
+        # A trainer with room for everything comes and does its work: every job must come to its end.
+        self.clock.advance(1000)
+        self.night.queue.expire()
+        boot = self.night.register("rescue", host="host-c", limit=64 * GIB, kind=LimitKind.CGROUP)
+        for _ in range(20 * len(self.jobs)):
+            answer = self.night.claim(boot)
+            if isinstance(answer, Grant):
+                self._finish(answer)
+            elif answer.reason is NoWork.EMPTY:
+                break
+            else:
+                self.clock.advance(120)
+                self.night.queue.expire()
+        with self.night.database.read() as tx:
+            left = tx.connection.execute(
+                select(jobs.c.id).where(jobs.c.state.in_([JobState.QUEUED, JobState.LEASED]))
+            ).all()
+        assert left == []
+        self.night.database.close()
+        shutil.rmtree(self.folder)
+
+
+def _fast_folder() -> str | None:
+    # What survives a loss of power is not asked here, so a folder in memory will do.
+    return "/dev/shm" if Path("/dev/shm").is_dir() else None
+
+
+def test_the_queue_is_as_its_model_on_sqlite(migrated: Path) -> None:
+    class OnSqlite(QueueMachine):
+        def _open(self) -> Night:
+            if not (self.folder / "nighttrain.db").exists():
+                shutil.copy(migrated, self.folder / "nighttrain.db")
+            return super()._open()
+
+    run_state_machine_as_test(
+        OnSqlite,
+        settings=hypothesis_settings(
+            max_examples=30, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+
+@pytest.mark.skipif(not POSTGRES, reason="NIGHTTRAIN_TEST_POSTGRES names no database")
+def test_the_queue_is_as_its_model_on_postgresql() -> None:
+    schema = "queue_machine"
+    address = make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={schema}"})
+
+    class OnPostgres(QueueMachine):
+        url = address.render_as_string(hide_password=False)
+
+        def begin_schema(self) -> None:
+            engine = create_engine(POSTGRES)
+            with engine.begin() as connection:
+                connection.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
+                connection.execute(text(f"CREATE SCHEMA {schema}"))
+            engine.dispose()
+            database = Database(self.url)
+            database.upgrade()
+            database.close()
+            self.prepared = True
+
+        def _open(self) -> Night:
+            if not hasattr(self, "prepared"):
+                self.begin_schema()
+            return super()._open()
+
+    run_state_machine_as_test(
+        OnPostgres,
+        settings=hypothesis_settings(
+            max_examples=10, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )

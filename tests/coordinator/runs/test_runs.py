@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from common.errors import ConflictError, NotFoundError, StaleLeaseError
+from common.protocol.job_views import RunRequest, RunState
+from common.protocol.jobs import JobKind, JobState
+from common.protocol.trainers import Directive, Grant
+from coordinator.views.jobs import Listing
+from tests.coordinator.specimens import Night, failure, finish, grid, release, renewal, survey_report
+
+
+def request(fresh: bool = False, **changes: Any) -> RunRequest:
+    return RunRequest(config=grid(**changes), fresh=fresh)
+
+
+def test_a_run_has_a_survey_for_each_symbol_and_a_job_for_each_cell_in_the_order_of_the_grid(
+    night: Night,
+) -> None:
+    run = night.begin(symbols=("ETH/USDT", "BTCUSDT"), timeframes=("1h", "15m"), horizons=(3, 1))
+    jobs = Listing(night.database, night.settings).page({"run_id": run}, 500, 0).jobs
+    assert [(job.kind, job.symbol) for job in jobs[:2]] == [
+        (JobKind.SURVEY, "ETHUSDT"),
+        (JobKind.SURVEY, "BTCUSDT"),
+    ]
+    assert [(job.symbol, job.timeframe, job.horizon) for job in jobs[2:6]] == [
+        ("ETHUSDT", "1h", 3),
+        ("ETHUSDT", "1h", 1),
+        ("ETHUSDT", "15m", 3),
+        ("ETHUSDT", "15m", 1),
+    ]
+    assert len(jobs) == 10 and {job.state for job in jobs} == {JobState.QUEUED}
+
+
+def test_the_same_night_goes_on(night: Night) -> None:
+    first, made = night.runs.submit(request())
+    again, made_again = night.runs.submit(request())
+    assert made and not made_again and again.id == first.id
+
+
+def test_another_night_is_refused_with_what_differs(night: Night) -> None:
+    night.runs.submit(request())
+    with pytest.raises(ConflictError) as caught:
+        night.runs.submit(request(horizons=(1, 5), embargo_minutes=60))
+    assert "horizons (there [1, 3], here [1, 5])" in str(caught.value)
+    assert "embargo_minutes (there 30, here 60)" in str(caught.value)
+    assert "symbols" not in str(caught.value)
+
+
+def test_a_fresh_night_cancels_the_unfinished_one(night: Night) -> None:
+    first, _ = night.runs.submit(request())
+    grant = night.grant(night.register())
+    second, made = night.runs.submit(request(fresh=True, horizons=(5,)))
+    assert made and second.id != first.id
+    old = night.runs.view(first.id)
+    assert (old.state, old.training.cancelled, old.surveys.cancelled) == (RunState.CANCELLED, 8, 2)
+    assert night.queue.renew(grant.lease_id, renewal()).directive is Directive.CANCEL
+    night.queue.release(grant.lease_id, release())
+    assert night.grant("t1-boot").run_id == second.id
+
+
+def test_a_cancelled_job_takes_no_result(night: Night) -> None:
+    run = night.begin()
+    grant = night.grant(night.register())
+    assert night.runs.cancel(run).state is RunState.CANCELLED
+    with pytest.raises(StaleLeaseError, match=r"cancelled \(cancelled\)"):
+        night.queue.finish(grant.lease_id, finish(survey_report(grant.spec)))
+    with pytest.raises(StaleLeaseError):
+        night.queue.fail(grant.lease_id, failure())
+    assert not isinstance(night.claim("t1-boot"), Grant)
+
+
+def test_cancelling_twice_is_cancelling_once_and_a_done_run_cannot_be(night: Night) -> None:
+    run = night.begin()
+    assert night.runs.cancel(run) == night.runs.cancel(run)
+    second = night.begin(horizons=(1,))
+    night.survey_all(night.register())
+    night.finish_all("t1-boot")
+    night.housekeeping.tick()
+    with pytest.raises(ConflictError, match=f"run {second} is done"):
+        night.runs.cancel(second)
+
+
+def test_an_unknown_run_is_not_found(night: Night) -> None:
+    for ask in (night.runs.view, night.runs.cancel):
+        with pytest.raises(NotFoundError, match="there is no run 7"):
+            ask(7)
+
+
+def test_runs_come_in_pages_the_newest_first(night: Night) -> None:
+    made = [night.runs.submit(request(fresh=True))[0].id for _ in range(3)]
+    page = night.runs.page(2, 1)
+    assert (page.total, [run.id for run in page.runs]) == (3, [made[1], made[0]])
+
+
+def test_a_run_says_how_far_it_is(night: Night) -> None:
+    run = night.begin()
+    night.survey_all(night.register(), synthetic=True)
+    for _ in range(2):
+        night.succeed(night.grant("t1-boot"))
+    night.grant("t1-boot")
+    view = night.runs.view(run)
+    assert view.synthetic and view.progress_ratio == 0.25
+    assert (view.training.succeeded, view.training.leased, view.training.queued, view.training.total) == (
+        2,
+        1,
+        5,
+        8,
+    )

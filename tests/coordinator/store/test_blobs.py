@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from common.errors import DigestMismatchError, StorageError
+from common.whole_file import write_whole
+from coordinator.store.blobs import Artifacts
+from tests.coordinator.specimens import digest
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Artifacts:
+    return Artifacts(tmp_path / "blobs")
+
+
+def test_a_blob_is_read_back_by_its_digest_and_storing_it_again_is_harmless(artifacts: Artifacts) -> None:
+    for _ in range(2):
+        artifacts.store(b"a model", digest("a model"))
+    assert artifacts.read(digest("a model")) == b"a model"
+    assert [path.name for path in artifacts.directory.iterdir()] == [digest("a model")]
+
+
+@pytest.mark.parametrize(
+    "announced", [digest("another"), "", "../../token", "A" * 64, digest("a model")[:63]]
+)
+def test_another_digest_is_refused_and_leaves_nothing(artifacts: Artifacts, announced: str) -> None:
+    with pytest.raises(DigestMismatchError):
+        artifacts.store(b"a model", announced)
+    assert not artifacts.directory.exists()
+
+
+def test_a_damaged_blob_is_not_read_and_is_mended_by_the_next_upload(artifacts: Artifacts) -> None:
+    artifacts.store(b"a model", digest("a model"))
+    (artifacts.directory / digest("a model")).write_bytes(b"a mode")
+    with pytest.raises(StorageError, match="is damaged"):
+        artifacts.read(digest("a model"))
+    artifacts.store(b"a model", digest("a model"))
+    assert artifacts.read(digest("a model")) == b"a model"
+
+
+def test_a_missing_blob_names_its_file(artifacts: Artifacts) -> None:
+    with pytest.raises(StorageError, match=digest("a model")):
+        artifacts.read(digest("a model"))
+
+
+@pytest.mark.parametrize("broken", ["fsync", "replace"])
+def test_a_full_disk_names_the_file_and_keeps_the_old_one(
+    tmp_path: Path, broken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = tmp_path / "results.json"
+    write_whole(path, b"old")
+    monkeypatch.setattr(*((os, "fsync", full) if broken == "fsync" else (Path, "replace", full)))
+    with pytest.raises(StorageError, match=r"results\.json: cannot be written: No space left on device"):
+        write_whole(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("a file stands where the folder should be")
+    with pytest.raises(StorageError, match=r"logs/results\.json: cannot be written"):
+        write_whole(tmp_path / "logs" / "results.json", b"new")

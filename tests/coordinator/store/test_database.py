@@ -1,0 +1,271 @@
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, insert, select, text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+from common.errors import ConfigurationError, UnavailableError
+from common.protocol.jobs import Cause
+from coordinator.store.database import Database, sqlite_url
+from coordinator.store.tables import blobs, metadata, runs
+from tests.coordinator.specimens import NOON, Clock, Night, digest, failure, settings
+
+
+@pytest.fixture
+def database(database_url: str, clock: Clock) -> Iterator[Database]:
+    opened = Database(database_url, clock)
+    yield opened
+    opened.close()
+
+
+HEAD = ScriptDirectory(str(files("coordinator.store") / "migrations")).get_current_head()
+
+
+SECOND_ATTEMPT = (
+    "INSERT INTO attempts (job_id, number, lease_id, boot_id, trainer, host, alone, memory_limit_bytes,"
+    " deadline_seconds, started, renewed, expires, outcome, charged, message, evidence)"
+    " SELECT {job}, {number}, 'other', {boot}, trainer, host, alone, memory_limit_bytes,"
+    " deadline_seconds, started, renewed, expires, outcome, charged, message, evidence FROM attempts"
+)
+
+
+def run_values(**changes: Any) -> dict[str, Any]:
+    values = {"state": "running", "config": "{}", "synthetic": False, "created": NOON, "results_path": ""}
+    return {**values, **changes}
+
+
+# --- The schema ---------------------------------------------------------------------------------------------
+
+
+def test_the_migrations_make_the_schema_of_the_tables(database: Database) -> None:
+    with database.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx.connection), metadata) == []
+
+
+def test_the_migrations_make_the_very_constraints_of_the_tables(migrated: Path) -> None:
+    def words(statement: str) -> set[str]:
+        # SQLite writes a column that was added later onto the line of the one before, and quotes some names.
+        lines = statement.replace('"', "").replace(" WHERE", "\nWHERE").replace(", ", ",\n").splitlines()
+        return {" ".join(line.strip().rstrip(",").split()) for line in lines} - {""}
+
+    engine = create_engine("sqlite://")
+    wanted = set()
+    for table in metadata.sorted_tables:
+        wanted |= words(str(CreateTable(table).compile(engine)))
+        for index in table.indexes:
+            wanted |= words(str(CreateIndex(index).compile(engine)))
+    with sqlite3.connect(migrated) as connection:
+        made = connection.execute(
+            "SELECT sql FROM sqlite_master WHERE name NOT LIKE 'alembic%' AND sql NOT NULL"
+        )
+        found = set().union(*(words(row[0]) for row in made))
+    connection.close()
+    assert len(wanted) > 40
+    assert wanted - found == set()
+
+
+def test_an_upgrade_keeps_the_attempts_of_a_night_and_lets_them_end_for_want_of_room(
+    empty_url: str, clock: Clock, tmp_path: Path
+) -> None:
+    database = Database(empty_url, clock)
+    _upgrade(database, "0002")
+    night = Night(database, settings(), tmp_path)
+    night.begin()
+    boot = night.register()
+    night.queue.fail(night.grant(boot).lease_id, failure(Cause.ERROR))
+    lease = night.grant(boot).lease_id
+    before = _attempts(database)
+    assert len(before) == 2
+    with pytest.raises(IntegrityError):
+        night.queue.fail(lease, failure(Cause.STORAGE))
+    database.upgrade()
+    assert _attempts(database) == before
+    night.queue.fail(lease, failure(Cause.STORAGE))
+    assert [row["cause"] for row in _attempts(database)] == ["error", "storage"]
+    with database.read() as tx:
+        assert compare_metadata(MigrationContext.configure(tx.connection), metadata) == []
+    database.close()
+
+
+def _upgrade(database: Database, revision: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", "coordinator.store:migrations")
+    with database.engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def _attempts(database: Database) -> list[dict[str, Any]]:
+    with database.read() as tx:
+        found = tx.connection.execute(text("SELECT * FROM attempts ORDER BY id"))
+        return [dict(row._mapping) for row in found]
+
+
+def test_an_upgrade_of_an_upgraded_database_changes_nothing(database: Database) -> None:
+    with database.write() as tx:
+        tx.connection.execute(insert(runs).values(run_values()))
+    database.upgrade()
+    with database.read() as tx:
+        assert len(tx.connection.execute(select(runs)).all()) == 1
+
+
+def test_a_database_of_a_newer_program_is_refused(database: Database) -> None:
+    with database.write() as tx:
+        tx.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(ConfigurationError, match=r"newer Nighttrain \(schema 9999\)"):
+        database.upgrade()
+    with pytest.raises(UnavailableError, match="has schema 9999, this program needs 0004"):
+        database.check()
+
+
+def test_a_ready_database_says_its_schema(database: Database) -> None:
+    assert database.check() == "0004"
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("no url at all", "database_url: cannot be used"),
+        ("oracle://somewhere", "database_url: cannot be used"),
+        ("sqlite:////proc/nowhere/x.db", "unable to open database file"),
+        ("postgresql+psycopg://user:secret@127.0.0.1:1/db?connect_timeout=2", "Connection refused"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_line_that_keeps_the_password(url: str, words: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Database(url).upgrade()
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value) and "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "notes.db"
+    path.write_text("these are my notes, and quite a few of them " * 100)
+    with pytest.raises(ConfigurationError, match="file is not a database"):
+        Database(sqlite_url(path)).upgrade()
+
+
+# --- Rules that the database holds --------------------------------------------------------------------------
+
+
+def test_there_is_one_running_run(database: Database) -> None:
+    with database.write() as tx:
+        tx.connection.execute(insert(runs).values(run_values(state="done", finished=NOON)))
+        tx.connection.execute(insert(runs).values(run_values()))
+    with pytest.raises(IntegrityError), database.write() as tx:
+        tx.connection.execute(insert(runs).values(run_values()))
+
+
+@pytest.mark.parametrize(
+    "broken", [{"state": "asleep", "finished": NOON}, {"state": "done"}, {"finished": NOON}], ids=str
+)
+def test_a_run_is_in_a_known_state_and_finished_or_running(
+    database: Database, broken: dict[str, Any]
+) -> None:
+    with pytest.raises(IntegrityError), database.write() as tx:
+        tx.connection.execute(insert(runs).values(run_values(**broken)))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE jobs SET state = 'leased' WHERE kind = 'training'",
+        "UPDATE jobs SET state = 'failed', finished = created",
+        "UPDATE jobs SET state = 'succeeded'",
+        "UPDATE jobs SET state = 'lost'",
+        "UPDATE jobs SET timeframe = NULL WHERE kind = 'training'",
+        "UPDATE jobs SET symbol = 'BTCUSDT' WHERE kind = 'survey'",
+        "UPDATE jobs SET horizon = 1 WHERE kind = 'training'",
+        "UPDATE attempts SET ended = started",
+        "UPDATE attempts SET outcome = 'expired', ended = started",
+        SECOND_ATTEMPT.format(job="job_id", number="number + 1", boot="'t2-boot'"),
+        SECOND_ATTEMPT.format(job="job_id + 1", number="number", boot="boot_id"),
+        "UPDATE trainers SET name = 'same'",
+    ],
+)
+def test_the_database_refuses_what_the_rules_forbid(night: Night, statement: str) -> None:
+    night.begin()
+    night.grant(night.register("t1"))
+    night.register("t2")
+    with pytest.raises(IntegrityError), night.database.write() as tx:
+        tx.connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("statement", ["UPDATE promotions SET sha256 = sha256", "DELETE FROM promotions"])
+def test_the_history_of_promotions_cannot_be_rewritten(night: Night, statement: str) -> None:
+    night.begin()
+    night.survey_all(night.register())
+    night.finish_all("t1-boot")
+    night.housekeeping.tick()
+    with pytest.raises(DBAPIError, match="only ever appended to"), night.database.write() as tx:
+        tx.connection.execute(text(statement))
+
+
+# --- Transactions -------------------------------------------------------------------------------------------
+
+
+def test_the_clock_stands_still_within_a_transaction(database: Database, clock: Clock) -> None:
+    with database.write() as tx:
+        clock.advance(5)
+        assert tx.now == NOON
+    with database.read() as tx:
+        assert tx.now == NOON + timedelta(seconds=5)
+
+
+def test_times_come_back_aware_and_equal_from_any_zone(database: Database) -> None:
+    elsewhere = datetime(2026, 3, 2, 17, 30, 0, 123456, tzinfo=timezone(timedelta(hours=5, minutes=30)))
+    with database.write() as tx:
+        tx.connection.execute(insert(blobs).values(sha256=digest("x"), size=1, stored=elsewhere))
+    with database.read() as tx:
+        stored = tx.connection.execute(select(blobs.c.stored)).scalar_one()
+    assert stored == elsewhere and stored.utcoffset() == timedelta(0)
+
+
+def test_an_exception_takes_everything_back(database: Database) -> None:
+    with pytest.raises(RuntimeError), database.write() as tx:
+        tx.connection.execute(insert(runs).values(run_values()))
+        raise RuntimeError
+    with database.read() as tx:
+        assert tx.connection.execute(select(runs)).all() == []
+
+
+def test_sqlite_survives_a_loss_of_power_and_checks_its_keys(migrated: Path) -> None:
+    database = Database(sqlite_url(migrated))
+    with database.read() as tx:
+        pragmas = [
+            tx.connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    database.close()
+    assert pragmas == ["wal", 2, 1]
+
+
+def test_a_write_takes_the_lock_at_its_beginning(migrated: Path) -> None:
+    database = Database(sqlite_url(migrated))
+    other = sqlite3.connect(migrated, timeout=0)
+    with database.write(), pytest.raises(sqlite3.OperationalError, match="locked"):
+        other.execute("BEGIN IMMEDIATE")
+    with database.read():
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("UPDATE alembic_version SET version_num = version_num")
+        other.rollback()
+    other.close()
+    database.close()
+
+
+def test_a_naive_time_is_refused(database: Database) -> None:
+    with pytest.raises(StatementError, match="no time zone"), database.write() as tx:
+        tx.connection.execute(update(runs).values(created=datetime(2026, 1, 1)))

@@ -1,0 +1,82 @@
+import pytest
+
+from grafana.generator.alerts import Condition, condition, conditions, firing, split, to_spare
+from grafana.generator.style import CLEAR, GREEN, ORANGE, RED
+
+STARTED = "trainer:nighttrain_trainer_starts:changes15m"
+
+
+def test_a_limit_is_the_number_that_the_alert_compares_with():
+    assert condition("HostMemoryHigh") == Condition(
+        "HostMemoryHigh", "nighttrain:host_memory_used:ratio", ">", 0.9, True
+    )
+    assert condition("HostDiskWillFill").limit == 0
+    assert condition("CrashLoop", STARTED).limit == 3
+
+
+def test_a_condition_that_is_one_of_several_does_not_suffice():
+    assert not condition("NoTrainer", "nighttrain:trainers_live:sum").suffices
+    assert condition("OutOfMemoryKill", "trainer:nighttrain_oom_kills:increase15m").suffices
+
+
+def test_a_multiple_of_a_series_is_a_limit_of_the_ratio():
+    elapsed, expected = (f"cell:nighttrain_running_job_{what}:seconds" for what in ("elapsed", "expected"))
+    assert condition("JobOverdue", f"{elapsed} / {expected}").limit == 3
+    assert condition("JobOverdue", elapsed).limit == 300
+
+
+def test_every_alert_that_compares_with_a_number_is_understood():
+    silent = {"NightDidNotStart", "CheckpointTooOld"}  # compare series with each other
+    found = {one.alert for one in conditions()}
+    assert not found & silent
+    assert len(found) >= 20
+
+
+@pytest.mark.parametrize("watched", ["", "nighttrain:host_cpu_used:ratio"])
+def test_a_comparison_that_there_is_not_or_not_only_once_is_refused(watched):
+    with pytest.raises(ValueError, match="QueueStalled"):
+        condition("QueueStalled", watched)
+
+
+@pytest.mark.parametrize(
+    ("operator", "limit", "is_floor", "whole"),
+    [
+        (">", 5, False, 6),
+        (">", 0.9, False, 1),
+        (">=", 3, False, 3),
+        ("<", 0, True, 0),
+        ("<=", 2, True, 3),
+        ("==", 0, True, 1),
+        ("==", 1, False, 1),
+    ],
+)
+def test_colours_of_whole_numbers_change_at_a_whole_number(operator, limit, is_floor, whole):
+    found = Condition("Alert", "a", operator, limit, True)
+    assert (found.is_floor, found.whole) == (is_floor, whole)
+
+
+def test_red_is_where_the_alert_fires():
+    assert firing("TrainerLost", clear=CLEAR) == ((None, CLEAR), (120, RED))
+    assert firing("TooManyFailedJobs", whole=True, warning=1) == ((None, GREEN), (1, ORANGE), (6, RED))
+    assert firing("HostDiskWillFill") == ((None, RED), (0, GREEN))
+    assert firing("NoTrainer", "nighttrain:trainers_live:sum", whole=True) == ((None, RED), (1, GREEN))
+
+
+def test_what_is_left_is_red_where_the_alert_fires_on_what_is_over():
+    assert to_spare("NightMissesDeadline") == ((None, RED), (0, GREEN))
+    with pytest.raises(ValueError, match="TrainerLost"):
+        to_spare("TrainerLost")
+
+
+@pytest.mark.parametrize(
+    ("expr", "words", "parts"),
+    [
+        ("a > 1 and on () b or c", {"and", "or"}, ["a > 1", "b", "c"]),
+        ('a{b="c or d"} or (e or f)', {"or"}, ['a{b="c or d"}', "(e or f)"]),
+        ("a > on (k) b:c:d", {">"}, ["a", "b:c:d"]),
+        ('a{b!="c"} >= 0.5', {">=", "!="}, ['a{b!="c"}', "0.5"]),
+        ("sum by (x) (a)\n  unless ignoring (y) z", {"unless"}, ["sum by (x) (a)", "z"]),
+    ],
+)
+def test_an_expression_is_split_at_operators_outside_parentheses(expr, words, parts):
+    assert split(expr, words) == parts

@@ -1,0 +1,293 @@
+import dataclasses
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+
+from common.protocol.reports import FoldReport, Scores, Span
+from trainer.evidence.certificate import (
+    check_choice,
+    check_features,
+    check_labels,
+    check_scalers,
+    milliseconds_of,
+    moment_of,
+)
+from trainer.features import context as context_module
+from trainer.features import indicators as features
+from trainer.features.labels import rise_labels
+from trainer.features.matrix import open_features
+from trainer.learning.design_matrix import DesignMatrix
+from trainer.learning.splits import walk_forward
+
+CS = (0.01, 0.1, 1.0)
+EMBARGO_MS = 2 * 3_600_000
+SCORES = Scores(auc=0.5, brier=0.25, accuracy=0.5, log_loss=0.69, base_rate=0.5, n=1)
+
+
+@pytest.fixture(scope="module")
+def days(simulate):
+    return simulate(125, "1d")
+
+
+@pytest.fixture
+def hours(simulate):
+    return simulate(24 * 125, missing=[800, 801, 1500])
+
+
+def reports_of(folds, labels, design, interval):
+    reports = []
+    for fold in folds:
+        rows = design.values[design.row[: fold.train_stop]].astype(float)
+        losses = [(0.7, 0.6, 0.65), (0.5, 0.9, 0.9), (0.7, 0.7, 0.7)][fold.index]
+        reports.append(
+            FoldReport(
+                index=fold.index,
+                train_rows=fold.train_stop,
+                test_rows=fold.test_stop - fold.test_start,
+                train_span=Span(
+                    start=moment_of(labels.close_time[0] - interval),
+                    end=moment_of(labels.close_time[fold.train_stop - 1]),
+                ),
+                test_span=Span(
+                    start=moment_of(labels.close_time[fold.test_start] - interval),
+                    end=moment_of(labels.close_time[fold.test_stop - 1]),
+                ),
+                last_train_label_end=moment_of(labels.end[fold.train_stop - 1]),
+                C=(0.1, 0.1, 0.01)[fold.index],
+                C_chosen_from=tuple(range(fold.index)),
+                log_losses=losses,
+                means=rows.mean(axis=0).tolist(),
+                scales=np.where(rows.std(axis=0) < 1e-6, 1.0, rows.std(axis=0)).tolist(),
+                coefficients=((0.0,),) * 3,
+                intercepts=(0.0,) * 3,
+                iterations=1,
+                scores=SCORES,
+            )
+        )
+    return reports
+
+
+class Job:
+    """What an honest training of one cell claims."""
+
+    def __init__(self, hours, cache, horizon=3):
+        self.hours, self.horizon = hours, horizon
+        self.matrix = open_features(cache, hours, [])
+        self.labels = rise_labels(hours, self.matrix.bar, horizon)
+        self.bar = self.matrix.bar[self.labels.row]
+        self.design = DesignMatrix(self.matrix.values, self.labels.row)
+        self.folds = walk_forward(self.labels.close_time, self.labels.end, 3, EMBARGO_MS)
+        self.reports = reports_of(self.folds, self.labels, self.design, hours.interval_ms)
+        rows = self.matrix.values[self.labels.row].astype(float)
+        self.scaler = rows.mean(axis=0), np.where(rows.std(axis=0) < 1e-6, 1.0, rows.std(axis=0))
+
+    def check_labels(self, labels=None, reports=None):
+        return check_labels(
+            self.hours, self.bar, labels or self.labels, self.horizon, reports or self.reports, EMBARGO_MS
+        )
+
+    def check_scalers(self, reports=None, scaler=None):
+        return check_scalers(
+            self.design,
+            self.hours,
+            self.bar,
+            self.horizon,
+            reports or self.reports,
+            scaler or self.scaler,
+            EMBARGO_MS,
+        )
+
+
+@pytest.fixture
+def job(hours, tmp_path):
+    return Job(hours, tmp_path)
+
+
+def with_report(reports, index, **changes):
+    return [report.model_copy(update=changes) if report.index == index else report for report in reports]
+
+
+def test_an_honest_training_passes_every_check(job):
+    checks = [
+        check_features(job.matrix, job.hours, []),
+        job.check_labels(),
+        job.check_scalers(),
+        check_choice(job.reports, CS, 0.01),
+    ]
+    assert [(check.name, check.passed) for check in checks] == [
+        ("features", True),
+        ("labels", True),
+        ("scaler", True),
+        ("C", True),
+    ], checks
+    assert all(check.checked > 0 for check in checks)
+
+
+def test_features_with_context_pass(hours, days, tmp_path):
+    matrix = open_features(tmp_path, hours, [days])
+    assert matrix.contexts == ("1d",)
+    check = check_features(matrix, hours, [days])
+    assert check.passed, check
+
+
+def leaky_next_close(original):
+    def columns(bars):
+        found = original(bars)
+        found["return_1"] = np.append(found["return_1"][1:], 0.0)
+        return found
+
+    return columns
+
+
+def leaky_whole_block_mean(original):
+    def columns(bars):
+        found = original(bars)
+        found["return_1"] = found["return_1"] - np.nanmean(found["return_1"])
+        return found
+
+    return columns
+
+
+def leaky_window_in_the_middle(original):
+    def columns(bars):
+        found = original(bars)
+        found["volatility_5"] = np.convolve(found["volatility_5"], np.ones(5) / 5, "same")
+        return found
+
+    return columns
+
+
+@pytest.mark.parametrize("leak", [leaky_next_close, leaky_whole_block_mean, leaky_window_in_the_middle])
+def test_a_feature_that_looks_ahead_fails_and_is_named(hours, tmp_path, monkeypatch, leak):
+    monkeypatch.setattr(features, "_returns", leak(features._returns))
+    matrix = open_features(tmp_path, hours, [])
+    check = check_features(matrix, hours, [])
+    assert not check.passed
+    assert ("volatility_5" if leak is leaky_window_in_the_middle else "return_1") in check.detail
+
+
+def test_context_of_a_bar_that_has_not_closed_fails(hours, days, tmp_path, monkeypatch):
+    def known_at_its_opening(candles):
+        frame = original(candles)
+        return dataclasses.replace(frame, close_time=frame.close_time - candles.interval_ms)
+
+    original = context_module.context_frame
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.features.matrix.context_frame", known_at_its_opening)
+        matrix = open_features(tmp_path, hours, [days])
+    assert not check_features(matrix, hours, [days]).passed
+
+
+def test_context_that_looks_ahead_fails(hours, days, tmp_path, monkeypatch):
+    def centred(candles):
+        frame = original(candles)
+        values = np.roll(frame.values, -1, axis=0) if len(frame.values) else frame.values
+        return dataclasses.replace(frame, values=values)
+
+    original = context_module.context_frame
+    for module in ("features.matrix", "evidence.certificate"):
+        monkeypatch.setattr(f"trainer.{module}.context_frame", centred)
+    matrix = open_features(tmp_path, hours, [days])
+    check = check_features(matrix, hours, [days])
+    assert not check.passed
+    assert "context_1d" in check.detail
+
+
+def test_a_matrix_that_was_altered_fails(job):
+    values = np.array(job.matrix.values)
+    values[:, 5] = np.nextafter(values[:, 5], np.float32(20))
+    check = check_features(dataclasses.replace(job.matrix, values=values), job.hours, [])
+    assert not check.passed
+    assert job.matrix.names[5] in check.detail
+
+
+def test_the_features_are_checked_once_a_matrix(job, monkeypatch):
+    first = check_features(job.matrix, job.hours, [])
+    monkeypatch.setattr("trainer.evidence.certificate.matrix_rows", None)
+    assert check_features(job.matrix, job.hours, []) == first
+    other = dataclasses.replace(job.matrix, digest="0" * 64)
+    with pytest.raises(TypeError):
+        check_features(other, job.hours, [])
+
+
+def test_a_damaged_memory_of_the_check_is_not_believed(job):
+    first = check_features(job.matrix, job.hours, [])
+    job.matrix.path.with_suffix(".certificate.json").write_text('{"digest": "')
+    assert check_features(job.matrix, job.hours, []) == first
+
+
+def test_one_training_row_too_many_fails(job):
+    fold = dataclasses.replace(job.folds[1], train_stop=job.folds[1].train_stop + 1)
+    leaky = reports_of([job.folds[0], fold], job.labels, job.design, job.hours.interval_ms)
+    check = job.check_labels(reports=leaky)
+    assert not check.passed
+    assert (
+        check.detail
+        == "fold 2: a training label ends 60 minutes before the first test row, the embargo is 120"
+    )
+    assert not job.check_scalers(reports=leaky).passed
+
+
+def test_training_on_the_test_part_fails(job):
+    fold = dataclasses.replace(job.folds[1], train_stop=job.folds[1].test_stop)
+    leaky = reports_of([fold], job.labels, job.design, job.hours.interval_ms)
+    assert not job.check_labels(reports=leaky).passed
+
+
+def test_label_ends_that_are_said_to_be_earlier_fail(job):
+    early = dataclasses.replace(job.labels, end=job.labels.end - 2 * job.hours.interval_ms)
+    folds = walk_forward(early.close_time, early.end, 3, EMBARGO_MS)
+    reports = reports_of(folds, early, job.design, job.hours.interval_ms)
+    assert not job.check_labels(labels=early, reports=reports).passed
+    assert not job.check_labels(labels=early).passed
+    assert not job.check_labels(reports=reports).passed
+
+
+def test_labels_that_are_not_those_of_the_closes_fail(job):
+    y = job.labels.y.copy()
+    y[100] = 1 - y[100]
+    assert not job.check_labels(labels=dataclasses.replace(job.labels, y=y)).passed
+
+
+def test_labels_across_a_gap_fail(hours, tmp_path):
+    job = Job(hours, tmp_path)
+    across = np.flatnonzero(np.diff(hours.open_time) > hours.interval_ms)[0]
+    job.bar = np.sort(np.append(job.bar[:-1], across))
+    assert job.check_labels().detail == "a label reaches across a gap"
+
+
+def test_a_test_part_that_is_not_what_it_says_fails(job):
+    reports = with_report(job.reports, 1, test_rows=job.reports[1].test_rows - 1)
+    assert not job.check_labels(reports=reports).passed
+
+
+def test_a_scaler_that_has_seen_more_rows_fails(job):
+    for index, report in enumerate(job.reports[:2]):
+        later = job.reports[index + 1]
+        for change in ({"means": later.means}, {"scales": later.scales}):
+            check = job.check_scalers(reports=with_report(job.reports, report.index, **change))
+            assert not check.passed
+            assert check.detail.startswith(f"fold {index + 1}: ")
+
+
+def test_a_final_scaler_of_other_rows_fails(job):
+    last = job.reports[-1]
+    assert not job.check_scalers(scaler=(np.array(last.means), np.array(last.scales))).passed
+
+
+def test_a_c_chosen_with_its_own_test_part_fails(job):
+    # Fold 2's own loss is least at 0.01; the fold before it chooses 0.1.
+    check = check_choice(with_report(job.reports, 1, C=0.01), CS, 0.01)
+    assert not check.passed
+    assert check.detail == "fold 2: C is 0.01; the 1 folds before it choose 0.1"
+    assert not check_choice(with_report(job.reports, 0, C=0.01), CS, 0.01).passed
+    assert not check_choice(with_report(job.reports, 1, C_chosen_from=(0, 1)), CS, 0.01).passed
+    assert not check_choice(job.reports, CS, 0.1).passed
+
+
+def test_moments_and_milliseconds_are_the_same_times():
+    assert moment_of(1_640_995_200_001) == datetime(2022, 1, 1, 0, 0, 0, 1000, tzinfo=UTC)
+    for milliseconds in (0, 1, 1_640_995_200_123, 4_102_444_799_999):
+        assert milliseconds_of(moment_of(milliseconds)) == milliseconds
+    assert milliseconds_of(moment_of(5) + timedelta(microseconds=999)) == 5

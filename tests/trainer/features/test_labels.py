@@ -1,0 +1,60 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainer.candles.candles import Candles
+from trainer.features.labels import rise_labels
+
+MINUTE = 60_000
+
+
+def candles_of(minutes, closes):
+    closes = np.array(closes, dtype=float)
+    columns = {"open_time": np.array(minutes, dtype=np.int64) * MINUTE}
+    columns |= dict.fromkeys(("open", "high", "low", "close"), closes)
+    return Candles.of("BTCUSDT", "1m", {**columns, "volume": np.ones(len(closes))})
+
+
+def test_a_rise_is_one_and_a_fall_or_an_equal_close_is_none():
+    labels = rise_labels(candles_of(range(5), [10, 11, 11, 9, 12]), np.arange(5), 1)
+    assert labels.y.tolist() == [1, 0, 0, 1]
+    assert labels.row.tolist() == [0, 1, 2, 3]
+    assert labels.close_time.tolist() == [1 * MINUTE, 2 * MINUTE, 3 * MINUTE, 4 * MINUTE]
+    assert labels.end.tolist() == [2 * MINUTE, 3 * MINUTE, 4 * MINUTE, 5 * MINUTE]
+
+
+def test_no_label_reaches_across_a_gap():
+    candles = candles_of([0, 1, 2, 3, 5, 6, 7, 8], [1, 2, 3, 4, 5, 6, 7, 8])
+    labels = rise_labels(candles, np.arange(8), 2)
+    assert labels.row.tolist() == [0, 1, 4, 5]
+    assert labels.end.tolist() == [3 * MINUTE, 4 * MINUTE, 8 * MINUTE, 9 * MINUTE]
+
+
+def test_only_bars_that_have_features_are_labelled_and_rows_are_theirs():
+    labels = rise_labels(candles_of(range(6), [1, 2, 3, 2, 1, 5]), np.array([2, 3, 5]), 1)
+    assert labels.row.tolist() == [0, 1]
+    assert labels.y.tolist() == [0, 0]
+
+
+def test_a_horizon_beyond_the_candles_gives_no_label():
+    assert len(rise_labels(candles_of(range(4), [1, 2, 3, 4]), np.arange(4), 4)) == 0
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    minutes=st.sets(st.integers(0, 40), min_size=1),
+    horizon=st.integers(1, 6),
+    seed=st.integers(0, 2**16),
+)
+def test_labels_are_those_of_a_walk_minute_by_minute(minutes, horizon, seed):
+    times = sorted(minutes)
+    closes = dict(zip(times, np.random.default_rng(seed).integers(1, 4, len(times)).tolist(), strict=True))
+    expected = [
+        (time, closes[time + horizon] > closes[time])
+        for time in times
+        if all(time + step in closes for step in range(1, horizon + 1))
+    ]
+    labels = rise_labels(candles_of(times, list(closes.values())), np.arange(len(times)), horizon)
+    found = [(times[row], y > 0.5) for row, y in zip(labels.row, labels.y, strict=True)]
+    assert found == expected
+    assert (labels.end - labels.close_time == horizon * MINUTE).all()

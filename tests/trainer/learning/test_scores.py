@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import rankdata
+from sklearn import metrics
+
+from trainer.learning.scores import area_under_curve, log_loss, midranks, score
+
+# Few distinct values, so that ties are common.
+predictions = st.lists(st.sampled_from([0.1, 0.25, 0.4, 0.5, 0.75, 0.9]), min_size=2, max_size=60)
+
+
+@settings(max_examples=100, deadline=None)
+@given(values=predictions)
+def test_midranks_share_the_mean_of_tied_ranks(values):
+    assert midranks(np.array(values)).tolist() == rankdata(values).tolist()
+
+
+@settings(max_examples=150, deadline=None)
+@given(values=predictions, seed=st.integers(0, 2**16))
+def test_scores_agree_with_scikit_learn(values, seed):
+    p = np.array(values)
+    y = np.random.default_rng(seed).integers(0, 2, len(p)).astype(float)
+    found = score(p, y)
+    assert found.brier == pytest.approx(metrics.brier_score_loss(y, p), abs=1e-12)
+    assert found.accuracy == pytest.approx(metrics.accuracy_score(y, p > 0.5))
+    assert found.log_loss == pytest.approx(metrics.log_loss(y, p, labels=[0, 1]), rel=1e-12)
+    assert found.base_rate == pytest.approx(y.mean())
+    assert found.n == len(p)
+    if 0 < y.sum() < len(y):
+        assert found.auc == pytest.approx(metrics.roc_auc_score(y, p), abs=1e-12)
+    else:
+        assert found.auc is None
+
+
+def test_certain_predictions_have_a_finite_log_loss():
+    p, y = np.array([0.0, 1.0, 1.0]), np.array([1.0, 1.0, 0.0])
+    assert log_loss(p, y) == pytest.approx(metrics.log_loss(y, p))
+
+
+def test_a_perfect_and_a_reversed_order_are_one_and_zero():
+    y = np.array([0.0, 0.0, 1.0, 1.0, 1.0])
+    assert area_under_curve(midranks(np.arange(5.0)), y) == 1.0
+    assert area_under_curve(midranks(-np.arange(5.0)), y) == 0.0
+    assert area_under_curve(midranks(np.ones(5)), y) == 0.5

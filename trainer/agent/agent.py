@@ -1,0 +1,278 @@
+"""The agent of a trainer: claims jobs, has a child do each, keeps its lease, and reports how it went.
+
+It knows the network and no mathematics; nothing that it imports imports numpy. The main thread watches the
+child and the wish to stop; the thread of the lease speaks with the coordinator meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from common.client.client import Nothing, TrainerClient
+from common.client.connection import Backoff, retry
+from common.errors import NighttrainError, NotFoundError
+from common.host import ControlGroup, host_pressure
+from common.protocol.jobs import Cause, SurveySpec
+from common.protocol.trainers import (
+    ClaimRequest,
+    Directive,
+    Failure,
+    Finish,
+    Grant,
+    Release,
+    TrainerHello,
+    Welcome,
+)
+from trainer.agent.lease import HeldLease, Report, Success
+from trainer.agent.stop_request import StopRequest
+from trainer.agent.vitals import LOST, SUCCEEDED, Phase, Vitals
+from trainer.process.channel import Mishap, Result, Task
+from trainer.process.child import Child, End
+from trainer.process.exit_cause import Killed, Limits, gib
+from trainer.process.fork_server import ForkServer
+
+LOG = logging.getLogger(__name__)
+
+WORKER = "trainer.job"
+"""What the fork server imports, and whose `perform` a child runs; it is only named here, never imported."""
+
+PICKLER = "trainer.artifact"
+"""What it imports later: scikit-learn takes longer than all else together, and only makes the .pkl."""
+
+CHILD_GRACE_SECONDS = 7.0
+"""How long after a request to stop the child may take to its next checkpoint."""
+
+STOP_SECONDS = 9.0
+"""When, after a request to stop, the agent leaves whether or not the coordinator has answered."""
+
+AWAY_SECONDS = 30.0
+"""How often a log line says that the coordinator is still away."""
+
+MAX_IDLE_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """Where jobs are done: the folders, the control group, and what a child runs."""
+
+    data_dir: Path
+    cache_dir: Path
+    group: ControlGroup
+    target: str = f"{WORKER}:perform"
+
+
+class Agent:
+    """A trainer's loop, from registration to the request to stop.
+
+    Parameters
+    ----------
+    client : TrainerClient
+        The coordinator.
+    hello : TrainerHello
+        Who this trainer is.
+    server : ForkServer
+        Makes children; started, and perhaps still importing.
+    place : Workplace
+        Where jobs are done.
+    stop : StopRequest
+        Ends the loop.
+    vitals : Vitals
+        Is told what goes on.
+    """
+
+    def __init__(
+        self,
+        client: TrainerClient,
+        hello: TrainerHello,
+        server: ForkServer,
+        place: Workplace,
+        stop: StopRequest,
+        vitals: Vitals,
+    ) -> None:
+        self._client, self._hello, self._server, self._place, self._stop = client, hello, server, place, stop
+        self._vitals = vitals
+        self._last_symbol = ""
+        self._said_away_at: float | None = None
+        self._said_idle = ""
+
+    def run(self) -> None:
+        """Work until it is asked to stop.
+
+        Raises
+        ------
+        NighttrainError
+            The coordinator will not have this trainer (wrong token, another version), or there is no
+            training code.
+        """
+        welcome = self._register()
+        while welcome is not None and not self._stop.is_made:
+            self._server.reap()
+            if not self._warm_up():
+                break
+            try:
+                claimed = self._ask(lambda: self._client.claim(self._claim_request()))
+            except NotFoundError:
+                LOG.warning("the coordinator does not know this trainer; registering again")
+                welcome = self._register()
+                continue
+            if isinstance(claimed, Grant):
+                self._said_idle = ""
+                self._work(claimed, welcome)
+            elif claimed is not None:
+                self._idle(claimed)
+
+    def _register(self) -> Welcome | None:
+        welcome = self._ask(lambda: self._client.register(self._hello))
+        if welcome is not None:
+            LOG.info("registered as %s at %s", self._hello.name, self._client.url)
+            if welcome.lost_leases:
+                LOG.info("%d lease(s) of an earlier process were given up", welcome.lost_leases)
+        return welcome
+
+    def _claim_request(self) -> ClaimRequest:
+        return ClaimRequest(
+            boot_id=self._hello.boot_id, pressure=host_pressure(), last_symbol=self._last_symbol
+        )
+
+    def _ask(self, call: Callable[[], T]) -> T | None:
+        self._vitals.beat()
+        answer = retry(call, self._stop.wait, Backoff(), self._say_away)
+        if answer is not None:
+            self._vitals.phase = Phase.IDLE
+            if self._said_away_at is not None:
+                LOG.info("the coordinator is there")
+                self._said_away_at = None
+        return answer
+
+    def _say_away(self, error: NighttrainError) -> None:
+        self._vitals.phase = Phase.CONNECTING
+        self._vitals.beat()
+        now = time.monotonic()
+        if self._said_away_at is None or now - self._said_away_at >= AWAY_SECONDS:
+            self._said_away_at = now
+            LOG.warning("%s; waiting for it", error)
+
+    def _warm_up(self) -> bool:
+        """Wait until the fork server can fork; a job must not pay for its imports."""
+        self._server.start()
+        while not self._stop.is_made:
+            self._vitals.beat()
+            self._server.listen()
+            if self._server.is_ready:
+                return True
+            if not self._server.is_alive:
+                LOG.warning("the fork server died; starting it again")
+                self._stop.wait(1.0)
+                self._server.start()
+            self._stop.wait(0.02)
+        return False
+
+    def _idle(self, nothing: Nothing) -> None:
+        if nothing.reason != self._said_idle:
+            self._said_idle = nothing.reason
+            LOG.info("no job: %s", nothing.reason)
+        self._stop.wait(min(MAX_IDLE_SECONDS, max(0.05, nothing.retry_after_seconds)))
+
+    def _work(self, grant: Grant, welcome: Welcome) -> None:
+        what, self._last_symbol = _name(grant)
+        LOG.info("job %d: %s, attempt %d", grant.job_id, what, grant.attempt)
+        self._vitals.begin(grant)
+        lease = HeldLease(self._client, grant, welcome.renew_seconds)
+        task = Task(
+            spec=grant.spec,
+            data_dir=self._place.data_dir,
+            cache_dir=self._place.cache_dir,
+            checkpoint=grant.checkpoint,
+            champion=grant.champion,
+        )
+        limits = Limits(grant.memory_limit_bytes, grant.deadline_seconds)
+        child = Child(self._server, self._place.target, task, limits, self._place.group)
+        try:
+            end = self._watch(child, lease)
+            peak = gib(child.progress.peak_memory_bytes)
+            if isinstance(end, Result):
+                self._vitals.worked_through(end.report)
+            LOG.info("job %d: %s after %.1f s, peak %s", grant.job_id, _word(end), child.seconds, peak)
+            if not lease.is_over:
+                lease.conclude(self._report(end, child, lease.directive, limits))
+            while not lease.wait(0.1):
+                self._vitals.beat()
+                if self._stop.age_seconds > STOP_SECONDS:
+                    LOG.warning("the coordinator is away; what it was not told is done again")
+                    break
+        finally:
+            child.kill()
+            lease.abandon()
+            self._vitals.memory_kills += child.killed is Killed.MEMORY
+            self._vitals.end(_outcome(lease.accepted))
+        if lease.fatal is not None:
+            raise lease.fatal
+
+    def _watch(self, child: Child, lease: HeldLease) -> End:
+        asked = False
+        while True:
+            end = child.poll(() if self._stop.is_made else (self._stop.fileno(),))
+            lease.progress = self._vitals.progress = child.progress
+            self._vitals.looked_up(child.take_lookups())
+            self._vitals.beat()
+            checkpoint = child.take_checkpoint()
+            if checkpoint is not None:
+                lease.save(checkpoint)
+            if end is not None:
+                return end
+            over = self._stop.age_seconds > CHILD_GRACE_SECONDS
+            if lease.is_over or lease.directive is Directive.CANCEL or over:
+                child.kill()
+            elif not asked and (self._stop.is_made or lease.directive is Directive.RELEASE):
+                LOG.info("giving the job back after its next checkpoint")
+                child.ask_to_stop()
+                asked = True
+
+    def _report(
+        self, end: End, child: Child, directive: Directive, limits: Limits
+    ) -> Success | Failure | Release:
+        seconds, peak = child.seconds, child.progress.peak_memory_bytes
+        if isinstance(end, Result):
+            return Success(Finish(result=end.report, seconds=seconds, peak_memory_bytes=peak), end.artifact)
+        if isinstance(end, Mishap):
+            return Failure(
+                cause=end.cause,
+                message=end.message,
+                evidence=end.evidence,
+                seconds=seconds,
+                peak_memory_bytes=peak,
+                memory_limit_bytes=limits.memory_bytes,
+            )
+        cause: Literal[Cause.STOPPED, Cause.NIGHT_CLOSED, Cause.CANCELLED] = Cause.STOPPED
+        if directive is Directive.CANCEL:
+            cause = Cause.CANCELLED
+        elif directive is Directive.RELEASE and not self._stop.is_made:
+            cause = Cause.NIGHT_CLOSED
+        return Release(cause=cause, seconds=seconds, peak_memory_bytes=peak)
+
+
+def _name(grant: Grant) -> tuple[str, str]:
+    if isinstance(grant.spec, SurveySpec):
+        return f"survey of {grant.spec.symbol}", grant.spec.symbol
+    return grant.spec.cell.name, grant.spec.cell.symbol
+
+
+def _outcome(accepted: Report | None) -> str:
+    if accepted is None:
+        return LOST
+    return SUCCEEDED if isinstance(accepted, Success) else accepted.cause
+
+
+def _word(end: End) -> str:
+    if isinstance(end, Result):
+        return "done"
+    if isinstance(end, Mishap):
+        return f"failed ({end.cause}: {end.message})"
+    return "given up"

@@ -1,0 +1,130 @@
+"""The columnar cache: one file a series, memory-mapped, named by the digest of its candles.
+
+A file is a head of `HEAD_BYTES` (JSON, padded with spaces) and the columns of `candles.COLUMNS` one
+behind the other, eight bytes a value, little-endian. It appears whole or not at all (written aside, synced,
+renamed), so it is safe to read and write from several processes, and a process killed at any moment leaves at
+most a file to sweep.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+
+from common.protocol.reports import SurveyReport
+from common.whole_file import whole_file
+from trainer.candles.candles import COLUMNS, DTYPES, Candles
+
+FORMAT = "nighttrain.candles/1"
+HEAD_BYTES = 4096
+CACHE_TAG = (
+    b"Signature: 8a477f597d28d172789f06886806bc55\n# Nighttrain's cache of candles; it can be removed.\n"
+)
+
+
+def open_candles(cache_dir: Path, symbol: str, timeframe: str, digest: str) -> Candles | None:
+    """Map a series of the cache.
+
+    Parameters
+    ----------
+    cache_dir : Path
+        The cache's folder.
+    symbol, timeframe, digest : str
+        Which candles; `digest` as in `SeriesReport.digest`.
+
+    Returns
+    -------
+    Candles or None
+        Read-only memory maps, checked against the digest; None if they are not cached, or damaged.
+    """
+    path = _series_path(cache_dir, symbol, timeframe, digest)
+    try:
+        with path.open("rb") as file:
+            head = json.loads(file.read(HEAD_BYTES))
+            rows, synthetic = int(head["rows"]), bool(head["synthetic"])
+            expected = (FORMAT, symbol, timeframe, HEAD_BYTES + rows * 8 * len(COLUMNS))
+            found = (head["format"], head["symbol"], head["timeframe"], os.fstat(file.fileno()).st_size)
+            if rows < 1 or found != expected:
+                return None
+            content = np.memmap(file, dtype=np.uint8, mode="r", offset=HEAD_BYTES)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    columns = {
+        name: np.asarray(content[place * rows * 8 : (place + 1) * rows * 8]).view(DTYPES[name])
+        for place, name in enumerate(COLUMNS)
+    }
+    try:
+        candles = Candles.of(symbol, timeframe, columns, synthetic)
+    except ValueError:
+        return None
+    return candles if candles.digest == digest else None
+
+
+def store_candles(cache_dir: Path, candles: Candles) -> None:
+    """Write a series to the cache, unless it is there already.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written; names it.
+    """
+    if open_candles(cache_dir, candles.symbol, candles.timeframe, candles.digest):
+        return
+    head = {
+        "format": FORMAT,
+        "symbol": candles.symbol,
+        "timeframe": candles.timeframe,
+        "rows": len(candles),
+        "synthetic": candles.synthetic,
+        "digest": candles.digest,
+    }
+
+    _tag(cache_dir / "candles")
+    with whole_file(_series_path(cache_dir, candles.symbol, candles.timeframe, candles.digest)) as file:
+        file.write(json.dumps(head, sort_keys=True).encode().ljust(HEAD_BYTES))
+        for name, column in candles.columns.items():
+            file.write(column.astype(DTYPES[name], copy=False).data)
+
+
+def find_report(cache_dir: Path, symbol: str, key: str) -> SurveyReport | None:
+    """Return the report of an earlier survey of the same inputs; None if there is none or it is damaged."""
+    try:
+        return SurveyReport.model_validate_json(_report_path(cache_dir, symbol, key).read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def store_report(cache_dir: Path, key: str, report: SurveyReport) -> None:
+    """Keep a survey's report under the key of its inputs.
+
+    Raises
+    ------
+    StorageError
+        The file cannot be written; names it.
+    """
+    with whole_file(_report_path(cache_dir, report.symbol, key)) as file:
+        file.write(report.model_dump_json().encode())
+
+
+def candle_folder(cache_dir: Path, symbol: str) -> Path:
+    """Return the folder of one symbol within the cache."""
+    return cache_dir / "candles" / symbol
+
+
+def _tag(folder: Path) -> None:
+    # So that backups leave the cache out, and a search for candles does too. See https://bford.info/cachedir/
+    path = folder / "CACHEDIR.TAG"
+    if not path.exists():
+        with whole_file(path) as file:
+            file.write(CACHE_TAG)
+
+
+def _series_path(cache_dir: Path, symbol: str, timeframe: str, digest: str) -> Path:
+    return candle_folder(cache_dir, symbol) / f"{timeframe}-{digest}.columns"
+
+
+def _report_path(cache_dir: Path, symbol: str, key: str) -> Path:
+    return candle_folder(cache_dir, symbol) / f"survey-{key}.json"

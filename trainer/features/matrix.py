@@ -1,0 +1,279 @@
+"""The feature matrix of a (symbol, timeframe): built once a host under a lock, then mapped by every trainer.
+
+A file is a header of `HEADER_BYTES` (JSON, padded), the float32 matrix row by row, the bar index of each
+row and the close time of each row (int64 both). It is written beside its place and renamed, so a builder
+that is killed leaves nothing that counts; a file whose header or length is wrong is built again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import talib
+
+from common.errors import DataError, StorageError
+from common.whole_file import whole_file
+from trainer.candles.candles import Candles, IntArray
+from trainer.features.context import ContextFrame, context_frame
+from trainer.features.indicators import (
+    FEATURE_VERSION,
+    NAMES,
+    WARM_UP,
+    Block,
+    Float32Array,
+    block_features,
+    blocks,
+)
+
+SCHEMA = "nighttrain.features/1"
+HEADER_BYTES = 8192
+MIN_CONTEXT_COVERAGE = 0.5
+"""A context that is known at fewer of the rows is left out: it would cost more rows than it is worth."""
+
+GENERATIONS = 2
+"""Matrices of a (symbol, timeframe) that are kept; older ones are of candles or versions of the past."""
+
+
+@dataclass(frozen=True, eq=False)
+class FeatureMatrix:
+    """Features of all usable bars of one symbol at one timeframe.
+
+    Parameters
+    ----------
+    names : tuple of str
+        The p columns.
+    contexts : tuple of str
+        The timeframes whose context is among the columns.
+    values : ndarray of float32, shape (n, p)
+        Read-only map of the file.
+    bar : ndarray of int64, shape (n,)
+        Which bar of the candles each row is of, ascending.
+    close_time : ndarray of int64, shape (n,)
+        When each row is known, in milliseconds since the epoch.
+    digest : str
+        SHA-256 over values, bars and times, in hex.
+    path : Path
+        The file.
+    """
+
+    names: tuple[str, ...]
+    contexts: tuple[str, ...]
+    values: Float32Array
+    bar: IntArray
+    close_time: IntArray
+    digest: str
+    path: Path
+
+
+def versions() -> dict[str, str]:
+    """Versions of what the features' digits depend on."""
+    return {
+        "nighttrain": version("nighttrain"),
+        "numpy": np.__version__,
+        "ta-lib": talib.__version__,
+    }
+
+
+def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles]) -> FeatureMatrix:
+    """Return the feature matrix of candles, building it if it is not cached.
+
+    Parameters
+    ----------
+    cache_dir : Path
+        Where matrices are kept; made if it is not there.
+    candles : Candles
+        The bars that get a row each.
+    context : sequence of Candles
+        The same symbol at coarser (or the same) timeframes, from fine to coarse.
+
+    Raises
+    ------
+    DataError
+        No bar has a full window of features, or none has finite ones.
+    StorageError
+        The matrix could not be written.
+    """
+    key = _key(candles, context)
+    stem = f"{candles.symbol}_{candles.timeframe}"
+    path = cache_dir / f"{stem}_{key[:16]}.features"
+    matrix = _mapped(path, key)
+    if matrix is not None:
+        return matrix
+    with _locked(cache_dir / f"{stem}.features.lock"):
+        matrix = _mapped(path, key)
+        if matrix is None:
+            _drop_unfinished(cache_dir, stem)
+            _build(path, key, candles, [context_frame(coarse) for coarse in context])
+            _drop_old(cache_dir, stem)
+            matrix = _mapped(path, key)
+    if matrix is None:
+        raise StorageError(
+            f"{path}: the feature matrix is damaged as soon as it is written", "check the disk"
+        )
+    return matrix
+
+
+def matrix_rows(
+    candles: Candles, block: Block, frames: Iterable[ContextFrame]
+) -> tuple[IntArray, Float32Array]:
+    """Compute the rows that one block adds to a matrix.
+
+    Returns
+    -------
+    bar : ndarray of int64, shape (m,)
+        The bars that have all their context and finite features.
+    values : ndarray of float32, shape (m, p)
+        Own features, then each frame's columns.
+    """
+    bar = np.arange(block.first, block.stop, dtype=np.int64)
+    close_time = candles.open_time[block.first : block.stop] + candles.interval_ms
+    values = block_features(candles, block)
+    usable = np.isfinite(values).all(axis=1)
+    for frame in frames:
+        usable &= frame.known_at(close_time)
+    parts = [values[usable], *(frame.as_of(close_time[usable]) for frame in frames)]
+    return bar[usable], np.concatenate(parts, axis=1)
+
+
+def _key(candles: Candles, context: Sequence[Candles]) -> str:
+    parts = {
+        "schema": SCHEMA,
+        "candles": candles.digest,
+        "context": {coarse.timeframe: coarse.digest for coarse in context},
+        "feature_version": FEATURE_VERSION,
+        "versions": versions(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _build(path: Path, key: str, candles: Candles, frames: Sequence[ContextFrame]) -> None:
+    plan = list(blocks(candles))
+    frames = _covering(candles, plan, frames)
+    names = (*NAMES, *(name for frame in frames for name in frame.names))
+    digest = hashlib.sha256()
+    bars = []
+    with whole_file(path) as file:
+        file.seek(HEADER_BYTES)
+        for block in plan:
+            bar, values = matrix_rows(candles, block, frames)
+            bars.append(bar)
+            _append(file, digest, values)
+        bar = np.concatenate(bars) if bars else np.empty(0, np.int64)
+        if not len(bar):
+            raise _unusable(candles, plan)
+        file.write(bytes(_padding(len(bar), len(names))))
+        _append(file, digest, bar)
+        _append(file, digest, candles.open_time[bar] + candles.interval_ms)
+        header = {
+            "schema": SCHEMA,
+            "key": key,
+            "rows": len(bar),
+            "names": names,
+            "contexts": [frame.timeframe for frame in frames],
+            "sha256": digest.hexdigest(),
+        }
+        file.seek(0)
+        file.write(json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n")
+
+
+def _covering(candles: Candles, plan: Sequence[Block], frames: Iterable[ContextFrame]) -> list[ContextFrame]:
+    if not plan:
+        return []
+    opens = np.concatenate([candles.open_time[block.first : block.stop] for block in plan])
+    close_time = opens + candles.interval_ms
+    return [frame for frame in frames if frame.known_at(close_time).mean() >= MIN_CONTEXT_COVERAGE]
+
+
+def _unusable(candles: Candles, plan: Sequence[Block]) -> DataError:
+    where = f"{candles.symbol} {candles.timeframe}"
+    if not plan:
+        longest = max((end - start for start, end in candles.segments()), default=0)
+        return DataError(
+            f"{where}: {WARM_UP + 1} bars in a row are needed, there are {longest} ({len(candles)} in all)",
+            "bring candles with fewer gaps or of a longer span",
+        )
+    seen = np.isfinite(block_features(candles, plan[0])).any(axis=0)
+    columns = ", ".join(NAMES[position] for position in np.flatnonzero(~seen))
+    return DataError(
+        f"{where}: no bar has usable features, never a number: {columns}", "look at prices and volumes"
+    )
+
+
+def _append(file: BinaryIO, digest: Any, array: np.ndarray[Any, Any]) -> None:
+    view = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+    digest.update(view)
+    file.write(view)
+
+
+def _padding(rows: int, columns: int) -> int:
+    return rows * columns * 4 % 8
+
+
+def _mapped(path: Path, key: str) -> FeatureMatrix | None:
+    try:
+        with path.open("rb") as file:
+            header = json.loads(file.read(HEADER_BYTES))
+            size = os.fstat(file.fileno()).st_size
+        rows, names = int(header["rows"]), tuple(header["names"])
+        index_offset = HEADER_BYTES + rows * len(names) * 4 + _padding(rows, len(names))
+        if header["schema"] != SCHEMA or header["key"] != key or rows < 1:
+            return None
+        if size != index_offset + 16 * rows:
+            return None
+        matrix = FeatureMatrix(
+            names=names,
+            contexts=tuple(header["contexts"]),
+            values=np.memmap(path, np.float32, "r", HEADER_BYTES, (rows, len(names))),
+            bar=np.memmap(path, np.int64, "r", index_offset, (rows,)),
+            close_time=np.memmap(path, np.int64, "r", index_offset + 8 * rows, (rows,)),
+            digest=str(header["sha256"]),
+            path=path,
+        )
+        return matrix if _content_digest(matrix) == matrix.digest else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _content_digest(matrix: FeatureMatrix) -> str:
+    # One bit that flipped on the disk would train another model, and its certificate would vouch for it.
+    digest = hashlib.sha256()
+    for array in (matrix.values, matrix.bar, matrix.close_time):
+        digest.update(array.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    except OSError as error:
+        raise StorageError(f"{path}: cannot be written: {error.strerror}", "choose another folder") from error
+    with file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _drop_unfinished(cache_dir: Path, stem: str) -> None:
+    # Who builds holds the lock, so these are of builders that were killed; on a disk that is nearly full they
+    # would take the room that this build needs, and each further one that is killed would add its own.
+    for path in cache_dir.glob(f".{stem}_*.features.*.unfinished"):
+        path.unlink(missing_ok=True)
+
+
+def _drop_old(cache_dir: Path, stem: str) -> None:
+    matrices = sorted(cache_dir.glob(f"{stem}_*.features"), key=lambda path: path.stat().st_mtime_ns)
+    for path in matrices[:-GENERATIONS]:
+        # Processes that still map it keep their pages until they end.
+        path.unlink(missing_ok=True)
+        path.with_suffix(".certificate.json").unlink(missing_ok=True)

@@ -1,0 +1,159 @@
+"""What the forked child does with its task: survey a symbol or train a cell, and say how it went.
+
+Only this side of the fork imports the numeric stack; the fork server has imported it before the first fork.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import socket
+import traceback
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from common.errors import DataError, NighttrainError, StorageError
+from common.protocol.jobs import SECONDS, Cause, SurveySpec, TrainingSpec
+from common.protocol.reports import Checkpoint, SurveyReport
+from trainer import pipeline
+from trainer.candles.cache import open_candles
+from trainer.candles.candles import Candles
+from trainer.process.channel import ChildEnd, Mishap, Task
+from trainer.survey.survey import survey
+
+EVIDENCE_BYTES = 16384
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""A disk that is full or has become read-only is no fault of the job; what else cannot be written may be."""
+
+FOLDS = "folds"
+"""The stage in which a fold is under way, and would be lost: it is left by a checkpoint only."""
+
+
+class GivenUp(BaseException):
+    """Leaves the pipeline because the agent asked to stop; no `Exception`, so nothing there catches it."""
+
+
+def perform(channel: socket.socket) -> None:
+    """Do the task that comes through the channel, and send back its outcome."""
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+    end = ChildEnd(channel)
+    task = end.task()
+    try:
+        if isinstance(task.spec, SurveySpec):
+            report = _survey(task, task.spec, end)
+            end.looked_up("candles", report.cache_hit)
+            end.result(report, b"")
+        else:
+            _train(task, task.spec, end)
+    except GivenUp:
+        end.stopped()
+    except Exception as error:
+        end.mishap(mishap(error))
+
+
+def mishap(error: Exception) -> Mishap:
+    """Say by which cause a job failed that raised `error`, in one line and with the traceback."""
+    name = type(error).__name__
+    evidence = "".join(traceback.format_exception(error))[-EVIDENCE_BYTES:]
+    if isinstance(error, MemoryError):
+        return Mishap(cause=Cause.OOM, message=_line(f"out of memory: {name}: {error}"), evidence=evidence)
+    if isinstance(error, DataError):
+        return Mishap(cause=Cause.DATA, message=_line(str(error)), evidence=evidence)
+    reason = error.__cause__ if isinstance(error, StorageError) else error
+    full = isinstance(reason, OSError) and reason.errno in NO_ROOM
+    cause = Cause.STORAGE if full else Cause.ERROR
+    text = str(error) if isinstance(error, NighttrainError) else f"{name}: {error}"
+    return Mishap(cause=cause, message=_line(text), evidence=evidence)
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())[:500].removesuffix(":")
+
+
+def _survey(task: Task, spec: SurveySpec, end: ChildEnd) -> SurveyReport:
+    def progress(stage: str, done: int, total: int) -> None:
+        end.step(stage, done, total)
+        if end.stop_asked:
+            raise GivenUp
+
+    return survey(spec, task.data_dir, task.cache_dir, progress)
+
+
+def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> None:
+    folds = len(task.checkpoint.folds) if task.checkpoint else 0
+
+    def give_up_if_asked() -> None:
+        # With all folds done the rest is short, and done sooner than again.
+        if end.stop_asked and folds < spec.n_splits:
+            raise GivenUp
+
+    def progress(stage: str, done: int, total: int) -> None:
+        end.step(stage, done, total)
+        if stage != FOLDS:
+            give_up_if_asked()
+
+    def save_checkpoint(checkpoint: Checkpoint) -> None:
+        nonlocal folds
+        folds = len(checkpoint.folds)
+        end.checkpoint(checkpoint)
+        give_up_if_asked()
+
+    candles = SurveyedCandles(task, spec, end).open
+    before = _matrices(task, spec)
+    report = pipeline.train(
+        spec, candles, task.cache_dir, lambda: task.checkpoint, save_checkpoint, task.champion, progress
+    )
+    end.looked_up("features", _matrices(task, spec) == before)
+    # scikit-learn; here and not above, so that a new trainer begins before it is imported.
+    from trainer.artifact import with_pickle
+
+    manifest, content = with_pickle(report.manifest)
+    end.result(report.model_copy(update={"manifest": manifest}), content)
+
+
+def _matrices(task: Task, spec: TrainingSpec) -> dict[str, int]:
+    # A matrix that was not there is written, and another trainer may drop an old one at any moment.
+    found = {}
+    for file in task.cache_dir.glob(f"{spec.cell.symbol}_{spec.cell.timeframe}_*.features"):
+        with suppress(FileNotFoundError):
+            found[file.name] = file.stat().st_mtime_ns
+    return found
+
+
+@dataclass
+class SurveyedCandles:
+    """The candles of a cell, as its survey saw them.
+
+    A host that did not do the survey has none cached, and surveys once by itself.
+    """
+
+    task: Task
+    spec: TrainingSpec
+    end: ChildEnd
+    _surveyed: bool = field(default=False, init=False)
+
+    def open(self, timeframe: str) -> Candles | None:
+        """Return the candles of a timeframe, or None if the survey found none.
+
+        Raises
+        ------
+        DataError
+            The candles are others than at the time of the survey.
+        """
+        digest = self.spec.data_digests.get(timeframe)
+        if not digest:
+            return None
+        symbol = self.spec.cell.symbol
+        candles = open_candles(self.task.cache_dir, symbol, timeframe, digest)
+        self.end.looked_up("candles", candles is not None)
+        if candles is None and self.spec.policy is not None and not self._surveyed:
+            self._surveyed = True
+            timeframes = tuple(sorted(self.spec.data_digests, key=lambda name: SECONDS[name]))
+            survey_spec = SurveySpec(symbol=symbol, timeframes=timeframes, policy=self.spec.policy)
+            _survey(self.task, survey_spec, self.end)
+            candles = open_candles(self.task.cache_dir, symbol, timeframe, digest)
+        if candles is None:
+            what = f"the {timeframe} candles of {symbol} below {self.task.data_dir} changed since the survey"
+            raise DataError(what, "run again with --fresh")
+        return candles

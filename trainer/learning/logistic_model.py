@@ -1,0 +1,98 @@
+"""The logistic model as a formula, and its standardisation folded into weights of the columns as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainer.candles.candles import FloatArray
+from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix, aligned
+
+
+@dataclass(frozen=True, eq=False)
+class LogisticModel:
+    """p(rise) = 1 / (1 + exp(-(intercept + sum_j coefficients_j * (x_j - means_j) / scales_j))).
+
+    Parameters
+    ----------
+    means, scales, coefficients : ndarray of float64, shape (p,)
+        Of the columns, in order.
+    intercept : float
+        The log odds at the means.
+    """
+
+    means: FloatArray
+    scales: FloatArray
+    coefficients: FloatArray
+    intercept: float
+
+    @classmethod
+    def of(
+        cls, means: Sequence[float], scales: Sequence[float], coefficients: Sequence[float], intercept: float
+    ) -> LogisticModel:
+        """Make a model from plain numbers, as a report or manifest has them."""
+        return cls(np.asarray(means), np.asarray(scales), np.asarray(coefficients), intercept)
+
+    def predict(self, design: DesignMatrix, start: int, stop: int) -> FloatArray:
+        """Return p(rise) of the rows `start` to `stop`, shape (stop - start,)."""
+        coefficients, intercepts = self.coefficients[None, :], np.array([self.intercept])
+        p: FloatArray = probabilities(coefficients, intercepts, self.means, self.scales, design, start, stop)[
+            0
+        ]
+        return p
+
+
+def probabilities(
+    coefficients: FloatArray,
+    intercepts: FloatArray,
+    means: FloatArray,
+    scales: FloatArray,
+    design: DesignMatrix,
+    start: int,
+    stop: int,
+) -> FloatArray:
+    """Return p(rise) of the rows `start` to `stop` by m models, shape (m, stop - start).
+
+    Parameters
+    ----------
+    coefficients : ndarray of float64, shape (m, p)
+        Of standardised features.
+    intercepts : ndarray of float64, shape (m,)
+        Log odds at the means.
+    means, scales : ndarray of float64, shape (p,)
+        The standardisation.
+    design : DesignMatrix
+        The rows.
+    start, stop : int
+        Which of them.
+    """
+    weights, offsets = unstandardised(coefficients, intercepts, means, scales)
+    result = np.empty((len(weights), stop - start))
+    buffer = aligned((len(weights), CHUNK_ROWS))
+    for rows, values in design.chunks(start, stop):
+        result[:, rows.start - start : rows.stop - start] = logistic(weights, offsets, values, buffer)
+    return result
+
+
+def unstandardised(
+    coefficients: FloatArray, intercepts: FloatArray, means: FloatArray, scales: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Fold a standardisation into weights (m, p) and offsets (m,) of the columns as they are."""
+    weights = aligned(coefficients.shape)
+    np.divide(coefficients, scales, out=weights)
+    return weights, intercepts - weights @ means
+
+
+def logistic(weights: FloatArray, offsets: FloatArray, values: FloatArray, buffer: FloatArray) -> FloatArray:
+    """Return p(rise) of a chunk of rows by each model, shape (m, k), as a view of `buffer` (m, k or more)."""
+    p = buffer[:, : len(values)]
+    np.matmul(weights, values.T, out=p)
+    p += offsets[:, None]
+    np.negative(p, out=p)
+    with np.errstate(over="ignore"):
+        np.exp(p, out=p)
+    p += 1.0
+    np.reciprocal(p, out=p)
+    return p

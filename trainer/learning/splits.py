@@ -1,0 +1,107 @@
+"""Expanding walk-forward splits, purged by time.
+
+Counting purged rows instead would leak where candles are missing: the row before the test part may be far
+away in rows and near in time, or the other way round. After López de Prado, Advances in Financial Machine
+Learning (2018), ch. 7.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from common.errors import DataError
+from trainer.candles.candles import IntArray
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Labelled rows in time order: 0 to `train_stop` train, `test_start` to `test_stop` test (half-open).
+
+    The rows between `train_stop` and `test_start` are purged.
+    """
+
+    index: int
+    train_stop: int
+    test_start: int
+    test_stop: int
+
+
+def walk_forward(close_time: IntArray, label_end: IntArray, n_splits: int, embargo_ms: int) -> list[Fold]:
+    """Split labelled rows into `n_splits` expanding folds.
+
+    The rows are cut into ``n_splits + 1`` parts of equal size (+-1). Fold k tests on part k + 1, and trains
+    on every row whose label has ended `embargo_ms` or more before the first test row's close.
+
+    Parameters
+    ----------
+    close_time : ndarray of int64, shape (n,)
+        When each row is known, ascending, in milliseconds.
+    label_end : ndarray of int64, shape (n,)
+        When each row's label is known, ascending, in milliseconds.
+    n_splits : int
+        Number of folds.
+    embargo_ms : int
+        Least time between the end of a training label and the first test row.
+
+    Returns
+    -------
+    list of Fold
+        In order of time; a fold's part may be empty where there are too few rows.
+    """
+    rows = len(close_time)
+    edges = [part * rows // (n_splits + 1) for part in range(n_splits + 2)]
+    folds = []
+    for index in range(n_splits):
+        test_start, test_stop = edges[index + 1], edges[index + 2]
+        train_stop = 0
+        if test_start < rows:
+            limit = close_time[test_start] - embargo_ms
+            train_stop = int(np.searchsorted(label_end, limit, side="right"))
+        folds.append(Fold(index, train_stop, test_start, test_stop))
+    return folds
+
+
+def require_trainable(
+    folds: Sequence[Fold], y: npt.NDArray[np.float64], min_train_rows: int, min_test_rows: int, where: str
+) -> None:
+    """Refuse folds that cannot be trained or tested.
+
+    Parameters
+    ----------
+    folds : sequence of Fold
+        The folds.
+    y : ndarray of float64, shape (n,)
+        Labels of the rows that the folds speak of.
+    min_train_rows, min_test_rows : int
+        The least rows of a fold.
+    where : str
+        What is split, for the message.
+
+    Raises
+    ------
+    DataError
+        A fold has too few rows, or a training part has labels of one class only.
+    """
+    for fold in folds:
+        place = f"{where}: fold {fold.index + 1} of {len(folds)}"
+        test_rows = fold.test_stop - fold.test_start
+        for part, rows, least in (
+            ("train", fold.train_stop, min_train_rows),
+            ("test", test_rows, min_test_rows),
+        ):
+            if rows < least:
+                raise DataError(
+                    f"{place} has {rows} rows to {part} on, needed are {least} ({len(y)} rows in all)",
+                    f"bring candles of a longer span, or lower n_splits or model.min_{part}_rows",
+                )
+        rises = int(y[: fold.train_stop].sum())
+        if rises in (0, fold.train_stop):
+            word = "falls or stays" if rises == 0 else "rises"
+            raise DataError(
+                f"{place} has one class only: the close {word} after all {fold.train_stop} training rows",
+                "look at the candles' closes",
+            )

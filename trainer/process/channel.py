@@ -1,0 +1,255 @@
+"""What passes between the agent and its child: a task goes in; steps, checkpoints and one outcome come out.
+
+On the way the child also says what it found in the caches, which only the agent's metrics ask for.
+
+Both ends hold one stream socket. A frame is a kind (one byte), a length (four bytes, big-endian) and
+JSON. Nothing is pickled, so that the agent never imports what the child computes with. The agent's end
+never blocks, because a child may hang in the middle of a frame; the child's end blocks, and ends the
+process when the agent is gone.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter
+
+from common.protocol.jobs import Cause, Frozen, SurveySpec, TrainingSpec
+from common.protocol.reports import Checkpoint, Manifest, SurveyReport, TrainingReport
+
+STEP_SECONDS = 0.1
+"""Steps of one stage are reported at most so often."""
+
+READS = 64
+"""How much is read at a time: a child that never stops talking must not keep the agent from watching it."""
+
+_HEADER = struct.Struct("!cI")
+_LENGTH = struct.Struct("!I")
+_REPORT: TypeAdapter[SurveyReport | TrainingReport] = TypeAdapter(SurveyReport | TrainingReport)
+
+_TASK, _STOP = b"T", b"X"
+_STEP, _LOOKUP, _CHECKPOINT, _RESULT, _MISHAP, _STOPPED = b"s", b"l", b"c", b"r", b"m", b"x"
+
+
+class Task(Frozen):
+    """What a child has to do, and what earlier attempts and nights left for it."""
+
+    spec: Annotated[SurveySpec | TrainingSpec, Field(discriminator="kind")]
+    data_dir: Path
+    cache_dir: Path
+    checkpoint: Checkpoint | None
+    champion: Manifest | None
+
+
+class Step(Frozen):
+    """How far the child is: `done` of `total` steps of a stage."""
+
+    stage: str
+    done: int
+    total: int
+
+
+class Lookup(Frozen):
+    """Whether something was found in a cache."""
+
+    cache: Literal["candles", "features"]
+    outcome: Literal["hit", "miss"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """A job that is done; `artifact` is the .pkl of a training job."""
+
+    report: SurveyReport | TrainingReport
+    artifact: bytes
+
+
+class Mishap(Frozen):
+    """An attempt that brought no result: the cause, one line, and what proves it."""
+
+    cause: Literal[Cause.ERROR, Cause.CRASH, Cause.TIMEOUT, Cause.OOM, Cause.DATA, Cause.STORAGE]
+    message: str
+    evidence: str
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The child gave up because it was asked to, after its last checkpoint."""
+
+
+Message = Step | Lookup | Checkpoint | Result | Mishap | Stopped
+
+
+class AgentEnd:
+    """The agent's end; no call blocks."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        channel.setblocking(False)
+        self._channel = channel
+        self._unsent = bytearray()
+        self._received = bytearray()
+        self.ended = False
+
+    def fileno(self) -> int:
+        """Return the descriptor to select on."""
+        return self._channel.fileno()
+
+    def close(self) -> None:
+        """Close the socket; the child takes it as the agent's death."""
+        self._channel.close()
+
+    def give(self, task: Task) -> None:
+        """Send the child its task."""
+        self._send(_TASK, task.model_dump_json().encode())
+
+    def ask_to_stop(self) -> None:
+        """Ask the child to give up after its next checkpoint."""
+        self._send(_STOP, b"")
+
+    def _send(self, kind: bytes, payload: bytes) -> None:
+        self._unsent += _HEADER.pack(kind, len(payload)) + payload
+        self.flush()
+
+    def flush(self) -> None:
+        """Send what the socket had no room for."""
+        try:
+            while self._unsent:
+                del self._unsent[: self._channel.send(self._unsent)]
+        except BlockingIOError:
+            pass
+        except OSError:
+            self._unsent.clear()
+
+    def receive(self) -> list[Message]:
+        """Return the messages that have arrived whole; `ended` is set at the end of the stream.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            The child sent something that does not fit, for example a score that is not a number.
+        """
+        self.flush()
+        try:
+            for _ in range(READS):
+                part = self._channel.recv(1 << 20)
+                self._received += part
+                self.ended = not part
+                if self.ended:
+                    break
+        except BlockingIOError:
+            pass
+        except OSError:
+            self.ended = True
+        messages = []
+        while len(self._received) >= _HEADER.size:
+            kind, length = _HEADER.unpack_from(self._received)
+            if len(self._received) < _HEADER.size + length:
+                break
+            payload = bytes(self._received[_HEADER.size : _HEADER.size + length])
+            del self._received[: _HEADER.size + length]
+            messages.append(_message(kind, payload))
+        return messages
+
+
+def _message(kind: bytes, payload: bytes) -> Message:
+    if kind == _STEP:
+        return Step.model_validate_json(payload)
+    if kind == _LOOKUP:
+        return Lookup.model_validate_json(payload)
+    if kind == _CHECKPOINT:
+        return Checkpoint.model_validate_json(payload)
+    if kind == _RESULT:
+        (length,) = _LENGTH.unpack_from(payload)
+        report, artifact = payload[_LENGTH.size : _LENGTH.size + length], payload[_LENGTH.size + length :]
+        return Result(_REPORT.validate_json(report), artifact)
+    if kind == _MISHAP:
+        return Mishap.model_validate_json(payload)
+    return Stopped()
+
+
+class ChildEnd:
+    """The child's end; a thread waits for the agent's word, and ends the process when the agent is gone."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        channel.setblocking(True)
+        self._channel = channel
+        self._stop = threading.Event()
+        self._last_step = ("", 0.0)
+
+    def task(self) -> Task:
+        """Receive the task, and listen for the agent's word from now on."""
+        kind, payload = self._frame()
+        assert kind == _TASK
+        task = Task.model_validate_json(payload)
+        threading.Thread(target=self._listen, name="agent-listener", daemon=True).start()
+        return task
+
+    @property
+    def stop_asked(self) -> bool:
+        """Whether the agent asked to give up after the next checkpoint."""
+        return self._stop.is_set()
+
+    def step(self, stage: str, done: int, total: int) -> None:
+        """Report how far the job is."""
+        last_stage, last_time = self._last_step
+        now = time.monotonic()
+        if stage != last_stage or done >= total or now - last_time >= STEP_SECONDS:
+            self._last_step = (stage, now)
+            self._send(_STEP, Step(stage=stage, done=done, total=total).model_dump_json().encode())
+
+    def looked_up(self, cache: Literal["candles", "features"], found: bool) -> None:
+        """Say whether something was found in a cache."""
+        lookup = Lookup(cache=cache, outcome="hit" if found else "miss")
+        self._send(_LOOKUP, lookup.model_dump_json().encode())
+
+    def checkpoint(self, checkpoint: Checkpoint) -> None:
+        """Hand over the finished folds."""
+        self._send(_CHECKPOINT, checkpoint.model_dump_json().encode())
+
+    def result(self, report: SurveyReport | TrainingReport, artifact: bytes) -> None:
+        """Hand over the result."""
+        document = report.model_dump_json().encode()
+        self._send(_RESULT, _LENGTH.pack(len(document)) + document + artifact)
+
+    def mishap(self, mishap: Mishap) -> None:
+        """Say why there is no result."""
+        self._send(_MISHAP, mishap.model_dump_json().encode())
+
+    def stopped(self) -> None:
+        """Say that the job was given up as asked."""
+        self._send(_STOPPED, b"")
+
+    def _send(self, kind: bytes, payload: bytes) -> None:
+        try:
+            self._channel.sendall(_HEADER.pack(kind, len(payload)) + payload)
+        except OSError:
+            os._exit(1)
+
+    def _frame(self) -> tuple[bytes, bytes]:
+        kind, length = _HEADER.unpack(self._exactly(_HEADER.size))
+        return kind, self._exactly(length)
+
+    def _exactly(self, length: int) -> bytes:
+        received = bytearray()
+        while len(received) < length:
+            part = self._channel.recv(length - len(received))
+            if not part:
+                os._exit(1)
+            received += part
+        return bytes(received)
+
+    def _listen(self) -> None:
+        try:
+            while True:
+                kind, _ = self._frame()
+                if kind == _STOP:
+                    self._stop.set()
+        except OSError:
+            os._exit(1)

@@ -1,0 +1,303 @@
+"""A warm process that forks one child a job: it has imported the numeric stack and computes nothing itself.
+
+The agent starts it with ``python -m trainer.process.fork_server``. They speak over a socket that keeps
+messages apart: a request is the child's target ("module:function") with two descriptors (its channel and its
+stderr); answers are JSON. `multiprocessing` has a fork server too, but that one lives on until its last
+child has gone, even when its starter was killed, and starting a child blocks until everything is
+imported. Here the chain of agent, server and child is tied by PR_SET_PDEATHSIG, so that whoever dies
+takes all below with him, and the agent is never blocked.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import faulthandler
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+from common.errors import InternalError
+from trainer.process.environment import environment
+
+PR_SET_PDEATHSIG = 1
+_MESSAGE_BYTES = 65536
+
+
+@dataclass(frozen=True)
+class Exit:
+    """How a child ended: exit code, or the negative number of the signal, and peak resident memory."""
+
+    code: int
+    peak_resident_bytes: int
+
+
+class ForkServer:
+    """The agent's view of the server and of its one child.
+
+    Parameters
+    ----------
+    preload : str
+        The module that the server imports before it forks.
+    afterload : str
+        A module that only the end of a job needs: it is imported after the first child has ended, so that a
+        new trainer is at work seconds sooner. Empty for none.
+
+    Notes
+    -----
+    It must be started from the main thread: PR_SET_PDEATHSIG watches the thread that started a process.
+    """
+
+    def __init__(self, preload: str, afterload: str = "") -> None:
+        self._preload, self._afterload = preload, afterload
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self.is_ready = False
+        self.child_pid: int | None = None
+        self.child_exit: Exit | None = None
+
+    def start(self) -> None:
+        """Start the server unless it runs; it is ready once it has imported everything."""
+        if self.is_alive:
+            return
+        self.close()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            arguments = [str(theirs.fileno()), str(os.getpid()), self._preload, self._afterload]
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "trainer.process.fork_server", *arguments],
+                env=os.environ | environment(),
+                stdin=subprocess.DEVNULL,
+                pass_fds=(theirs.fileno(),),
+                start_new_session=True,
+            )
+        ours.setblocking(False)
+        self._control = ours
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the server runs, as far as is known."""
+        return self._control is not None
+
+    def fileno(self) -> int:
+        """Return the descriptor to select on, or -1 when the server is dead."""
+        return self._control.fileno() if self._control else -1
+
+    def fork(self, target: str, channel: socket.socket, stderr: int) -> None:
+        """Ask for a child that calls `target` with its end of the channel; `child_pid` follows.
+
+        Parameters
+        ----------
+        target : str
+            ``module:function``; the function takes a socket.
+        channel : socket.socket
+            The child's end; the caller closes its own copy.
+        stderr : int
+            Where the child's stdout and stderr go; the caller closes its own copy.
+        """
+        self.child_pid = self.child_exit = None
+        self.start()
+        assert self._control
+        try:
+            socket.send_fds(self._control, [target.encode()], [channel.fileno(), stderr])
+        except OSError:
+            self._lost()
+
+    def listen(self) -> None:
+        """Take in what the server said.
+
+        Raises
+        ------
+        InternalError
+            It could not import the training code.
+        """
+        while self._control:
+            try:
+                message = self._control.recv(_MESSAGE_BYTES)
+            except BlockingIOError:
+                return
+            except OSError:
+                message = b""
+            if not message:
+                self._lost()
+                return
+            said: dict[str, Any] = json.loads(message)
+            if "failed" in said:
+                what = f"the training code cannot be imported: {said['failed']}"
+                raise InternalError(what, "install it with the extra `trainer`")
+            self.is_ready = said.get("ready", self.is_ready)
+            if "born" in said:
+                self.child_pid = said["born"]
+            if "exit" in said and said["pid"] == self.child_pid:
+                self.child_exit = Exit(said["exit"], said["peak"])
+
+    def kill_child(self, number: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to the child; one that is not born yet dies with the server."""
+        if self.child_exit is not None:
+            return
+        if self.child_pid is None:
+            self.close()
+            return
+        try:
+            os.kill(self.child_pid, number)
+        except ProcessLookupError:
+            return
+
+    def close(self) -> None:
+        """End the server, and with it a child."""
+        self._lost()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def reap(self) -> None:
+        """Collect the children that fell to this process, as happens to process 1 of a container."""
+        while True:
+            try:
+                found = os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+                if found is None:
+                    return
+                if self._process is not None and found.si_pid == self._process.pid:
+                    self._process.wait()
+                    self._lost()
+                else:
+                    os.waitpid(found.si_pid, os.WNOHANG)
+            except ChildProcessError:
+                return
+
+    def _lost(self) -> None:
+        self.is_ready = False
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+
+
+def main(control_fd: int, parent: int, preload: str, afterload: str) -> None:
+    """Import what children need, then fork one a request until the agent closes the socket."""
+    # A stop is the agent's business: a signal to the whole group must not cost a fold.
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    die_with(parent)
+    control = socket.socket(fileno=control_fd)
+    try:
+        importlib.import_module(preload)
+    except Exception as error:
+        _say(control, failed=f"{type(error).__name__}: {error}")
+        sys.exit(1)
+    # Collections in a child must not touch, and so copy, the pages that it shares with the server.
+    gc.freeze()
+    _say(control, ready=True)
+    wake_read, wake_write = os.pipe()
+    for wake in (wake_read, wake_write):
+        os.set_blocking(wake, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    while True:
+        readable, _, _ = select.select([control.fileno(), wake_read], [], [])
+        if wake_read in readable:
+            os.read(wake_read, _MESSAGE_BYTES)
+            exits = _exits()
+            late = bool(exits and afterload)
+            if late:
+                # Said before the exit, so that nobody claims a job that would have to wait.
+                _say(control, ready=False)
+            for exit_told in exits:
+                _say(control, **exit_told)
+            if late:
+                _import_if_possible(afterload)
+                afterload = ""
+                _say(control, ready=True)
+        if control.fileno() in readable:
+            target, descriptors, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 2)
+            if not target:
+                return
+            server, child = os.getpid(), os.fork()
+            if child == 0:
+                _be_child(server, target.decode(), descriptors, [control.detach(), wake_read, wake_write])
+            for descriptor in descriptors:
+                os.close(descriptor)
+            _say(control, born=child)
+
+
+def _import_if_possible(module: str) -> None:
+    # A child that needs what cannot be imported fails by itself, and says why.
+    try:
+        importlib.import_module(module)
+    except Exception:
+        traceback.print_exc()
+    gc.freeze()
+
+
+def _exits() -> list[dict[str, int]]:
+    exits: list[dict[str, int]] = []
+    while True:
+        try:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
+        except ChildProcessError:
+            return exits
+        if pid == 0:
+            return exits
+        code = os.waitstatus_to_exitcode(status)
+        exits.append({"pid": pid, "exit": code, "peak": usage.ru_maxrss * 1024})
+
+
+def _be_child(server: int, target: str, descriptors: list[int], foreign: list[int]) -> NoReturn:
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        die_with(server)
+        for descriptor in foreign:
+            os.close(descriptor)
+        channel, stderr = descriptors
+        os.dup2(stderr, 1)
+        os.dup2(stderr, 2)
+        os.close(stderr)
+        _be_first_victim()
+        faulthandler.enable(2)
+        faulthandler.register(signal.SIGUSR1, 2)
+        module, _, function = target.partition(":")
+        getattr(importlib.import_module(module), function)(socket.socket(fileno=channel))
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _be_first_victim() -> None:
+    """When memory runs out, the kernel shall take the child, not the agent that can tell what happened."""
+    try:
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    except OSError:
+        return
+
+
+def die_with(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it ends, or end now if it has ended."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def _say(control: socket.socket, **message: object) -> None:
+    try:
+        control.send(json.dumps(message).encode())
+    except OSError:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

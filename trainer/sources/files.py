@@ -1,0 +1,211 @@
+"""Readers of source files. What a file is, is told by its first bytes, not by its name.
+
+Read are ZIP and gzip (of any of the others), Parquet, Arrow and Feather, JSON (a list of rows) and CSV.
+"""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import json
+import zipfile
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.feather as feather
+import pyarrow.parquet as pq
+
+from common.protocol.reports import Finding
+from trainer.candles import findings
+from trainer.candles.bars import Bars
+from trainer.sources.columns import UnreadableError, bars_of, columns_by_name, columns_by_order, first_line
+from trainer.sources.csv_text import CsvTable, read_csv
+from trainer.sources.folder import SourceFile, names_symbol
+
+SYNTHETIC_KEY = b"nighttrain.synthetic"
+"""Key in the metadata of a Parquet or Arrow file; ``true`` says that its candles were simulated."""
+
+ZIP_MAGIC, GZIP_MAGIC, PARQUET_MAGIC = b"PK\x03\x04", b"\x1f\x8b", b"PAR1"
+ARROW_FILE_MAGICS, ARROW_STREAM_MAGIC = (b"ARROW1", b"FEA1"), b"\xff\xff\xff\xff"
+
+DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
+"""What `zipfile` raises for an archive that is cut, damaged, encrypted or packed in an unknown way."""
+
+DAMAGED_ARROW = (pa.ArrowException, OSError, ValueError)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The candles of one file, or of one member of an archive, as they stand there.
+
+    `name` is the file's relative path, with ``!member`` behind it where an archive has several. `units` are
+    those of numeric times. `mtime_ms` is when the file was last written, in milliseconds since the epoch.
+    """
+
+    name: str
+    bars: Bars
+    units: frozenset[str]
+    synthetic: bool
+    mtime_ms: int
+
+
+@dataclass(frozen=True)
+class _Content:
+    columns: dict[str, pa.ChunkedArray]
+    synthetic: bool = False
+    text: CsvTable | None = None
+
+
+def read_source(file: SourceFile, symbol: str) -> tuple[list[Source], list[Finding]]:
+    """Read one source file.
+
+    Parameters
+    ----------
+    file : SourceFile
+        The file.
+    symbol : str
+        Canonical spelling; of an archive with several members those that name another symbol are passed over.
+
+    Returns
+    -------
+    sources : list of Source
+        What could be read; empty if nothing could.
+    findings : list of Finding
+        What could not be read, with `timeframe` empty. A damaged file raises nothing.
+    """
+    try:
+        members = _members(file, symbol)
+    except UnreadableError as error:
+        return [], [findings.unreadable(file.relative, error.defect, str(error))]
+    except OSError as error:
+        return [], [
+            findings.unreadable(file.relative, "unreadable_file", f"it cannot be opened: {error.strerror}")
+        ]
+    sources: list[Source] = []
+    found: list[Finding] = []
+    for name, load in members:
+        try:
+            content = _parsed(load())
+            bars, units, timeless = bars_of(content.columns)
+        except UnreadableError as error:
+            found.append(findings.unreadable(name, error.defect, str(error)))
+            continue
+        sources.append(Source(name, bars, units, content.synthetic, file.mtime_ns // 1_000_000))
+        if content.text and content.text.cut:
+            found.append(findings.cut_line(name))
+        if content.text and content.text.bad_lines:
+            found.append(findings.bad_lines(name, content.text.bad_lines, content.text.first_bad))
+        if timeless:
+            found.append(findings.timeless(name, timeless))
+    return sources, found
+
+
+def _members(file: SourceFile, symbol: str) -> list[tuple[str, Callable[[], bytes]]]:
+    content = file.path.read_bytes()
+    if not content.startswith(ZIP_MAGIC):
+        return [(file.relative, lambda: content)]
+    try:
+        archive = zipfile.ZipFile(io.BytesIO(content))
+    except DAMAGED_ZIP as error:
+        raise UnreadableError(
+            "its ZIP directory is missing or damaged, so the file was probably cut", "cut_file"
+        ) from error
+    entries = [
+        entry
+        for entry in sorted(archive.infolist(), key=lambda entry: entry.filename)
+        if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
+    ]
+    if len(entries) > 1:
+        entries = [entry for entry in entries if names_symbol(f"{file.relative}/{entry.filename}", symbol)]
+    if not entries:
+        raise UnreadableError(f"the archive holds no file of {symbol}")
+    several = len(entries) > 1
+    return [
+        (f"{file.relative}!{entry.filename}" if several else file.relative, _unpacker(archive, entry))
+        for entry in entries
+    ]
+
+
+def _unpacker(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], bytes]:
+    def unpack() -> bytes:
+        try:
+            return archive.read(entry)
+        except DAMAGED_ZIP as error:
+            why = f"its member {entry.filename} cannot be unpacked: {first_line(error)}"
+            raise UnreadableError(why) from error
+
+    return unpack
+
+
+def _parsed(content: bytes) -> _Content:
+    if content.startswith(GZIP_MAGIC):
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise UnreadableError(
+                f"its gzip data is damaged or cut: {first_line(error)}", "cut_file"
+            ) from error
+    head = content[:64].lstrip()
+    if not head:
+        raise UnreadableError("it is empty", "empty_file")
+    if content.startswith((PARQUET_MAGIC, ARROW_STREAM_MAGIC, *ARROW_FILE_MAGICS)):
+        return _from_arrow(content)
+    if head.startswith(b"["):
+        return _from_rows(content)
+    if head.startswith(b"{"):
+        said = head.decode("utf-8", errors="replace")
+        raise UnreadableError(f"it is a JSON object and no list of rows: {said!r}")
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UnreadableError("its text is UTF-16; save it as UTF-8")
+    if b"\x00" in head:
+        raise UnreadableError("it is none of CSV, JSON, Parquet, Feather, Arrow, ZIP and gzip")
+    text = read_csv(content)
+    return _Content(text.columns, text=text)
+
+
+def _from_arrow(content: bytes) -> _Content:
+    source = pa.BufferReader(content)
+    kind = "Parquet" if content.startswith(PARQUET_MAGIC) else "Arrow"
+    try:
+        if kind == "Parquet":
+            parquet = pq.ParquetFile(source)
+            schema = parquet.schema_arrow
+            places = columns_by_name(schema.names)
+            table = parquet.read([schema.names[place] for place in places.values()], use_threads=False)
+        else:
+            stream = content.startswith(ARROW_STREAM_MAGIC)
+            table = (
+                pa.ipc.open_stream(source).read_all()
+                if stream
+                else feather.read_table(source, use_threads=False)
+            )
+            schema = table.schema
+            places = columns_by_name(schema.names)
+    except DAMAGED_ARROW as error:
+        raise UnreadableError(
+            f"it is no whole {kind} file, so it was probably cut: {first_line(error)}", "cut_file"
+        ) from error
+    metadata = schema.metadata or {}
+    columns = {field: table.column(schema.names[place]) for field, place in places.items()}
+    return _Content(columns, synthetic=metadata.get(SYNTHETIC_KEY) == b"true")
+
+
+def _from_rows(content: bytes) -> _Content:
+    try:
+        rows = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(
+            f"it is no whole JSON document, so it was probably cut: {first_line(error)}", "cut_file"
+        ) from error
+    if not rows:
+        raise UnreadableError("it is an empty list", "empty_file")
+    try:
+        table = np.array(rows, dtype=np.float64)
+        places = columns_by_order(table.shape[1])
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
+        raise UnreadableError("its JSON is no list of rows [time, open, high, low, close, volume]") from error
+    return _Content({field: pa.chunked_array([table[:, place]]) for field, place in places.items()})

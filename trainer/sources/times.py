@@ -1,0 +1,89 @@
+"""Times as sources write them: numbers in seconds to nanoseconds, or ISO 8601."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from trainer.candles.candles import IntArray
+
+NO_TIME = np.iinfo(np.int64).min
+"""Stands for a time that is missing or cannot be read."""
+
+UNITS: tuple[tuple[str, float, int, int], ...] = (
+    ("seconds", 1e8, 1000, 1),
+    ("milliseconds", 1e11, 1, 1),
+    ("microseconds", 1e14, 1, 1000),
+    ("nanoseconds", 1e17, 1, 1_000_000),
+)
+"""Unit, the least number that is read as it, and the factor and divisor that turn it into milliseconds.
+
+Any moment from March 1973 to the year 5138 falls into one unit's range only, so the unit is read off each
+number by itself, and a series may change it anywhere.
+"""
+
+
+def milliseconds(numbers: npt.NDArray[np.generic]) -> tuple[IntArray, frozenset[str]]:
+    """Turn numbers since the epoch into milliseconds.
+
+    Parameters
+    ----------
+    numbers : ndarray of integers or floats, shape (n,)
+        Seconds, milliseconds, microseconds or nanoseconds, each by its own magnitude.
+
+    Returns
+    -------
+    times : ndarray of int64, shape (n,)
+        Milliseconds since the epoch, parts of one cut off; `NO_TIME` for what is no time since March 1973.
+    units : frozenset of str
+        Names of the units that occur.
+    """
+    whole = np.issubdtype(numbers.dtype, np.integer)
+    values = np.asarray(numbers).astype(np.int64 if whole else np.float64, copy=False)
+    times = np.full(len(values), NO_TIME, dtype=np.int64)
+    units: set[str] = set()
+    uppers = [*(lower for _, lower, _, _ in UNITS[1:]), 1e20]
+    for (unit, lower, factor, divisor), upper in zip(UNITS, uppers, strict=True):
+        rows = (values >= lower) & (values < upper)
+        if rows.any():
+            units.add(unit)
+            scaled = values[rows] * factor
+            times[rows] = (scaled if whole else np.rint(scaled)).astype(np.int64) // divisor
+    return times, frozenset(units)
+
+
+def epoch_ms(column: pa.ChunkedArray) -> IntArray:
+    """Turn a column of dates, timestamps or ISO 8601 text into milliseconds since the epoch, shape (n,).
+
+    A time without a zone or offset is UTC. `NO_TIME` stands for what is null, cannot be read, or is no moment
+    that numbers could tell either.
+    """
+    times = _moments(column)
+    _, (_, least, _, _), (_, beyond, _, _), _ = UNITS
+    return np.where((times >= least) & (times < beyond), times, NO_TIME)
+
+
+def _moments(column: pa.ChunkedArray) -> IntArray:
+    kind = column.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _parsed(column)
+    zone = kind.tz if pa.types.is_timestamp(kind) else None
+    numbers = pc.cast(pc.cast(column, pa.timestamp("ms", zone), safe=False), pa.int64())
+    return np.asarray(pc.fill_null(numbers, NO_TIME).to_numpy(), dtype=np.int64)
+
+
+def _parsed(column: pa.ChunkedArray) -> IntArray:
+    text = pd.Series(column.to_pandas(), dtype="string").str.strip()
+    text = text.str.replace(r"\s*(UTC|GMT)$", "", regex=True, case=False)
+    is_number = text.str.fullmatch(r"\d+(\.\d+)?").fillna(False).to_numpy(dtype=bool)
+    times = np.full(len(text), NO_TIME, dtype=np.int64)
+    if is_number.any():
+        times[is_number] = milliseconds(text[is_number].to_numpy(dtype=np.float64))[0]
+    if not is_number.all():
+        moments = pd.to_datetime(text[~is_number], utc=True, format="ISO8601", errors="coerce")
+        stamps = moments.to_numpy(dtype="datetime64[ms]")
+        times[~is_number] = np.where(np.isnat(stamps), NO_TIME, stamps.astype(np.int64))
+    return times

@@ -1,0 +1,246 @@
+"""What is done about damage in native candles: which rows go, and when a series is refused.
+
+In this order: impossible bars and bars off the grid are dropped; the rest is sorted; of repeated bars the
+first file's stays; bars that are impossible between their neighbours are dropped; the newest bar goes if it
+was not finished. Bars without volume stay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from common.protocol.jobs import SurveyPolicy
+from common.protocol.reports import Finding
+from trainer.candles import findings
+from trainer.candles.bars import VOLUME, Bars, largest_difference
+from trainer.candles.candles import interval_ms_of
+from trainer.sources.files import Source
+from trainer.survey import defects
+
+EQUAL = 1e-9
+"""Relative difference up to which two numbers are the same; sums in another order differ by less."""
+
+THIN_SHARE = 0.02
+"""A newest bar with less than this share of the usual volume, and less than any, had just opened."""
+
+USUAL_BARS = 60
+"""So many bars before the newest tell what volume is usual; at least a third of them are needed."""
+
+
+@dataclass(frozen=True)
+class NativeSeries:
+    """The native candles of one timeframe after repair.
+
+    `bars` are strictly ascending, on the grid and possible; `refusal` says why they must not be used, or is
+    empty.
+    """
+
+    timeframe: str
+    bars: Bars
+    refusal: str
+
+
+def repaired(
+    sources: Sequence[Source], timeframe: str, policy: SurveyPolicy
+) -> tuple[NativeSeries, list[Finding]]:
+    """Put the sources of one timeframe together, and repair or refuse the result.
+
+    Parameters
+    ----------
+    sources : sequence of Source
+        At least one, in the order of their names: where two differ, the first is believed.
+    timeframe : str
+        What they are candles of.
+    policy : SurveyPolicy
+        `max_defect_share` is the share of rows that may be impossible or off the grid.
+
+    Returns
+    -------
+    series : NativeSeries
+        The merged bars.
+    findings : list of Finding
+        Everything that was found and what was done about it.
+    """
+    found = [*_order(sources, timeframe), *_units(sources, timeframe)]
+    bars = Bars.joined([source.bars for source in sources])
+    origin = np.repeat(np.arange(len(sources)), [len(source.bars) for source in sources])
+    rows = len(bars)
+
+    defective, of_defects = defects.impossible(bars, timeframe)
+    found += of_defects
+    times = bars.open_time[defective]
+    if len(times):
+        bars, origin = bars.take(~defective), origin[~defective]
+    refused = _too_many(times, rows, of_defects, timeframe, policy)
+    if refused:
+        return NativeSeries(timeframe, bars, refused.detail.rstrip(".")), [*found, refused]
+    bars, of_turnover = defects.without_bad_turnover(bars, timeframe)
+    found += of_turnover
+
+    if not bars.ascending:
+        order = np.argsort(bars.open_time, kind="stable")
+        bars, origin = bars.take(order), origin[order]
+    names = [source.name for source in sources]
+    repeated, of_repeats, refusal = _repeats(bars, origin, names, timeframe)
+    found += of_repeats
+    if repeated.any():
+        bars, origin = bars.take(~repeated), origin[~repeated]
+    if refusal:
+        return NativeSeries(timeframe, bars, refusal), found
+
+    spiked, of_spikes = defects.spikes(bars, timeframe)
+    found += of_spikes
+    if spiked.any():
+        times = np.concatenate([times, bars.open_time[spiked]])
+        bars, origin = bars.take(~spiked), origin[~spiked]
+        refused = _too_many(times, rows, [*of_defects, *of_spikes], timeframe, policy)
+        if refused:
+            return NativeSeries(timeframe, bars, refused.detail.rstrip(".")), [*found, refused]
+
+    unfinished = _unfinished(bars, sources[origin[-1]], timeframe) if len(bars) else None
+    if unfinished:
+        found.append(unfinished)
+        bars = bars.take(slice(0, -1))
+    idle = np.flatnonzero(bars.values[VOLUME] == 0)
+    if len(idle):
+        found.append(findings.zero_volume(timeframe, len(idle), len(bars), int(bars.open_time[idle[0]])))
+    return NativeSeries(timeframe, bars, ""), found
+
+
+def _too_many(
+    defective: npt.NDArray[np.int64],
+    rows: int,
+    kinds: Sequence[Finding],
+    timeframe: str,
+    policy: SurveyPolicy,
+) -> Finding | None:
+    count = len(defective)
+    if count <= policy.max_defect_share * rows:
+        return None
+    first_ms = int(defective.min())
+    named = ", ".join(f"{kind.count:,} {kind.defect}" for kind in kinds if kind.action == "dropped")
+    detail = (
+        f"{count:,} of {findings.counted(rows, 'bar')} ({findings.percent(count / rows)}) are impossible or "
+        f"off the grid ({named}), first {findings.moment(first_ms)}; max_defect_share allows "
+        f"{findings.percent(policy.max_defect_share)}."
+    )
+    return findings.refused(timeframe, "defect_share", count, first_ms, detail)
+
+
+def _order(sources: Sequence[Source], timeframe: str) -> list[Finding]:
+    places, files, first, newest_first = 0, 0, "", False
+    for source in sources:
+        backwards = int((np.diff(source.bars.open_time) < 0).sum())
+        if backwards:
+            if not files:
+                first, newest_first = source.name, backwards == len(source.bars) - 1
+            places, files = places + backwards, files + 1
+    return [findings.unsorted(timeframe, places, files, first, newest_first)] if files else []
+
+
+def _units(sources: Sequence[Source], timeframe: str) -> list[Finding]:
+    units: frozenset[str] = frozenset()
+    for source in sources:
+        if units and source.units - units:
+            return [findings.mixed_units(timeframe, source.name, units.union(*(s.units for s in sources)))]
+        if len(source.units) > 1:
+            return [findings.mixed_units(timeframe, source.name, source.units)]
+        units |= source.units
+    return []
+
+
+def _repeats(
+    bars: Bars, origin: npt.NDArray[np.int64], names: Sequence[str], timeframe: str
+) -> tuple[npt.NDArray[np.bool_], list[Finding], str]:
+    repeated = np.zeros(len(bars), dtype=np.bool_)
+    repeated[1:] = bars.open_time[1:] == bars.open_time[:-1]
+    rows = np.flatnonzero(repeated)
+    if not len(rows):
+        return repeated, [], ""
+    same_file = origin[rows] == origin[rows - 1]
+    # A repeat within a file is compared with the row before it, one of another file with the row that is
+    # kept.
+    kept = np.maximum.accumulate(np.where(repeated, 0, np.arange(len(bars))))[rows]
+    against = np.where(same_file, rows - 1, kept)
+    difference = largest_difference(bars.values[:, against], bars.values[:, rows])
+    found: list[Finding] = []
+    refusal = ""
+
+    equal = rows[same_file & (difference <= EQUAL)]
+    if len(equal):
+        first_ms, file = int(bars.open_time[equal[0]]), names[origin[equal[0]]]
+        found.append(findings.duplicate_equal(timeframe, len(equal), first_ms, file))
+    different = same_file & (difference > EQUAL)
+    if different.any():
+        first = rows[different][0]
+        finding = findings.duplicate_different(
+            timeframe,
+            int(different.sum()),
+            int(bars.open_time[first]),
+            names[origin[first]],
+            float(difference[different].max()),
+        )
+        found.append(finding)
+        refusal = finding.detail.rstrip(".")
+    shared = rows[~same_file]
+    if len(shared):
+        ours, theirs = origin[against[~same_file]], origin[shared]
+        pairs = len(set(zip(ours.tolist(), theirs.tolist(), strict=True)))
+        others = f" (and {findings.counted(pairs - 1, 'other pair')} of files)" if pairs > 1 else ""
+        finding = compared(
+            timeframe,
+            bars.open_time[shared],
+            difference[~same_file],
+            names[ours[0]],
+            f"{names[theirs[0]]}{others}",
+        )
+        found.append(finding)
+    return repeated, found, refusal
+
+
+def compared(
+    timeframe: str,
+    open_time: npt.NDArray[np.int64],
+    difference: npt.NDArray[np.float64],
+    ours: str,
+    theirs: str,
+) -> Finding:
+    """Report whether two sources agree on the bars that both have.
+
+    Parameters
+    ----------
+    timeframe : str
+        What the bars are of.
+    open_time : ndarray of int64, shape (n,)
+        Openings of the common bars in milliseconds since the epoch, ascending; n > 0.
+    difference : ndarray of float64, shape (n,)
+        Largest relative difference of each.
+    ours, theirs : str
+        The source that is used, and the one that is compared with it.
+    """
+    rows = np.flatnonzero(difference > EQUAL)
+    if not len(rows):
+        return findings.overlap(timeframe, len(open_time), int(open_time[0]), ours, theirs)
+    first_ms, largest = int(open_time[rows[0]]), float(difference.max())
+    return findings.disagreement(timeframe, len(rows), len(open_time), first_ms, ours, theirs, largest)
+
+
+def _unfinished(bars: Bars, source: Source, timeframe: str) -> Finding | None:
+    open_ms = int(bars.open_time[-1])
+    if open_ms <= source.mtime_ms < open_ms + interval_ms_of(timeframe):
+        why = f"the file was written at {findings.moment(source.mtime_ms)}, before the bar closed"
+        return findings.unfinished(timeframe, open_ms, source.name, why)
+    usual = bars.values[VOLUME, -1 - USUAL_BARS : -1]
+    if len(usual) >= USUAL_BARS // 3:
+        volume, median = float(bars.values[VOLUME, -1]), float(np.median(usual))
+        if volume < THIN_SHARE * median and volume < usual.min():
+            share = findings.percent(volume / median)
+            why = (
+                f"its volume is {share} of the median of the {len(usual)} bars before, and below all of them"
+            )
+            return findings.unfinished(timeframe, open_ms, source.name, why)
+    return None

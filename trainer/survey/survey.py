@@ -1,0 +1,179 @@
+"""The survey of one symbol: read its candles once, judge, repair, and keep every timeframe in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from common.errors import DataError
+from common.protocol.jobs import SECONDS, SurveyPolicy, SurveySpec
+from common.protocol.reports import Finding, SeriesReport, SurveyReport
+from common.whole_file import sweep
+from trainer.candles import findings
+from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report
+from trainer.candles.candles import interval_ms_of
+from trainer.sources.files import Source, read_source
+from trainer.sources.folder import SourceFile, named_timeframe, source_files, timeframe_of
+from trainer.survey.repair import NativeSeries, repaired
+from trainer.survey.series import assembled
+
+VERSION = 2
+"""Part of the cache's key: to be raised when the same files would give other candles or another report."""
+
+FEW_ROWS = 3
+"""In a file of so few rows, a timeframe in the name is believed if their distances are multiples of it."""
+
+Progress = Callable[[str, int, int], None]
+
+
+def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress) -> SurveyReport:
+    """Survey one symbol.
+
+    Parameters
+    ----------
+    spec : SurveySpec
+        The symbol, the timeframes that are asked for, and the policy.
+    data_dir : Path
+        Where source files are searched for, with all its folders.
+    cache_dir : Path
+        Where the candles are kept for `open_candles`, and the report for the next survey of unchanged files.
+    progress : callable
+        Called as ``progress(stage, done, total)`` with the stages ``read``, ``assemble``.
+
+    Returns
+    -------
+    SurveyReport
+        One `SeriesReport` for each of `spec.timeframes` in their order, and every finding. `cache_hit` tells
+        that no source file was read, because paths, sizes and times of change are those of an earlier survey.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be read, or the symbol has no candles in it that can be read.
+    StorageError
+        The cache cannot be written.
+    """
+    files = source_files(data_dir, spec.symbol)
+    key = _key(spec, files)
+    known = find_report(cache_dir, spec.symbol, key)
+    if known and _cached(cache_dir, known):
+        return known.model_copy(update={"cache_hit": True})
+    sweep(candle_folder(cache_dir, spec.symbol))
+    sources, found = _read(files, spec.symbol, progress)
+    by_timeframe, of_names = _by_timeframe(sources)
+    found = findings.grouped(found + of_names)
+    if not by_timeframe:
+        hint = f"mend or replace what is named, or take {spec.symbol} out of the symbols"
+        raise DataError(_nothing_read(spec.symbol, data_dir, len(files), found), hint)
+    synthetic = any(source.synthetic for source in sources)
+    sources.clear()
+    native, of_repair = _repaired(by_timeframe, spec.policy)
+    found += of_repair
+    series: list[SeriesReport] = []
+    for place, timeframe in enumerate(spec.timeframes):
+        progress("assemble", place, len(spec.timeframes))
+        one, candles, of_series = assembled(spec.symbol, timeframe, native, spec.policy, synthetic)
+        if candles:
+            store_candles(cache_dir, candles)
+        series.append(one)
+        found += of_series
+    progress("assemble", len(spec.timeframes), len(spec.timeframes))
+    report = SurveyReport(
+        symbol=spec.symbol,
+        synthetic=synthetic,
+        files=tuple(file.relative for file in files),
+        series=tuple(series),
+        findings=tuple(found),
+        quote_volume_per_day=_turnover(series),
+        cache_hit=False,
+    )
+    store_report(cache_dir, key, report)
+    return report
+
+
+def _key(spec: SurveySpec, files: Sequence[SourceFile]) -> str:
+    document = {
+        "version": VERSION,
+        "timeframes": spec.timeframes,
+        "policy": spec.policy.model_dump(),
+        "files": [(file.relative, file.size, file.mtime_ns) for file in files],
+    }
+    return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
+
+
+def _cached(cache_dir: Path, report: SurveyReport) -> bool:
+    return all(
+        open_candles(cache_dir, report.symbol, series.timeframe, series.digest) is not None
+        for series in report.series
+        if not series.refusal
+    )
+
+
+def _read(files: Sequence[SourceFile], symbol: str, progress: Progress) -> tuple[list[Source], list[Finding]]:
+    sources: list[Source] = []
+    found: list[Finding] = []
+    for place, file in enumerate(files):
+        progress("read", place, len(files))
+        of_file, damage = read_source(file, symbol)
+        sources += of_file
+        found += damage
+    progress("read", len(files), len(files))
+    return sources, found
+
+
+def _by_timeframe(sources: Sequence[Source]) -> tuple[dict[str, list[Source]], list[Finding]]:
+    groups: dict[str, list[Source]] = {}
+    found: list[Finding] = []
+    for source in sources:
+        named = named_timeframe(source.name.replace("!", "/"))
+        spacing = source.bars.spacing_ms
+        if named and _fits(source, named):
+            spacing = interval_ms_of(named)
+        if spacing is None:
+            why = "one row alone has no spacing, and no name tells its timeframe"
+            found.append(findings.unreadable(source.name, "no_timeframe", why))
+            continue
+        timeframe = timeframe_of(spacing)
+        if timeframe is None:
+            why = (
+                f"its rows are {findings.duration(spacing)} apart, which is no timeframe that can be trained"
+            )
+            found.append(findings.unreadable(source.name, "no_timeframe", why))
+            continue
+        if named is not None and named != timeframe:
+            found.append(findings.name_disagrees(source.name, named, timeframe))
+        groups.setdefault(timeframe, []).append(source)
+    return groups, found
+
+
+def _fits(source: Source, timeframe: str) -> bool:
+    # The spacing of a handful of rows proves little: a day's dump of 1d candles has one row.
+    if len(source.bars) > FEW_ROWS:
+        return False
+    distances = source.bars.open_time - source.bars.open_time[0]
+    return not (distances % interval_ms_of(timeframe)).any()
+
+
+def _repaired(
+    groups: dict[str, list[Source]], policy: SurveyPolicy
+) -> tuple[dict[str, NativeSeries], list[Finding]]:
+    native: dict[str, NativeSeries] = {}
+    found: list[Finding] = []
+    for timeframe in sorted(groups, key=SECONDS.__getitem__):
+        # Taken out of the dictionary, so that the rows as they were read are freed before the next are
+        # copied.
+        native[timeframe], of_timeframe = repaired(groups.pop(timeframe), timeframe, policy)
+        found += of_timeframe
+    return native, found
+
+
+def _turnover(series: Sequence[SeriesReport]) -> float:
+    filled = [report for report in series if report.rows]
+    return min(filled, key=lambda report: SECONDS[report.timeframe]).quote_volume_per_day if filled else 0.0
+
+
+def _nothing_read(symbol: str, data_dir: Path, files: int, found: Sequence[Finding]) -> str:
+    why = " ".join(finding.detail for finding in found[:3]).rstrip(".")
+    return f"{symbol}: nothing could be read of {findings.counted(files, 'file')} in {data_dir}. {why}"
