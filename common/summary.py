@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from common.protocol.job_views import RefusalReason
-from common.protocol.jobs import SECONDS, JobState
+from common.protocol.jobs import JobState
 from common.protocol.reports import Finding, Span, SurveyReport
 from common.protocol.results import JobResult, Results
+from common.timeframes import SECONDS
 
 LEGEND = "* promoted; otherwise the gate that the best horizon missed"
 

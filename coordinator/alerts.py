@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy import Row, Select, case, func, select, update
 
-from common.protocol.status import AlertPage, AlertView
+from common.protocol.alerts import AlertPage, AlertView
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import all_of
 from coordinator.store.tables import alerts

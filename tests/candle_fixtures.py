@@ -14,8 +14,10 @@ import pyarrow.feather as feather
 import pyarrow.parquet as pq
 import pytest
 
-from common.protocol.jobs import SECONDS, SurveyPolicy, SurveySpec
+from common.protocol.jobs import SurveySpec
 from common.protocol.reports import SurveyReport
+from common.settings.sections import SurveyPolicy
+from common.timeframes import SECONDS
 from trainer.survey.survey import survey
 
 START_MS = 1_672_531_200_000  # 2023-01-01 00:00 UTC, a Sunday

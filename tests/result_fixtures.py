@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from common.protocol.job_views import GridConfig
 from common.protocol.jobs import Cause, JobState
 from common.protocol.reports import Finding, Scores, SeriesReport, Span, SurveyReport
 from common.protocol.results import JobResult, Results, SurveyResult, Totals
+from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)

@@ -13,8 +13,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from common.errors import DataError, NighttrainError, StorageError
-from common.protocol.jobs import SECONDS, Cause, SurveySpec, TrainingSpec
+from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, SurveyReport
+from common.timeframes import SECONDS
 from trainer import pipeline
 from trainer.candles.cache import open_candles
 from trainer.candles.candles import Candles

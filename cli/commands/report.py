@@ -12,8 +12,8 @@ from cli.commands.start import URL
 from common import summary
 from common.client.client import OperatorClient
 from common.errors import NighttrainError, NotFoundError
-from common.protocol.job_views import RunState, RunView
 from common.protocol.results import Results
+from common.protocol.runs import RunState, RunView
 
 EPILOG = """\
 Shown is the last night that has ended; one that is under way is said to be.

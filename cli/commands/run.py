@@ -24,8 +24,9 @@ from cli.screen.summary import print_summary
 from common import logs
 from common.errors import ConfigurationError
 from common.out_folder import OutFolder, held
-from common.protocol.job_views import GridConfig, RunRequest, RunView
 from common.protocol.results import Results
+from common.protocol.runs import RunRequest, RunView
+from common.settings.grid import GridConfig
 from common.settings.night import NightSettings, load
 
 DEFAULT_CONFIG = Path("deploy/night_training.yaml")

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, NighttrainError
-from common.protocol.job_views import GridConfig, RunRequest, RunView
+from common.protocol.runs import RunRequest, RunView
 from common.protocol.status import NightView
+from common.settings.grid import GridConfig
 from common.settings.night import NightSettings, load
 
 URL = "http://127.0.0.1:5000"

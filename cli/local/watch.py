@@ -11,7 +11,7 @@ from datetime import timedelta
 from cli.screen.progress import Display
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, StorageError, UnavailableError
-from common.protocol.job_views import RunState
+from common.protocol.runs import RunState
 from common.protocol.status import StatusDocument, TrainerState
 
 LOG = logging.getLogger("nighttrain.launcher")

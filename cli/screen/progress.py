@@ -12,7 +12,7 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
-from common.protocol.job_views import RunView
+from common.protocol.runs import RunView
 from common.protocol.status import ScoreView, StatusDocument
 
 PLAIN_SECONDS = 5.0

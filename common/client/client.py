@@ -13,11 +13,13 @@ from typing import Self
 
 from common.client.connection import Connection
 from common.errors import ConfigurationError, NighttrainError
-from common.protocol.job_views import JobDetail, JobPage, RunPage, RunRequest, RunView
+from common.protocol.alerts import AlertPage
+from common.protocol.job_views import JobDetail, JobPage
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.reports import Checkpoint
 from common.protocol.results import Results
-from common.protocol.status import AlertPage, Health, StatusDocument
+from common.protocol.runs import RunPage, RunRequest, RunView
+from common.protocol.status import Health, StatusDocument
 from common.protocol.trainers import (
     REASON_HEADER,
     SHA256_HEADER,

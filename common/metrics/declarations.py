@@ -18,10 +18,12 @@ from functools import partial
 
 from common.errors import ERRORS
 from common.metrics.exposition import Exporter, Label, Metric, Source
-from common.protocol.job_views import Outcome, RefusalReason, RunState
-from common.protocol.jobs import FREE_CAUSES, SECONDS, Cause, JobKind, JobState
+from common.protocol.job_views import Outcome, RefusalReason
+from common.protocol.jobs import FREE_CAUSES, Cause, JobKind, JobState
+from common.protocol.runs import RunState
 from common.protocol.status import TrainerState
 from common.protocol.trainers import LimitKind, NoWork
+from common.timeframes import SECONDS
 
 BREAKER_STATES = ("closed", "parked", "probation")
 HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "other")

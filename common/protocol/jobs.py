@@ -5,23 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import TypeAdapter
 
-SECONDS: dict[str, int] = {
-    "1m": 60,
-    "3m": 180,
-    "5m": 300,
-    "15m": 900,
-    "30m": 1800,
-    "1h": 3600,
-    "2h": 7200,
-    "4h": 14400,
-    "6h": 21600,
-    "8h": 28800,
-    "12h": 43200,
-    "1d": 86400,
-}
-"""Length of one bar of each timeframe that can be trained, in seconds; the order is from fine to coarse."""
+from common.frozen import Frozen
+from common.settings.sections import SurveyPolicy
 
 
 class JobKind(StrEnum):
@@ -77,15 +64,6 @@ BREAKER_CAUSES = frozenset({Cause.ERROR, Cause.DATA})
 """Causes that speak against the symbol's data, and so count for its breaker."""
 
 
-class Frozen(BaseModel):
-    """A value: it cannot be changed, and it takes no key that it does not know.
-
-    The strings below the fields describe them to the users of the interface.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
-
-
 class Cell(Frozen):
     """One cell of the grid: whether the close rises over the next `horizon` bars of `timeframe`."""
 
@@ -100,17 +78,6 @@ class Cell(Frozen):
     def name(self) -> str:
         """Name used in file names: ``BTCUSDT_1h_H3``."""
         return f"{self.symbol}_{self.timeframe}_H{self.horizon}"
-
-
-class SurveyPolicy(Frozen):
-    """How damaged candles may be before they are refused; shares run from 0 to 1."""
-
-    max_missing_share: float
-    """Share of bars that may be missing between the first and the last."""
-    max_defect_share: float
-    """Share of bars that may be impossible; they are dropped."""
-    max_bar_missing_share: float
-    """Share of the finer bars that a resampled bar may lack."""
 
 
 class SurveySpec(Frozen):
@@ -149,3 +116,6 @@ class TrainingSpec(Frozen):
     """Whether the candles are synthetic."""
     policy: SurveyPolicy | None = None
     """The survey's, so that a host whose cache lacks the candles can survey them itself."""
+
+
+SPEC: TypeAdapter[SurveySpec | TrainingSpec] = TypeAdapter(SurveySpec | TrainingSpec)

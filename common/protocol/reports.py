@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from common.protocol.jobs import Cell, Frozen
+from common.frozen import Frozen
+from common.protocol.jobs import Cell
 
 MANIFEST_SCHEMA = "nighttrain.manifest/1"
 CHECKPOINT_SCHEMA = "nighttrain.checkpoint/1"

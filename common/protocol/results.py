@@ -14,9 +14,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from common.protocol.job_views import AttemptView, GridConfig, RefusalReason
-from common.protocol.jobs import Cause, Frozen, JobState
+from common.frozen import Frozen
+from common.protocol.job_views import AttemptView, RefusalReason
+from common.protocol.jobs import Cause, JobState
 from common.protocol.reports import FoldResult, Scores, Span, SurveyReport
+from common.settings.grid import GridConfig
 
 RESULTS_SCHEMA: Literal["nighttrain.results/1"] = "nighttrain.results/1"
 

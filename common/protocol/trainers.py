@@ -22,7 +22,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from common.protocol.jobs import Cause, Frozen, SurveySpec, TrainingSpec
+from common.frozen import Frozen
+from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, Manifest, SurveyReport, TrainingReport
 
 REASON_HEADER = "Nighttrain-Reason"

@@ -18,7 +18,6 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from common.errors import ConfigurationError
-from common.protocol.jobs import SECONDS
 from common.settings.sections import (
     Breaker,
     Dashboard,
@@ -34,6 +33,7 @@ from common.settings.sections import (
     Window,
 )
 from common.settings.sources import Source, explain, merged, nested, read_environment, read_yaml
+from common.timeframes import SECONDS
 
 ENV_PREFIX = "BT_NIGHT_"
 ENV_ALIASES = {

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from common.protocol.jobs import SurveyPolicy
+from common.frozen import Frozen
 
 
 def _no_truth(value: Any) -> Any:
@@ -26,13 +26,7 @@ Port = Annotated[Whole, Field(ge=0, le=65535)]
 Seconds = Annotated[Number, Field(gt=0, le=366 * 86400)]
 
 
-class Section(BaseModel):
-    """A part of the configuration; unknown keys are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
-
-
-class PromoteIf(Section):
+class PromoteIf(Frozen):
     """Thresholds that the out-of-fold scores of a model must meet to be promoted."""
 
     min_auc: Share = 0.52
@@ -43,7 +37,7 @@ class PromoteIf(Section):
     """The least accuracy, 0 to 1."""
 
 
-class Dashboard(Section):
+class Dashboard(Frozen):
     """Where the coordinator listens; when not enabled, or with port 0, it takes any free port."""
 
     enabled: bool = True
@@ -51,14 +45,14 @@ class Dashboard(Section):
     port: Port = 5000
 
 
-class SampleData(Section):
+class SampleData(Frozen):
     """Synthetic candles that are made when there are none."""
 
     days: Annotated[Whole, Field(ge=2, le=3650)] = 730
     seed: Annotated[Whole, Field(ge=0)] = 7
 
 
-class Data(Section):
+class Data(Frozen):
     """Where candles come from, and how damaged they may be."""
 
     dir: Path = Path("data/candles")
@@ -77,7 +71,7 @@ class Data(Section):
         )
 
 
-class Model(Section):
+class Model(Frozen):
     """The logistic regression's path of C and the least rows that a fold may train and test on."""
 
     C: tuple[Annotated[Number, Field(gt=0)], ...] = (0.000001, 0.00001, 0.0001, 0.001, 0.01)
@@ -95,7 +89,7 @@ class Model(Section):
         return value
 
 
-class Retry(Section):
+class Retry(Frozen):
     """How many attempts each cause may spend, and how the wait between attempts grows (seconds).
 
     After `storage_seconds` without room to write, `nighttrain run` ends; the night is kept.
@@ -110,27 +104,27 @@ class Retry(Section):
     storage_seconds: Seconds = 900.0
 
 
-class Breaker(Section):
+class Breaker(Frozen):
     """How many cells of a symbol must fail in a row to park it, and for how long (seconds)."""
 
     failures: Annotated[Whole, Field(ge=1)] = 5
     park_seconds: Seconds = 600.0
 
 
-class Lease(Section):
+class Lease(Frozen):
     """How long a lease lives without renewal (seconds); trainers renew three times as often."""
 
     seconds: Annotated[Seconds, Field(ge=1)] = 30.0
 
 
-class Deadline(Section):
+class Deadline(Frozen):
     """When a job counts as hung: `factor` times its expected duration, but at least `minimum_seconds`."""
 
     minimum_seconds: Seconds = 600.0
     factor: Annotated[Number, Field(gt=1, le=1000)] = 10.0
 
 
-class Window(Section):
+class Window(Frozen):
     """The hours in which jobs are handed out; `end` before `start` means the next morning."""
 
     start: time
@@ -169,3 +163,14 @@ class Window(Section):
     def zone(self) -> ZoneInfo:
         """The time zone of start and end."""
         return ZoneInfo(self.timezone)
+
+
+class SurveyPolicy(Frozen):
+    """How damaged candles may be before they are refused; shares run from 0 to 1."""
+
+    max_missing_share: float
+    """Share of bars that may be missing between the first and the last."""
+    max_defect_share: float
+    """Share of bars that may be impossible; they are dropped."""
+    max_bar_missing_share: float
+    """Share of the finer bars that a resampled bar may lack."""

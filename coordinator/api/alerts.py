@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from common.protocol.status import AlertPage
+from common.protocol.alerts import AlertPage
 from coordinator.alerts import Notification
 from coordinator.api.access import may_read, may_write
 from coordinator.api.errors import READING, WRITING, answers

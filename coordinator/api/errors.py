@@ -26,7 +26,7 @@ from common.errors import (
     UnauthorizedError,
     UnavailableError,
 )
-from common.protocol.jobs import Frozen
+from common.frozen import Frozen
 
 logger = logging.getLogger(__name__)
 

@@ -9,11 +9,13 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from common.errors import ConflictError, InvalidRequestError, NotFoundError, StorageError, UnavailableError
-from common.protocol.job_views import JobDetail, JobPage, RunPage, RunRequest, RunView
-from common.protocol.jobs import SECONDS, JobKind, JobState
+from common.protocol.job_views import JobDetail, JobPage
+from common.protocol.jobs import JobKind, JobState
 from common.protocol.results import Results
+from common.protocol.runs import RunPage, RunRequest, RunView
 from common.protocol.status import Health, StatusDocument
 from common.settings.night import canonical_symbol
+from common.timeframes import SECONDS
 from coordinator.api.access import may_read, may_write
 from coordinator.api.errors import READING, WRITING, answers
 from coordinator.api.examples import operators as examples

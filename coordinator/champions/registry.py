@@ -15,9 +15,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
 
-from common.protocol.job_views import GridConfig
 from common.protocol.jobs import Cell, JobKind, JobState
 from common.protocol.reports import ChampionComparison, Manifest, Scores
+from common.settings.grid import GridConfig
 from common.whole_file import write_whole
 from coordinator.policy.promotion import Challenger, Champion, Decision, decide
 from coordinator.store.blobs import Artifacts

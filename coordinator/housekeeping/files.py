@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from common.errors import NotFoundError
-from common.protocol.job_views import GridConfig, RunState
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.reports import FoldReport, FoldResult, Scores
 from common.protocol.results import JobResult, Results, SurveyResult, Totals
+from common.protocol.runs import RunState
 from common.protocol.status import EtaView
+from common.settings.grid import GridConfig
 from common.whole_file import write_whole
 from coordinator.queue.checkpoints import saved_folds
 from coordinator.runs.runs import find_run

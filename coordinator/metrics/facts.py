@@ -13,9 +13,10 @@ from pathlib import Path
 
 from sqlalchemy import func, select
 
-from common.protocol.job_views import Outcome, RefusalReason, RunState, RunView
+from common.protocol.job_views import Outcome, RefusalReason
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.reports import Scores
+from common.protocol.runs import RunState, RunView
 from common.protocol.status import EtaView
 from common.settings.night import NightSettings
 from coordinator.policy.breaker import Breaker, Gate

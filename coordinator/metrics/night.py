@@ -12,8 +12,9 @@ from datetime import datetime
 
 from common.metrics import declarations as metrics
 from common.metrics.exposition import Metric, Readings
-from common.protocol.job_views import Outcome, RunState
+from common.protocol.job_views import Outcome
 from common.protocol.jobs import JobKind, JobState
+from common.protocol.runs import RunState
 from common.protocol.status import TrainerState
 from coordinator.metrics.facts import AttemptFact, Facts, RunFacts
 from coordinator.policy.window import last_opening, next_opening, night_at

@@ -9,11 +9,10 @@ import uuid
 from dataclasses import replace
 from datetime import timedelta
 
-from pydantic import TypeAdapter
 from sqlalchemy import func, select, update
 
 from common.protocol.job_views import Outcome
-from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec, TrainingSpec
+from common.protocol.jobs import SPEC, Cause, JobKind, JobState, TrainingSpec
 from common.protocol.trainers import ClaimRequest, Grant, NoWork
 from common.settings.night import NightSettings
 from coordinator.champions.registry import champion_manifest
@@ -25,8 +24,6 @@ from coordinator.queue.snapshot import Outlook, read_outlook
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, RUNNING_RUN, AttemptRow, JobRow, TrainerRow
 from coordinator.store.tables import attempts, jobs, trainers
-
-SPEC: TypeAdapter[SurveySpec | TrainingSpec] = TypeAdapter(SurveySpec | TrainingSpec)
 
 
 def hear(tx: Transaction, trainer: TrainerRow, request: ClaimRequest) -> TrainerRow:

@@ -5,16 +5,14 @@ from __future__ import annotations
 from sqlalchemy import select, update
 
 from common.errors import InvalidRequestError
-from common.protocol.job_views import GridConfig
-from common.protocol.jobs import SECONDS, Cause, JobKind, JobState, SurveySpec, TrainingSpec
+from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec, TrainingSpec
 from common.protocol.reports import SeriesReport, SurveyReport
+from common.settings.grid import GridConfig
+from common.timeframes import CONTEXT_TIMEFRAMES, SECONDS
 from coordinator.queue.attempts import move
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, JobRow
 from coordinator.store.tables import jobs, reports, runs, symbols
-
-CONTEXT_TIMEFRAMES = ("1h", "1d")
-"""Timeframes that every cell reads besides its own, where they exist, for their trend and volatility."""
 
 
 def survey_spec(config: GridConfig, symbol: str) -> SurveySpec:

@@ -9,8 +9,10 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from common.errors import ConflictError, NotFoundError
-from common.protocol.job_views import GridConfig, Outcome, RunPage, RunRequest, RunState, RunView
+from common.protocol.job_views import Outcome
 from common.protocol.jobs import FINAL_STATES, Cause, JobKind, JobState
+from common.protocol.runs import RunPage, RunRequest, RunState, RunView
+from common.settings.grid import GridConfig
 from coordinator.queue.attempts import Ending, close, move
 from coordinator.queue.surveys import survey_spec
 from coordinator.store.database import Database, Transaction

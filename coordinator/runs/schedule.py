@@ -9,7 +9,8 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from common.protocol.job_views import GridConfig, RunRequest, RunView
+from common.protocol.runs import RunRequest, RunView
+from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
 from coordinator.policy.window import last_opening, night_at
 from coordinator.runs.runs import Runs

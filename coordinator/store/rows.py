@@ -8,8 +8,9 @@ from typing import Any, Self
 
 from sqlalchemy import Row, Select, Table, select
 
-from common.protocol.job_views import Outcome, RunState
+from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, Cell, JobKind, JobState
+from common.protocol.runs import RunState
 from common.protocol.trainers import LimitKind
 from coordinator.store.tables import attempts, jobs, runs, trainers
 

@@ -31,8 +31,9 @@ from sqlalchemy import (
     text,
 )
 
-from common.protocol.job_views import Outcome, RunState
+from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobKind, JobState
+from common.protocol.runs import RunState
 from common.protocol.trainers import LimitKind
 
 

@@ -9,11 +9,10 @@ from sqlalchemy import ColumnElement, func, select
 
 from common.errors import NotFoundError
 from common.protocol.job_views import JobDetail, JobPage
-from common.protocol.jobs import JobKind, JobState
+from common.protocol.jobs import SPEC, JobKind, JobState
 from common.protocol.reports import SurveyReport, TrainingReport
 from common.settings.night import NightSettings
 from coordinator.queue.checkpoints import load_checkpoint
-from coordinator.queue.claims import SPEC
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import JOBS, JobRow
 from coordinator.store.tables import jobs, manifests, reports

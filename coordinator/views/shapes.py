@@ -7,11 +7,13 @@ from collections.abc import Sequence
 
 from sqlalchemy import case, func, select
 
-from common.protocol.job_views import AttemptView, GridConfig, JobCounts, JobView, Outcome, RunView
+from common.protocol.job_views import AttemptView, JobView, Outcome
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.reports import Scores
+from common.protocol.runs import JobCounts, RunView
 from common.protocol.status import TrainerView
 from common.protocol.trainers import Progress
+from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
 from coordinator.policy.admission import Candidate, obstacle_of, pressure_words, ranked, wait_of
 from coordinator.policy.window import night_at

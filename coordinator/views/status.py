@@ -14,9 +14,10 @@ import psutil
 from sqlalchemy import Select, desc, select
 
 from common.host import host_pressure
-from common.protocol.job_views import Outcome, RunState, RunView
+from common.protocol.job_views import Outcome
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.reports import Scores
+from common.protocol.runs import RunState, RunView
 from common.protocol.status import (
     EtaView,
     NightView,

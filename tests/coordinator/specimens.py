@@ -9,7 +9,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from common.protocol.job_views import GridConfig, RunRequest
 from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
 from common.protocol.reports import (
     Certificate,
@@ -25,6 +24,7 @@ from common.protocol.reports import (
     SurveyReport,
     TrainingReport,
 )
+from common.protocol.runs import RunRequest
 from common.protocol.trainers import (
     ClaimRequest,
     Failure,
@@ -37,6 +37,7 @@ from common.protocol.trainers import (
     Renewal,
     TrainerHello,
 )
+from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
 from coordinator.housekeeping.loop import Housekeeping
 from coordinator.policy.admission import Refusal

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from common.protocol.status import AlertView
+from common.protocol.alerts import AlertView
 from coordinator.alerts import UNHEARD_SECONDS, Alerts, Notification, is_unheard
 from coordinator.views.status import Status
 from tests.coordinator.specimens import NOON, MakeNight, Night, digest

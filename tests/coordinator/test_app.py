@@ -17,8 +17,9 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DataError, OperationalError
 
 from common.errors import ERRORS, PROBLEM_MEDIA_TYPE, StorageError, from_problem
-from common.protocol.job_views import JobDetail, JobPage, RunPage, RunRequest, RunView
+from common.protocol.job_views import JobDetail, JobPage
 from common.protocol.results import Results
+from common.protocol.runs import RunPage, RunRequest, RunView
 from common.protocol.status import Health, StatusDocument
 from common.protocol.trainers import (
     MAX_ARTIFACT_BYTES,

@@ -20,9 +20,9 @@ import pytest
 
 from common.client.client import OperatorClient, TrainerClient
 from common.errors import UnavailableError
-from common.protocol.job_views import RunRequest, RunState
 from common.protocol.jobs import SurveySpec
 from common.protocol.results import Results
+from common.protocol.runs import RunRequest, RunState
 from common.protocol.status import Address
 from common.protocol.trainers import Grant
 from coordinator.housekeeping.files import read_results

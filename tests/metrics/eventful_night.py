@@ -9,9 +9,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from common.metrics.declarations import RUN_FINISHED, RUN_INFO, STALE_WRITES, TRAINER_COORDINATOR_ERRORS
-from common.protocol.job_views import GridConfig, JobView, RunRequest, RunState
+from common.protocol.job_views import JobView
 from common.protocol.jobs import JobKind, JobState
+from common.protocol.runs import RunRequest, RunState
 from common.protocol.status import TrainerState
+from common.settings.grid import GridConfig
 from tests.metrics.monitoring import Monitoring
 from tests.metrics.scrape import free_port, is_healthy
 from tests.trainer.real_night import Coordinator, Process, RealNight, eventually

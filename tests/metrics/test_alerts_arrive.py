@@ -13,7 +13,7 @@ import httpx
 import pytest
 import yaml
 
-from common.protocol.status import AlertView
+from common.protocol.alerts import AlertView
 from tests.metrics.scrape import free_port
 from tests.trainer.real_night import ROOT, Coordinator, eventually
 

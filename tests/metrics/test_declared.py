@@ -10,7 +10,8 @@ import pytest
 
 from common.metrics.declarations import METRICS
 from common.metrics.exposition import Exporter, Kind, Metric
-from common.protocol.job_views import GridConfig, RunRequest, RunState
+from common.protocol.runs import RunRequest, RunState
+from common.settings.grid import GridConfig
 from tests.metrics.eventful_night import open_window
 from tests.metrics.scrape import Scrape, free_port, is_healthy, scrape
 from tests.trainer.real_night import Coordinator, RealNight, eventually

@@ -12,8 +12,10 @@ from typing import Any, TypeVar
 
 from common.client.client import OperatorClient
 from common.errors import NighttrainError
-from common.protocol.job_views import GridConfig, JobDetail, RunRequest, RunState
+from common.protocol.job_views import JobDetail
 from common.protocol.jobs import JobKind
+from common.protocol.runs import RunRequest, RunState
+from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
 
 ROOT = Path(__file__).parents[2]

@@ -7,9 +7,10 @@ import pytest
 
 from common.errors import DataError, StorageError
 from common.host import control_group
-from common.protocol.jobs import Cause, Cell, SurveyPolicy, SurveySpec, TrainingSpec
+from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, SurveyReport, TrainingReport
 from common.settings.night import NightSettings
+from common.settings.sections import SurveyPolicy
 from tests.trainer.real_night import Coordinator, RealNight, eventually
 from trainer.artifact import load
 from trainer.job import mishap

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 from pydantic import ValidationError
 
-from common.protocol.jobs import Frozen
+from common.frozen import Frozen
 from common.protocol.reports import Check, FoldReport
 from common.whole_file import whole_file
 from trainer.candles.candles import Candles, FloatArray, IntArray

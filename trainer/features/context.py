@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import talib
 
-from common.protocol.jobs import SECONDS
+from common.timeframes import CONTEXT_TIMEFRAMES, SECONDS
 from trainer.candles.candles import Candles, IntArray
 from trainer.features.indicators import (
     BOUND,
@@ -22,7 +22,6 @@ from trainer.features.indicators import (
     volatility_level,
 )
 
-CONTEXT_TIMEFRAMES = ("1h", "1d")
 COLUMNS = ("trend_5", "trend_20", "volatility_20")
 WINDOW = 20
 """Bars before the first context bar of a segment that has values; each costs a day of training rows at 1d."""

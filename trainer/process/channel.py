@@ -21,7 +21,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from common.protocol.jobs import Cause, Frozen, SurveySpec, TrainingSpec
+from common.frozen import Frozen
+from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, Manifest, SurveyReport, TrainingReport
 
 STEP_SECONDS = 0.1

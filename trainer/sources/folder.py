@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from common.errors import DataError
-from common.protocol.jobs import SECONDS
+from common.timeframes import SECONDS
 
 QUOTES = (
     *("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDP", "DAI", "USD"),

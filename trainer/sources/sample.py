@@ -36,8 +36,8 @@ import pyarrow.parquet as pq
 from scipy.signal import lfilter
 
 from common.errors import NighttrainError
-from common.protocol.jobs import SECONDS
 from common.settings.night import load
+from common.timeframes import SECONDS
 from common.whole_file import whole_file
 from trainer.candles.candles import FloatArray
 from trainer.sources.files import SYNTHETIC_KEY

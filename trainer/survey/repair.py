@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from common.protocol.jobs import SurveyPolicy
 from common.protocol.reports import Finding
+from common.settings.sections import SurveyPolicy
 from trainer.candles import findings
 from trainer.candles.bars import VOLUME, Bars, largest_difference
 from trainer.candles.candles import interval_ms_of

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 
 import numpy as np
 
-from common.protocol.jobs import SECONDS, SurveyPolicy
 from common.protocol.reports import Finding, SeriesReport, Span
+from common.settings.sections import SurveyPolicy
+from common.timeframes import SECONDS
 from trainer.candles import findings
 from trainer.candles.bars import VOLUME, Bars, largest_difference
 from trainer.candles.candles import COLUMNS, Candles, interval_ms_of

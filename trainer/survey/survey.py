@@ -8,8 +8,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from common.errors import DataError
-from common.protocol.jobs import SECONDS, SurveyPolicy, SurveySpec
+from common.protocol.jobs import SurveySpec
 from common.protocol.reports import Finding, SeriesReport, SurveyReport
+from common.settings.sections import SurveyPolicy
+from common.timeframes import SECONDS
 from common.whole_file import sweep
 from trainer.candles import findings
 from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report

@@ -15,7 +15,7 @@ from common.metrics.declarations import (
     RUN_REFUSED_MODELS,
 )
 from common.metrics.exposition import Metric
-from common.protocol.jobs import SECONDS as TIMEFRAMES
+from common.timeframes import SECONDS as TIMEFRAMES
 from grafana.generator.alerts import condition, firing
 from grafana.generator.history import history
 from grafana.generator.layout import (

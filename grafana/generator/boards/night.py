@@ -21,8 +21,8 @@ from common.metrics.declarations import (
     RUN_STARTED,
     RUN_STATE,
 )
-from common.protocol.job_views import RunState
 from common.protocol.jobs import JobState
+from common.protocol.runs import RunState
 from grafana.generator.alerts import firing, to_spare
 from grafana.generator.layout import Section, board, run_variable, symbol_variable
 from grafana.generator.panels import Drawing, graph_panel, stat_panel

@@ -12,8 +12,8 @@ import pytest
 from cli.local.watch import Watch
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, StorageError, UnavailableError
-from common.protocol.job_views import RunRequest
 from common.protocol.jobs import Cause
+from common.protocol.runs import RunRequest
 from common.protocol.status import StatusDocument, TrainerState
 from common.protocol.trainers import Grant
 from coordinator.app import make_app

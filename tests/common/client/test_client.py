@@ -6,9 +6,9 @@ import pytest
 
 from common.client.client import Nothing, OperatorClient, TrainerClient
 from common.errors import ConfigurationError, NotFoundError, StaleLeaseError, UnavailableError
-from common.protocol.job_views import GridConfig, RunRequest
-from common.protocol.jobs import Cause, JobKind, JobState, SurveyPolicy, SurveySpec
+from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec
 from common.protocol.reports import Checkpoint, SurveyReport
+from common.protocol.runs import RunRequest
 from common.protocol.trainers import (
     SHA256_HEADER,
     ClaimRequest,
@@ -24,7 +24,9 @@ from common.protocol.trainers import (
     Renewal,
     TrainerHello,
 )
+from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
+from common.settings.sections import SurveyPolicy
 from tests.common.scripted_server import Asked, Reply, ScriptedServer
 
 PRESSURE = HostPressure(memory_total_bytes=2, memory_available_bytes=1, cpu_ratio=0.5)

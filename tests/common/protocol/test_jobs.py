@@ -5,14 +5,14 @@ from common.protocol.jobs import (
     BREAKER_CAUSES,
     FINAL_STATES,
     FREE_CAUSES,
-    SECONDS,
     TRANSITIONS,
     Cause,
     Cell,
     JobState,
-    SurveyPolicy,
     TrainingSpec,
 )
+from common.settings.sections import SurveyPolicy
+from common.timeframes import SECONDS
 
 POLICY = SurveyPolicy(max_missing_share=0.2, max_defect_share=0.01, max_bar_missing_share=0.0)
 

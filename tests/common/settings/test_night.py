@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.errors import ConfigurationError
-from common.protocol.jobs import SECONDS
 from common.settings.night import NightSettings, canonical_symbol, load
+from common.timeframes import SECONDS
 
 DEPLOYED = Path(__file__).parents[3] / "deploy" / "night_training.yaml"
 

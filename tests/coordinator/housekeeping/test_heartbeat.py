@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from common.protocol.status import AlertView
+from common.protocol.alerts import AlertView
 from coordinator.housekeeping.heartbeat import SIGN_SECONDS, Absence
 from coordinator.views.status import Status
 from tests.coordinator.specimens import NOON, MakeNight, Night

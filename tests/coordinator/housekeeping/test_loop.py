@@ -9,10 +9,11 @@ import pytest
 from sqlalchemy import select
 
 from common.errors import StorageError
-from common.protocol.job_views import GridConfig, RunState
 from common.protocol.jobs import JobState, TrainingSpec
 from common.protocol.reports import Certificate, ChampionComparison, Manifest
 from common.protocol.results import Results
+from common.protocol.runs import RunState
+from common.settings.grid import GridConfig
 from common.settings.sections import Lease
 from coordinator.champions import registry as champions
 from coordinator.housekeeping import files as report

@@ -15,9 +15,10 @@ from common.errors import (
     StaleLeaseError,
 )
 from common.protocol.job_views import JobDetail, JobView, Outcome
-from common.protocol.jobs import SECONDS, Cause, JobKind, JobState, SurveySpec, TrainingSpec
+from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec, TrainingSpec
 from common.protocol.trainers import Directive, Grant, LimitKind, NoWork
 from common.settings.sections import Breaker, Deadline, Lease, Retry, Window
+from common.timeframes import SECONDS
 from coordinator.policy.admission import Refusal
 from coordinator.views.jobs import Listing
 from tests.coordinator.specimens import (

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from common.errors import ConflictError, NotFoundError, StaleLeaseError
-from common.protocol.job_views import RunRequest, RunState
 from common.protocol.jobs import JobKind, JobState
+from common.protocol.runs import RunRequest, RunState
 from common.protocol.trainers import Directive, Grant
 from coordinator.views.jobs import Listing
 from tests.coordinator.specimens import Night, failure, finish, grid, release, renewal, survey_report

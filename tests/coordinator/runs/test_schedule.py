@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.protocol.job_views import RunState
+from common.protocol.runs import RunState
 from common.settings.night import NightSettings
 from common.settings.sections import Window
 from coordinator.policy.window import last_opening, next_opening, night_at

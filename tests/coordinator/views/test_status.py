@@ -5,8 +5,8 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
-from common.protocol.job_views import RunState
 from common.protocol.jobs import Cause
+from common.protocol.runs import RunState
 from common.protocol.status import TrainerState
 from common.settings.sections import Breaker, Lease, Window
 from coordinator.views.jobs import Listing

@@ -18,8 +18,9 @@ from common.errors import (
     StorageError,
     UnauthorizedError,
 )
-from common.protocol.jobs import Cause, SurveyPolicy, SurveySpec
+from common.protocol.jobs import Cause, SurveySpec
 from common.protocol.trainers import Directive, Failure, Finish, Grant, Progress, Release
+from common.settings.sections import SurveyPolicy
 from tests.common.scripted_server import Asked, Reply, ScriptedServer
 from tests.trainer.targets import checkpoint, survey_report
 from trainer.agent.lease import FAILURES, HeldLease, Success

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from common.protocol.jobs import SECONDS
+from common.timeframes import SECONDS
 from trainer.candles.candles import Candles
 from trainer.features.context import ContextFrame, context_frame, context_timeframes
 from trainer.features.indicators import FEATURE_VERSION

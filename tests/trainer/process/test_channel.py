@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from common.protocol.jobs import Cause, SurveyPolicy, SurveySpec
+from common.protocol.jobs import Cause, SurveySpec
 from common.protocol.reports import Checkpoint
+from common.settings.sections import SurveyPolicy
 from tests.trainer.targets import SCORES, checkpoint, fold, survey_report
 from trainer.process.channel import AgentEnd, ChildEnd, Message, Mishap, Result, Step, Stopped, Task
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from common.host import ControlGroup, control_group
-from common.protocol.jobs import Cause, Cell, SurveyPolicy, SurveySpec, TrainingSpec
+from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, TrainingReport
+from common.settings.sections import SurveyPolicy
 from tests.trainer.targets import FOLDS, checkpoint
 from trainer.process import child as child_module
 from trainer.process.channel import Mishap, Result, Stopped, Task

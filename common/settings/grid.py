@@ -1,0 +1,44 @@
+"""The part of the configuration that decides the results of a night."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError, model_validator
+
+from common.frozen import Frozen
+from common.settings.night import NightSettings
+from common.settings.sections import Model, PromoteIf, SurveyPolicy
+
+
+class GridConfig(Frozen):
+    """The part of the settings that decides the results: `NightSettings.grid_config()`, by the same rules."""
+
+    symbols: tuple[str, ...]
+    """The symbols, such as `BTCUSDT`; `BTC/USDT` and `BTC_USDT` are the same."""
+    timeframes: tuple[str, ...]
+    """Lengths of a bar, such as `1h`."""
+    horizons: tuple[int, ...]
+    """For how many bars ahead a rise is predicted."""
+    n_splits: int
+    """Folds of the expanding walk-forward."""
+    embargo_minutes: int
+    """Minutes between the end of the last training label and the first test row."""
+    promote_if: PromoteIf
+    """Thresholds that a model must meet to be promoted."""
+    false_discovery_rate: float
+    """Share of promoted models that may be luck, 0 to 1, over the whole run."""
+    model: Model
+    """The regression and the least rows of a fold."""
+    data: SurveyPolicy
+    """How damaged candles may be."""
+
+    @model_validator(mode="after")
+    def _as_in_settings(self) -> GridConfig:
+        try:
+            NightSettings(**self.model_dump(mode="json"))
+        except ValidationError as error:
+            mistakes = (
+                (".".join(map(str, mistake["loc"])), mistake["msg"].removeprefix("Value error, "))
+                for mistake in error.errors()
+            )
+            raise ValueError("; ".join(f"{key}: {right}" for key, right in mistakes)) from None
+        return self
