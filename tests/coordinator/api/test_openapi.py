@@ -13,11 +13,14 @@ import pytest
 from pydantic import BaseModel
 
 from common.errors import PROBLEM_MEDIA_TYPE
+from common.protocol import alerts as alert_views
 from common.protocol import job_views as views
-from common.protocol import jobs, results, status
+from common.protocol import jobs, results, runs, status
 from common.protocol import reports as report
 from common.protocol import trainers as messages
+from common.settings import grid
 from common.settings import night as settings
+from common.timeframes import SECONDS
 from coordinator import alerts
 from coordinator.api.errors import Problem
 from coordinator.app import make_app
@@ -31,7 +34,7 @@ TOKEN = "the-token-of-these-tests-is-long-enough"
 LARGEST = 2**31 - 1
 UNCHECKED = ("/healthz", "/readyz", "/metrics")
 """Paths whose query is not looked at."""
-MODULES = (alerts, jobs, messages, report, results, settings, status, views)
+MODULES = (alert_views, alerts, grid, jobs, messages, report, results, runs, settings, status, views)
 MODELS = {
     name: model
     for module in MODULES
@@ -170,7 +173,7 @@ def test_a_night_can_be_made_of_the_examples(client: httpx.Client, document: dic
         return client.request(verb, path.replace("{lease}", lease), json=value)
 
     of_lease = "/api/leases/{lease}/"
-    config = views.GridConfig.model_validate(settings.NightSettings().grid_config()).model_dump(mode="json")
+    config = grid.GridConfig.model_validate(settings.NightSettings().grid_config()).model_dump(mode="json")
     one_symbol = config | {"symbols": ["BTCUSDT"]}
     assert send("post", "/api/alerts").status_code == 204
     assert send("post", "/api/runs", config=one_symbol).status_code == 201
@@ -232,7 +235,7 @@ def test_an_unknown_timeframe_is_told_the_known_ones(client: httpx.Client) -> No
     for wrong in ("7m", "1H", ""):
         answer = client.get("/api/jobs", params={"timeframe": wrong})
         assert answer.status_code == 422 and repr(wrong) in answer.json()["detail"]
-        assert all(known in answer.json()["hint"] for known in jobs.SECONDS)
+        assert all(known in answer.json()["hint"] for known in SECONDS)
 
 
 def test_numbers_that_no_database_holds_are_refused(client: httpx.Client) -> None:
