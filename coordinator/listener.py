@@ -27,7 +27,9 @@ def listen(host: str, port: int) -> socket.socket:
         raise ConfigurationError(
             f"host {host} is no address: {error.strerror}", "try --host 127.0.0.1"
         ) from None
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # Accepted connections inherit the protocol, and asyncio sets TCP_NODELAY only where it is named. Without
+    # it each answer on a kept connection waits for the client's delayed acknowledgement, about 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(address)

@@ -2,11 +2,23 @@ from __future__ import annotations
 
 import os
 import socket
+import time
+from pathlib import Path
+from random import Random
+from statistics import median
 
+import httpx
 import pytest
 
 from common.errors import ConfigurationError
+from coordinator.app import make_app
+from coordinator.assembly import assemble
 from coordinator.listener import listen, url_of
+from coordinator.store.database import Database
+from tests.coordinator.conftest import served
+from tests.coordinator.specimens import Clock, settings
+
+TOKEN = "a-token-of-more-than-thirty-two-letters"
 
 
 def test_any_free_port_can_be_taken_and_is_told() -> None:
@@ -34,3 +46,18 @@ def test_an_address_of_another_machine_is_refused(host: str) -> None:
 def test_an_address_for_all_is_reached_over_loopback() -> None:
     with listen("0.0.0.0", 0) as listener:
         assert url_of(listener).startswith("http://127.0.0.1:")
+
+
+def test_no_answer_on_a_kept_connection_waits_for_an_acknowledgement(
+    database_url: str, clock: Clock, tmp_path: Path
+) -> None:
+    database = Database(database_url, clock)
+    parts = assemble(database, settings(), tmp_path, TOKEN, True, Random(1))
+    took = []
+    with served(make_app(parts)) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        for _ in range(50):
+            began = time.perf_counter()
+            assert client.get("/healthz").status_code == 200
+            took.append(time.perf_counter() - began)
+    database.close()
+    assert median(took) < 0.010

@@ -7,14 +7,11 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
-from typing import TypeVar
 
 import pytest
 
@@ -23,10 +20,10 @@ from common.errors import UnavailableError
 from common.protocol.jobs import SurveySpec
 from common.protocol.results import Results
 from common.protocol.runs import RunRequest, RunState
-from common.protocol.status import Address
 from common.protocol.trainers import Grant
 from coordinator.housekeeping.files import read_results
 from coordinator.store.database import Database, sqlite_url
+from tests.coordinator.process import PATIENCE_SECONDS, Answer, Process, eventually
 from tests.coordinator.specimens import (
     Clock,
     Night,
@@ -41,57 +38,7 @@ from tests.coordinator.specimens import (
     training_report,
 )
 
-ROOT = Path(__file__).parents[2]
-CONFIG = ROOT / "deploy" / "night_training.yaml"
-PATIENCE_SECONDS = 60.0
 KILLS = 3
-Answer = TypeVar("Answer")
-
-
-class Process:
-    """A real coordinator over an out folder."""
-
-    def __init__(self, out: Path, *options: object, port: int = 0, config: Path = CONFIG) -> None:
-        self.out = out
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("BT_NIGHT_")}
-        command = [sys.executable, "-m", "coordinator", "--config", config, "--out", out, "--port", str(port)]
-        self.process = subprocess.Popen(
-            [*command, *options],
-            cwd=ROOT,
-            env=kept,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def ready(self) -> Address:
-        """Wait until it has said where it listens."""
-        path = self.out / "coordinator.json"
-
-        def announced() -> Address | None:
-            assert self.process.poll() is None, self.process.communicate()
-            address = Address.model_validate_json(path.read_bytes()) if path.exists() else None
-            return address if address is not None and address.pid == self.process.pid else None
-
-        return eventually(announced)
-
-    def ended(self) -> tuple[int, str, str]:
-        """Wait for the end, and return the exit code and what was printed."""
-        out, err = self.process.communicate(timeout=PATIENCE_SECONDS)
-        return self.process.returncode, out, err
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-
-def eventually(ask: Callable[[], Answer | None]) -> Answer:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while (answer := ask()) is None:
-        assert time.monotonic() < deadline, "nothing happened"
-        time.sleep(0.02)
-    return answer
 
 
 @pytest.fixture
