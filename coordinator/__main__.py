@@ -25,10 +25,9 @@ from common.protocol.status import Address
 from common.settings.night import NightSettings, load
 from common.whole_file import write_whole
 from coordinator.api.access import given_token, open_token
-from coordinator.api.middleware import is_loopback
 from coordinator.app import make_app
 from coordinator.assembly import assemble
-from coordinator.listener import listen, url_of
+from coordinator.listener import is_loopback, listen, url_of
 from coordinator.store.database import Database, sqlite_url
 
 logger = logging.getLogger("coordinator")

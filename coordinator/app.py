@@ -8,14 +8,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
-from coordinator.api import alerts as alert_api
-from coordinator.api import docs as docs_page
-from coordinator.api import errors as problems
-from coordinator.api import openapi as document
-from coordinator.api import operators as operator_api
-from coordinator.api import trainers as trainer_api
-from coordinator.api.latency import Latency
-from coordinator.api.middleware import Guard
+from coordinator.api import alerts, docs, errors, health, openapi, operators, trainers
+from coordinator.api.middleware import Guard, Latency
 from coordinator.assembly import Parts, program_version
 
 
@@ -42,9 +36,16 @@ def make_app(parts: Parts) -> FastAPI:
     app.state.parts = parts
     app.add_middleware(Guard, loopback=parts.loopback, trusted_hosts=parts.trusted_hosts)
     app.add_middleware(Latency, measures=parts.measures)
-    problems.install(app)
-    operators = (operator_api.changing, operator_api.reading, operator_api.health)
-    for router in (*operators, alert_api.router, trainer_api.router, docs_page.router):
+    errors.install(app)
+    for router in (
+        operators.changing,
+        operators.reading,
+        operators.listing,
+        alerts.router,
+        trainers.router,
+        health.router,
+        docs.router,
+    ):
         app.include_router(router)
-    app.openapi = lambda: document.describe(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import Random
-from typing import Annotated
 
-from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from common.metrics.exposition import process_registry
@@ -95,13 +93,3 @@ def program_version() -> str:
         return version("nighttrain")
     except PackageNotFoundError:
         return f"uninstalled on Python {platform.python_version()}"
-
-
-def parts_of(request: Request) -> Parts:
-    """Return the parts of the application that serves a request."""
-    parts = request.app.state.parts
-    assert isinstance(parts, Parts)
-    return parts
-
-
-PartsOf = Annotated[Parts, Depends(parts_of)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import ipaddress
 import socket
 
 import psutil
@@ -43,6 +44,16 @@ def listen(host: str, port: int) -> socket.socket:
         problem = f"cannot listen on {host} port {port}: {error.strerror}"
         raise ConfigurationError(problem, "try --host 127.0.0.1") from None
     return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach an address that is bound to `host`."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def url_of(listener: socket.socket) -> str:

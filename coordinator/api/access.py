@@ -1,28 +1,50 @@
-"""Who may do what: the bearer token, its file, and the checks that the two APIs put before their paths."""
+"""What stands before the paths: who may do what, and what a path or a query may hold."""
 
 from __future__ import annotations
 
 import hmac
 import os
 import secrets
-from pathlib import Path
+from pathlib import Path as FilePath
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic import Field
 
 from common import logs
-from common.errors import ConfigurationError, UnauthorizedError
-from coordinator.assembly import PartsOf
+from common.errors import ConfigurationError, InvalidRequestError, UnauthorizedError
+from common.frozen import Frozen
+from coordinator.assembly import Parts
 
 TOKEN_BYTES = 32
 _HINT = "send the content of the token file (`token` in the out folder) as Authorization: Bearer ..."
+
+LARGEST = 2**31 - 1
+"""The largest number that every database holds in an INTEGER, as ids are; beyond it PostgreSQL fails."""
+RunId = Annotated[int, Path(ge=0, le=LARGEST, description="The run's id.", examples=[1])]
+Limit = Annotated[int, Field(ge=1, le=500, description="How many at most.")]
+Offset = Annotated[int, Field(ge=0, le=LARGEST, description="How many to skip.")]
+
+
+class NoQuery(Frozen):
+    """The query of a path that takes none."""
+
+
+def parts_of(request: Request) -> Parts:
+    """Return the parts of the application that serves a request."""
+    parts = request.app.state.parts
+    assert isinstance(parts, Parts)
+    return parts
+
+
+PartsOf = Annotated[Parts, Depends(parts_of)]
 
 bearer = HTTPBearer(auto_error=False, description="The content of the file `token` in the out folder.")
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
-def given_token(path: Path) -> str:
+def given_token(path: FilePath) -> str:
     """Return the token in a file that others keep, such as a secret of Docker; it is only read.
 
     Raises
@@ -41,7 +63,7 @@ def given_token(path: Path) -> str:
     return token
 
 
-def open_token(path: Path) -> str:
+def open_token(path: FilePath) -> str:
     """Return the token in a file; at the first start it is made, readable by its owner only.
 
     Raises
@@ -93,3 +115,26 @@ def may_read(parts: PartsOf, credentials: Credentials) -> None:
     """
     if not parts.reading_is_open:
         may_write(parts, credentials)
+
+
+def given_once(request: Request) -> None:
+    """Let no parameter of the query pass twice: only one of its values would be looked at.
+
+    Raises
+    ------
+    InvalidRequestError
+        A parameter is given more than once.
+    """
+    for name in request.query_params:
+        if len(request.query_params.getlist(name)) > 1:
+            raise InvalidRequestError(f"query.{name}: it is given more than once", "give it once")
+
+
+def no_query(_: Annotated[NoQuery, Query()]) -> None:
+    """Let no parameter of the query pass, so that a mistyped path or filter is never taken for another."""
+
+
+READS = (Depends(may_read), Depends(no_query))
+FILTERED = (Depends(may_read), Depends(given_once))
+"""What stands before a path whose query is a model of its own."""
+WRITES = (Depends(may_write), Depends(no_query))

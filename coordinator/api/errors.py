@@ -157,11 +157,25 @@ def _known(request: Request, error: Exception) -> JSONResponse:
 
 def _invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    unknown = [
+        mistake["loc"][1]
+        for mistake in error.errors()
+        if mistake["type"] == "extra_forbidden" and mistake["loc"][0] == "query"
+    ]
+    if unknown:
+        return answer(_no_such_parameter(request, unknown[0]), request.url.path)
     mistakes = []
     for mistake in error.errors():
         place = ".".join(str(part) for part in mistake["loc"])
         mistakes.append(f"{place}: {mistake['msg'].removeprefix('Value error, ')}")
     return answer(InvalidRequestError("; ".join(mistakes[:10]), "see /openapi.json"), request.url.path)
+
+
+def _no_such_parameter(request: Request, name: str) -> InvalidRequestError:
+    operation = request.app.openapi()["paths"][request.scope["route"].path][request.method.lower()]
+    known = [one["name"] for one in operation.get("parameters", ()) if one["in"] == "query"]
+    hint = f"use some of {', '.join(known)}" if known else "leave it out; this path takes none"
+    return InvalidRequestError(f"query.{name}: there is no such parameter", hint)
 
 
 def _http(request: Request, error: Exception) -> JSONResponse:

@@ -1,29 +1,23 @@
-"""What every request passes first: the check of its host and of its size, and a net under everything."""
+"""What every request passes first: a clock, the check of its host and size, and a net under everything."""
 
 from __future__ import annotations
 
-import ipaddress
+import time
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import InvalidRequestError, NighttrainError, TooLargeError
 from common.protocol.trainers import MAX_ARTIFACT_BYTES
-from coordinator.api import errors as problems
+from coordinator.api import errors
+from coordinator.listener import is_loopback
+from coordinator.metrics.process import Measures
 
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 DRAINED_BYTES = 256 * 1024 * 1024
 """A body that is too large is read and dropped up to here, so that its sender comes to read the answer."""
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether only this machine can reach an address that is bound to `host`."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+UNMATCHED = "unmatched"
+"""The route of a path that is not declared: anybody can ask for any path, and labels must have a bound."""
 
 
 class Guard:
@@ -66,9 +60,9 @@ class Guard:
             body = await _read(receive, _limit(scope["path"]))
             await self.app(scope, _replay(body, receive), watched)
         except NighttrainError as error:
-            await problems.answer(error, scope["path"])(scope, receive, send)
+            await errors.answer(error, scope["path"])(scope, receive, send)
         except Exception as error:
-            response = problems.unexpected(error, scope["path"])
+            response = errors.unexpected(error, scope["path"])
             if not started:
                 await response(scope, receive, send)
 
@@ -80,6 +74,43 @@ class Guard:
             names = ["127.0.0.1", "localhost", *sorted(self.trusted_hosts)]
             hint = f"use {', '.join(f'http://{name}' for name in names[:-1])} or http://{names[-1]}"
             raise InvalidRequestError(f"the Host header says {named!r}", hint)
+
+
+class Latency:
+    """Measures each request, from its first byte to the last of its answer.
+
+    Parameters
+    ----------
+    app : ASGIApp
+        The application.
+    measures : Measures
+        Where it is counted.
+    """
+
+    def __init__(self, app: ASGIApp, measures: Measures) -> None:
+        self.app = app
+        self.measures = measures
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request by the ASGI protocol."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        # Who goes away before the answer begins has been answered nothing: a server's error if anything.
+        status = 500
+        began = time.perf_counter()
+
+        async def watched(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watched)
+        finally:
+            route = getattr(scope.get("route"), "path", UNMATCHED)
+            self.measures.request_took(scope["method"], route, status, time.perf_counter() - began)
 
 
 def _limit(path: str) -> int:

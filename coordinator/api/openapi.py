@@ -1,15 +1,22 @@
-"""The OpenAPI document: how operations show what they take and give, and what is said of all of them."""
+"""The OpenAPI document: what is said of all operations, and the examples of what each takes and gives."""
 
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from typing import Any
 
-from fastapi import Body, FastAPI
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from common.errors import PROBLEM_MEDIA_TYPE
 from coordinator.api.errors import Problem
+
+EXAMPLES = files("coordinator.api") / "examples"
+GROUPS = ("operators", "trainers", "alerts", "health")
+"""The files with the examples of operations: by operation id what is sent, and by status what is answered."""
+PROBE = "probe_"
+"""Begins the id of an operation that answers HEAD as another answers GET."""
 
 TAGS = [
     {
@@ -29,44 +36,13 @@ and a query that is not declared 422, so that no mistyped filter passes unseen; 
 """
 
 
-def shown(**examples: Any) -> dict[str, Any]:
-    """Return examples as they are declared; an underscore in a name is shown as a space."""
-    # The document is made without nulls, those of examples included; in a text they stay until the end.
-    return {
-        name: {"summary": name.replace("_", " "), "value": json.dumps(value)}
-        for name, value in examples.items()
-    }
+def example(name: str) -> Any:
+    """Return an example from `examples/NAME.json`.
 
-
-def asked(**examples: Any) -> Any:
-    """Return the declaration of a body with its examples."""
-    return Body(openapi_examples=shown(**examples))
-
-
-def answered(
-    description: str,
-    status: int = 200,
-    model: Any = None,
-    media_type: str = "application/json",
-    **examples: Any,
-) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI response of a success with its examples.
-
-    Parameters
-    ----------
-    description : str
-        What is in it.
-    status : int
-        Its HTTP status.
-    model : type, optional
-        What it holds, where that is not what the operation's function returns.
-    media_type : str
-        Its media type.
-    examples : object
-        Documents by name.
+    Where an object has a `$ref`, that is the name of an example below `examples/documents`: it has the same
+    keys and values, but for those that stand beside the `$ref`.
     """
-    response = {"description": description, "content": {media_type: {"examples": shown(**examples)}}}
-    return {status: response if model is None else {**response, "model": model}}
+    return _resolved(json.loads((EXAMPLES / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
@@ -82,23 +58,43 @@ def describe(app: FastAPI) -> dict[str, Any]:
             routes=app.routes,
         )
         document["components"]["schemas"]["Problem"] = Problem.model_json_schema()
+        shown = {name: one for group in GROUPS for name, one in example(group).items()}
         for path, operations in document["paths"].items():
             for operation in operations.values():
-                _finish(path, operation)
+                _show_problems(path, operation)
+                _show_examples(operation, shown[operation["operationId"].removeprefix(PROBE)])
         app.openapi_schema = document
     return app.openapi_schema
 
 
-def _finish(path: str, operation: dict[str, Any]) -> None:
-    """Give examples their values, and let those of problems name the operation's own path."""
+def _resolved(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_resolved(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    own = {key: _resolved(one) for key, one in value.items() if key != "$ref"}
+    return {**example(f"documents/{value['$ref']}"), **own} if "$ref" in value else own
+
+
+def _show_problems(path: str, operation: dict[str, Any]) -> None:
+    """Let the examples of problems name the operation's own path."""
     for parameter in operation.get("parameters", ()):
         if parameter["in"] == "path":
-            [example, *_] = parameter["schema"]["examples"]
-            path = path.replace(f"{{{parameter['name']}}}", str(example))
-    for declared in (operation.get("requestBody", {}), *operation["responses"].values()):
-        for media_type, content in declared.get("content", {}).items():
-            for example in content["examples"].values():
-                if media_type == PROBLEM_MEDIA_TYPE:
-                    example["value"]["instance"] = path
-                else:
-                    example["value"] = json.loads(example["value"])
+            [shown, *_] = parameter["schema"]["examples"]
+            path = path.replace(f"{{{parameter['name']}}}", str(shown))
+    for response in operation["responses"].values():
+        for problem in response.get("content", {}).get(PROBLEM_MEDIA_TYPE, {}).get("examples", {}).values():
+            problem["value"]["instance"] = path
+
+
+def _show_examples(operation: dict[str, Any], shown: dict[str, Any]) -> None:
+    """Give the body and the answers of an operation their examples; an underscore in a name is a space."""
+    bodies = [(operation["requestBody"], shown["request"])] if "request" in shown else []
+    for status, response in shown.get("responses", {}).items():
+        operation["responses"][status]["description"] = response["description"]
+        bodies.append((operation["responses"][status], response["examples"]))
+    for body, examples in bodies:
+        [content] = body["content"].values()
+        content["examples"] = {
+            name: {"summary": name.replace("_", " "), "value": value} for name, value in examples.items()
+        }

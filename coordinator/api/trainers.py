@@ -25,12 +25,8 @@ from common.protocol.trainers import (
     TrainerHello,
     Welcome,
 )
-from coordinator.api.access import may_write
+from coordinator.api.access import WRITES, PartsOf
 from coordinator.api.errors import WRITING, answers
-from coordinator.api.examples import trainers as examples
-from coordinator.api.openapi import answered, asked, shown
-from coordinator.api.query import known_query
-from coordinator.assembly import PartsOf
 from coordinator.policy.admission import Refusal
 
 RETRY_AFTER_SECONDS = {NoWork.NIGHT_CLOSED: 5, NoWork.MEMORY_PRESSURE: 2, NoWork.STORAGE: 2}
@@ -42,6 +38,26 @@ _SUPERSEDED = ConflictError(
     "end this process, or give each trainer a name of its own",
 )
 
+_UNKNOWN = NotFoundError(
+    "no trainer has registered with boot id 0c6f1f6e2a7d4c0f", "register first: POST /api/trainers"
+)
+_NO_JOB = {
+    "description": "No job now.",
+    "headers": {
+        REASON_HEADER: {"description": "Why.", "schema": {"enum": [reason.value for reason in NoWork]}},
+        "Retry-After": {
+            "description": "Seconds until it is worth asking again.",
+            "schema": {"type": "integer"},
+        },
+    },
+}
+_BYTES = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    }
+}
+
 
 async def count_stale(request: Request, parts: PartsOf) -> AsyncIterator[None]:
     """Count the writes that come too late, by what they would write: the last part of the path."""
@@ -52,24 +68,22 @@ async def count_stale(request: Request, parts: PartsOf) -> AsyncIterator[None]:
         raise
 
 
-router = APIRouter(
-    prefix="/api",
-    tags=["trainers"],
-    dependencies=[Depends(may_write), Depends(known_query), Depends(count_stale)],
-)
+router = APIRouter(prefix="/api", tags=["trainers"], dependencies=[*WRITES, Depends(count_stale)])
 Lease = Annotated[
     str, Path(description="The lease's id, from the grant.", examples=["5f3c0c6f9d8e4b0fa1b2c3d4e5f60718"])
 ]
+Sha256 = Annotated[
+    str,
+    Header(
+        alias=SHA256_HEADER,
+        description="SHA-256 of the body, in hexadecimal.",
+        examples=["eabfaea5737907c508df24d451802fe07880e131a4bf1e1880346a87f968cb2d"],
+    ),
+]
 
 
-@router.post(
-    "/trainers",
-    summary="Register a trainer process",
-    responses=answers(*WRITING, _SUPERSEDED) | answered("It is known now.", welcome=examples.WELCOME),
-)
-def register(
-    hello: Annotated[TrainerHello, asked(a_trainer_in_a_container=examples.HELLO)], parts: PartsOf
-) -> Welcome:
+@router.post("/trainers", summary="Register a trainer process", responses=answers(*WRITING, _SUPERSEDED))
+def register(hello: TrainerHello, parts: PartsOf) -> Welcome:
     """Introduce a trainer; leases that an earlier process of its name still holds are taken back at once."""
     return parts.queue.register(hello)
 
@@ -78,33 +92,9 @@ def register(
     "/claims",
     summary="Ask for a job",
     response_model=Grant,
-    responses=answers(
-        *WRITING,
-        _SUPERSEDED,
-        NotFoundError(
-            "no trainer has registered with boot id 0c6f1f6e2a7d4c0f", "register first: POST /api/trainers"
-        ),
-    )
-    | answered("A lease on a job.", a_training=examples.GRANT, a_survey=examples.SURVEY_GRANT)
-    | {
-        204: {
-            "description": "No job now.",
-            "headers": {
-                REASON_HEADER: {
-                    "description": "Why.",
-                    "schema": {"enum": [reason.value for reason in NoWork]},
-                },
-                "Retry-After": {
-                    "description": "Seconds until it is worth asking again.",
-                    "schema": {"type": "integer"},
-                },
-            },
-        }
-    },
+    responses=answers(*WRITING, _SUPERSEDED, _UNKNOWN) | {204: _NO_JOB},
 )
-def claim(
-    claimed: Annotated[ClaimRequest, asked(after_a_job_of_BTCUSDT=examples.CLAIM)], parts: PartsOf
-) -> Any:
+def claim(claimed: ClaimRequest, parts: PartsOf) -> Any:
     """Get a lease on the best job that fits, or 204 with the reason why there is none.
 
     Asked again by a trainer that holds a lease, the answer is the same grant: the first one was lost.
@@ -117,14 +107,8 @@ def claim(
     return Response(status_code=204, headers={REASON_HEADER: decision.reason, "Retry-After": str(retry)})
 
 
-@router.post(
-    "/leases/{lease}/renewals",
-    summary="Keep a lease alive",
-    responses=answers(*_ON_LEASE) | answered("What to do with the job.", go_on=examples.RENEWED),
-)
-def renew(
-    lease: Lease, renewal: Annotated[Renewal, asked(in_the_second_fold=examples.RENEWAL)], parts: PartsOf
-) -> RenewalAnswer:
+@router.post("/leases/{lease}/renewals", summary="Keep a lease alive", responses=answers(*_ON_LEASE))
+def renew(lease: Lease, renewal: Renewal, parts: PartsOf) -> RenewalAnswer:
     """Say how far the job is; the answer says whether to go on, to give it back, or to drop it."""
     answer = parts.queue.renew(lease, renewal)
     if answer.directive is not Directive.CANCEL:
@@ -138,11 +122,7 @@ def renew(
     status_code=204,
     responses=answers(*_ON_LEASE),
 )
-def save_checkpoint(
-    lease: Lease,
-    checkpoint: Annotated[Checkpoint, asked(one_fold_with_two_features=examples.CHECKPOINT)],
-    parts: PartsOf,
-) -> None:
+def save_checkpoint(lease: Lease, checkpoint: Checkpoint, parts: PartsOf) -> None:
     """Keep the finished folds for whoever tries the job next."""
     parts.queue.save_checkpoint(lease, checkpoint)
     parts.measures.checkpoint_writes.inc()
@@ -158,30 +138,10 @@ async def octets(request: Request) -> bytes:
     summary="Upload a model",
     status_code=204,
     responses=answers(*_ON_LEASE, DigestMismatchError),
-    openapi_extra={
-        "requestBody": {
-            "required": True,
-            "content": {
-                "application/octet-stream": {
-                    "schema": {"type": "string", "format": "binary"},
-                    "examples": shown(the_bytes_of_a_pickle="..."),
-                }
-            },
-        }
-    },
+    openapi_extra=_BYTES,
 )
 def upload_artifact(
-    lease: Lease,
-    content: Annotated[bytes, Depends(octets)],
-    sha256: Annotated[
-        str,
-        Header(
-            alias=SHA256_HEADER,
-            description="SHA-256 of the body, in hexadecimal.",
-            examples=[examples.FINISH["artifact_sha256"]],
-        ),
-    ],
-    parts: PartsOf,
+    lease: Lease, content: Annotated[bytes, Depends(octets)], sha256: Sha256, parts: PartsOf
 ) -> None:
     """Store the .pkl of a training job under its digest; it is never unpickled here."""
     parts.queue.assert_held(lease)
@@ -195,28 +155,14 @@ def upload_artifact(
     status_code=204,
     responses=answers(*_ON_LEASE, DigestMismatchError),
 )
-def finish(
-    lease: Lease,
-    finished: Annotated[
-        Finish,
-        asked(a_survey=examples.SURVEY_FINISH, a_training_with_one_fold_and_two_features=examples.FINISH),
-    ],
-    parts: PartsOf,
-) -> None:
+def finish(lease: Lease, finished: Finish, parts: PartsOf) -> None:
     """End a job with its result; a training job needs its artifact uploaded before."""
     parts.queue.finish(lease, finished)
     parts.housekeeping.wake()
 
 
-@router.post(
-    "/leases/{lease}/failure",
-    summary="Say why an attempt failed",
-    responses=answers(*_ON_LEASE)
-    | answered("What becomes of the job.", tried_again=examples.FAILED, given_up=examples.GIVEN_UP),
-)
-def fail(
-    lease: Lease, failure: Annotated[Failure, asked(out_of_memory=examples.FAILURE)], parts: PartsOf
-) -> FailureAnswer:
+@router.post("/leases/{lease}/failure", summary="Say why an attempt failed", responses=answers(*_ON_LEASE))
+def fail(lease: Lease, failure: Failure, parts: PartsOf) -> FailureAnswer:
     """End an attempt without a result; the answer says what becomes of the job."""
     answer = parts.queue.fail(lease, failure)
     parts.housekeeping.wake()
@@ -226,8 +172,6 @@ def fail(
 @router.post(
     "/leases/{lease}/release", summary="Give a job back", status_code=204, responses=answers(*_ON_LEASE)
 )
-def release(
-    lease: Lease, released: Annotated[Release, asked(a_clean_stop=examples.RELEASE)], parts: PartsOf
-) -> None:
+def release(lease: Lease, released: Release, parts: PartsOf) -> None:
     """Give a job back unharmed and free of charge."""
     parts.queue.release(lease, released)

@@ -23,6 +23,7 @@ from common.settings import night as settings
 from common.timeframes import SECONDS
 from coordinator import alerts
 from coordinator.api.errors import Problem
+from coordinator.api.openapi import EXAMPLES, example
 from coordinator.app import make_app
 from coordinator.assembly import assemble
 from coordinator.store.database import Database
@@ -135,6 +136,18 @@ def test_what_operations_take_and_give_has_valid_examples(document: dict[str, An
     assert seen >= 28
 
 
+def test_no_example_lies_about_unused(document: dict[str, Any]) -> None:
+    texts = {path.stem: path.read_text() for path in Path(str(EXAMPLES)).rglob("*.json")}
+    documents = {path.stem for path in Path(str(EXAMPLES), "documents").iterdir()}
+    assert set(re.findall(r'"\$ref": "(\w+)"', "".join(texts.values()))) == documents
+    described = {operation["operationId"].removeprefix("probe_") for _, operation in operations(document)}
+    assert {name for group in texts.keys() - documents for name in example(group)} == described
+
+
+def test_the_example_of_a_grid_is_the_default_one() -> None:
+    assert example("documents/config") == settings.NightSettings().grid_config()
+
+
 def test_only_a_204_is_without_a_body(document: dict[str, Any]) -> None:
     for where, operation in operations(document):
         codes = {code for code in operation["responses"] if int(code) < 400}
@@ -159,8 +172,8 @@ def test_every_error_is_documented_as_a_problem_with_an_example(document: dict[s
         for code, answer in errors.items():
             [(media_type, content)] = answer["content"].items()
             assert media_type == PROBLEM_MEDIA_TYPE and content["schema"]["$ref"].endswith("/Problem")
-            for name, example in content["examples"].items():
-                problem = Problem.model_validate(example["value"])
+            for name, shown in content["examples"].items():
+                problem = Problem.model_validate(shown["value"])
                 assert problem.status == int(code) and problem.type.endswith(name.rstrip("-23")), where
                 assert problem.detail and "{" not in problem.instance
                 assert re.fullmatch(re.sub(r"{\w+}", r"\\w+", path), problem.instance), where
