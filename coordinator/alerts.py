@@ -230,8 +230,4 @@ def _log(told: ToldAlert) -> None:
 
 
 def _view(row: Row[*tuple[object, ...]]) -> AlertView:
-    values = dict(row._mapping)
-    values["firing"] = row.ends is None
-    values["labels"] = json.loads(values["labels"])
-    del values["fingerprint"]
-    return AlertView(**values)
+    return AlertView.of(row, firing=row.ends is None, labels=json.loads(row.labels))

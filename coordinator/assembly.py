@@ -20,6 +20,7 @@ from coordinator.queue.queue import Queue
 from coordinator.runs.runs import Runs
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
+from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import Listing
 from coordinator.views.status import Status
 
@@ -63,19 +64,18 @@ def assemble(
 ) -> Parts:
     """Put the parts together over a database whose schema is up to date."""
     queue = Queue(database, settings, random)
-    housekeeping = Housekeeping(database, queue, settings, out)
-    status = Status(database, settings, out, program_version(), housekeeping.troubles)
-    housekeeping.eta = status.eta
+    forecast = Forecast(database, settings)
+    housekeeping = Housekeeping(database, queue, settings, out, forecast)
     registry = process_registry()
     measures = Measures(registry)
     database.took = measures.transaction_took
-    registry.register(NightCollector(database, settings, out, status, program_version()))
+    registry.register(NightCollector(database, settings, out, forecast, program_version()))
     return Parts(
         database=database,
         queue=queue,
         runs=Runs(database),
         listing=Listing(database, settings),
-        status=status,
+        status=Status(database, settings, out, program_version(), forecast, housekeeping.troubles),
         alerts=Alerts(database),
         housekeeping=housekeeping,
         artifacts=housekeeping.artifacts,

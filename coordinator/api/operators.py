@@ -18,7 +18,7 @@ from common.settings.night import canonical_symbol
 from common.timeframes import SECONDS
 from coordinator.api.access import FILTERED, LARGEST, READS, WRITES, Limit, Offset, PartsOf, RunId
 from coordinator.api.errors import READING, WRITING, answers
-from coordinator.housekeeping.files import read_results
+from coordinator.views.results import read_results
 
 _NO_RUN = NotFoundError("there is no run 1")
 _NO_JOB = NotFoundError("there is no job 17")

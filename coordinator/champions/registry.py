@@ -1,16 +1,11 @@
-"""The promoted models: their history in the database and their files in `artifacts/direction`.
+"""The promoted models in the database: what is decided on them, and who is the champion of a cell.
 
-The database decides, the files follow. A promotion is committed first; then the .pkl and its .json manifest
-are written beside each other, and whatever a crash left half done is written again from the blob at the
-next start.
+The database decides, the files of `coordinator.champions.files` follow.
 """
 
 from __future__ import annotations
 
 import json
-import logging
-from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, select, update
@@ -18,14 +13,10 @@ from sqlalchemy import Connection, Row, func, select, update
 from common.protocol.jobs import Cell, JobKind, JobState
 from common.protocol.reports import ChampionComparison, Manifest, Scores
 from common.settings.grid import GridConfig
-from common.whole_file import write_whole
 from coordinator.policy.promotion import Challenger, Champion, Decision, decide
-from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Transaction
 from coordinator.store.rows import RunRow
 from coordinator.store.tables import jobs, manifests, promotions, runs
-
-logger = logging.getLogger(__name__)
 
 
 def champion_manifest(connection: Connection, cell: Cell, synthetic: bool) -> Manifest | None:
@@ -114,48 +105,6 @@ def champions(connection: Connection) -> list[tuple[Cell, str, str]]:
         (Cell(symbol=row.symbol, timeframe=row.timeframe, horizon=row.horizon), row.sha256, row.document)
         for row in connection.execute(query)
     ]
-
-
-def publish(artifacts: Artifacts, directory: Path, wanted: Iterable[tuple[Cell, str, str]]) -> list[str]:
-    """Write the files of champions that are missing or differ from what the database says.
-
-    Parameters
-    ----------
-    artifacts : Artifacts
-        Where the .pkl of each champion is kept by its digest.
-    directory : Path
-        The folder of promoted models.
-    wanted : iterable of (Cell, str, str)
-        As `champions` returns them.
-
-    Returns
-    -------
-    list of str
-        Names of the cells whose files were written.
-
-    Raises
-    ------
-    StorageError
-        A file could not be written, or a blob is missing or damaged.
-    """
-    written = []
-    for cell, sha256, document in wanted:
-        stem = f"{cell.name}_logreg_optimized"
-        pickle, manifest = directory / f"{stem}.pkl", directory / f"{stem}.json"
-        content = manifest_bytes(document)
-        if artifacts.is_intact(pickle, sha256) and manifest.is_file() and manifest.read_bytes() == content:
-            continue
-        # The manifest goes last: until it names the new .pkl, loading fails by digest and never mixes two
-        # models.
-        write_whole(pickle, artifacts.read(sha256))
-        write_whole(manifest, content)
-        written.append(cell.name)
-    return written
-
-
-def manifest_bytes(document: str) -> bytes:
-    """Return the manifest as it stands beside the .pkl: indented JSON in UTF-8."""
-    return (Manifest.model_validate_json(document).model_dump_json(indent=2) + "\n").encode()
 
 
 def _champion_row(

@@ -17,11 +17,11 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from common.errors import NighttrainError
-from common.protocol.status import EtaView
 from common.settings.night import NightSettings
 from common.whole_file import sweep
 from coordinator.alerts import Alerts
-from coordinator.champions.registry import champions, decide_run, publish
+from coordinator.champions.files import publish
+from coordinator.champions.registry import champions, decide_run
 from coordinator.housekeeping.files import PROGRESS_FILE, results_path, write_progress, write_results
 from coordinator.housekeeping.heartbeat import Life
 from coordinator.queue.queue import Queue
@@ -30,6 +30,7 @@ from coordinator.runs.schedule import begin_if_due
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
 from coordinator.store.rows import RunRow
+from coordinator.views.forecast import Forecast
 
 logger = logging.getLogger(__name__)
 
@@ -54,9 +55,13 @@ class Housekeeping:
         The length of a lease, and the grid and the window of nights by the schedule.
     out : Path
         The out folder; `artifacts` and `logs` are below it.
+    forecast : Forecast
+        Estimates the end of the run, for the file of its progress.
     """
 
-    def __init__(self, database: Database, queue: Queue, settings: NightSettings, out: Path) -> None:
+    def __init__(
+        self, database: Database, queue: Queue, settings: NightSettings, out: Path, forecast: Forecast
+    ) -> None:
         self.database = database
         self.queue = queue
         self.settings = settings
@@ -65,7 +70,7 @@ class Housekeeping:
         self.logs = out / "logs"
         self.alerts = Alerts(database)
         self.life = Life(database)
-        self.eta: Callable[[], EtaView] = lambda: EtaView(p50=None, p90=None)
+        self.forecast = forecast
         self._troubles: dict[str, str] = {}
         self._failed: dict[str, datetime] = {}
         self._ticked: datetime | None = None
@@ -187,6 +192,6 @@ class Housekeeping:
 
     def _progress(self) -> None:
         try:
-            write_progress(self.database, self.logs / PROGRESS_FILE, self.eta())
+            write_progress(self.database, self.logs / PROGRESS_FILE, self.forecast.eta())
         finally:
             self._written = self.database.clock()

@@ -1,4 +1,4 @@
-"""Everything that the coordinator tells Prometheus: its own counts, and facts read afresh at each scrape."""
+"""Everything that the coordinator reports to Prometheus: its own counts, and facts read at each scrape."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from coordinator.metrics.models import read_models
 from coordinator.metrics.night import read_attempts, read_queue, read_run, read_trainers, read_window
 from coordinator.metrics.process import read_build
 from coordinator.store.database import Database
-from coordinator.views.status import Status
+from coordinator.views.forecast import Forecast
 
 
 class NightCollector(Collector):
@@ -30,19 +30,19 @@ class NightCollector(Collector):
         The window, and the length of a lease.
     out : Path
         The out folder.
-    status : Status
-        Who estimates the end of the run.
+    forecast : Forecast
+        Estimates the end of the run.
     version : str
         Version of this program.
     """
 
     def __init__(
-        self, database: Database, settings: NightSettings, out: Path, status: Status, version: str
+        self, database: Database, settings: NightSettings, out: Path, forecast: Forecast, version: str
     ) -> None:
         self.database = database
         self.settings = settings
         self.progress_file = out / "logs" / PROGRESS_FILE
-        self.status = status
+        self.forecast = forecast
         self.version = version
         self.machine = Machine(database, out)
 
@@ -50,7 +50,7 @@ class NightCollector(Collector):
         """Yield what is true now."""
         readings = Readings()
         with self.database.read() as tx:
-            facts = read_facts(tx, self.settings, self.status, self.progress_file)
+            facts = read_facts(tx, self.settings, self.forecast, self.progress_file)
             self.machine.read(readings, tx)
         for read in (read_run, read_window, read_queue, read_attempts, read_trainers, read_models):
             read(readings, facts)

@@ -1,7 +1,7 @@
-"""The facts of the night that metrics tell of, as one transaction has read them.
+"""The facts of the night that metrics report, as one transaction has read them.
 
 They come from the database at each scrape and from nowhere else, so that a restart changes none of them.
-The rows of the current run are read once, without their documents; all that is told is counted from them.
+The rows of the current run are read once, without their documents; all metrics are counted from them.
 """
 
 from __future__ import annotations
@@ -10,12 +10,10 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, Table, func, literal, null, select
 
-from common.protocol.job_views import Outcome, RefusalReason
-from common.protocol.jobs import Cause, JobKind, JobState
-from common.protocol.reports import Scores
 from common.protocol.runs import RunState, RunView
 from common.protocol.status import EtaView
 from common.settings.night import NightSettings
@@ -23,57 +21,28 @@ from coordinator.policy.breaker import Breaker, Gate
 from coordinator.queue.history import Experience
 from coordinator.queue.snapshot import read_outlook
 from coordinator.store.database import Transaction
-from coordinator.store.rows import RunRow, all_of
+from coordinator.store.rows import NEWEST_RUN, AttemptRow, JobRow, RunRow
 from coordinator.store.tables import attempts, checkpoints, jobs, runs, symbols, trainers
-from coordinator.views.shapes import run_view
-from coordinator.views.status import Status
-from coordinator.views.trainers import Presence, read_roster
+from coordinator.views.forecast import Forecast
+from coordinator.views.runs import run_view
+from coordinator.views.trainers import KnownTrainer, known_trainers
 
 MOST_EARLIER_RUNS = 5
-
-
-@dataclass(frozen=True)
-class JobFact:
-    """A job of the current run; a survey has no `timeframe` and no `horizon`."""
-
-    id: int
-    kind: JobKind
-    symbol: str
-    timeframe: str | None
-    horizon: int | None
-    state: JobState
-    cause: Cause | None
-    rows: int | None
-    waiting_since: datetime | None
-    scores: Scores | None
-    promoted: bool | None
-    refused_by: tuple[RefusalReason, ...]
-
-
-@dataclass(frozen=True)
-class AttemptFact:
-    """An attempt of the current run; `seconds` is None while it is running."""
-
-    job: JobFact
-    outcome: Outcome
-    cause: Cause | None
-    started: datetime
-    seconds: float | None
 
 
 @dataclass(frozen=True)
 class RunFacts:
     """The current run: the unfinished one, or else the last.
 
-    `saved` is when each job that is not over was last saved, by id. `earlier_aucs` are the mean AUCs of runs
-    before it that can be compared with it.
+    `jobs` are its jobs by id, in the order of the grid; `saved` is when each of them that is not over was
+    last saved. `earlier_aucs` are the mean AUCs of runs before it that can be compared with it.
     """
 
     row: RunRow
     view: RunView
     eta: EtaView
-    jobs: tuple[JobFact, ...]
-    attempts: tuple[AttemptFact, ...]
+    jobs: dict[int, JobRow]
+    attempts: tuple[AttemptRow, ...]
     saved: dict[int, datetime]
     gates: dict[str, Gate]
     earlier_aucs: tuple[float, ...]
@@ -81,7 +50,7 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """All facts at one moment; `starts` counts the processes of each trainer in the roster.
+    """All facts at one moment; `starts` counts the processes of each known trainer.
 
     `blocked` are the names of the live trainers that cannot write.
     """
@@ -90,14 +59,14 @@ class Facts:
     settings: NightSettings
     experience: Experience
     run: RunFacts | None
-    roster: tuple[Presence, ...]
+    trainers: tuple[KnownTrainer, ...]
     starts: dict[str, int]
     blocked: frozenset[str]
     last_claim: datetime | None
     progress_written: datetime | None
 
 
-def read_facts(tx: Transaction, settings: NightSettings, status: Status, progress_file: Path) -> Facts:
+def read_facts(tx: Transaction, settings: NightSettings, forecast: Forecast, progress_file: Path) -> Facts:
     """Read the facts as they are in a transaction.
 
     Parameters
@@ -106,99 +75,72 @@ def read_facts(tx: Transaction, settings: NightSettings, status: Status, progres
         Where they are read.
     settings : NightSettings
         The length of a lease, and the window.
-    status : Status
-        Who estimates the end of the run.
+    forecast : Forecast
+        Estimates the end of the run.
     progress_file : Path
         The night's checkpoint file, of which the time of writing is a fact too.
     """
-    row = tx.connection.execute(all_of(runs).order_by(runs.c.id.desc()).limit(1)).first()
+    row = tx.connection.execute(NEWEST_RUN).first()
     run = None if row is None else RunRow.of(row)
     unfinished = run.id if run is not None and run.state is RunState.RUNNING else None
-    outlook = read_outlook(tx.connection, unfinished, tx.now, settings)
+    snapshot = read_outlook(tx.connection, unfinished, tx.now, settings)
     view = None if run is None else run_view(tx, run)
-    roster = tuple(read_roster(tx, outlook))
+    known = tuple(known_trainers(tx, snapshot))
     last_claim = select(attempts.c.started).order_by(attempts.c.id.desc()).limit(1)
     return Facts(
         now=tx.now,
         settings=settings,
-        experience=outlook.experience,
-        run=None if run is None or view is None else _run(tx, run, view, status.estimate(tx, outlook, view)),
-        roster=roster,
-        starts=_starts(tx, [one.trainer.name for one in roster]),
-        blocked=frozenset(blocked.trainer for blocked in outlook.blocked.values()),
+        experience=snapshot.experience,
+        run=None if run is None or view is None else _run(tx, run, view, forecast.eta_of(tx, snapshot, view)),
+        trainers=known,
+        starts=_starts(tx, [one.row.name for one in known]),
+        blocked=frozenset(blocked.trainer for blocked in snapshot.blocked.values()),
         last_claim=tx.connection.execute(last_claim).scalar(),
         progress_written=_written(progress_file),
     )
 
 
+def cell_labels(job: JobRow) -> dict[str, str]:
+    """Return the labels of what is measured of a training job."""
+    cell = job.cell
+    return {"symbol": cell.symbol, "timeframe": cell.timeframe, "horizon": str(cell.horizon)}
+
+
 def _run(tx: Transaction, run: RunRow, view: RunView, eta: EtaView) -> RunFacts:
-    found = _jobs(tx, run.id)
     return RunFacts(
         row=run,
         view=view,
         eta=eta,
-        jobs=tuple(found.values()),
-        attempts=_attempts(tx, run.id, found),
+        jobs=_jobs(tx, run.id),
+        attempts=_attempts(tx, run.id),
         saved=_saved(tx, run.id),
         gates=_gates(tx, run.id),
         earlier_aucs=_earlier_aucs(tx, run),
     )
 
 
-def _jobs(tx: Transaction, run_id: int) -> dict[int, JobFact]:
-    columns = (jobs.c.id, jobs.c.kind, jobs.c.symbol, jobs.c.timeframe, jobs.c.horizon, jobs.c.state)
-    told = (
-        jobs.c.cause,
-        jobs.c.rows,
-        jobs.c.waiting_since,
-        jobs.c.scores,
-        jobs.c.promoted,
-        jobs.c.refused_by,
-    )
-    query = select(*columns, *told).where(jobs.c.run_id == run_id).order_by(jobs.c.ordinal)
-    return {
-        row.id: JobFact(
-            id=row.id,
-            kind=JobKind(row.kind),
-            symbol=row.symbol,
-            timeframe=row.timeframe,
-            horizon=row.horizon,
-            state=JobState(row.state),
-            cause=Cause(row.cause) if row.cause else None,
-            rows=row.rows,
-            waiting_since=row.waiting_since,
-            scores=Scores.model_validate_json(row.scores) if row.scores else None,
-            promoted=row.promoted,
-            refused_by=tuple(RefusalReason(reason) for reason in json.loads(row.refused_by)),
-        )
-        for row in tx.connection.execute(query)
-    }
+def _jobs(tx: Transaction, run_id: int) -> dict[int, JobRow]:
+    query = _without(jobs, "spec").where(jobs.c.run_id == run_id).order_by(jobs.c.ordinal)
+    return {row.id: JobRow.of(row) for row in tx.connection.execute(query)}
 
 
-def _attempts(tx: Transaction, run_id: int, found: dict[int, JobFact]) -> tuple[AttemptFact, ...]:
-    columns = (
-        attempts.c.job_id,
-        attempts.c.outcome,
-        attempts.c.cause,
-        attempts.c.started,
-        attempts.c.seconds,
-    )
+def _attempts(tx: Transaction, run_id: int) -> tuple[AttemptRow, ...]:
     query = (
-        select(*columns)
+        _without(attempts, "progress", "evidence")
         .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
         .where(jobs.c.run_id == run_id)
         .order_by(attempts.c.id)
     )
-    return tuple(
-        AttemptFact(
-            job=found[row.job_id],
-            outcome=Outcome(row.outcome),
-            cause=Cause(row.cause) if row.cause else None,
-            started=row.started,
-            seconds=row.seconds,
-        )
-        for row in tx.connection.execute(query)
-    )
+    return tuple(AttemptRow.of(row) for row in tx.connection.execute(query))
+
+
+def _without(table: Table, *documents: str) -> Select[Any]:
+    # They would be most of what a scrape reads, and no metric is made of them.
+    columns = []
+    for column in table.c:
+        empty = null() if column.nullable else literal("")
+        columns.append(empty.label(column.name) if column.name in documents else column)
+    return select(*columns)
 
 
 def _saved(tx: Transaction, run_id: int) -> dict[int, datetime]:

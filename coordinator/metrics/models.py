@@ -8,7 +8,8 @@ from statistics import fmean
 from common.metrics import declarations as metrics
 from common.metrics.exposition import Readings
 from common.protocol.jobs import JobKind
-from coordinator.metrics.facts import Facts, JobFact, RunFacts
+from coordinator.metrics.facts import Facts, RunFacts, cell_labels
+from coordinator.store.rows import JobRow
 
 
 def read_models(readings: Readings, facts: Facts) -> None:
@@ -16,7 +17,7 @@ def read_models(readings: Readings, facts: Facts) -> None:
     run = facts.run
     if run is None:
         return
-    trained = [job for job in run.jobs if job.kind is JobKind.TRAINING]
+    trained = [job for job in run.jobs.values() if job.kind is JobKind.TRAINING]
     for job in trained:
         _read_cell(readings, job)
     promoted = sum(bool(job.promoted) for job in trained)
@@ -26,9 +27,8 @@ def read_models(readings: Readings, facts: Facts) -> None:
     _read_measure(readings, run)
 
 
-def _read_cell(readings: Readings, job: JobFact) -> None:
-    assert job.timeframe is not None
-    cell = {"symbol": job.symbol, "timeframe": job.timeframe, "horizon": str(job.horizon)}
+def _read_cell(readings: Readings, job: JobRow) -> None:
+    cell = cell_labels(job)
     if job.scores is not None:
         if job.scores.auc is not None:
             readings.put(metrics.CELL_AUC, job.scores.auc, **cell)

@@ -16,8 +16,9 @@ from common.protocol.job_views import Outcome
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.runs import RunState
 from common.protocol.status import TrainerState
-from coordinator.metrics.facts import AttemptFact, Facts, RunFacts
+from coordinator.metrics.facts import Facts, RunFacts, cell_labels
 from coordinator.policy.window import last_opening, next_opening, night_at
+from coordinator.store.rows import AttemptRow, JobRow
 
 DIGEST_CHARACTERS = 12
 
@@ -31,8 +32,8 @@ def read_run(readings: Readings, facts: Facts) -> None:
     synthetic = str(run.row.synthetic).lower()
     readings.info(metrics.RUN_INFO, run=str(run.row.id), config=digest, synthetic=synthetic)
     readings.state(metrics.RUN_STATE, run.row.state)
-    readings.counts(metrics.RUN_JOBS, _count((job.kind, job.state) for job in run.jobs))
-    failed = [job for job in run.jobs if job.state is JobState.FAILED]
+    readings.counts(metrics.RUN_JOBS, _count((job.kind, job.state) for job in run.jobs.values()))
+    failed = [job for job in run.jobs.values() if job.state is JobState.FAILED]
     by_cause = _count((job.symbol, job.cause) for job in failed if job.cause is not None)
     readings.counts(metrics.RUN_FAILED_JOBS, by_cause, symbol=run.view.config.symbols)
     readings.put(metrics.RUN_PROGRESS, run.view.progress_ratio)
@@ -60,7 +61,7 @@ def read_queue(readings: Readings, facts: Facts) -> None:
     run = facts.run
     if run is None:
         return
-    waiting = [job for job in run.jobs if job.state is JobState.QUEUED]
+    waiting = [job for job in run.jobs.values() if job.state is JobState.QUEUED]
     known = run.view.config.symbols
     readings.counts(metrics.QUEUE_JOBS, _count((job.symbol,) for job in waiting), symbol=known)
     oldest: dict[tuple[str, ...], float] = defaultdict(float)
@@ -84,7 +85,8 @@ def read_attempts(readings: Readings, facts: Facts) -> None:
     readings.counts(metrics.ATTEMPT_FAILURES, causes)
     if facts.run is None:
         return
-    training = [attempt for attempt in tried if attempt.job.kind is JobKind.TRAINING]
+    cells = {job.id: job for job in facts.run.jobs.values() if job.kind is JobKind.TRAINING}
+    training = [attempt for attempt in tried if attempt.job_id in cells]
     for timeframe in facts.run.view.config.timeframes:
         readings.observations(
             metrics.JOB_DURATION,
@@ -92,23 +94,23 @@ def read_attempts(readings: Readings, facts: Facts) -> None:
                 attempt.seconds
                 for attempt in training
                 if attempt.outcome is Outcome.SUCCEEDED
-                and attempt.job.timeframe == timeframe
+                and cells[attempt.job_id].timeframe == timeframe
                 and attempt.seconds is not None
             ],
             timeframe=timeframe,
         )
     running = [attempt for attempt in training if attempt.outcome is Outcome.RUNNING]
     for attempt in running:
-        _read_running(readings, facts, attempt)
+        _read_running(readings, facts, cells[attempt.job_id], attempt)
     _read_checkpoints(readings, facts, facts.run, running)
 
 
 def read_trainers(readings: Readings, facts: Facts) -> None:
     """Read the trainers that are known."""
-    readings.counts(metrics.TRAINERS, _count((one.state,) for one in facts.roster))
-    for one in facts.roster:
-        name = one.trainer.name
-        _moment(readings, metrics.TRAINER_LAST_SEEN, one.last_heard, trainer=name)
+    readings.counts(metrics.TRAINERS, _count((one.state,) for one in facts.trainers))
+    for one in facts.trainers:
+        name = one.row.name
+        _moment(readings, metrics.TRAINER_LAST_SEEN, one.last_seen, trainer=name)
         readings.put(metrics.TRAINER_STARTS, float(facts.starts[name]), trainer=name)
         if one.state is not TrainerState.LOST:
             readings.put(metrics.TRAINER_BLOCKED, float(name in facts.blocked), trainer=name)
@@ -118,25 +120,23 @@ def _count(labels: Iterable[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
     return Counter(labels)
 
 
-def _read_running(readings: Readings, facts: Facts, attempt: AttemptFact) -> None:
-    job = attempt.job
-    assert job.timeframe is not None
-    cell = {"symbol": job.symbol, "timeframe": job.timeframe, "horizon": str(job.horizon)}
+def _read_running(readings: Readings, facts: Facts, job: JobRow, attempt: AttemptRow) -> None:
+    cell = cell_labels(job)
     _moment(readings, metrics.RUNNING_JOB_STARTED, attempt.started, **cell)
-    expected = facts.experience.seconds(job.timeframe, job.rows)
+    expected = facts.experience.seconds(job.cell.timeframe, job.rows)
     if expected is not None:
         readings.put(metrics.RUNNING_JOB_EXPECTED, expected, **cell)
 
 
-def _read_checkpoints(readings: Readings, facts: Facts, run: RunFacts, running: list[AttemptFact]) -> None:
+def _read_checkpoints(readings: Readings, facts: Facts, run: RunFacts, running: list[AttemptRow]) -> None:
     # What an earlier attempt has saved is safe: nothing newer could be lost before this one began.
     safe = [
-        max(run.saved[attempt.job.id], attempt.started) if attempt.job.id in run.saved else attempt.started
+        max(run.saved[attempt.job_id], attempt.started) if attempt.job_id in run.saved else attempt.started
         for attempt in running
     ]
     _moment(readings, metrics.CHECKPOINT_TIMESTAMP, min(safe, default=None), kind="job")
     if run.row.state is RunState.RUNNING:
-        # A file of an earlier run tells nothing about this one, and there may be none yet.
+        # A file of an earlier run says nothing about this one, and there may be none yet.
         written = max(facts.progress_written or run.row.created, run.row.created)
         _moment(readings, metrics.CHECKPOINT_TIMESTAMP, written, kind="night")
 

@@ -18,7 +18,7 @@ from coordinator.queue.surveys import survey_spec
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import JOBS, OPEN_ATTEMPTS, RUNNING_RUN, AttemptRow, JobRow, RunRow, all_of
 from coordinator.store.tables import attempts, jobs, runs, symbols
-from coordinator.views.shapes import run_view
+from coordinator.views.runs import run_view
 
 logger = logging.getLogger(__name__)
 

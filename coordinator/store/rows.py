@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from sqlalchemy import Row, Select, Table, select
 
-from common.protocol.job_views import Outcome
+from common.protocol.job_views import Outcome, RefusalReason
 from common.protocol.jobs import Cause, Cell, JobKind, JobState
+from common.protocol.reports import Scores
 from common.protocol.runs import RunState
 from common.protocol.trainers import LimitKind
 from coordinator.store.tables import attempts, jobs, runs, trainers
@@ -60,9 +62,9 @@ class JobRow:
     p_value: float | None
     promoted: bool | None
     spec: str | None
-    scores: str | None
-    refused_by: str
-    reasons: str
+    scores: Scores | None
+    refused_by: tuple[RefusalReason, ...]
+    reasons: tuple[str, ...]
 
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:
@@ -71,6 +73,9 @@ class JobRow:
         values["kind"] = JobKind(row.kind)
         values["state"] = JobState(row.state)
         values["cause"] = Cause(row.cause) if row.cause else None
+        values["scores"] = Scores.model_validate_json(row.scores) if row.scores else None
+        values["refused_by"] = tuple(RefusalReason(reason) for reason in json.loads(row.refused_by))
+        values["reasons"] = tuple(json.loads(row.reasons))
         return cls(**values)
 
     @property
@@ -154,6 +159,7 @@ def all_of(table: Table) -> Select[Any]:
 
 
 RUNNING_RUN = all_of(runs).where(runs.c.state == RunState.RUNNING)
+NEWEST_RUN = all_of(runs).order_by(runs.c.id.desc()).limit(1)
 OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(attempts.c.id)
 PRESENT_TRAINERS = all_of(trainers).where(trainers.c.superseded.is_(None)).order_by(trainers.c.name)
 JOBS = all_of(jobs)

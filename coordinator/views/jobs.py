@@ -1,22 +1,26 @@
-"""Jobs for operators: a filtered page of them, or one with all that is known."""
+"""Jobs as operators see them: a filtered page, one with all that is known, and why a queued one waits."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select
 
 from common.errors import NotFoundError
-from common.protocol.job_views import JobDetail, JobPage
+from common.protocol.job_views import JobDetail, JobPage, JobView
 from common.protocol.jobs import SPEC, JobKind, JobState
 from common.protocol.reports import SurveyReport, TrainingReport
+from common.protocol.trainers import Progress
 from common.settings.night import NightSettings
+from coordinator.policy.admission import Candidate, obstacle_of, pressure_words, ranked, wait_of
+from coordinator.policy.window import night_at
 from coordinator.queue.checkpoints import load_checkpoint
+from coordinator.queue.snapshot import Outlook, read_outlook
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import JOBS, JobRow
-from coordinator.store.tables import jobs, manifests, reports
-from coordinator.views.shapes import attempt_view, attempts_of, job_views
+from coordinator.store.rows import JOBS, AttemptRow, JobRow, all_of
+from coordinator.store.tables import attempts, jobs, manifests, reports
 
 
 class Listing:
@@ -63,15 +67,86 @@ class Listing:
                 raise NotFoundError(f"there is no job {job_id}")
             job = JobRow.of(row)
             [view] = job_views(tx, [job], self.settings)
-            history = attempts_of(tx, [job_id])[job_id]
-            return JobDetail(
-                **dict(view),
+            return JobDetail.of(
+                view,
                 spec=SPEC.validate_json(job.spec) if job.spec else None,
-                history=tuple(attempt_view(attempt) for attempt in history),
+                history=attempts_of(tx, [job_id])[job_id],
                 checkpoint=load_checkpoint(tx, job_id),
                 survey=survey_report(tx, job),
                 report=training_report(tx, job),
             )
+
+
+def jobs_of(tx: Transaction, run_id: int) -> list[JobRow]:
+    """Return the jobs of a run, in the order of the grid."""
+    query = JOBS.where(jobs.c.run_id == run_id).order_by(jobs.c.ordinal)
+    return [JobRow.of(row) for row in tx.connection.execute(query)]
+
+
+def attempts_of(tx: Transaction, job_ids: Sequence[int]) -> dict[int, list[AttemptRow]]:
+    """Return the attempts of some jobs in order, by job."""
+    found: dict[int, list[AttemptRow]] = {job_id: [] for job_id in job_ids}
+    query = all_of(attempts).where(attempts.c.job_id.in_(job_ids)).order_by(attempts.c.id)
+    for row in tx.connection.execute(query):
+        found[row.job_id].append(AttemptRow.of(row))
+    return found
+
+
+def job_views(tx: Transaction, found: Sequence[JobRow], settings: NightSettings) -> list[JobView]:
+    """Return jobs at a glance; the queued ones say why they wait."""
+    history = attempts_of(tx, [job.id for job in found])
+    waits: dict[int, str] = {}
+    for run_id in {job.run_id for job in found if job.state is JobState.QUEUED}:
+        waits |= waits_of(read_outlook(tx.connection, run_id, tx.now, settings))
+    return [_job_view(job, history[job.id], waits.get(job.id, "")) for job in found]
+
+
+def _job_view(job: JobRow, history: Sequence[AttemptRow], waits: str) -> JobView:
+    last = history[-1] if history else None
+    return JobView.of(
+        job,
+        waits=waits,
+        attempts=len(history),
+        trainer=last.trainer if last else "",
+        progress=progress_of(last) if last and job.state is JobState.LEASED else None,
+        seconds=last.seconds if last else None,
+        peak_memory_bytes=last.peak_memory_bytes if last else None,
+    )
+
+
+def progress_of(attempt: AttemptRow) -> Progress | None:
+    """Return the progress that was last reported of an attempt."""
+    return Progress.model_validate_json(attempt.progress) if attempt.progress else None
+
+
+def waits_of(snapshot: Outlook) -> dict[int, str]:
+    """Return in words why each queued job has not been handed out yet."""
+    night = night_at(snapshot.settings.window, snapshot.now)
+    closed = f"the night is closed until {night.opens:%Y-%m-%d %H:%M} UTC" if not night.open else ""
+    ahead = 0
+    words = {}
+    for candidate in ranked(snapshot.candidates, "", snapshot.terms):
+        obstacle = wait_of(candidate, snapshot.now)
+        words[candidate.job_id] = closed or (
+            obstacle.words if obstacle else _seatless(candidate, snapshot, ahead)
+        )
+        ahead += obstacle is None
+    return words
+
+
+def _seatless(candidate: Candidate, snapshot: Outlook, ahead: int) -> str:
+    if not snapshot.live:
+        return "no trainer is alive"
+    if all(trainer.boot_id in snapshot.blocked for trainer in snapshot.live):
+        return "; ".join(blocked.words for blocked in snapshot.blocked.values())
+    terms = snapshot.terms
+    if all(host.pressed(terms.threshold) for host in snapshot.hosts.values()):
+        return "; ".join(pressure_words(host, terms.threshold) for host in snapshot.hosts.values())
+    obstacles = [obstacle_of(candidate, snapshot.seat(trainer, ""), terms) for trainer in snapshot.live]
+    refusals = [obstacle.words for obstacle in obstacles if obstacle is not None]
+    if len(refusals) == len(obstacles):
+        return refusals[0]
+    return f"it waits for a free trainer; {ahead} jobs are ahead of it"
 
 
 def survey_report(tx: Transaction, job: JobRow) -> SurveyReport | None:

@@ -1,4 +1,4 @@
-"""The trainers that are known at one moment: who is at work, who is idle, and who is missed.
+"""The trainers that are known at one moment: who is at work, who is idle, and who is lost.
 
 A trainer that falls silent while it holds a job is lost: its last lease expired. It is remembered for an
 hour. One that was stopped has given its job back, or had none; then its silence means that it is gone, and
@@ -7,65 +7,67 @@ nobody misses it. So a scaling down raises no alarm, and a kill does.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 
 from common.protocol.job_views import Outcome
-from common.protocol.status import TrainerState
+from common.protocol.status import TrainerState, TrainerView
 from coordinator.queue.snapshot import Outlook
 from coordinator.store.database import Transaction
-from coordinator.store.rows import PRESENT_TRAINERS, AttemptRow, TrainerRow, all_of
-from coordinator.store.tables import attempts
+from coordinator.store.rows import JOBS, PRESENT_TRAINERS, AttemptRow, JobRow, TrainerRow, all_of
+from coordinator.store.tables import attempts, jobs
+from coordinator.views.jobs import progress_of
 
 REMEMBERED_SECONDS = 3600.0
 """For how long a lost trainer is known."""
 
-TOLD_BY_TRAINER = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.RELEASED)
-"""Ends of an attempt that the trainer itself has told of."""
+REPORTED_BY_TRAINER = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.RELEASED)
+"""Ends of an attempt that the trainer itself has reported."""
 
 
 @dataclass(frozen=True)
-class Presence:
-    """One trainer; `lease` is the attempt that it works on, `last_heard` its last sign of life."""
+class KnownTrainer:
+    """A trainer and what it does; `lease` is the attempt it works on, `last_seen` when it last reported."""
 
-    trainer: TrainerRow
+    row: TrainerRow
     state: TrainerState
     lease: AttemptRow | None
-    last_heard: datetime
+    last_seen: datetime
 
 
-def read_roster(tx: Transaction, outlook: Outlook) -> list[Presence]:
+def known_trainers(tx: Transaction, snapshot: Outlook) -> list[KnownTrainer]:
     """Return the live trainers and the lost ones, by name."""
-    leases = {lease.boot_id: lease for lease in outlook.leases}
-    live = {trainer.boot_id for trainer in outlook.live}
+    leases = {lease.boot_id: lease for lease in snapshot.leases}
+    live = {trainer.boot_id for trainer in snapshot.live}
     present = [TrainerRow.of(row) for row in tx.connection.execute(PRESENT_TRAINERS)]
     last = _last_attempts(tx, [trainer.boot_id for trainer in present if trainer.boot_id not in live])
-    roster = []
+    known = []
     for trainer in present:
         lease = leases.get(trainer.boot_id)
         if lease is not None:
-            heard = max(trainer.last_seen, lease.renewed)
-            roster.append(Presence(trainer, TrainerState.WORKING, lease, heard))
+            seen = max(trainer.last_seen, lease.renewed)
+            known.append(KnownTrainer(trainer, TrainerState.WORKING, lease, seen))
         elif trainer.boot_id in live:
-            roster.append(Presence(trainer, TrainerState.IDLE, None, trainer.last_seen))
+            known.append(KnownTrainer(trainer, TrainerState.IDLE, None, trainer.last_seen))
         elif trainer.boot_id in last:
-            silent = _silent(trainer, last[trainer.boot_id], outlook)
-            roster += [silent] if silent is not None else []
-    return roster
+            silent = _silent(trainer, last[trainer.boot_id], snapshot)
+            known += [silent] if silent is not None else []
+    return known
 
 
-def _silent(trainer: TrainerRow, last: AttemptRow, outlook: Outlook) -> Presence | None:
-    heard = max(trainer.last_seen, last.renewed)
-    if last.ended is not None and last.outcome in TOLD_BY_TRAINER:
-        heard = max(heard, last.ended)
-    silence = (outlook.now - heard).total_seconds()
-    if silence <= outlook.settings.lease.seconds and last.outcome is not Outcome.EXPIRED:
+def _silent(trainer: TrainerRow, last: AttemptRow, snapshot: Outlook) -> KnownTrainer | None:
+    seen = max(trainer.last_seen, last.renewed)
+    if last.ended is not None and last.outcome in REPORTED_BY_TRAINER:
+        seen = max(seen, last.ended)
+    silence = (snapshot.now - seen).total_seconds()
+    if silence <= snapshot.settings.lease.seconds and last.outcome is not Outcome.EXPIRED:
         # It has just ended a long job, and will ask for the next.
-        return Presence(trainer, TrainerState.IDLE, None, heard)
+        return KnownTrainer(trainer, TrainerState.IDLE, None, seen)
     if silence <= REMEMBERED_SECONDS and last.outcome is Outcome.EXPIRED:
-        return Presence(trainer, TrainerState.LOST, None, heard)
+        return KnownTrainer(trainer, TrainerState.LOST, None, seen)
     return None
 
 
@@ -75,3 +77,38 @@ def _last_attempts(tx: Transaction, boot_ids: list[str]) -> dict[str, AttemptRow
     )
     query = all_of(attempts).where(attempts.c.id.in_(newest))
     return {row.boot_id: AttemptRow.of(row) for row in tx.connection.execute(query)}
+
+
+def trainer_views(tx: Transaction, known: Sequence[KnownTrainer], snapshot: Outlook) -> list[TrainerView]:
+    """Return trainers with what they are doing."""
+    leased = [one.lease.job_id for one in known if one.lease is not None]
+    names = {row.id: JobRow.of(row).name for row in tx.connection.execute(JOBS.where(jobs.c.id.in_(leased)))}
+    counts = (
+        select(attempts.c.boot_id, func.count())
+        .where(attempts.c.outcome == Outcome.SUCCEEDED)
+        .where(attempts.c.boot_id.in_([one.row.boot_id for one in known]))
+        .group_by(attempts.c.boot_id)
+    )
+    blocked = {boot_id: blockage.since for boot_id, blockage in snapshot.blocked.items()}
+    finished = {boot_id: int(count) for boot_id, count in tx.connection.execute(counts)}
+    return [
+        TrainerView.of(
+            one.row,
+            state=one.state,
+            job_id=one.lease.job_id if one.lease else None,
+            job=names[one.lease.job_id] if one.lease else "",
+            progress=progress_of(one.lease) if one.lease else None,
+            note=_note(one, snapshot),
+            blocked_since=blocked.get(one.row.boot_id),
+            jobs_finished=finished.get(one.row.boot_id, 0),
+            last_seen=one.last_seen,
+        )
+        for one in known
+    ]
+
+
+def _note(one: KnownTrainer, snapshot: Outlook) -> str:
+    blocked = snapshot.blocked.get(one.row.boot_id)
+    if blocked is not None:
+        return blocked.words
+    return one.row.note if one.lease is None else ""

@@ -45,6 +45,8 @@ from coordinator.queue.queue import Queue
 from coordinator.runs.runs import Runs
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
+from coordinator.views.forecast import Forecast
+from coordinator.views.status import Status
 
 GIB = 1024**3
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -74,8 +76,12 @@ class Night:
         self.out = out
         self.queue = Queue(database, settings, Random(1))
         self.runs = Runs(database)
-        self.housekeeping = Housekeeping(database, self.queue, settings, out)
+        self.forecast = Forecast(database, settings)
+        self.housekeeping = Housekeeping(database, self.queue, settings, out, self.forecast)
         self.artifacts: Artifacts = self.housekeeping.artifacts
+
+    def status(self, *troubles: str) -> Status:
+        return Status(self.database, self.settings, self.out, "1.2.3", self.forecast, lambda: troubles)
 
     @property
     def clock(self) -> Clock:

@@ -258,7 +258,7 @@ def _tick_through(night: Night, seconds: float) -> None:
 
 
 def _status(night: Night) -> Status:
-    return Status(night.database, night.settings, night.out, "0", tuple)
+    return night.status()
 
 
 # --- Pages and the format -----------------------------------------------------------------------------------

@@ -21,8 +21,8 @@ from common.protocol.jobs import SurveySpec
 from common.protocol.results import Results
 from common.protocol.runs import RunRequest, RunState
 from common.protocol.trainers import Grant
-from coordinator.housekeeping.files import read_results
 from coordinator.store.database import Database, sqlite_url
+from coordinator.views.results import read_results
 from tests.coordinator.process import PATIENCE_SECONDS, Answer, Process, eventually
 from tests.coordinator.specimens import (
     Clock,

@@ -12,7 +12,6 @@ from cli.screen import progress
 from cli.screen.progress import PlainDisplay
 from common.protocol.status import StatusDocument
 from coordinator.store.database import Database, sqlite_url
-from coordinator.views.status import Status
 from tests.coordinator.specimens import Clock, Night, settings
 
 
@@ -24,7 +23,7 @@ def night(tmp_path: Path) -> Night:
 
 
 def look(night: Night) -> StatusDocument:
-    return Status(night.database, night.settings, night.out, "0", tuple).document()
+    return night.status().document()
 
 
 def test_a_log_gets_a_line_for_news_and_a_sign_of_life_a_minute(

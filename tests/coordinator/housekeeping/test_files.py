@@ -9,7 +9,7 @@ from common.errors import NotFoundError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobState
 from common.protocol.results import results_schema
-from coordinator.housekeeping.files import read_results
+from coordinator.views.results import read_results
 from tests.coordinator.specimens import Night, failure, fold
 
 SCHEMA = Path(__file__).parents[3] / "deploy" / "results.schema.json"

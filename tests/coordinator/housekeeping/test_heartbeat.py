@@ -8,12 +8,11 @@ import pytest
 
 from common.protocol.alerts import AlertView
 from coordinator.housekeeping.heartbeat import SIGN_SECONDS, Absence
-from coordinator.views.status import Status
 from tests.coordinator.specimens import NOON, MakeNight, Night
 
 
 def noted(night: Night) -> tuple[AlertView, ...]:
-    return Status(night.database, night.settings, night.out, "0", tuple).document().alerts
+    return night.status().document().alerts
 
 
 def lived(night: Night, seconds: float) -> None:

@@ -15,10 +15,11 @@ from common.protocol.results import Results
 from common.protocol.runs import RunState
 from common.settings.grid import GridConfig
 from common.settings.sections import Lease
-from coordinator.champions import registry as champions
-from coordinator.housekeeping import files as report
+from coordinator.champions.files import manifest_bytes
+from coordinator.champions.registry import champions
 from coordinator.store.tables import promotions
 from coordinator.views.jobs import Listing
+from coordinator.views.results import read_results
 from tests.coordinator.specimens import MakeNight, Night, finish, scores, training_report
 
 ONE = {"symbols": ("BTCUSDT",), "timeframes": ("1h",), "horizons": (1,)}
@@ -101,7 +102,7 @@ def test_a_model_that_misses_the_gate_is_no_failure_and_is_not_published(night: 
     night.finish_all("t1-boot", auc=0.512)
     night.housekeeping.tick()
     assert night.runs.view(run).training.succeeded == 1 and night.runs.view(run).promoted == 0
-    [job] = report.read_results(night.database, run).jobs
+    [job] = read_results(night.database, run).jobs
     assert (job.state, job.promoted) == (JobState.SUCCEEDED, False)
     assert job.reasons == ("AUC 0.512 is below 0.52",) and job.refused_by == ("auc",)
     assert direction(night) == {} and history(night) == [(False, ["AUC 0.512 is below 0.52"])]
@@ -325,11 +326,9 @@ def test_what_is_published_is_what_the_history_says(night: Night) -> None:
     trained(night)
     night.housekeeping.tick()
     with night.database.read() as tx:
-        [(cell, sha256, document)] = champions.champions(tx.connection)
+        [(cell, sha256, document)] = champions(tx.connection)
     assert cell.name == "BTCUSDT_1h_H1"
-    assert direction(night)["BTCUSDT_1h_H1_logreg_optimized.json"].read_bytes() == champions.manifest_bytes(
-        document
-    )
+    assert direction(night)["BTCUSDT_1h_H1_logreg_optimized.json"].read_bytes() == manifest_bytes(document)
     detail = Listing(night.database, night.settings).detail(2)
     assert isinstance(detail.spec, TrainingSpec) and detail.report is not None
     assert detail.report.manifest.pickle_sha256 == sha256

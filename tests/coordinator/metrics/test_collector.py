@@ -21,7 +21,6 @@ from coordinator.app import make_app
 from coordinator.assembly import Parts, assemble
 from coordinator.metrics.collector import NightCollector
 from coordinator.store.database import Database
-from coordinator.views.status import Status
 from tests.coordinator.conftest import served
 from tests.coordinator.specimens import (
     NOON,
@@ -59,9 +58,8 @@ class Told:
 
 
 def scraped(night: Night) -> Told:
-    status = Status(night.database, night.settings, night.out, "0", tuple)
     registry = CollectorRegistry()
-    registry.register(NightCollector(night.database, night.settings, night.out, status, "0.1.0"))
+    registry.register(NightCollector(night.database, night.settings, night.out, night.forecast, "0.1.0"))
     return Told(generate_latest(registry).decode())
 
 
@@ -338,9 +336,8 @@ class TestTheMachine:
         assert (told("database_size_bytes") or 0) > 50_000
 
     def test_the_cpu_share_is_that_since_the_last_scrape(self, night: Night) -> None:
-        status = Status(night.database, night.settings, night.out, "0", tuple)
         registry = CollectorRegistry()
-        registry.register(NightCollector(night.database, night.settings, night.out, status, "0.1.0"))
+        registry.register(NightCollector(night.database, night.settings, night.out, night.forecast, "0.1.0"))
         busy_until = wall.monotonic() + 0.7
         while wall.monotonic() < busy_until:
             pass

@@ -17,7 +17,7 @@ Ask = Callable[[Night], Status]
 
 
 def status(night: Night, troubles: tuple[str, ...] = ()) -> Status:
-    return Status(night.database, night.settings, night.out, "1.2.3", lambda: troubles)
+    return night.status(*troubles)
 
 
 def waits(night: Night, job_id: int) -> str:
@@ -144,7 +144,7 @@ def test_a_trainer_that_falls_silent_with_a_job_is_lost_and_missed(night: Night)
     night.clock.advance(60)
     document = told.document()
     assert {one.name: one.state for one in document.trainers}["t1"] is TrainerState.LOST
-    assert "no trainer is alive, so nothing goes on" in document.warnings
+    assert "no trainer is alive, so the run is not progressing" in document.warnings
     missed = [warning for warning in document.warnings if "fell silent" in warning]
     assert len(missed) == 1 and missed[0].startswith("trainer t1 fell silent 91 s ago while it held a job")
     night.clock.advance(3600)

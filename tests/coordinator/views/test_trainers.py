@@ -3,21 +3,20 @@ from __future__ import annotations
 from common.protocol.jobs import Cause
 from common.protocol.status import TrainerState
 from coordinator.queue.snapshot import read_outlook
-from coordinator.views.status import Status
-from coordinator.views.trainers import Presence, read_roster
+from coordinator.views.trainers import KnownTrainer, known_trainers
 from tests.coordinator.specimens import Night, failure, release, renewal
 
 LEASE = 30.0
 
 
-def roster(night: Night) -> dict[str, Presence]:
+def known(night: Night) -> dict[str, KnownTrainer]:
     with night.database.read() as tx:
         outlook = read_outlook(tx.connection, 1, tx.now, night.settings)
-        return {one.trainer.name: one for one in read_roster(tx, outlook)}
+        return {one.row.name: one for one in known_trainers(tx, outlook)}
 
 
 def states(night: Night) -> dict[str, TrainerState]:
-    return {name: one.state for name, one in roster(night).items()}
+    return {name: one.state for name, one in known(night).items()}
 
 
 def test_a_trainer_is_idle_then_at_work_then_idle(night: Night) -> None:
@@ -30,14 +29,14 @@ def test_a_trainer_is_idle_then_at_work_then_idle(night: Night) -> None:
     assert states(night) == {"t1": TrainerState.IDLE}
 
 
-def test_a_working_trainer_was_heard_of_at_its_last_renewal(night: Night) -> None:
+def test_a_working_trainer_was_last_seen_at_its_last_renewal(night: Night) -> None:
     boot = night.register()
     night.begin()
     grant = night.grant(boot)
     for _ in range(10):
         night.clock.advance(20)
         night.queue.renew(grant.lease_id, renewal())
-    assert roster(night)["t1"].last_heard == night.clock.now
+    assert known(night)["t1"].last_seen == night.clock.now
 
 
 def test_one_that_falls_silent_with_a_job_is_lost_for_an_hour(night: Night) -> None:
@@ -50,7 +49,7 @@ def test_one_that_falls_silent_with_a_job_is_lost_for_an_hour(night: Night) -> N
     night.clock.advance(LEASE + 1)
     assert night.queue.expire() == 1
     assert states(night) == {"t1": TrainerState.LOST}
-    assert roster(night)["t1"].last_heard == heard
+    assert known(night)["t1"].last_seen == heard
     night.clock.advance(3600 - LEASE - 2)
     assert states(night) == {"t1": TrainerState.LOST}
     night.clock.advance(2)
@@ -115,7 +114,7 @@ def test_a_later_process_of_the_name_takes_the_place_of_the_lost_one(night: Nigh
 
 
 def test_the_status_follows_the_same_rule(night: Night) -> None:
-    status = Status(night.database, night.settings, night.out, "0", tuple)
+    status = night.status()
     stopped, killed = night.register("t1"), night.register("t2")
     night.begin()
     given_back, held = night.grant(stopped), night.grant(killed)

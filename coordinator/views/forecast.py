@@ -1,0 +1,74 @@
+"""When the run will end, as everybody is told: status, metrics and the file of the night's progress."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime, timedelta
+from typing import Any
+
+from common.protocol.runs import RunState, RunView
+from common.protocol.status import EtaView
+from common.settings.night import NightSettings
+from coordinator.policy.admission import ranked
+from coordinator.policy.eta import UNKNOWN, estimate
+from coordinator.queue.history import SURVEY
+from coordinator.queue.snapshot import Outlook, read_outlook
+from coordinator.store.database import Database, Transaction
+from coordinator.store.rows import JOBS, RUNNING_RUN, RunRow
+from coordinator.store.tables import jobs
+from coordinator.views.runs import run_view
+
+KEPT_SECONDS = 5.0
+"""For how long an estimate is shown before it is made anew, unless jobs or trainers change."""
+
+
+class Forecast:
+    """Estimates the end of the run, and keeps the last estimate for a few seconds.
+
+    Parameters
+    ----------
+    database : Database
+        Where everything is kept.
+    settings : NightSettings
+        What decides the order of the jobs.
+    """
+
+    def __init__(self, database: Database, settings: NightSettings) -> None:
+        self.database = database
+        self.settings = settings
+        self._kept: tuple[Any, datetime, EtaView] | None = None
+        self._estimating = threading.Lock()
+
+    def eta(self) -> EtaView:
+        """Return when the unfinished run will end."""
+        with self.database.read() as tx:
+            row = tx.connection.execute(RUNNING_RUN).first()
+            run = None if row is None else RunRow.of(row)
+            snapshot = read_outlook(tx.connection, run.id if run else None, tx.now, self.settings)
+            return self.eta_of(tx, snapshot, None if run is None else run_view(tx, run))
+
+    def eta_of(self, tx: Transaction, snapshot: Outlook, run: RunView | None) -> EtaView:
+        """Return when a run will end whose snapshot was read in this transaction."""
+        if run is None or run.state is not RunState.RUNNING:
+            return UNKNOWN
+        key = (run.id, run.surveys, run.training, len(snapshot.live))
+        with self._estimating:
+            if self._kept is not None:
+                known, made, eta = self._kept
+                if known == key and tx.now - made < timedelta(seconds=KEPT_SECONDS):
+                    return eta
+            eta = _estimate(tx, snapshot)
+            self._kept = (key, tx.now, eta)
+            return eta
+
+
+def _estimate(tx: Transaction, snapshot: Outlook) -> EtaView:
+    leased = {lease.job_id: (tx.now - lease.started).total_seconds() for lease in snapshot.leases}
+    history = snapshot.experience
+    running = [
+        (history.seconds(row.timeframe or SURVEY, row.rows), leased[row.id])
+        for row in tx.connection.execute(JOBS.where(jobs.c.id.in_(list(leased))))
+    ]
+    queued = [candidate.seconds for candidate in ranked(snapshot.candidates, "", snapshot.terms)]
+    seed = len(running) + len(queued)
+    return estimate(running, queued, history.residuals(), len(snapshot.live), tx.now, seed)

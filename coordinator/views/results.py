@@ -1,0 +1,99 @@
+"""The results of a run, once it has ended: each cell, each survey, and the night in figures."""
+
+from __future__ import annotations
+
+from common.errors import NotFoundError
+from common.protocol.jobs import JobKind, JobState
+from common.protocol.reports import FoldResult
+from common.protocol.results import JobResult, Results, SurveyResult, Totals
+from common.protocol.runs import RunState
+from common.settings.grid import GridConfig
+from coordinator.runs.runs import find_run
+from coordinator.store.database import Database, Transaction
+from coordinator.store.rows import AttemptRow, JobRow, RunRow
+from coordinator.views.jobs import attempts_of, jobs_of, survey_report, training_report
+
+
+def read_results(database: Database, run_id: int) -> Results:
+    """Return the results of a run.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such run, or it has not ended yet.
+    """
+    with database.read() as tx:
+        run = find_run(tx, run_id)
+        if run.state is RunState.RUNNING:
+            raise NotFoundError(
+                f"run {run_id} has not ended, so it has no results", "ask /api/status how far it is"
+            )
+        return results_of(tx, run)
+
+
+def results_of(tx: Transaction, run: RunRow) -> Results:
+    """Return the results of a run whose jobs are all final."""
+    assert run.decided is not None
+    found = jobs_of(tx, run.id)
+    history = attempts_of(tx, [job.id for job in found])
+    cells = [_job_result(tx, job, history[job.id]) for job in found if job.kind is JobKind.TRAINING]
+    surveys = [_survey_result(tx, job, history[job.id]) for job in found if job.kind is JobKind.SURVEY]
+    return Results(
+        run=run.id,
+        config=GridConfig.model_validate_json(run.config),
+        synthetic=run.synthetic,
+        started=run.created,
+        finished=run.decided,
+        totals=_totals(cells, surveys, (run.decided - run.created).total_seconds()),
+        jobs=tuple(cells),
+        surveys=tuple(surveys),
+    )
+
+
+def _totals(cells: list[JobResult], surveys: list[SurveyResult], wall_seconds: float) -> Totals:
+    states = [cell.state for cell in cells]
+    tried: list[SurveyResult | JobResult] = [*surveys, *cells]
+    attempts = [attempt for job in tried for attempt in job.attempts]
+    peaks = [attempt.peak_memory_bytes for attempt in attempts if attempt.peak_memory_bytes is not None]
+    return Totals(
+        jobs=len(cells),
+        succeeded=states.count(JobState.SUCCEEDED),
+        failed=states.count(JobState.FAILED),
+        cancelled=states.count(JobState.CANCELLED),
+        promoted=sum(cell.promoted for cell in cells),
+        attempts=len(attempts),
+        wall_seconds=wall_seconds,
+        job_seconds=sum(attempt.seconds or 0.0 for attempt in attempts),
+        peak_memory_bytes=max(peaks, default=None),
+    )
+
+
+def _job_result(tx: Transaction, job: JobRow, history: list[AttemptRow]) -> JobResult:
+    report = training_report(tx, job)
+    reasons = job.reasons
+    if job.state is not JobState.SUCCEEDED:
+        reasons = (f"it was not trained: {job.message}",)
+    elif job.promoted is None:
+        reasons = ("the run was cancelled before its models were decided on",)
+    return JobResult.of(
+        job,
+        rows=report.rows if report else job.rows,
+        span=report.span if report else None,
+        folds=tuple(FoldResult.of(fold) for fold in report.folds) if report else (),
+        promoted=bool(job.promoted),
+        reasons=reasons,
+        **_tries(history),
+    )
+
+
+def _survey_result(tx: Transaction, job: JobRow, history: list[AttemptRow]) -> SurveyResult:
+    return SurveyResult.of(job, report=survey_report(tx, job), **_tries(history))
+
+
+def _tries(history: list[AttemptRow]) -> dict[str, object]:
+    last = history[-1] if history else None
+    return {
+        "seconds": last.seconds if last else None,
+        "peak_memory_bytes": last.peak_memory_bytes if last else None,
+        "attempts": history,
+    }

@@ -1,0 +1,52 @@
+"""Runs as operators see them: what they train, and how far they are."""
+
+from __future__ import annotations
+
+from sqlalchemy import case, func, select
+
+from common.protocol.jobs import JobKind
+from common.protocol.runs import JobCounts, RunView
+from common.settings.grid import GridConfig
+from coordinator.store.database import Transaction
+from coordinator.store.rows import RunRow
+from coordinator.store.tables import checkpoints, jobs
+
+
+def run_view(tx: Transaction, run: RunRow) -> RunView:
+    """Return a run and how far it is."""
+    config = GridConfig.model_validate_json(run.config)
+    counts = counts_of(tx, run.id)
+    training = counts[JobKind.TRAINING]
+    done = training.final + _saved_folds(tx, run.id, config.n_splits) / config.n_splits
+    promoted = select(func.count()).where(jobs.c.run_id == run.id, jobs.c.promoted)
+    return RunView.of(
+        run,
+        config=config,
+        surveys=counts[JobKind.SURVEY],
+        training=training,
+        progress_ratio=done / training.total,
+        promoted=tx.connection.execute(promoted).scalar_one(),
+    )
+
+
+def counts_of(tx: Transaction, run_id: int) -> dict[JobKind, JobCounts]:
+    """Return a run's jobs by state, for each kind."""
+    query = (
+        select(jobs.c.kind, jobs.c.state, func.count())
+        .where(jobs.c.run_id == run_id)
+        .group_by(jobs.c.kind, jobs.c.state)
+    )
+    found: dict[str, dict[str, int]] = {kind: {} for kind in JobKind}
+    for kind, state, count in tx.connection.execute(query):
+        found[kind][state] = count
+    return {kind: JobCounts(**found[kind]) for kind in JobKind}
+
+
+def _saved_folds(tx: Transaction, run_id: int, most: int) -> int:
+    folds = func.sum(case((checkpoints.c.folds > most, most), else_=checkpoints.c.folds))
+    query = (
+        select(func.coalesce(folds, 0))
+        .join_from(checkpoints, jobs, checkpoints.c.job_id == jobs.c.id)
+        .where(jobs.c.run_id == run_id, jobs.c.finished.is_(None))
+    )
+    return int(tx.connection.execute(query).scalar_one())

@@ -1,0 +1,88 @@
+"""Sentences for the operator about what needs a look, in the status document."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from common.protocol.runs import RunView
+from common.protocol.status import EtaView, NightView, SystemView, TrainerState
+from coordinator.policy.admission import pressure_words
+from coordinator.policy.breaker import Gate
+from coordinator.queue.snapshot import Outlook
+from coordinator.views.trainers import KnownTrainer
+
+LITTLE_DISK_BYTES = 2 * 1024**3
+WARM_UP = timedelta(seconds=15)
+"""So long after a start nobody misses trainers yet: they are starting too."""
+
+
+def standing_warnings(run: RunView | None, system: SystemView, out: Path) -> list[str]:
+    """Return what holds whether a run is unfinished or not: its candles are synthetic, the disk is full.
+
+    Parameters
+    ----------
+    run : RunView or None
+        The newest run.
+    system : SystemView
+        The coordinator's machine.
+    out : Path
+        The out folder, whose disk is watched.
+    """
+    warnings = []
+    if run is not None and run.synthetic:
+        warnings.append(f"run {run.id} trains on synthetic candles")
+    if system.disk_free_bytes < LITTLE_DISK_BYTES:
+        free = system.disk_free_bytes / 1024**3
+        warnings.append(f"only {free:.1f} GB are free on the disk of {out}")
+    return warnings
+
+
+def night_warnings(run: RunView, night: NightView, eta: EtaView) -> list[str]:
+    """Return whether the window is closed, or will close before an unfinished run has ended."""
+    if not night.open:
+        return [
+            f"the night is closed until {night.opens:%Y-%m-%d %H:%M} UTC; {run.training.queued} cells wait"
+        ]
+    if night.closes is None or eta.p50 is None or eta.p90 is None or eta.p90 <= night.closes:
+        return []
+    likely = "will not fit" if eta.p50 > night.closes else "may not fit"
+    ends = f"its end is expected at {eta.p50:%H:%M}, and with 90 % by {eta.p90:%H:%M}"
+    closes = f"the night, which closes at {night.closes:%H:%M} UTC"
+    return [f"the run {likely} into {closes}: {ends}; what is left is carried over"]
+
+
+def progress_warnings(
+    snapshot: Outlook, run: RunView, known: list[KnownTrainer], began: datetime
+) -> list[str]:
+    """Return what keeps an unfinished run from progressing.
+
+    Parameters
+    ----------
+    snapshot : Outlook
+        What claims are decided on.
+    run : RunView
+        The unfinished run.
+    known : list of KnownTrainer
+        The live trainers and the lost ones.
+    began : datetime
+        When the coordinator was started.
+    """
+    warnings = []
+    if not snapshot.live and snapshot.now - max(run.created, began) > WARM_UP:
+        warnings.append("no trainer is alive, so the run is not progressing")
+    for one in known:
+        if one.state is TrainerState.LOST:
+            silence = (snapshot.now - one.last_seen).total_seconds()
+            what = f"fell silent {silence:.0f} s ago while it held a job"
+            warnings.append(f"trainer {one.row.name} {what}")
+    warnings += [blocked.words for blocked in snapshot.blocked.values()]
+    threshold = snapshot.settings.memory_threshold
+    warnings += [
+        f"{pressure_words(host, threshold)}; no new job is handed out there"
+        for host in snapshot.hosts.values()
+        if host.pressed(threshold)
+    ]
+    parked = sorted({one.symbol for one in snapshot.candidates if one.gate is Gate.PARKED})
+    warnings += [f"{symbol} is parked, because cell after cell of it failed" for symbol in parked]
+    return warnings
