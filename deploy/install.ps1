@@ -108,7 +108,7 @@ Set-Setting "NIGHT_DIGEST" $digest
 Invoke-Docker compose up --detach --wait coordinator trainer prometheus alertmanager grafana
 $training = if ($env:BT_NIGHT_TRAINING) { $env:BT_NIGHT_TRAINING } else { Get-Setting "BT_NIGHT_TRAINING" }
 if ($training -eq "true") {
-    Invoke-Docker compose exec -T coordinator python3 -m cli.commands.start
+    Invoke-Docker compose exec -T coordinator nighttrain start
 } else {
     Write-Host "BT_NIGHT_TRAINING=${training}: no night was started"
 }

@@ -1,47 +1,44 @@
-"""``nighttrain data sample``: synthetic candles where there are no others."""
+"""``nighttrain data``: candles."""
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
-from common.settings.night import load
+import typer
+
+from cli.arguments import separated
+from cli.command import Command, Debug, Group
+
+EPILOG = """\b
+examples:
+  nighttrain data sample --out data/sample    two years of 1m candles of six symbols, always the same
+  nighttrain data sample --out /tmp/tiny --symbols BTCUSDT --days 30
+"""
+
+app = typer.Typer(cls=Group, help="Make candles to train on.")
 
 
-def sample(arguments: argparse.Namespace) -> int:
-    """Write sample candles to ``--out`` and say where they are; return the exit code."""
-    given = {
-        "symbols": arguments.symbols,
-        "data.sample.days": arguments.days,
-        "data.sample.seed": arguments.seed,
-    }
-    settings = load(None, {key: value for key, value in given.items() if value is not None})
-    out: Path = arguments.out
+@app.command(cls=Command, epilog=EPILOG)
+def sample(
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder to write the candles to")],
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="a configuration, whose sample is made")
+    ] = None,
+    symbols: Annotated[
+        list[str] | None, typer.Option(metavar="S...", help="symbols (those of the default grid)")
+    ] = None,
+    days: Annotated[str | None, typer.Option(metavar="N", help="length in days (730)")] = None,
+    seed: Annotated[str | None, typer.Option(metavar="N", help="seed of the random numbers (7)")] = None,
+    debug: Debug = False,
+) -> int:
+    """Make synthetic candles, the same ones each time."""
+    from cli.local.candles_at_hand import make_sample
+    from common.settings.night import load
+
+    del debug  # read where errors end
+    given = {"symbols": separated(symbols), "data.sample.days": days, "data.sample.seed": seed}
+    settings = load(config, {key: value for key, value in given.items() if value is not None})
     make_sample(out, settings.symbols, settings.data.sample.days, settings.data.sample.seed)
     print(f"sample candles (synthetic): {out}")
     return 0
-
-
-def make_sample(
-    directory: Path,
-    symbols: tuple[str, ...],
-    days: int,
-    seed: int,
-    heed: Callable[[], None] = lambda: None,
-) -> None:
-    """Write the sample to `directory`, saying on stderr how far it is.
-
-    `heed` is called between two symbols, and may raise to stop; the symbols that are there by then are not
-    made again.
-    """
-    # Here and not above: a run that has candles would wait a second for the numeric stack, and not use it.
-    from trainer.sources.sample import write_sample
-
-    def say(stage: str, done: int, total: int) -> None:
-        del stage
-        heed()
-        print(f"making sample candles (synthetic): {done} of {total} symbols", file=sys.stderr, flush=True)
-
-    write_sample(directory, symbols, days, seed, say)

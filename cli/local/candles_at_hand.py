@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.console import Console
 
-from cli.commands.data import make_sample
 from cli.local.interrupt import Interrupt
 from common.errors import ConfigurationError
 from common.out_folder import OutFolder
@@ -22,22 +23,22 @@ def candles_for(
     console: Console,
     interrupt: Interrupt,
 ) -> Path:
-    """Return the folder with candles; make a sample where none was named and the configured one has none.
+    """Return the folder with candles; make a sample where none was named and the configured folder has none.
 
     Raises
     ------
     ConfigurationError
-        The folder that was named does not exist, is no folder, cannot be read, or is empty.
+        The folder that was named does not exist, is not a folder, cannot be read, or is empty.
     KeyboardInterrupt
-        A signal came while it made the sample.
+        A signal came while the sample was made.
     """
     if given is not None:
         if not given.exists():
             raise ConfigurationError(f"{given}: no such folder", HINT)
         if not given.is_dir():
-            raise ConfigurationError(f"{given}: is no folder", HINT)
+            raise ConfigurationError(f"{given}: not a folder", HINT)
         if not _has_files(given):
-            raise ConfigurationError(f"{given}: holds no files", HINT)
+            raise ConfigurationError(f"{given}: has no files in it", HINT)
         return given
     if settings.data.dir.is_dir() and _has_files(settings.data.dir):
         return settings.data.dir
@@ -48,6 +49,29 @@ def candles_for(
     sample = settings.data.sample
     make_sample(out.sample, settings.symbols, sample.days, sample.seed, interrupt.heed)
     return out.sample
+
+
+def make_sample(
+    directory: Path,
+    symbols: tuple[str, ...],
+    days: int,
+    seed: int,
+    heed: Callable[[], None] = lambda: None,
+) -> None:
+    """Write the sample to `directory`, and report the progress on stderr.
+
+    `heed` is called between two symbols, and may raise to stop; symbols that are written by then are not
+    made again.
+    """
+    # Here and not above: a run that has candles would wait a second for the numeric stack, and not use it.
+    from trainer.sources.sample import write_sample
+
+    def say(stage: str, done: int, total: int) -> None:
+        del stage
+        heed()
+        print(f"making sample candles (synthetic): {done} of {total} symbols", file=sys.stderr, flush=True)
+
+    write_sample(directory, symbols, days, seed, say)
 
 
 def _has_files(folder: Path) -> bool:

@@ -16,7 +16,7 @@ from common.protocol.status import StatusDocument, TrainerState
 
 LOG = logging.getLogger("nighttrain.launcher")
 
-GOES_ON = "nothing is lost: mend that, and the same command goes on from here"
+GOES_ON = "nothing is lost: fix that, then run the same command to continue"
 
 AWAY_SECONDS = 5.0
 """A coordinator that has not answered for so long is worth a line."""

@@ -1,31 +1,195 @@
-"""What a night came to, on a terminal: one table, symbol x timeframe, and a few lines."""
+"""What a night came to, as the cells of one table and a few lines: whoever prints them lays them out."""
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+import textwrap
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
 
-from common import summary
-from common.protocol.results import Results
-from common.summary import Tone
+from common.protocol.job_views import RefusalReason
+from common.protocol.jobs import JobState
+from common.protocol.reports import Finding, Span, SurveyReport
+from common.protocol.results import JobResult, Results
+from common.timeframes import SECONDS
 
-STYLES = {Tone.PROMOTED: "bold green", Tone.PLAIN: "", Tone.FAILED: "red"}
+LEGEND = "* promoted; otherwise the gate that the best horizon missed"
+
+SHORT = {RefusalReason.SIGNIFICANCE: "chance"}
+"""What a refusal is called where its name is too long for a cell."""
 
 
-def print_summary(results: Results, console: Console) -> None:
-    """Print the table (AUC of the best horizon, promoted or why not), failures, findings and the totals."""
-    table = Table(title=summary.title(results), title_justify="left")
-    rows = summary.rows(results)
-    # Where it is narrow a cell has its words below each other; half a symbol would be worth nothing.
-    table.add_column("symbol", no_wrap=True, min_width=max((len(symbol) for symbol, _ in rows), default=0))
-    for name in results.config.timeframes:
-        table.add_column(name)
-    for symbol, cells in rows:
-        table.add_row(symbol, *(Text(cell.text, style=STYLES[cell.tone]) for cell in cells))
-    console.print(table)
-    console.print(summary.LEGEND, style="dim", highlight=False)
-    width = console.width if console.is_terminal else None
-    for line in (*summary.failures(results.jobs), *summary.findings(results), summary.totals(results)):
-        # A message is no markup: it may well have brackets, of a list or in a file's name.
-        console.print(Text(summary.wrapped(line, width)), soft_wrap=True)
+QUIET = frozenset(
+    {"duplicate_equal", "filled", "mixed_time_units", "overlap_equal", "unfinished", "unsorted"}
+)
+"""Findings of every day, of which nothing is lost; they are in the results, and not worth a line."""
+
+WORTH_TELLING = {"gap": 0.01, "zero_volume": 0.05}
+"""Findings that are worth a line only above such a share of the bars."""
+
+ACTIONS = ("refused", "dropped", "reported", "kept")
+"""What was done about a finding, the worst first."""
+
+MOST_SYMBOLS = 8
+"""So many symbols have a line of findings at most; the others are counted."""
+
+
+class Tone(StrEnum):
+    """What a cell of the table is about, for those who can show it by colour."""
+
+    PROMOTED = "promoted"
+    PLAIN = "plain"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class SummaryCell:
+    """One symbol at one timeframe: the AUC of its best horizon, or why there is none."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+def title(results: Results) -> str:
+    """Return what the table shows."""
+    words = f"Night {results.run}: out-of-fold AUC of the best horizon"
+    if results.synthetic:
+        words += " (SYNTHETIC candles: nothing here says anything about a market)"
+    return words
+
+
+def rows(results: Results) -> list[tuple[str, tuple[SummaryCell, ...]]]:
+    """Return each symbol with its cells, in the order of the configured timeframes."""
+    places: dict[tuple[str, str], list[JobResult]] = {}
+    for job in results.jobs:
+        places.setdefault((job.symbol, job.timeframe), []).append(job)
+    return [
+        (symbol, tuple(_cell(places.get((symbol, timeframe), [])) for timeframe in results.config.timeframes))
+        for symbol in results.config.symbols
+    ]
+
+
+def failures(jobs: Iterable[JobResult]) -> list[str]:
+    """Return a line for each way in which cells failed."""
+    failed = Counter((job.cause, job.message) for job in jobs if job.state is JobState.FAILED)
+    return [
+        f"failed ({cause}), {count} cell{'s' * (count > 1)}: {message}"
+        for (cause, message), count in failed.items()
+    ]
+
+
+def findings(results: Results) -> list[str]:
+    """Return a line for each symbol whose candles have something that a person should know of.
+
+    A line has the worst finding in words and the others as counts. Not told are findings that lose nothing
+    (`QUIET`), gaps and idle bars of a small share (`WORTH_TELLING`), and refusals that the failures already
+    give as their reason. The symbols with the worst findings come first, and beyond `MOST_SYMBOLS` the others
+    are only counted.
+    """
+    given = [job.message for job in results.jobs if job.state is JobState.FAILED]
+    told: list[tuple[Finding, str]] = []
+    for survey in results.surveys:
+        known = _worth_a_line(survey.report, given) if survey.report else []
+        if known:
+            told.append((known[0], f"candles of {survey.symbol}: {_in_words(known)}"))
+    lines = [line for _, line in sorted(told, key=lambda one: _rank(one[0]))]
+    if len(lines) <= MOST_SYMBOLS:
+        return lines
+    folded = len(lines) - MOST_SYMBOLS
+    return [
+        *lines[:MOST_SYMBOLS],
+        f"candles of {folded} more symbol{'s' * (folded > 1)} have findings too: see the results",
+    ]
+
+
+def wrapped(line: str, width: int | None) -> str:
+    """Return a line broken between words to a terminal's width, or whole where there is none."""
+    if width is None:
+        return line
+    return textwrap.fill(
+        line, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+
+
+def totals(results: Results) -> str:
+    """Return the night in figures, in one line."""
+    sums = results.totals
+    words = f"{sums.succeeded} of {sums.jobs} cells trained, {sums.promoted} promoted, {sums.failed} failed"
+    words += f", {sums.cancelled} cancelled in {sums.wall_seconds:.0f} s"
+    if sums.peak_memory_bytes:
+        words += f"; largest job {sums.peak_memory_bytes / 2**20:.0f} MiB"
+    return words
+
+
+def best_horizon(jobs: Iterable[JobResult]) -> JobResult | None:
+    """Return the promoted job with the highest AUC, or else the trained one with the highest, or None."""
+    trained = [job for job in jobs if job.scores is not None and job.scores.auc is not None]
+    return max(trained, key=lambda job: (job.promoted, job.scores.auc if job.scores else 0.0), default=None)
+
+
+def _cell(jobs: list[JobResult]) -> SummaryCell:
+    best = best_horizon(jobs)
+    if best is not None and best.scores is not None:
+        text = f"{best.scores.auc:.3f} H{best.horizon}"
+        if best.promoted:
+            return SummaryCell(f"{text} *", Tone.PROMOTED)
+        missed = best.refused_by[0] if best.refused_by else None
+        return SummaryCell(f"{text} {SHORT.get(missed, missed)}" if missed else text)
+    cause = next((job.cause for job in jobs if job.state is JobState.FAILED), None)
+    if cause is not None:
+        return SummaryCell(f"failed: {cause}", Tone.FAILED)
+    return SummaryCell("cancelled" if jobs else "")
+
+
+def _worth_a_line(report: SurveyReport, given: list[str]) -> list[Finding]:
+    """Return the findings that a person should know of, the worst first."""
+    known: list[Finding] = []
+    of_share: dict[str, list[tuple[float, Finding]]] = {}
+    for finding in report.findings:
+        if finding.defect in WORTH_TELLING:
+            of_share.setdefault(finding.defect, []).append((_share(finding, report), finding))
+        elif finding.action == "refused":
+            sentence = finding.detail.rstrip(".")
+            known += [] if any(sentence in message for message in given) else [finding]
+        elif finding.defect not in QUIET:
+            known.append(finding)
+    for defect, same in of_share.items():
+        # A gap is one of each coarser timeframe too, so that these must not be added up.
+        share, finding = max(same, key=lambda one: one[0])
+        known += [finding] if share > WORTH_TELLING[defect] else []
+    return sorted(known, key=_rank)
+
+
+def _share(finding: Finding, report: SurveyReport) -> float:
+    series = {one.timeframe: one for one in report.series if one.span}
+    own = series.get(finding.timeframe)
+    if own and own.refusal:
+        return 0.0  # the refusal tells of it
+    # Candles that were only resampled from have no series, but they reach as far as what came of them.
+    spans = [one.span for one in ([own] if own else series.values()) if one.span]
+    longest = max(map(_seconds, spans), default=0.0)
+    return finding.count * SECONDS[finding.timeframe] / longest if longest else 0.0
+
+
+def _seconds(span: Span) -> float:
+    return (span.end - span.start).total_seconds()
+
+
+def _rank(finding: Finding) -> tuple[int, bool, bool, int]:
+    action = ACTIONS.index(finding.action) if finding.action in ACTIONS else len(ACTIONS)
+    return action, finding.defect in WORTH_TELLING, bool(finding.timeframe), -finding.count
+
+
+def _in_words(known: list[Finding]) -> str:
+    worst = known[0]
+    words = f"{worst.timeframe}: {worst.detail}" if worst.timeframe else worst.detail
+    kinds: dict[str, list[Finding]] = {}
+    for finding in known[1:]:
+        kinds.setdefault(finding.defect, []).append(finding)
+    others = [
+        f"{sum(one.count for one in same):,} {defect}"
+        + (f" ({', '.join(one.timeframe for one in same)})" if same[0].timeframe else "")
+        for defect, same in kinds.items()
+    ]
+    return f"{words} Also: {', '.join(others)}." if others else words

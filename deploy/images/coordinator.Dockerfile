@@ -8,12 +8,12 @@ COPY deploy/bootstrap.txt deploy/
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --require-hashes -r deploy/bootstrap.txt
 # The dependencies first, so that a change of the code does not install them again.
 COPY pyproject.toml uv.lock README.md ./
-RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --extra coordinator --python python3
+RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --extra coordinator --extra cli --python python3
 COPY cli cli
 COPY common common
 COPY coordinator coordinator
 COPY trainer trainer
-RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --extra coordinator --python python3 \
+RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --extra coordinator --extra cli --python python3 \
  && rm -rf /opt/nighttrain/lib/python3*/site-packages/trainer
 
 FROM ${PYTHON_IMAGE}
@@ -24,7 +24,7 @@ ENV PATH=/opt/nighttrain/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY --from=build /opt/nighttrain /opt/nighttrain
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nighttrain && install -d -o 10001 -g 10001 /night
 # A read-only root cannot keep bytecode, so what a start imports is compiled here: it takes seconds otherwise.
-RUN PYTHONDONTWRITEBYTECODE= python3 -c "import coordinator.__main__, cli.commands.start, cli.commands.report, coordinator.store.migrations.versions.v0001_first, uvicorn.protocols.http.auto, uvicorn.loops.auto, uvicorn.lifespan.on, sqlalchemy.dialects.sqlite, logging.config, urllib.request"
+RUN PYTHONDONTWRITEBYTECODE= python3 -c "import coordinator.__main__, cli.app, cli.screen.plain_table, common.client.client, common.settings.night, coordinator.store.migrations.versions.v0001_first, uvicorn.protocols.http.auto, uvicorn.loops.auto, uvicorn.lifespan.on, sqlalchemy.dialects.sqlite, logging.config, urllib.request"
 ARG REVISION=unknown
 LABEL org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="$REVISION"

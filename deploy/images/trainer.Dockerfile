@@ -8,12 +8,12 @@ COPY deploy/bootstrap.txt deploy/
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --require-hashes -r deploy/bootstrap.txt
 # The dependencies first, so that a change of the code does not install them again.
 COPY pyproject.toml uv.lock README.md ./
-RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --extra trainer --python python3
+RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --extra trainer --extra cli --python python3
 COPY cli cli
 COPY common common
 COPY coordinator coordinator
 COPY trainer trainer
-RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --extra trainer --python python3 \
+RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --extra trainer --extra cli --python python3 \
  && rm -rf /opt/nighttrain/lib/python3*/site-packages/coordinator
 
 # Tests, headers and type stubs of the numeric stack are not needed at run time: they are a fifth of it.
@@ -30,7 +30,7 @@ COPY --from=build /opt/nighttrain /opt/nighttrain
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nighttrain \
  && install -d -o 10001 -g 10001 /cache && install -d /candles
 # A read-only root cannot keep bytecode, so what a start imports is compiled here: it takes seconds otherwise.
-RUN PYTHONDONTWRITEBYTECODE= python3 -c "import trainer.__main__, trainer.job, trainer.artifact, trainer.sources.sample, urllib.request"
+RUN PYTHONDONTWRITEBYTECODE= python3 -c "import trainer.__main__, trainer.job, trainer.artifact, trainer.sources.sample, cli.app, cli.local.candles_at_hand, common.settings.night, urllib.request"
 ARG REVISION=unknown
 LABEL org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.revision="$REVISION"

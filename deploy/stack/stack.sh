@@ -159,7 +159,7 @@ up() {
   # shellcheck disable=SC2086 # a list of words
   start $SERVICES
   if [ "$BT_NIGHT_TRAINING" = true ]; then
-    docker compose exec -T coordinator python3 -m cli.commands.start
+    docker compose exec -T coordinator nighttrain start
   else
     echo "BT_NIGHT_TRAINING=$BT_NIGHT_TRAINING: no night was started"
   fi
@@ -205,7 +205,7 @@ alerts() {
 
 report() {
   need_stack
-  docker compose exec -T coordinator python3 -m cli.commands.report
+  docker compose exec -T coordinator nighttrain report
 }
 
 down() { # OPTION...

@@ -122,7 +122,7 @@ class Stack:
         return self.get("DASHBOARD", f"/api/runs/{self.status()['run']['id']}/results")
 
     def start_night(self) -> str:
-        return self.compose("exec", "-T", "coordinator", "python3", "-m", "cli.commands.start")
+        return self.compose("exec", "-T", "coordinator", "nighttrain", "start")
 
     def containers(self, service: str) -> list[Any]:
         names = self.compose("ps", "--quiet", service).split()

@@ -20,10 +20,8 @@ bar of 1m, 0.565 for 5m, 0.566 for 15m, 0.553 for 1h and 0.556 for 4h.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import math
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,8 +33,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.signal import lfilter
 
-from common.errors import NighttrainError
-from common.settings.night import load
 from common.timeframes import SECONDS
 from common.whole_file import whole_file
 from trainer.candles.candles import FloatArray
@@ -272,30 +268,3 @@ def _log_activity(random: np.random.Generator, minutes: int) -> FloatArray:
 def _rounded(values: FloatArray, tick: float) -> FloatArray:
     # Dividing by a whole number gives the double nearest to the decimal; multiplying by a fraction does not.
     return np.asarray(np.rint(values / tick) / round(1 / tick), dtype=np.float64)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Write the sample of a night's symbols, as ``python -m`` does, and return the exit code."""
-    parser = argparse.ArgumentParser(
-        "python -m trainer.sources.sample", description="Makes synthetic candles."
-    )
-    parser.add_argument("--config", type=Path, metavar="FILE", help="the night's configuration")
-    parser.add_argument("--out", type=Path, metavar="DIR", required=True, help="folder to write them to")
-    options = parser.parse_args(arguments)
-
-    def say(stage: str, done: int, total: int) -> None:
-        line = f"making {stage} candles (synthetic): {done} of {total} symbols"
-        print(line, file=sys.stderr, flush=True)  # noqa: T201
-
-    try:
-        settings = load(options.config)
-        sample = settings.data.sample
-        write_sample(options.out, settings.symbols, sample.days, sample.seed, say)
-    except NighttrainError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)  # noqa: T201
-        return error.kind.exit_code
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

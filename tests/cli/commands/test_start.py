@@ -1,4 +1,4 @@
-"""`python3 -m cli.commands.start` and `cli.commands.report`, against a coordinator over real HTTP."""
+"""`nighttrain start` and `nighttrain report`, against a coordinator over real HTTP."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from random import Random
 
 import pytest
 
-from cli.commands import report as show
-from cli.commands import start
+from cli.app import main
 from common.settings.sections import Window
 from coordinator.app import make_app
 from coordinator.assembly import Parts, assemble
@@ -54,8 +53,8 @@ def start_night(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 
     def call(*options: str, grid: str = GRID, where: str = url) -> Said:
         config.write_text(grid)
-        base = ["--url", where, "--token-file", str(token), "--config", str(config)]
-        return (start.main([*base, *options]), *capsys.readouterr())
+        base = ["start", "--url", where, "--token-file", str(token), "--config", str(config)]
+        return (main([*base, *options]), *capsys.readouterr())
 
     return call
 
@@ -63,7 +62,7 @@ def start_night(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
 @pytest.fixture
 def show_night(url: str, capsys: pytest.CaptureFixture[str]) -> Call:
     def call(*options: str, where: str = url) -> Said:
-        return (show.main(["--url", where, *options]), *capsys.readouterr())
+        return (main(["report", "--url", where, *options]), *capsys.readouterr())
 
     return call
 
@@ -72,7 +71,7 @@ class TestStart:
     def test_begins_a_night_and_says_so_in_one_line(self, start_night: Call, night: Night) -> None:
         code, out, err = start_night()
         assert (code, err) == (0, "")
-        assert out == ("night 1 has begun: 8 cells of 2 symbols; the window opens at 2026-03-02 22:00 UTC\n")
+        assert out == ("night 1 started: 8 cells of 2 symbols; the window opens at 2026-03-02 22:00 UTC\n")
         [run] = night.runs.page(10, 0).runs
         assert run.config.timeframes == ("15m", "1h")
 
@@ -83,13 +82,13 @@ class TestStart:
         night.succeed(night.grant(boot))
         code, out, _ = start_night()
         assert code == 0
-        assert out.startswith("night 1 goes on: 1 of 8 cells of 2 symbols are over")
+        assert out.startswith("night 1 resumed: 1 of 8 cells of 2 symbols are done")
         assert night.runs.page(10, 0).total == 1
 
     def test_begins_another_once_one_has_ended(self, start_night: Call, night: Night) -> None:
         start_night()
         night.runs.cancel(1)
-        assert start_night()[1].startswith("night 2 has begun")
+        assert start_night()[1].startswith("night 2 started")
 
     def test_another_grid_is_a_conflict_unless_it_shall_start_over(self, start_night: Call) -> None:
         start_night()
@@ -97,7 +96,7 @@ class TestStart:
         code, out, err = start_night(grid=other)
         assert (code, out) == (2, "")
         assert "timeframes (there ['15m', '1h'], here ['15m', '4h'])" in err
-        assert start_night("--fresh", grid=other)[1].startswith("night 2 has begun")
+        assert start_night("--fresh", grid=other)[1].startswith("night 2 started")
 
     def test_training_switched_off_begins_nothing(
         self, start_night: Call, night: Night, monkeypatch: pytest.MonkeyPatch
@@ -122,10 +121,10 @@ class TestShow:
     def test_before_the_first_night_has_ended_there_is_nothing(
         self, show_night: Call, start_night: Call
     ) -> None:
-        assert show_night()[::2] == (1, "cli.commands.report: no night has ended yet\n")
+        assert show_night()[::2] == (1, "nighttrain: no night has ended yet\n")
         start_night()
         assert show_night()[2] == (
-            "cli.commands.report: no night has ended yet; night 1 is under way: 0 of 8 cells are over\n"
+            "nighttrain: no night has ended yet; night 1 is running: 0 of 8 cells are done\n"
         )
 
     def test_an_ended_night_is_a_plain_table(self, show_night: Call, start_night: Call, night: Night) -> None:
@@ -157,7 +156,7 @@ class TestShow:
         night.housekeeping.tick()
         start_night()
         out = show_night()[1]
-        assert out.startswith("night 2 is under way: 0 of 8 cells are over\nNight 1:")
+        assert out.startswith("night 2 is running: 0 of 8 cells are done\nNight 1:")
         document = json.loads(show_night("--json")[1])
         assert (document["schema"], document["run"]) == ("nighttrain.results/1", 1)
         assert show_night("--run", "2")[0] == 1

@@ -119,7 +119,7 @@ def test_a_night_in_which_nobody_can_write_ends_after_a_while_and_says_what_to_d
     scene.nobody_can_write(5, *boots)
     with pytest.raises(StorageError, match=r"t1 cannot write.*; trainer t2 cannot write") as error:
         scene.watch.look()
-    assert error.value.hint.startswith("nothing is lost: mend that")
+    assert error.value.hint.startswith("nothing is lost: fix that")
 
 
 def test_one_trainer_that_can_write_is_enough_to_go_on(scene: Scene) -> None:

@@ -1,55 +1,155 @@
 from __future__ import annotations
 
-import io
-
-from rich.console import Console
-
-from cli.screen.summary import print_summary
+from cli.screen import summary
+from cli.screen.summary import SummaryCell, Tone
 from common.protocol.job_views import RefusalReason
-from common.protocol.jobs import Cause
-from common.protocol.results import Results
-from tests.result_fixtures import failed, finding, job, results, surveyed
-
-BRACKETS = "its JSON is no list of rows [time, open, high] in [/a/b] :warning:"
+from common.protocol.jobs import Cause, JobState
+from common.protocol.results import JobResult, SurveyResult
+from tests.result_fixtures import HOURS, failed, finding, job, results, series, surveyed
 
 
-def printed(document: Results, width: int, terminal: bool) -> list[str]:
-    file = io.StringIO()
-    print_summary(document, Console(file=file, width=width, force_terminal=terminal, no_color=True))
-    return file.getvalue().splitlines()
+def cell(*jobs: JobResult) -> SummaryCell:
+    [(symbol, (shown, _)), _] = summary.rows(results(*jobs))
+    assert symbol == "BTCUSDT"
+    return shown
 
 
-def bracketed() -> Results:
-    found = finding("cut_file", timeframe="").model_copy(update={"detail": f"{BRACKETS}."})
-    return results(failed("BTCUSDT", "15m", 1, Cause.DATA, BRACKETS), surveys=(surveyed(found),))
+def test_a_cell_shows_the_horizon_with_the_highest_auc() -> None:
+    low, high = job("BTCUSDT", "15m", 1, 0.52), job("BTCUSDT", "15m", 3, 0.5349)
+    assert cell(low, high) == SummaryCell("0.535 H3")
 
 
-def test_messages_are_printed_as_they_are_whatever_stands_in_them() -> None:
-    lines = printed(bracketed(), width=40, terminal=False)
-    failure = lines.index(f"failed (data), 1 cell: {BRACKETS}")
-    assert lines[failure + 1] == f"candles of BTCUSDT: {BRACKETS}."
-    assert lines[failure + 2].startswith("0 of 1 cells trained")
+def test_a_promoted_horizon_goes_before_a_higher_auc() -> None:
+    shown = cell(job("BTCUSDT", "15m", 1, 0.53, promoted=True), job("BTCUSDT", "15m", 3, 0.54))
+    assert shown == SummaryCell("0.530 H1 *", Tone.PROMOTED)
 
 
-def test_a_terminal_gets_lines_that_fit_it() -> None:
-    lines = printed(bracketed(), width=40, terminal=True)
-    start = next(place for place, line in enumerate(lines) if line.startswith("candles of BTCUSDT:"))
-    assert lines[start : start + 3] == [
-        "candles of BTCUSDT: its JSON is no list",
-        "  of rows [time, open, high] in [/a/b]",
-        "  :warning:.",
+def test_a_refused_one_says_the_first_thing_that_it_missed() -> None:
+    missed = (RefusalReason.AUC, RefusalReason.SIGNIFICANCE)
+    assert cell(job("BTCUSDT", "15m", 1, refused_by=missed)).text == "0.510 H1 auc"
+    assert cell(job("BTCUSDT", "15m", 1, refused_by=missed[1:])).text == "0.510 H1 chance"
+
+
+def test_a_cell_without_scores_says_what_became_of_it() -> None:
+    assert cell(failed("BTCUSDT", "15m", 1, Cause.OOM, "too big")) == SummaryCell("failed: oom", Tone.FAILED)
+    assert cell(job("BTCUSDT", "15m", 1, state=JobState.CANCELLED, scores=None)).text == "cancelled"
+    assert cell().text == ""
+
+
+def test_the_rows_are_in_the_order_of_the_grid() -> None:
+    table = summary.rows(results(job("ETHUSDT", "1h", 1, 0.6), job("BTCUSDT", "15m", 1, 0.5)))
+    assert [(symbol, [one.text for one in cells]) for symbol, cells in table] == [
+        ("BTCUSDT", ["0.500 H1", ""]),
+        ("ETHUSDT", ["", "0.600 H1"]),
     ]
-    assert max(map(len, lines[start - 3 :])) <= 40
 
 
-def test_a_usual_terminal_has_room_for_the_usual_grid() -> None:
-    timeframes = ("1m", "5m", "15m", "1h", "4h", "1d")
-    chance = (RefusalReason.SIGNIFICANCE,)
-    cells = [job("DOGEUSDT", timeframe, 1, 0.512, refused_by=chance) for timeframe in timeframes[1:]]
-    document = results(failed("DOGEUSDT", "1m", 1, Cause.DATA, "no candles"), *cells)
-    config = document.config.model_copy(update={"timeframes": timeframes, "symbols": ("DOGEUSDT",)})
-    lines = printed(document.model_copy(update={"config": config}), width=80, terminal=False)
-    told = " ".join(lines)
-    assert "DOGEUSDT" in told
-    assert "failed:" in told
-    assert (told.count("0.512 H1"), told.count("chance")) == (5, 5)
+def test_equal_failures_are_one_line() -> None:
+    jobs = [failed("BTCUSDT", "15m", horizon, Cause.DATA, "no candles") for horizon in (1, 3)]
+    other = failed("ETHUSDT", "15m", 1, Cause.ERROR, "it broke")
+    assert summary.failures([*jobs, other, job("ETHUSDT", "1h", 1)]) == [
+        "failed (data), 2 cells: no candles",
+        "failed (error), 1 cell: it broke",
+    ]
+
+
+def test_synthetic_candles_are_named_in_the_title_and_figures_in_one_line() -> None:
+    assert summary.title(results()) == "Night 7: out-of-fold AUC of the best horizon"
+    assert "SYNTHETIC" in summary.title(results(synthetic=True))
+    told = results(job("BTCUSDT", "15m", 1, promoted=True))
+    assert summary.totals(told) == (
+        "1 of 1 cells trained, 1 promoted, 0 failed, 0 cancelled in 12 s; largest job 256 MiB"
+    )
+    assert "MiB" not in summary.totals(results(peak=None))
+
+
+def told(*surveys: SurveyResult, jobs: tuple[JobResult, ...] = ()) -> list[str]:
+    return summary.findings(results(*jobs, surveys=surveys))
+
+
+def test_findings_of_every_day_are_worth_no_line() -> None:
+    everyday = [finding(defect, 500) for defect in ("unfinished", "overlap_equal", "unsorted", "filled")]
+    assert told(surveyed()) == []
+    assert told(surveyed(*everyday)) == []
+
+
+def test_a_line_has_the_worst_finding_in_words_and_counts_of_the_others() -> None:
+    found = (
+        finding("jump", 1, action="kept"),
+        finding("overlap_different", 4000, action="reported"),
+        finding("high_low", 9, "1h"),
+        finding("spike", 2, "1h"),
+        finding("high_low", 3, "4h"),
+        finding("cut_file", 1, ""),
+        finding("unfinished"),
+    )
+    assert told(surveyed(*found)) == [
+        "candles of BTCUSDT: 1 cut_file in words. "
+        "Also: 12 high_low (1h, 4h), 2 spike (1h), 4,000 overlap_different (1h), 1 jump (1h)."
+    ]
+    gap = finding("gap", 500, action="kept")
+    assert told(surveyed(gap, finding("jump", action="kept"))) == [
+        "candles of BTCUSDT: 1h: 1 jump in words. Also: 500 gap (1h)."
+    ]
+    assert told(surveyed(finding("spike", 2))) == ["candles of BTCUSDT: 1h: 2 spike in words."]
+
+
+def test_a_finding_that_nobody_has_heard_of_is_told() -> None:
+    assert told(surveyed(finding("new_kind", action="new_action"))) == [
+        "candles of BTCUSDT: 1h: 1 new_kind in words."
+    ]
+
+
+def test_gaps_and_idle_bars_are_told_from_a_share_on_and_once_only() -> None:
+    assert told(surveyed(finding("gap", HOURS // 100, action="kept"))) == []
+    assert told(surveyed(finding("zero_volume", HOURS // 20, action="kept"))) == []
+    gap = finding("gap", HOURS // 100 + 1, action="kept")
+    assert told(surveyed(gap)) == ["candles of BTCUSDT: 1h: 11 gap in words."]
+    coarser = finding("gap", 10, "4h", action="kept")
+    assert told(surveyed(gap, coarser)) == ["candles of BTCUSDT: 4h: 10 gap in words."]
+    idle = finding("zero_volume", HOURS // 20 + 1, action="kept")
+    assert told(surveyed(idle, gap)) == [
+        "candles of BTCUSDT: 1h: 51 zero_volume in words. Also: 11 gap (1h)."
+    ]
+
+
+def test_a_share_is_of_its_own_series_or_else_of_the_longest() -> None:
+    short = (series("1h", 100), series("4h"))
+    gap = finding("gap", 2, action="kept")
+    assert told(surveyed(gap)) == []
+    assert len(told(surveyed(gap, of=short))) == 1
+    minutes = finding("zero_volume", HOURS * 3, "1m", "kept")
+    assert told(surveyed(minutes, of=short)) == []
+    assert len(told(surveyed(finding("zero_volume", HOURS * 3 + 1, "1m", "kept"), of=short))) == 1
+
+
+def test_a_refusal_is_told_only_where_no_failure_gives_it() -> None:
+    refused = finding("missing_share", 600, action="refused")
+    of = (series("1h", refusal="600 missing_share in words"),)
+    survey = surveyed(finding("gap", 600, action="kept"), refused, of=of)
+    assert told(survey) == ["candles of BTCUSDT: 1h: 600 missing_share in words."]
+    message = "BTCUSDT 1h: 600 missing_share in words (why)"
+    assert told(survey, jobs=(failed("BTCUSDT", "1h", 1, Cause.DATA, message),)) == []
+    assert len(told(survey, jobs=(job("BTCUSDT", "1h", 1, message=message),))) == 1
+
+
+def test_of_many_symbols_the_worst_are_told_and_the_others_counted() -> None:
+    mild = [surveyed(finding("jump", action="kept"), symbol=f"A{n}USDT") for n in range(8)]
+    bad = surveyed(finding("spike"), symbol="ZUSDT")
+    assert [line.split()[2] for line in told(*mild)] == [f"A{n}USDT:" for n in range(8)]
+    assert [line.split()[2] for line in told(*mild, bad)][:2] == ["ZUSDT:", "A0USDT:"]
+    assert told(*mild, bad)[8:] == ["candles of 1 more symbol have findings too: see the results"]
+    assert told(*mild, bad, bad)[8:] == ["candles of 2 more symbols have findings too: see the results"]
+
+
+def test_a_survey_that_failed_has_no_findings() -> None:
+    failed_survey = surveyed().model_copy(update={"report": None, "state": JobState.FAILED})
+    assert told(failed_survey) == []
+
+
+def test_lines_are_broken_between_words_to_the_width_of_a_terminal() -> None:
+    line = "candles of BTCUSDT: long/name-of-a/file-2023-01.csv was left out"
+    assert summary.wrapped(line, None) == line
+    assert summary.wrapped(line, 30) == (
+        "candles of BTCUSDT:\n  long/name-of-a/file-2023-01.csv\n  was left out"
+    )

@@ -1,8 +1,8 @@
-"""What `cli.commands.report` prints of results; how it gets them is in test_start."""
+"""What `nighttrain report` prints of results."""
 
 from __future__ import annotations
 
-from cli.commands import report as show
+from cli.screen.plain_table import lines
 from common.protocol.jobs import Cause
 from tests.result_fixtures import failed, finding, results, surveyed
 
@@ -13,7 +13,7 @@ NIGHT = results(
 
 
 def test_findings_stand_between_the_failures_and_the_totals() -> None:
-    assert list(show.report(NIGHT))[-3:] == [
+    assert list(lines(NIGHT))[-3:] == [
         "failed (data), 1 cell: there are not enough bars for the folds",
         "candles of BTCUSDT: 1 cut_file in words. Also: 2 spike (1h).",
         "0 of 1 cells trained, 0 promoted, 1 failed, 0 cancelled in 12 s; largest job 256 MiB",
@@ -21,5 +21,5 @@ def test_findings_stand_between_the_failures_and_the_totals() -> None:
 
 
 def test_they_are_broken_to_the_width_of_a_terminal() -> None:
-    told = "\n".join(show.report(NIGHT, width=40))
+    told = "\n".join(lines(NIGHT, width=40))
     assert "candles of BTCUSDT: 1 cut_file in words.\n  Also: 2 spike (1h)." in told

@@ -1,0 +1,62 @@
+"""The command line: each command with the file that it is in.
+
+Exit codes: 0 all jobs finished, 1 some job failed or something broke, 2 usage or configuration error,
+130 interrupted with progress saved.
+
+What is imported here and at the top of a command's file is imported for every command, for ``--help`` too. So
+a command imports what it needs of the house within its function.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from cli.command import Command, Group
+from cli.commands import data, report, run, start
+
+# Plain help: Rich alone would take three times as long as all the rest of a help page.
+app = typer.Typer(
+    cls=Group,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=run.EXIT_CODES,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command("run", cls=Command, epilog=run.EPILOG)(run.run)
+app.command("start", cls=Command, epilog=start.EPILOG)(start.start)
+app.command("report", cls=Command, epilog=report.EPILOG)(report.report)
+app.add_typer(data.app, name="data")
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"nighttrain {version('nighttrain')}")
+        raise typer.Exit
+
+
+@app.callback()
+def nighttrain(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="show the version and exit")
+    ] = False,
+) -> None:
+    """Train a grid of direction classifiers on market candles, unattended and leak-free."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; a mistake in it is one line on stderr."""
+    try:
+        return int(app(args=argv, prog_name="nighttrain", standalone_mode=False) or 0)
+    except typer.TyperException as mistake:
+        context: typer.Context | None = getattr(mistake, "ctx", None)
+        place = context.command_path if context else "nighttrain"
+        words = " ".join(mistake.format_message().split())
+        stop = "" if words.endswith((".", "?")) else "."
+        print(f"{place}: {words}{stop} See {place} --help", file=sys.stderr)
+        return mistake.exit_code

@@ -1,0 +1,79 @@
+"""The words of a command line, spelled as Typer reads them.
+
+Typer takes one value an option. Ours may have several (``--symbols BTCUSDT ETHUSDT``), and a long option may
+be cut short where that is clear (``--time 1h``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
+
+
+class Takes(StrEnum):
+    """How many values an option takes."""
+
+    NONE = "none"
+    ONE = "one"
+    MANY = "many"
+
+
+def spelled_out(words: Sequence[str], options: Mapping[str, Takes]) -> list[str]:
+    """Return the words with each option in full, and one option for each value.
+
+    Parameters
+    ----------
+    words : sequence of str
+        What follows the name of the command.
+    options : mapping of str to Takes
+        The names of its options, with their dashes.
+
+    Raises
+    ------
+    ValueError
+        An option lacks its value; in words for the user.
+    """
+    spelled: list[str] = []
+    rest = deque(words)
+    while rest:
+        word = rest.popleft()
+        if word == "--":
+            return [*spelled, word, *rest]
+        if not _is_option(word):
+            spelled.append(word)
+            continue
+        given, attached, _ = word.partition("=")
+        name = _in_full(given, options)
+        takes = options.get(name, Takes.NONE)
+        if attached or takes is Takes.NONE:
+            spelled.append(name + word.removeprefix(given))
+            continue
+        most = 1 if takes is Takes.ONE else len(rest)
+        values: list[str] = []
+        while rest and len(values) < most and not _is_option(rest[0]):
+            values.append(rest.popleft())
+        if not values:
+            raise ValueError(f"{name} needs {'a value' if takes is Takes.ONE else 'at least one value'}")
+        spelled += [f"{name}={value}" for value in values]
+    return spelled
+
+
+def separated(values: Sequence[str] | None) -> list[str] | None:
+    """Return the values with those apart that a comma parts, as in ``BTCUSDT,ETHUSDT``; None stays None."""
+    return None if values is None else [part for value in values for part in value.split(",") if part]
+
+
+def _is_option(word: str) -> bool:
+    # A horizon of -1 is a mistake in the value, and is called that; a name with a space is some file's.
+    return len(word) > 1 and word[0] == "-" and " " not in word and not NEGATIVE_NUMBER.fullmatch(word)
+
+
+def _in_full(name: str, options: Mapping[str, Takes]) -> str:
+    if name in options or not name.startswith("--"):
+        return name
+    meant = [option for option in options if option.startswith(name)]
+    return meant[0] if len(meant) == 1 else name

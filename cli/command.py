@@ -1,0 +1,83 @@
+"""What all commands have in common: how their words are read, and how their errors end."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup, TyperOption
+
+from cli.arguments import Takes, spelled_out
+from cli.local.interrupt import EXIT_INTERRUPTED
+from common.errors import NighttrainError
+
+EXIT_USAGE = 2
+
+PARTS = ("coordinator", "trainer", "numpy")
+"""What an image may lack: that of the coordinator has no trainer, and the other way round."""
+
+URL = "http://127.0.0.1:5000"
+Url = Annotated[str, typer.Option(metavar="URL", help="where the coordinator listens")]
+"""The option of each command that asks a running coordinator."""
+
+Debug = Annotated[bool, typer.Option("--debug", help="show tracebacks and debug messages")]
+"""The option that every command has."""
+
+
+class Group(TyperGroup):
+    """A group of commands; without one of them it shows its help."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words up to the command."""
+        if not args:
+            print(ctx.get_help(), file=sys.stderr)
+            ctx.exit(EXIT_USAGE)
+        return super().parse_args(ctx, args)
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return ``--help``."""
+        option = super().get_help_option(ctx)
+        if option is not None:
+            # Typer imports Pydantic to read None as a flag, which takes longer than the help itself.
+            option.default = False
+        return option
+
+
+class Command(TyperCommand):
+    """A command whose options take several values, and whose known errors are one line on stderr."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words of the command line."""
+        options: dict[str, Takes] = {}
+        for option in self.get_params(ctx):
+            if isinstance(option, TyperOption):
+                takes = Takes.NONE if option.is_flag else Takes.MANY if option.multiple else Takes.ONE
+                options |= dict.fromkeys(option.opts, takes)
+        try:
+            args = spelled_out(args, options)
+        except ValueError as mistake:
+            ctx.fail(str(mistake))
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command and return its exit code."""
+        try:
+            return super().invoke(ctx)
+        except NighttrainError as error:
+            if ctx.params.get("debug"):
+                traceback.print_exc()
+            print(f"nighttrain: {error}", file=sys.stderr)
+            return error.kind.exit_code
+        except ModuleNotFoundError as error:
+            part = (error.name or "").split(".")[0]
+            if part not in PARTS:
+                raise
+            print(
+                f"nighttrain: {ctx.command_path} needs {part}, which is not installed here", file=sys.stderr
+            )
+            return EXIT_USAGE
+        except KeyboardInterrupt:
+            print("nighttrain: interrupted", file=sys.stderr)
+            return EXIT_INTERRUPTED

@@ -1,0 +1,162 @@
+"""A whole night on this machine, from start to report.
+
+One pass: settings -> out folder -> candles -> coordinator -> run -> trainers -> watch -> results.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from cli.local.candles_at_hand import candles_for
+from cli.local.interrupt import EXIT_INTERRUPTED, Interrupt, interruptible
+from cli.local.processes import Child, stop
+from cli.local.staff import client_of, coordinator_of, trainer_count, trainers_of
+from cli.local.watch import Watch
+from cli.screen.progress import Display, display_for
+from cli.screen.rich_table import print_summary
+from common import logs
+from common.errors import ConfigurationError
+from common.out_folder import OutFolder, held
+from common.protocol.results import Results
+from common.protocol.runs import RunRequest, RunView
+from common.settings.grid import GridConfig
+from common.settings.night import NightSettings, load
+
+DEFAULT_CONFIG = Path("deploy/night_training.yaml")
+POLL_SECONDS = 0.25
+TRAINER_STOP_SECONDS = 12.0
+COORDINATOR_STOP_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class NightOptions:
+    """What the command line asks for.
+
+    Parameters
+    ----------
+    config : Path or None
+        The configuration; None takes that of the repository, or the defaults where there is none.
+    data : Path or None
+        Folder with candles; None takes that of the configuration, or a sample where it has none.
+    out : Path
+        Where everything is written.
+    settings : dict
+        Values that win over those of the configuration, by dotted key.
+    fresh : bool
+        Start over instead of resuming an unfinished night.
+    as_json : bool
+        Print the results document to stdout, and all else to stderr.
+    debug : bool
+        Write debug messages to the logs.
+    """
+
+    config: Path | None
+    data: Path | None
+    out: Path
+    settings: dict[str, Any]
+    fresh: bool
+    as_json: bool
+    debug: bool
+
+
+def train(options: NightOptions) -> int:
+    """Train a night and return the exit code.
+
+    Raises
+    ------
+    NighttrainError
+        Anything that stands in the way, with what to do about it.
+    """
+    settings = _settings(options)
+    # Paths and messages may have brackets and colons in them: they are no markup.
+    width = None if sys.stdout.isatty() else 120
+    console = Console(stderr=options.as_json, width=width, markup=False, emoji=False)
+    with held(options.out) as out, interruptible() as interrupt:
+        log = out.logs / "night_training_launcher.log"
+        logs.configure(log, options.debug, "nighttrain.launcher", stderr=False)
+        try:
+            data = candles_for(settings, options.data, out, console, interrupt)
+            document, path = _night(settings, out, data, options, interrupt, console)
+        except KeyboardInterrupt:
+            console.print("interrupted; progress is saved: run the same command to continue", soft_wrap=True)
+            return EXIT_INTERRUPTED
+        if options.as_json:
+            sys.stdout.write(document.model_dump_json(by_alias=True, indent=2) + "\n")
+        print_summary(document, console)
+        where = f"results {path}\nmodels  {out.models}\nlogs    {out.logs}"
+        console.print(where, highlight=False, soft_wrap=True)
+        return 0 if document.totals.succeeded == document.totals.jobs else 1
+
+
+def _settings(options: NightOptions) -> NightSettings:
+    config = options.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    settings = load(config, options.settings)
+    if not settings.training:
+        by_environment = os.environ.get("BT_NIGHT_TRAINING")
+        hint = "unset BT_NIGHT_TRAINING" if by_environment else f"set training: true in {config}"
+        raise ConfigurationError("training is false: night training is switched off", hint)
+    return settings
+
+
+def _night(
+    settings: NightSettings,
+    out: OutFolder,
+    data: Path,
+    options: NightOptions,
+    interrupt: Interrupt,
+    console: Console,
+) -> tuple[Results, Path]:
+    coordinator = coordinator_of(settings, out, options.debug)
+    trainers: list[Child] = []
+    display = display_for(console)
+    coordinator.start()
+    try:
+        client = client_of(coordinator, out, interrupt)
+        request = RunRequest(config=GridConfig(**settings.grid_config()), fresh=options.fresh)
+        run_view, made = client.create_run(request)
+        display.say(_beginning(run_view, made, trainer_count(settings), client.url))
+        trainers = trainers_of(settings, out, data, client.url, options.debug)
+        for trainer in trainers:
+            trainer.start()
+        patience = settings.retry.storage_seconds
+        watch = Watch(client, run_view.id, display, patience, lambda: coordinator.last_words)
+        _see_through(watch, [coordinator, *trainers], interrupt, display)
+        return client.results(run_view.id), Path(client.run(run_view.id).results_path)
+    except KeyboardInterrupt:
+        display.say("stopping: running jobs save their finished folds")
+        raise
+    finally:
+        stop(trainers, TRAINER_STOP_SECONDS)
+        stop([coordinator], COORDINATOR_STOP_SECONDS)
+        display.close()
+
+
+def _beginning(run_view: RunView, made: bool, trainers: int, url: str) -> str:
+    training = run_view.training
+    what = f"night {run_view.id}: {training.total} cells"
+    if not made:
+        what = f"night {run_view.id} resumes with {training.final} of {training.total} cells done"
+    return f"{what}; {trainers} trainer(s); status at {url}/api/status"
+
+
+def _see_through(watch: Watch, children: list[Child], interrupt: Interrupt, display: Display) -> None:
+    """Keep the children alive until the night is done.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        A signal came.
+    """
+    while not watch.look():
+        interrupt.heed()
+        for child in children:
+            if child.keep_alive():
+                display.say(f"{child.name} ended unexpectedly and is being started again")
+        time.sleep(POLL_SECONDS)

@@ -1,0 +1,114 @@
+"""Nights that are killed, interrupted or without room: nothing is lost, and the result is the same."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import GRID, ROOT, Disk, Outcome, command, environment
+from tests.cli.nights import (
+    Night,
+    cells_done,
+    descendants,
+    essence,
+    going,
+    only_results_of,
+    process_of,
+    until,
+)
+
+
+def test_a_night_whose_processes_are_killed_ends_like_an_undisturbed_one(
+    undisturbed: Night, candles: Path, tmp_path: Path
+) -> None:
+    with going(tmp_path, candles) as night:
+        until(cells_done(tmp_path, 1), "a first cell")
+        for module in ("trainer", "coordinator", "trainer"):
+            victim = until(lambda module=module: process_of(night.pid, module), f"a {module} process")
+            victim.kill()
+            victim.wait(10)
+        assert night.wait(120) == 0
+    assert essence(only_results_of(tmp_path)) == essence(undisturbed[0])
+
+
+def test_an_interrupted_night_says_so_and_the_same_command_continues(
+    undisturbed: Night, candles: Path, tmp_path: Path
+) -> None:
+    with going(tmp_path, candles) as night:
+        until(cells_done(tmp_path, 1), "a first cell")
+        night.send_signal(signal.SIGINT)
+        said, _ = night.communicate(timeout=30)
+    assert night.returncode == 130
+    assert "progress is saved" in said
+    assert not list((tmp_path / "logs").glob("batch_train_results_*.json"))
+    with going(tmp_path, candles) as night:
+        said, _ = night.communicate(timeout=120)
+    assert night.returncode == 0
+    assert re.search(r"resumes with [1-8] of 8 cells done", said)
+    assert essence(only_results_of(tmp_path)) == essence(undisturbed[0])
+
+
+def test_a_launcher_that_was_killed_leaves_no_process_behind_and_the_night_continues(
+    undisturbed: Night, candles: Path, tmp_path: Path
+) -> None:
+    with going(tmp_path, candles) as night:
+        until(cells_done(tmp_path, 1), "a first cell")
+        children = descendants(night.pid)
+        assert children
+        night.kill()
+        until(
+            lambda: not [child for child in children if child.is_running() and child.status() != "zombie"],
+            "its processes ending",
+            20,
+        )
+    with going(tmp_path, candles) as night:
+        assert night.wait(120) == 0
+    assert essence(only_results_of(tmp_path)) == essence(undisturbed[0])
+
+
+def test_ctrl_c_while_the_sample_is_made_is_heard_and_what_is_made_is_kept(tmp_path: Path) -> None:
+    # Twenty symbols of ten years each would take minutes.
+    symbols = [f"COIN{number}USDT" for number in range(20)]
+    arguments = ["run", "--out", tmp_path, "--symbols", *symbols]
+    process = subprocess.Popen(
+        command(*arguments),
+        cwd=tmp_path,
+        env={**environment(), "PYTHONPATH": str(ROOT), "BT_NIGHT_DATA__SAMPLE__DAYS": "3650"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    made = tmp_path / "sample" / "COIN0USDT-1m-sample.parquet"
+    until(made.exists, "a first symbol", 60)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 30
+    assert said.splitlines()[-1] == "interrupted; progress is saved: run the same command to continue"
+    assert "19 of 20" not in said
+    assert made.exists()
+    assert not list((tmp_path / "sample").glob(".*"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_a_full_disk_ends_the_command_in_time_and_loses_nothing(
+    nighttrain: Callable[..., Outcome], candles: Path, small_disk: Disk, undisturbed: Night
+) -> None:
+    arguments = ["run", "--data", candles, "--out", small_disk.folder, "--trainers", 2, "--json", *GRID]
+    full = nighttrain(*arguments, BT_NIGHT_RETRY__STORAGE_SECONDS="3")
+    assert full.code == 1, full.err
+    assert "Traceback" not in full.err
+    assert full.err.splitlines()[-1].startswith("nighttrain: ")
+    assert "nothing is lost: fix that, then run the same command to continue" in full.err
+    small_disk.resize("300m")
+    outcome = nighttrain(*arguments)
+    assert outcome.code == 0, outcome.err
+    assert essence(outcome.results()) == essence(undisturbed[0])

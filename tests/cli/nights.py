@@ -1,0 +1,100 @@
+"""A whole small night in progress: begun, watched, and what is left of it killed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from tests.cli.conftest import GRID, ROOT, command, environment
+
+Night = tuple[dict[str, Any], Path]
+"""Its results and its out folder."""
+
+
+def essence(results: dict[str, Any]) -> list[Any]:
+    """What must not differ between two nights on the same candles: scores, folds, p-values, decisions."""
+    keys = ("symbol", "timeframe", "horizon", "state", "rows", "span", "scores", "folds", "p_value")
+    return [{key: job[key] for key in (*keys, "promoted", "reasons")} for job in results["jobs"]]
+
+
+def only_results_of(out: Path) -> dict[str, Any]:
+    (path,) = (out / "logs").glob("batch_train_results_*.json")
+    return json.loads(path.read_text())
+
+
+@contextmanager
+def going(out: Path, candles: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
+    """A night in progress; whatever is left of it is killed at the end."""
+    process = subprocess.Popen(
+        command("run", "--data", candles, "--out", out, "--trainers", 1, *GRID, *arguments),
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield process
+    finally:
+        family = [process.pid, *(child.pid for child in descendants(process.pid))]
+        for pid in family:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        process.communicate()
+
+
+def descendants(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def status(out: Path) -> dict[str, Any] | None:
+    try:
+        address = json.loads((out / "coordinator.json").read_text())
+        answer = httpx.get(f"{address['url']}/api/status", timeout=5)
+        return answer.json() if answer.status_code == 200 else None
+    except (OSError, ValueError, httpx.TransportError):
+        return None
+
+
+def until(condition: Callable[[], Any], what: str, seconds: float = 60) -> Any:
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"not within {seconds} s: {what}"
+        time.sleep(0.02)
+
+
+def cells_done(out: Path, count: int) -> Callable[[], bool]:
+    def reached() -> bool:
+        document = status(out)
+        return bool(document and document["run"] and document["run"]["training"]["succeeded"] >= count)
+
+    return reached
+
+
+def process_of(parent: int, module: str) -> psutil.Process | None:
+    for child in descendants(parent):
+        try:
+            line = child.cmdline()
+        except psutil.NoSuchProcess:
+            continue
+        if line[1:3] == ["-m", module]:
+            return child
+    return None

@@ -1,0 +1,153 @@
+"""The command line itself: help, version, mistakes, and what a command loads."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from cli.app import main
+from tests.cli.conftest import ROOT, Outcome, command, environment
+
+COMMANDS = (["run"], ["start"], ["report"], ["data", "sample"])
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_of_a_command_has_examples(
+    words: list[str], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*words, option]) == 0
+    told = capsys.readouterr()
+    assert f"Usage: nighttrain {' '.join(words)} [OPTIONS]" in told.out
+    assert "  examples:\n" in told.out
+    assert f"\n    nighttrain {' '.join(words)} --" in told.out
+    assert told.err == ""
+
+
+def test_help_lists_the_commands_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    for name in ("run", "start", "report", "data"):
+        assert f"\n  {name} " in told
+    assert "\n    130  interrupted; progress is saved" in told
+
+
+@pytest.mark.parametrize("words", [[], ["data"]])
+def test_a_group_without_a_command_shows_its_help_as_a_mistake(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "Commands:\n" in told.err
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"nighttrain {version('nighttrain')}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rum"], "nighttrain: No such command 'rum'. Did you mean 'run'? See nighttrain --help"),
+        (["data", "sampel"], "nighttrain data: No such command 'sampel'. Did you mean 'sample'?"),
+        (["--verbose"], "nighttrain: No such option: --verbose"),
+        (
+            ["run", "--symbles", "A"],
+            "nighttrain run: No such option: --symbles (Possible options: --symbols)",
+        ),
+        (
+            ["run", "night"],
+            "nighttrain run: Got unexpected extra argument(s) (night). See nighttrain run --help",
+        ),
+        (["run", "--symbols", "--json"], "nighttrain run: --symbols needs at least one value"),
+        (["run", "--out"], "nighttrain run: --out needs a value. See nighttrain run --help"),
+        (["data", "sample"], "nighttrain data sample: Missing option '--out'"),
+        (
+            ["data", "sample", "--out", "x", "--days", "few"],
+            "nighttrain: command line: data.sample.days: must be",
+        ),
+        (["report", "--run", "last"], "nighttrain report: Invalid value for '--run'"),
+    ],
+)
+def test_a_mistake_is_one_line_that_says_where_it_is(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert told.err.startswith(said)
+    assert told.err.count("\n") == 1
+
+
+def test_a_traceback_is_for_those_who_debug(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["run", "--config", str(tmp_path / "none.yaml"), "--out", str(tmp_path / "out")]
+    assert main(words) == 2
+    assert "Traceback" not in capsys.readouterr().err
+    assert main([*words, "--debug"]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith("Traceback")
+    assert told.splitlines()[-1].startswith("nighttrain: ")
+
+
+def test_a_part_that_an_image_lacks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("trainer.sources")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "trainer", None)
+    assert main(["data", "sample", "--out", str(tmp_path)]) == 2
+    told = capsys.readouterr().err
+    assert told == "nighttrain: nighttrain data sample needs trainer, which is not installed here\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "unloaded"),
+    [
+        (["--help"], ("httpx", "pydantic", "rich", "numpy", "coordinator", "trainer")),
+        (["run", "--help"], ("httpx", "pydantic", "rich", "numpy", "coordinator", "trainer")),
+        (["start", "--url", "http://127.0.0.1:9"], ("numpy", "coordinator", "trainer")),
+        (["report", "--url", "http://127.0.0.1:9"], ("numpy", "coordinator", "trainer")),
+    ],
+    ids=["help", "help of run", "start", "report"],
+)
+def test_a_command_loads_only_what_it_needs(words: list[str], unloaded: tuple[str, ...]) -> None:
+    code = (
+        "import sys; from cli.app import main; main(sys.argv[1:]);"
+        "print(*(name for name in sys.modules if '.' not in name), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    loaded = set(done.stderr.splitlines()[-1].split())
+    assert "typer" in loaded
+    assert loaded.isdisjoint(unloaded)
+
+
+def test_nothing_is_coloured_for_a_pipe(nighttrain: Callable[..., Outcome]) -> None:
+    told = nighttrain("run", "--help", TERM="xterm-256color", COLORTERM="truecolor")
+    assert told.code == 0
+    assert "\x1b" not in told.out
+
+
+def test_a_reader_that_has_enough_ends_the_command_quietly() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe:
+        done = subprocess.run(
+            command("run", "--help"),
+            cwd=ROOT,
+            env=environment(),
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (1, b"")
