@@ -141,7 +141,7 @@ def test_nothing_is_coloured_for_a_pipe(nighttrain: Callable[..., Outcome]) -> N
 def test_a_reader_that_has_enough_ends_the_command_quietly() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with open(writing, "w") as pipe:
+    with os.fdopen(writing, "w") as pipe:
         done = subprocess.run(
             command("run", "--help"),
             cwd=ROOT,
