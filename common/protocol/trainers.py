@@ -90,6 +90,18 @@ class HostPressure(Frozen):
     """Share of the host's CPU time in use, 0 to 1."""
 
 
+class DiskState(Frozen):
+    """The disk where a trainer's jobs write, as it was found at a claim."""
+
+    folder: str
+    """The folder of the caches, as the trainer names it."""
+    free_bytes: int | None
+    """How much more can be written there, in bytes; null if the file system does not say."""
+    problem: str = ""
+    """Why a small file could not be written there just now, in the words of the operating system; empty if
+    it could."""
+
+
 class ClaimRequest(Frozen):
     """A trainer asks for work."""
 
@@ -97,6 +109,9 @@ class ClaimRequest(Frozen):
     """The trainer's, as registered."""
     pressure: HostPressure
     """The state of its host."""
+    disk: DiskState | None = None
+    """The disk where its jobs write; null from a trainer that does not measure it, which counts as one that
+    can write."""
     last_symbol: str = ""
     """Symbol of its last job, whose caches are warm; empty if it had none."""
 

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.coordinator.conftest import clock, database_url, empty_url, migrated  # noqa: F401
+from tests.small_disk import small_disk  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 GRID = ["--symbols", "BTCUSDT", "XRPUSDT", "--timeframes", "15m", "1h", "--horizons", "1", "3"]
@@ -82,26 +83,3 @@ def taken_port() -> Iterator[int]:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         yield holder.getsockname()[1]
-
-
-@dataclass(frozen=True)
-class Disk:
-    """A file system in memory, so small that it is soon full."""
-
-    folder: Path
-
-    def resize(self, size: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Disk]:
-    disk = Disk(tmp_path / "disk")
-    disk.folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", disk.folder], capture_output=True, text=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be mounted here: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", "--lazy", disk.folder], check=True)

@@ -28,6 +28,7 @@ from common.protocol.trainers import (
     TrainerHello,
     Welcome,
 )
+from trainer.agent.disk import disk_state
 from trainer.agent.lease import HeldLease, Report, Success
 from trainer.agent.stop_request import StopRequest
 from trainer.agent.vitals import LOST, SUCCEEDED, Phase, Vitals
@@ -101,6 +102,7 @@ class Agent:
         self._last_symbol = ""
         self._said_away_at: float | None = None
         self._said_idle = ""
+        self._said_disk = ""
 
     def run(self) -> None:
         """Work until it is asked to stop.
@@ -137,8 +139,15 @@ class Agent:
         return welcome
 
     def _claim_request(self) -> ClaimRequest:
+        disk = disk_state(self._place.cache_dir)
+        if disk.problem != self._said_disk:
+            self._said_disk = disk.problem
+            if disk.problem:
+                LOG.warning("%s cannot be written: %s", disk.folder, disk.problem)
+            else:
+                LOG.info("%s can be written again", disk.folder)
         return ClaimRequest(
-            boot_id=self._hello.boot_id, pressure=host_pressure(), last_symbol=self._last_symbol
+            boot_id=self._hello.boot_id, pressure=host_pressure(), disk=disk, last_symbol=self._last_symbol
         )
 
     def _ask(self, call: Callable[[], T]) -> T | None:
