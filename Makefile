@@ -44,7 +44,7 @@ check: $(DEVELOPED) ## lint, formatting, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-fmt: $(DEVELOPED) ## format the code and mend what can be mended
+fmt: $(DEVELOPED) ## format the code and fix what can be fixed
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
@@ -57,13 +57,13 @@ size: ## how many trainers of what size fit this machine, and why
 scale: ## more or fewer trainers, at any time: make scale N=4
 	@deploy/stack/stack.sh scale "$(N)"
 
-alerts: ## check deploy/alerting.env and have alerts go where it says
+alerts: ## check deploy/alerting.env and send alerts where it says
 	@deploy/stack/stack.sh alerts
 
 ps: ## the containers and their health
 	@docker compose ps
 
-logs: ## what happens, live: make logs ARGS=trainer
+logs: ## follow the logs: make logs ARGS=trainer
 	@docker compose logs --follow --tail 100 $(ARGS)
 
 report: ## the results of the last night in the containers
@@ -78,7 +78,7 @@ clean-data: ## delete what the containers keep: the night, models, caches, metri
 test-stack: $(DEVELOPED) ## test the containers on a real Docker engine
 	@$(BIN)/pytest tests/stack $(ARGS)
 
-dashboards: $(DEVELOPED) ## make grafana/dashboards anew from the declared metrics
+dashboards: $(DEVELOPED) ## generate grafana/dashboards from the declared metrics
 	@$(BIN)/python -m grafana.generator.generate
 
 clean: ## remove .venv and caches (keeps candles and trained nights)

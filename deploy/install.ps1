@@ -34,7 +34,7 @@ function Set-Setting([string]$Key, [string]$Value) {
 if (-not (Get-Command docker -ErrorAction SilentlyContinue)) {
     Stop-With "docker is not installed (https://docs.docker.com/desktop)"
 }
-# docker-compose.yml names a file that need not exist (env_file with required: false).
+# docker-compose.yml names a file that may be absent (env_file with required: false).
 $compose = "$(& docker compose version --short 2>$null)".Trim()
 if ($LASTEXITCODE -ne 0) { Stop-With "docker has no Compose v2 (docker compose version fails)" }
 if ($compose -match "^v?(\d+)\.(\d+)" -and [version]"$($Matches[1]).$($Matches[2])" -lt [version]"2.24") {
@@ -78,13 +78,13 @@ if (-not (Test-Path .env)) {
 @(Get-Content .env | Where-Object { $_ -match "^BT_NIGHT_" -and $_ -notmatch "^BT_NIGHT_TRAINING=" }) |
     Set-Content -Encoding ascii .env.night
 
-# A folder of the user's own is never given up for another one.
+# A folder that the user chose is never replaced by another.
 $asked = if ($env:CANDLES_DIR) { $env:CANDLES_DIR } else { Get-Setting "CANDLES_DIR" }
 $folder = if ($asked) { $asked } else { "./data/candles" }
 $folder = $folder -replace '^(~|\$HOME|\$\{HOME\})(?=$|[\\/])', $HOME.Replace('$', '$$')
 $plain = $folder -replace '\\', '/' -replace '^\./|/$', ''
 if ($plain -eq "data/sample" -and -not $env:CANDLES_DIR -and (Test-Candles "data/candles")) {
-    Write-Host "there are candles in data/candles now: taking them, no longer the SYNTHETIC ones in data/sample"
+    Write-Host "there are candles in data/candles now: using them instead of the SYNTHETIC ones in data/sample"
     $asked = $folder = "./data/candles"
     Set-Setting "CANDLES_DIR" $folder
 }
@@ -92,7 +92,7 @@ $found = Test-Candles $folder
 if (-not $found -and $plain -notin "data/candles", "data/sample") {
     Stop-With "CANDLES_DIR: there are no candles in $folder, or you may not read them"
 }
-# Compose takes a bare name for that of a volume, and knows no $HOME on Windows.
+# Compose takes a bare name for the name of a volume, and has no $HOME on Windows.
 if ($folder -notmatch '^([A-Za-z]:|[\\/.])') { $folder = "./$folder" }
 if ($asked -and $folder -ne $asked) { $env:CANDLES_DIR = $folder }
 Invoke-Docker compose build --quiet
@@ -102,7 +102,7 @@ if (-not $found) {
     Invoke-Docker compose run --rm -T sample
     if ($env:CANDLES_DIR) { $env:CANDLES_DIR = "./data/sample" } else { Set-Setting "CANDLES_DIR" "./data/sample" }
 }
-# A changed configuration is seen only by a coordinator that is made anew.
+# Only a coordinator that is recreated reads a changed configuration.
 $digest = (Get-FileHash deploy\night_training.yaml).Hash.Substring(0, 12).ToLower()
 Set-Setting "NIGHT_DIGEST" $digest
 Invoke-Docker compose up --detach --wait coordinator trainer prometheus alertmanager grafana

@@ -47,7 +47,7 @@ def candles_for(
         soft_wrap=True,
     )
     sample = settings.data.sample
-    make_sample(out.sample, settings.symbols, sample.days, sample.seed, interrupt.heed)
+    make_sample(out.sample, settings.symbols, sample.days, sample.seed, interrupt.check)
     return out.sample
 
 
@@ -56,11 +56,11 @@ def make_sample(
     symbols: tuple[str, ...],
     days: int,
     seed: int,
-    heed: Callable[[], None] = lambda: None,
+    check: Callable[[], None] = lambda: None,
 ) -> None:
     """Write the sample to `directory`, and report the progress on stderr.
 
-    `heed` is called between two symbols, and may raise to stop; symbols that are written by then are not
+    `check` is called between two symbols, and may raise to stop; symbols that are written by then are not
     made again.
     """
     # Here and not above: a run that has candles would wait a second for the numeric stack, and not use it.
@@ -68,7 +68,7 @@ def make_sample(
 
     def say(stage: str, done: int, total: int) -> None:
         del stage
-        heed()
+        check()
         print(f"making sample candles (synthetic): {done} of {total} symbols", file=sys.stderr, flush=True)
 
     write_sample(directory, symbols, days, seed, say)

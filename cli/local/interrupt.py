@@ -1,4 +1,4 @@
-"""The wish to stop: noted by a signal, heeded where work can be left."""
+"""A request to stop: recorded by a signal handler, obeyed where the work can be left."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ EXIT_INTERRUPTED = 130
 
 @dataclass
 class Interrupt:
-    """Whether a signal asked the night to stop."""
+    """The signals that asked the night to stop."""
 
     signals: list[int] = field(default_factory=list)
 
-    def heed(self) -> None:
+    def check(self) -> None:
         """Raise `KeyboardInterrupt` from the first SIGINT, SIGTERM or SIGHUP on."""
         if self.signals:
             raise KeyboardInterrupt
 
-    def note(self, number: int, frame: FrameType | None) -> None:
-        """Signal handler; the second signal ends the process at once, and the children with it."""
+    def record(self, number: int, frame: FrameType | None) -> None:
+        """Handle a signal; the second one ends the process at once, and the children with it."""
         del frame
         self.signals.append(number)
         if len(self.signals) > 1:
@@ -33,10 +33,10 @@ class Interrupt:
 
 @contextmanager
 def interruptible() -> Iterator[Interrupt]:
-    """Note signals within the block instead of dying from them."""
+    """Record signals within the block instead of dying from them."""
     interrupt = Interrupt()
     numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, interrupt.note) for number in numbers}
+    before = {number: signal.signal(number, interrupt.record) for number in numbers}
     try:
         yield interrupt
     finally:

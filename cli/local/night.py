@@ -155,7 +155,7 @@ def _see_through(watch: Watch, children: list[Child], interrupt: Interrupt, disp
         A signal came.
     """
     while not watch.look():
-        interrupt.heed()
+        interrupt.check()
         for child in children:
             if child.keep_alive():
                 display.say(f"{child.name} ended unexpectedly and is being started again")

@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cli.local.interrupt import Interrupt
-from cli.local.processes import Child
+from cli.local.processes import Child, describe_exit
 from common import host
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, InternalError, UnavailableError
@@ -27,7 +27,7 @@ def coordinator_of(settings: NightSettings, out: OutFolder, debug: bool) -> Chil
     """Return the coordinator's process, not started yet; its settings are written for it."""
     dashboard = settings.dashboard
     port = (dashboard.enabled and dashboard.port) or _free_port(dashboard.host)
-    # The launcher begins the night itself: the coordinator shall begin none by the schedule.
+    # The launcher starts the night itself, so the coordinator must not start one by the schedule.
     document = settings.model_dump(mode="json") | {"training": False}
     out.settings.write_text(json.dumps(document, indent=2), encoding="utf-8")
     command = [sys.executable, "-m", "coordinator", "--settings-json", str(out.settings)]
@@ -65,7 +65,7 @@ def client_of(coordinator: Child, out: OutFolder, interrupt: Interrupt) -> Opera
     Raises
     ------
     ConfigurationError, InternalError
-        It ended instead; with its last words.
+        It ended instead; with the last line that it printed.
     UnavailableError
         It was not ready in time.
     KeyboardInterrupt
@@ -73,12 +73,12 @@ def client_of(coordinator: Child, out: OutFolder, interrupt: Interrupt) -> Opera
     """
     deadline = time.monotonic() + READY_SECONDS
     while True:
-        interrupt.heed()
+        interrupt.check()
         code = coordinator.exit_code
         if code is not None:
             said = coordinator.said()
             raise (ConfigurationError if code == 2 else InternalError)(
-                said or f"the coordinator ended with {code}"
+                said or f"the coordinator ended ({describe_exit(code)})"
             )
         address = _announced(out, coordinator)
         if address is not None:

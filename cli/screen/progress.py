@@ -88,7 +88,7 @@ class PlainDisplay:
         self._complete = False
 
     def show(self, status: StatusDocument) -> None:
-        """Print a line if there is news."""
+        """Print a line if something changed."""
         run = status.run
         if run is None:
             return

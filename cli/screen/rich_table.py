@@ -17,7 +17,7 @@ def print_summary(results: Results, console: Console) -> None:
     """Print the table (AUC of the best horizon, promoted or why not), failures, findings and the totals."""
     table = Table(title=summary.title(results), title_justify="left")
     rows = summary.rows(results)
-    # Where it is narrow a cell has its words below each other; half a symbol would be worth nothing.
+    # On a narrow terminal the words of a cell go below each other; half a symbol would be worth nothing.
     table.add_column("symbol", no_wrap=True, min_width=max((len(symbol) for symbol, _ in rows), default=0))
     for name in results.config.timeframes:
         table.add_column(name)

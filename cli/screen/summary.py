@@ -1,4 +1,4 @@
-"""What a night came to, as the cells of one table and a few lines: whoever prints them lays them out."""
+"""What a night came to: the cells of one table and a few lines, without their layout."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ SHORT = {RefusalReason.SIGNIFICANCE: "chance"}
 QUIET = frozenset(
     {"duplicate_equal", "filled", "mixed_time_units", "overlap_equal", "unfinished", "unsorted"}
 )
-"""Findings of every day, of which nothing is lost; they are in the results, and not worth a line."""
+"""Everyday findings that lose nothing; they are in the results, and not worth a line."""
 
 WORTH_TELLING = {"gap": 0.01, "zero_volume": 0.05}
-"""Findings that are worth a line only above such a share of the bars."""
+"""Findings that are worth a line only above this share of the bars."""
 
 ACTIONS = ("refused", "dropped", "reported", "kept")
 """What was done about a finding, the worst first."""
 
 MOST_SYMBOLS = 8
-"""So many symbols have a line of findings at most; the others are counted."""
+"""How many symbols have a line of findings at most; the others are counted."""
 
 
 class Tone(StrEnum):
@@ -80,9 +80,9 @@ def failures(jobs: Iterable[JobResult]) -> list[str]:
 
 
 def findings(results: Results) -> list[str]:
-    """Return a line for each symbol whose candles have something that a person should know of.
+    """Return a line for each symbol whose candles have something that a person should know about.
 
-    A line has the worst finding in words and the others as counts. Not told are findings that lose nothing
+    A line has the worst finding in words and the others as counts. Left out are findings that lose nothing
     (`QUIET`), gaps and idle bars of a small share (`WORTH_TELLING`), and refusals that the failures already
     give as their reason. The symbols with the worst findings come first, and beyond `MOST_SYMBOLS` the others
     are only counted.
@@ -143,7 +143,7 @@ def _cell(jobs: list[JobResult]) -> SummaryCell:
 
 
 def _worth_a_line(report: SurveyReport, given: list[str]) -> list[Finding]:
-    """Return the findings that a person should know of, the worst first."""
+    """Return the findings that a person should know about, the worst first."""
     known: list[Finding] = []
     of_share: dict[str, list[tuple[float, Finding]]] = {}
     for finding in report.findings:
@@ -165,7 +165,7 @@ def _share(finding: Finding, report: SurveyReport) -> float:
     series = {one.timeframe: one for one in report.series if one.span}
     own = series.get(finding.timeframe)
     if own and own.refusal:
-        return 0.0  # the refusal tells of it
+        return 0.0  # the refusal reports it
     # Candles that were only resampled from have no series, but they reach as far as what came of them.
     spans = [one.span for one in ([own] if own else series.values()) if one.span]
     longest = max(map(_seconds, spans), default=0.0)

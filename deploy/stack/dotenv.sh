@@ -1,7 +1,7 @@
 # .env as the stack reads and writes it; deploy/stack/stack.sh includes this file.
 # Values come from the environment, else from .env, as in Compose itself.
 
-GIVEN=$(env | sed -n 's/^\([A-Z_][A-Z0-9_]*\)=..*/\1/p' | tr '\n' ' ') # what wins over .env; empty counts as not set
+GIVEN=$(env | sed -n 's/^\([A-Z_][A-Z0-9_]*\)=..*/\1/p' | tr '\n' ' ') # what wins over .env; an empty value counts as not set
 CR=$(printf '\r')
 
 given() { # KEY: whether the environment had it
@@ -52,13 +52,14 @@ folder() { # PATH: beginning with / or ./, because Compose takes a bare name for
   printf '%s\n' "$1"
 }
 
-# BT_NIGHT_... decides over the plain name, except from .env over the environment's plain name.
+# BT_NIGHT_... wins over the plain name, but from .env it does not win over the environment's plain name.
 asks() { # BT_NIGHT_KEY PLAIN
   eval "[ -n \"\${$1:-}\" ]" || return 1
   given "$1" || ! given "$2"
 }
 
-# Puts in force what .env says and the environment does not, and what neither says (an .env made by hand may be short).
+# Exports what .env says and the environment does not, and a default for what neither says (an .env written by hand may
+# be short).
 load_env() {
   if [ -f .env ]; then
     # From its end, because Compose takes the last of two lines.
@@ -89,21 +90,21 @@ load_sizes() {
   if asks BT_NIGHT_WORKERS TRAINERS; then measure; export TRAINERS="$trainers"; fi
 }
 
-keep() { # KEY VALUE: have it in .env, and in force
+keep() { # KEY VALUE: write it into .env, and export it
   export "$1=$2"
-  cp -p .env .env.new # has its mode and owner
+  cp -p .env .env.new # keeps its mode and owner
   awk -v key="$1" -v value="$2" '
     index($0, key "=") == 1 {if (!done++) print key "=" value; next} {print}
     END {if (!done) print key "=" value}' .env >.env.new
   mv .env.new .env
 }
 
-# It may come to hold the password of a database, so nobody else may read it.
+# It may hold the password of a database one day, so nobody else may read it.
 begin_env() {
   if [ ! -f .env ]; then
     (umask 077; cat >.env) <<'END'
-# Written by `make up` for this machine. Change it; a line that is deleted is made anew. The environment wins over it,
-# and BT_NIGHT_<KEY>=... in it over deploy/night_training.yaml.
+# Written by `make up` for this machine. Change it as you like; a line that you delete is written again. The environment
+# wins over this file, and BT_NIGHT_<KEY>=... in it wins over deploy/night_training.yaml.
 END
   fi
   [ -z "$(tail -c 1 .env)" ] || echo >>.env # an editor may have left the last line open
@@ -116,18 +117,18 @@ absent() { # KEY VALUE COMMENT
   case $1 in TRAINERS) echo "wrote .env: $2 trainer(s) of $trainer_mib MiB (make size explains)" ;; esac
 }
 
-# The lines that .env lacks are written; whoever wants one measured anew deletes it.
+# Writes the lines that .env lacks; delete one to have it measured again.
 write_env() {
   measure
   uid=$(id -u) gid=$(id -g)
   [ "$uid" != 0 ] || { uid=10001; gid=10001; }
-  absent COMPOSE_PROJECT_NAME "$COMPOSE_PROJECT_NAME" "containers and volumes have it in their names"
+  absent COMPOSE_PROJECT_NAME "$COMPOSE_PROJECT_NAME" "part of the names of containers and volumes"
   absent TRAINERS "$trainers" "$cores cores, $total_mib MiB; make size explains"
-  absent TRAINER_MEMORY "${trainer_mib}m" "what one trainer may take"
+  absent TRAINER_MEMORY "${trainer_mib}m" "memory of one trainer"
   absent NIGHTTRAIN_UID "$uid" "the user of the containers; it must be able to read secrets/ and the candles"
   absent NIGHTTRAIN_GID "$gid" ""
-  absent CANDLES_DIR "$CANDLES_DIR" "without any, a sample is made in data/sample"
-  absent ALERTING_ENV ./deploy/alerting.env "whom alerts go to; after a change: make alerts"
+  absent CANDLES_DIR "$CANDLES_DIR" "without candles in it, a sample is made in data/sample"
+  absent ALERTING_ENV ./deploy/alerting.env "who receives alerts; after a change run: make alerts"
   absent DASHBOARD_PORT "$DASHBOARD_PORT" "ports on 127.0.0.1"
   absent GRAFANA_PORT "$GRAFANA_PORT" ""
   absent PROMETHEUS_PORT "$PROMETHEUS_PORT" ""
@@ -135,7 +136,7 @@ write_env() {
   absent BT_NIGHT_TRAINING "$BT_NIGHT_TRAINING" "false starts the services but no night"
 }
 
-# The containers get the settings of the night from .env alone; what else is asked for must not go unheard.
+# The containers get the settings of the night from .env alone; one that would be ignored is refused.
 check_settings() {
   for name in $GIVEN; do
     case $name in
@@ -151,7 +152,7 @@ check_settings() {
   done
 }
 
-# The containers get what .env says of the night, and nothing else of it.
+# The containers get the settings of the night, and nothing else of .env.
 note_settings() {
   (
     umask 077

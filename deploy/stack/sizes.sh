@@ -2,7 +2,7 @@
 
 RESERVED_MIB=1700 # the limits of all services but the trainers
 
-whole() { # NAME VALUE LEAST: refuse what is no whole number
+whole() { # NAME VALUE LEAST: refuse anything but a whole number
   case $2 in '' | *[!0-9]*) fail "$1 must be a whole number from $3 to 256; got '$2'" ;; esac
   [ "$2" -ge "$3" ] && [ "$2" -le 256 ] || fail "$1 must be a whole number from $3 to 256; got '$2'"
 }
@@ -16,7 +16,7 @@ setting() { # KEY: what the configuration says of it
   awk -F'[: #]+' -v key="$1" '$1 == key {gsub(/["\047\r]/, "", $2); print $2; exit}' "$CONFIG"
 }
 
-# Sets cores, total_mib, trainer_mib, trainers and what bounds them.
+# Sets cores, total_mib, trainer_mib, trainers and their bounds.
 measure() {
   cores=$(docker info --format '{{.NCPU}}')
   total_mib=$(docker info --format '{{.MemTotal}}' | awk '{print int($1 / 1048576)}')
@@ -45,6 +45,6 @@ size() {
   [ -z "$wanted" ] || echo "num_workers asks for $wanted."
   echo "So TRAINERS=$trainers and TRAINER_MEMORY=${trainer_mib}m."
   if [ -f .env ]; then
-    echo "In force is .env: $(grep -E '^(TRAINERS|TRAINER_MEMORY|BT_NIGHT_WORKERS|BT_NIGHT_MEMORY_LIMIT)=' .env | tr '\n' ' ')(delete these lines, and make up measures anew)"
+    echo ".env decides: $(grep -E '^(TRAINERS|TRAINER_MEMORY|BT_NIGHT_WORKERS|BT_NIGHT_MEMORY_LIMIT)=' .env | tr '\n' ' ')(delete these lines, and make up measures again)"
   fi
 }

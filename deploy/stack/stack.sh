@@ -3,9 +3,9 @@
 #   stack.sh size       say how many trainers of what size fit this machine, and why
 #   stack.sh prepare    write .env, the secrets and, without candles, a sample; each only when absent
 #   stack.sh up         prepare, build, start, wait until healthy, start the night, print the addresses
-#   stack.sh scale N    so many trainers from now on
-#   stack.sh alerts     check deploy/alerting.env and put it in force
-#   stack.sh report     the results of the last night
+#   stack.sh scale N    run N trainers from now on
+#   stack.sh alerts     check deploy/alerting.env and apply it
+#   stack.sh report     print the results of the last night
 #   stack.sh down       stop, keep all data
 #   stack.sh clean-data stop, delete all data
 # Values come from the environment, else from .env, as in Compose itself.
@@ -26,9 +26,9 @@ need_docker() {
   major=${version%%.*} minor=${version#*.}
   minor=${minor%%[!0-9]*}
   case $major:$minor in
-  : | :* | *: | *[!0-9:]*) ;; # a build of one's own: it may do
+  : | :* | *: | *[!0-9:]*) ;; # somebody's own build: it may be new enough
   *)
-    # docker-compose.yml names a file that need not exist (env_file with required: false).
+    # docker-compose.yml names a file that may be absent (env_file with required: false).
     [ "$major" -gt 2 ] || { [ "$major" = 2 ] && [ "$minor" -ge 24 ]; } ||
       fail "docker has Compose $version, and the stack needs 2.24 or newer (https://docs.docker.com/compose/install)"
     ;;
@@ -45,7 +45,7 @@ secret() {
 
 own() { if [ "$(id -u)" = 0 ]; then chown 10001:10001 "$1"; fi; }
 
-# Two copies of one name would take each other's containers and volumes over.
+# Two copies with the same name would take over each other's containers and volumes.
 need_own_name() {
   here=$(pwd -P)
   docker ps --all --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
@@ -58,7 +58,7 @@ need_own_name() {
 
 digest() { cat "$@" | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-12; }
 
-# Compose recreates a container when its labels change, not when a file does that is mounted into it.
+# Compose recreates a container when its labels change, but not when a file that is mounted into it does.
 note_files() {
   token=secrets/nighttrain_token
   keep NIGHT_DIGEST "$(digest "$CONFIG" $token)"
@@ -69,10 +69,10 @@ note_files() {
 
 has_files() { [ -n "$(find -L "$1/" -type f 2>/dev/null | head -n 1)" ]; }
 
-# A folder of the user's own is never given up for another one.
+# A folder that the user chose is never replaced by another.
 choose_candles() {
   if [ "$CANDLES_DIR" = ./data/sample ] && ! given CANDLES_DIR && has_files ./data/candles; then
-    echo "there are candles in data/candles now: taking them, no longer the SYNTHETIC ones in data/sample"
+    echo "there are candles in data/candles now: using them instead of the SYNTHETIC ones in data/sample"
     keep CANDLES_DIR ./data/candles
   fi
   case $CANDLES_DIR in
@@ -118,7 +118,7 @@ prepare() {
   has_files "$CANDLES_DIR" || make_sample
 }
 
-# Alertmanager would not start on a file with a mistake; then nobody were told of anything.
+# With a mistake in its file Alertmanager would not start, and nobody would be told of anything.
 check_alerting() {
   said=$(docker compose run --rm --no-deps -T alertmanager amtool check-config /run/alertmanager/alertmanager.yml 2>&1) && return
   echo "nighttrain: $ALERTING_ENV: $(printf '%s\n' "$said" | sed 's#^/run/secrets/alerting: ##' | tail -n 1)" >&2
@@ -137,7 +137,7 @@ explain() { # LOG: what stopped the start, and what to do
     for name in DASHBOARD_PORT GRAFANA_PORT PROMETHEUS_PORT ALERTMANAGER_PORT; do
       eval "port=\$$name"
       if grep -Eq "127\.0\.0\.1:$port([^0-9]|\$)" "$1"; then
-        echo "port $port of 127.0.0.1 is taken: set another $name in .env, then make up"
+        echo "port $port of 127.0.0.1 is taken: set another $name in .env, then run: make up"
         return
       fi
     done
@@ -152,7 +152,7 @@ explain() { # LOG: what stopped the start, and what to do
 up() {
   prepare
   if ! check_alerting; then
-    unreached="until that is mended alerts go to the coordinator alone; then: make alerts"
+    unreached="until that is fixed, alerts go to the coordinator only; then run: make alerts"
     echo "nighttrain: $unreached" >&2
     export ALERTING_ENV=./deploy/alerting.env.example
   fi
@@ -171,33 +171,33 @@ up() {
   Alertmanager     http://127.0.0.1:$ALERTMANAGER_PORT
 
   make scale N=4   more or fewer trainers, at any time
-  make logs        what happens        make ps      who is up
+  make logs        what is happening   make ps      what is running
   make report      the results         make down    stop (keeps all data)
 END
 }
 
 need_stack() {
   need_docker
-  [ -f .env ] || fail "there is no stack yet: make up"
+  [ -f .env ] || fail "there is no stack yet; run: make up"
   load_env
   load_sizes
   need_own_name
-  [ -n "$(docker compose ps --quiet coordinator 2>/dev/null)" ] || fail "the stack is not running: make up"
+  [ -n "$(docker compose ps --quiet coordinator 2>/dev/null)" ] || fail "the stack is not running; run: make up"
 }
 
 scale() {
-  [ -n "${1:-}" ] || fail "say how many: make scale N=4"
+  [ -n "${1:-}" ] || fail "say how many trainers: make scale N=4"
   whole N "$1" 0
   need_stack
   docker compose up --detach --no-recreate --no-deps --scale "trainer=$1" trainer
   [ "$1" = 0 ] || keep TRAINERS "$1"
-  # It would have the number of before in force again at the next start.
+  # Otherwise the next start would go back to the old number.
   if [ "$1" != 0 ] && grep -q '^BT_NIGHT_WORKERS=' .env; then keep BT_NIGHT_WORKERS "$1"; fi
 }
 
 alerts() {
   need_stack
-  check_alerting || fail "what was in force before stays in force"
+  check_alerting || fail "the earlier settings stay in force"
   note_files
   start alertmanager
   echo "alerts go where $ALERTING_ENV says, and to the coordinator"

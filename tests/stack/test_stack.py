@@ -90,7 +90,7 @@ def test_make_report_prints_the_table(stack: Stack) -> None:
 def test_make_explains_the_size_and_lists_the_containers(stack: Stack) -> None:
     said = stack.make("size")
     assert re.search(r"So TRAINERS=\d+ and TRAINER_MEMORY=\d+m", said)
-    assert "In force is .env" in said
+    assert ".env decides: " in said
     said = stack.make("ps")
     assert said.count("(healthy)") >= len(SERVICES)
 
