@@ -6,24 +6,20 @@ Red begins on a board at the very number that an alert compares with: there is n
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import yaml
+from promql_parser import BinaryExpr, Call, Expr, Function, NumberLiteral, VectorSelector
 
+from grafana.generator.promql import filters, operands, text, tree
 from grafana.generator.rules import RULES_FILE, THRESHOLD_PREFIX, threshold
 from grafana.generator.style import GREEN, ORANGE, RED, Steps
 
 ALERTS_FILE = RULES_FILE.with_name("alerts.yml")
 COMPARISONS = frozenset({">", ">=", "<", "<=", "==", "!="})
-
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|\{[^}]*\}|\[[^\]]*\]|[\w:]+(?:\.\d+)?|[<>=!]=|\s+|.')
-_MATCHING = re.compile(r"\s*(?:on|ignoring)\s*\([^)]*\)\s*")
-_THRESHOLD = re.compile(rf"scalar\({THRESHOLD_PREFIX}(\w+)\)(?: \* (.+))?")
-_NUMBER = re.compile(r"-?[0-9.]+")
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,8 @@ def condition(alert: str, watched: str = "") -> Condition:
     ValueError
         The alert has none, or several.
     """
-    found = [one for one in conditions() if one.alert == alert and watched in ("", one.watched)]
+    wanted = text(tree(watched)) if watched else ""
+    found = [one for one in conditions() if one.alert == alert and wanted in ("", one.watched)]
     if len(found) != 1:
         raise ValueError(f"{ALERTS_FILE.name}: {alert} compares {watched!r} with {len(found)} constants")
     return found[0]
@@ -105,28 +102,24 @@ def to_spare(alert: str) -> Steps:
     return ((None, RED), (0, GREEN))
 
 
-def split(expr: str, words: Collection[str]) -> list[str]:
-    """Split an expression at the operators that stand in no parentheses, and drop what they match on."""
-    parts, depth = [""], 0
-    for piece in _PIECE.findall(expr):
-        depth += (piece == "(") - (piece == ")")
-        if depth == 0 and piece in words:
-            parts.append("")
-        else:
-            parts[-1] += piece
-    rest = (_MATCHING.sub("", part, count=1) if _MATCHING.match(part) else part for part in parts[1:])
-    return [" ".join(part.split()) for part in (parts[0], *rest)]
-
-
 def _conditions(rule: Mapping[str, Any]) -> Iterator[Condition]:
-    alternatives = (split(text, ("and", "unless")) for text in split(str(rule["expr"]), ("or",)))
-    for part, suffices in ((part, len(parts) == 1) for parts in alternatives for part in parts):
-        watched, *limits = split(part, COMPARISONS)
-        if len(limits) != 1:
-            continue
-        operator = next(piece for piece in _PIECE.findall(part.removeprefix(watched)) if piece in COMPARISONS)
-        if _NUMBER.fullmatch(limits[0]):
-            yield Condition(rule["alert"], watched, operator, float(limits[0]), suffices)
-        elif recorded := _THRESHOLD.fullmatch(limits[0]):
-            measure = f"{watched} / {recorded[2]}" if recorded[2] else watched
-            yield Condition(rule["alert"], measure, operator, threshold(recorded[1]), suffices)
+    for alternative in operands(tree(str(rule["expr"])), "or"):
+        parts = list(operands(alternative, "and", "unless"))
+        for part in parts:
+            if not (isinstance(part, BinaryExpr) and filters(part, *COMPARISONS)):
+                continue
+            limit, *factors = operands(part.rhs, "*")
+            watched = " / ".join(map(text, (part.lhs, *factors)))
+            if (constant := _constant(limit)) is not None:
+                yield Condition(rule["alert"], watched, str(part.op), constant, len(parts) == 1)
+
+
+def _constant(limit: Expr) -> float | None:
+    match limit:
+        case NumberLiteral(val=constant):
+            return constant
+        case Call(func=Function(name="scalar"), args=[VectorSelector(name=str(name))]):
+            return (
+                threshold(name.removeprefix(THRESHOLD_PREFIX)) if name.startswith(THRESHOLD_PREFIX) else None
+            )
+    return None

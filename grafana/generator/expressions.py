@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from promql_parser import BinaryExpr, NumberLiteral
+
 from common.metrics.declarations import (
     CHECKPOINT_TIMESTAMP,
     EARLIER_AUC,
@@ -23,7 +25,8 @@ from common.metrics.declarations import (
     TRAINER_JOB_INFO,
 )
 from common.metrics.exposition import Metric
-from grafana.generator.vocabulary import declared_in, names
+from grafana.generator.promql import filters, names, nodes, tree
+from grafana.generator.vocabulary import declared_in
 
 DASHBOARDS = Path(__file__).parents[1] / "dashboards"
 
@@ -78,7 +81,7 @@ class Expression:
         declared = set(declared_in(self.expr))
         if reasons := [reason for metric, reason in _PASSING.items() if metric.name in declared]:
             return reasons[0]
-        rare = re.search(r"> 0", self.expr) and not declared & _CERTAIN
+        rare = _hides_zeros(self.expr) and not declared & _CERTAIN
         return "shows nothing but what is above zero" if rare else ""
 
 
@@ -106,6 +109,14 @@ def expressions(values: Mapping[str, str] | None = None, folder: Path = DASHBOAR
         for board in [json.loads(file.read_text(encoding="utf-8"))]
         for place, expr, instant in _found(board)
     ]
+
+
+def _hides_zeros(expr: str) -> bool:
+    return any(
+        filters(node, ">") and isinstance(node.rhs, NumberLiteral) and node.rhs.val == 0
+        for node in nodes(tree(expr))
+        if isinstance(node, BinaryExpr)
+    )
 
 
 def _found(board: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:

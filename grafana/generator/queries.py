@@ -7,13 +7,15 @@ one run chosen, it shows the last that was known of that run within the range.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
+
+from promql_parser import AggregateExpr, Call, VectorSelector
 
 from common.metrics.declarations import RUN_INFO, TRAINER_INFO
 from common.metrics.exposition import Metric
 from grafana.generator import vocabulary
+from grafana.generator.promql import tree
 
 CHOSEN_RUN = f'{RUN_INFO.name}{{run=~"$run"}}'
 # 1, with the run's number. If Prometheus was away as the run changed, both runs are there for some minutes.
@@ -102,16 +104,10 @@ def milliseconds(expr: str) -> str:
 
 
 def _operand(expr: str) -> str:
-    # A selector or a call stands for itself as an operand; all else needs parentheses.
-    depth, words = 0, expr.split("(", 1)
-    if re.fullmatch(r"[\w:]+(\{[^{}]*\})?", expr):
-        return expr
-    if len(words) == 2 and re.fullmatch(r"\w+", words[0]):
-        for position, character in enumerate(expr):
-            depth += (character == "(") - (character == ")")
-            if character == ")" and depth == 0:
-                return expr if position == len(expr) - 1 else f"({expr})"
-    return f"({expr})"
+    # A selector or a call stands for itself; all else needs parentheses, or is clearer with them.
+    node = tree(expr)
+    alone = isinstance(node, VectorSelector | Call) or (isinstance(node, AggregateExpr) and not node.modifier)
+    return expr if alone else f"({expr})"
 
 
 def _selector(metric: Metric | str, patterns: dict[str, str], matchers: dict[str, str]) -> str:

@@ -5,7 +5,6 @@ A threshold is drawn with the very number that its alert compares with: there is
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from promql_parser import Call, Function, NumberLiteral
+
+from grafana.generator.promql import grouped_by, tree
 
 RULES_FILE = Path(__file__).parents[2] / "prometheus" / "rules.yml"
 THRESHOLD_PREFIX = "nighttrain:threshold:"
-
-_GROUPING = re.compile(r"\bby\s*\(([^)]*)\)")
-_NUMBER = re.compile(r"vector\(\s*([0-9.]+)\s*\)")
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,10 @@ def recorded() -> Mapping[str, Recorded]:
     found: dict[str, Recorded] = {}
     for rule in _rules():
         name, expr = str(rule["record"]), str(rule["expr"])
-        labels = set(rule.get("labels") or {})
-        for grouping in _GROUPING.findall(expr):
-            labels |= {label.strip() for label in grouping.split(",") if label.strip()}
+        labels = grouped_by(expr) | frozenset(rule.get("labels") or {})
         if name in found:
             labels |= found[name].labels
-        found[name] = Recorded(name, expr, frozenset(labels))
+        found[name] = Recorded(name, expr, labels)
     return found
 
 
@@ -62,10 +59,10 @@ def threshold(name: str, **labels: str) -> float:
     """
     for rule in _rules():
         if rule["record"] == THRESHOLD_PREFIX + name and dict(rule.get("labels") or {}) == labels:
-            constant = _NUMBER.fullmatch(str(rule["expr"]).strip())
-            if constant is None:
-                raise ValueError(f"{RULES_FILE.name}: {rule['record']} is no constant: {rule['expr']}")
-            return float(constant.group(1))
+            match tree(str(rule["expr"])):
+                case Call(func=Function(name="vector"), args=[NumberLiteral(val=constant)]):
+                    return constant
+            raise ValueError(f"{RULES_FILE.name}: {rule['record']} is no constant: {rule['expr']}")
     raise ValueError(f"{RULES_FILE.name} has no threshold {name!r} with the labels {labels}")
 
 

@@ -7,12 +7,11 @@ like a quiet night.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 
 from common.metrics.declarations import METRICS
+from grafana.generator.promql import names
 from grafana.generator.rules import recorded
 
 TARGET_LABELS = frozenset({"job", "instance"})
@@ -29,38 +28,9 @@ FOREIGN: Mapping[str, frozenset[str]] = {
 }
 """Series that come from Prometheus, or from its client library, with their labels besides the target's."""
 
-_KEYWORDS = frozenset({"and", "or", "unless", "bool", "offset", "atan2", "inf", "nan"})
-_LABEL_LISTS = frozenset({"by", "without", "on", "ignoring", "group_left", "group_right"})
-_TOKEN = re.compile(
-    r"""
-    (?P<text>"(?:[^"\\]|\\.)*")
-    | (?P<duration>\[[^\]]*\])
-    | (?P<name>\$?[A-Za-z_:][A-Za-z0-9_:]*)
-    | (?P<number>[0-9][0-9.]*(?:e[+-]?[0-9]+)?[smhdwy]?)
-    | (?P<sign>!=|=~|!~|==|>=|<=|\S)
-    """,
-    re.VERBOSE,
-)
-
 
 class UnknownNameError(ValueError):
     """An expression names a metric, a label or a label's value that does not exist."""
-
-
-Matcher = tuple[str, str, str]
-
-
-@dataclass(frozen=True)
-class Names:
-    """What an expression names: metrics with their matchers (label, operator, value), and grouping labels."""
-
-    selectors: tuple[tuple[str, tuple[Matcher, ...]], ...]
-    groupings: frozenset[str]
-
-    @property
-    def metrics(self) -> frozenset[str]:
-        """The metrics, without repetition."""
-        return frozenset(name for name, _ in self.selectors)
 
 
 @cache
@@ -82,6 +52,8 @@ def check(expr: str) -> None:
     ------
     UnknownNameError
         Says which name, and in which expression.
+    ValueError
+        The expression is no PromQL.
     """
     found = names(expr)
     if not found.selectors:
@@ -99,33 +71,6 @@ def check(expr: str) -> None:
                 raise UnknownNameError(f"{metric}: {label} is never {value!r}: {expr}")
     for label in sorted(found.groupings - available):
         raise UnknownNameError(f"nothing in this expression has a label {label!r}: {expr}")
-
-
-def names(expr: str) -> Names:
-    """Find the metrics and labels that a PromQL expression (with Grafana's ``$variables``) names."""
-    selectors: list[tuple[str, tuple[Matcher, ...]]] = []
-    groupings: set[str] = set()
-    tokens = [match for match in _TOKEN.finditer(expr) if match.lastgroup != "duration"]
-    position = 0
-    while position < len(tokens):
-        token, following = tokens[position], tokens[position + 1 : position + 2]
-        opens = following[0].group() if following else ""
-        position += 1
-        if token.lastgroup != "name" or token.group().startswith("$"):
-            continue
-        word = token.group()
-        if word.lower() in _LABEL_LISTS and opens == "(":
-            inside, position = _until(tokens, position + 1, ")")
-            groupings |= set(inside) - {","}
-        elif word.lower() in _KEYWORDS | _LABEL_LISTS or opens in ("(", "by", "without"):
-            continue
-        elif opens == "{":
-            inside, position = _until(tokens, position + 1, "}")
-            matchers = zip(inside[::4], inside[1::4], inside[2::4], strict=True)
-            selectors.append((word, tuple((label, sign, value[1:-1]) for label, sign, value in matchers)))
-        else:
-            selectors.append((word, ()))
-    return Names(tuple(selectors), frozenset(groupings))
 
 
 def declared_in(expr: str) -> Iterator[str]:
@@ -146,11 +91,3 @@ def _values() -> Mapping[tuple[str, str], tuple[str, ...]]:
         for name in metric.series
         for label in metric.labels
     }
-
-
-def _until(tokens: list[re.Match[str]], position: int, closing: str) -> tuple[list[str], int]:
-    inside: list[str] = []
-    while tokens[position].group() != closing:
-        inside.append(tokens[position].group())
-        position += 1
-    return inside, position + 1

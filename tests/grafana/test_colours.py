@@ -5,8 +5,9 @@ import re
 import pytest
 
 from grafana.generator.alerts import conditions
+from grafana.generator.promql import names
 from grafana.generator.style import CLEAR, GREEN, GREY, RED
-from grafana.generator.vocabulary import declared_in, names
+from grafana.generator.vocabulary import declared_in
 from tests.grafana.committed import PANELS
 
 NO_STEPS = {"steps": []}
@@ -93,7 +94,7 @@ def shown(expr):
     """What an expression reads, whichever run, symbol, cell or trainer is chosen."""
     counted = set(re.findall(r"\b(rate|increase|changes)\(", expr))
     return counted, {
-        (name, frozenset(matcher for matcher in matchers if "$" not in matcher[2]))
+        (name, frozenset(matcher for matcher in matchers if "$" not in matcher.value))
         for name, matchers in names(expr).selectors
         if name not in ("nighttrain_run_info", "nighttrain_trainer_info")
     }

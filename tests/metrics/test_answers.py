@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from grafana.generator.alerts import split
 from grafana.generator.expressions import ALL, expressions
+from grafana.generator.promql import operands, text, tree
 from tests.grafana.committed import PANELS
 from tests.metrics.eventful_night import LAST_RUN, eventful_night
 from tests.metrics.monitoring import Answer, Monitoring
@@ -49,7 +49,8 @@ def conditions(expr: str) -> list[str]:
 
     Of what must be absent for an alert to fire is asked whether it is there.
     """
-    alternatives = [re.sub(r"^absent\((.*)\)$", r"\1", part) for part in split(expr, {"or"})]
+    parts = [text(part) for part in operands(tree(expr), "or")]
+    alternatives = [re.sub(r"^absent\((.*)\)$", r"\1", part) for part in parts]
     pattern = r'("[^"]*"|\{[^}]*\})|([<>=!]=|[<>])(?:\s+bool)?'
     return [
         re.sub(pattern, lambda found: found[1] or f"{found[2]} bool", alternative)
@@ -62,7 +63,7 @@ def conditions(expr: str) -> list[str]:
     [
         ('a{b!="c"} > 1 and on () d == 0', ['a{b!="c"} > bool 1 and on () d == bool 0']),
         ("a >= on (k) b or absent(c)", ["a >= bool on (k) b", "c"]),
-        ('f(a < 1, "<", "")', ['f(a < bool 1, "<", "")']),
+        ('label_join(a < 1, "<", "")', ['label_join(a < bool 1, "<", "")']),
     ],
 )
 def test_a_condition_is_told_from_its_comparison(expr: str, wanted: list[str]) -> None:

@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import subprocess
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import yaml
 
 from common.metrics.declarations import METRICS
 from common.metrics.exposition import Exporter
+from grafana.generator.promql import names
 
 ROOT = Path(__file__).parents[2]
 PROMETHEUS = ROOT / "prometheus"
@@ -24,8 +24,6 @@ FOREIGN = {
     "prometheus_config_last_reload_successful": {"job", "instance"},
     "alertmanager_config_last_reload_successful": {"job", "instance"},
 }
-OPERATORS = {"and", "or", "unless", "bool", "offset", "inf", "nan"}
-CLAUSES = ("by", "without", "on", "ignoring", "group_left", "group_right")
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -40,30 +38,6 @@ def rules(file):
 RECORDS = rules("rules.yml")
 ALERTS = {rule["alert"]: rule for rule in rules("alerts.yml")}
 SERIES = {series: metric for metric in METRICS.values() for series in metric.series}
-
-
-@dataclass
-class Expression:
-    """What a PromQL expression names: series, with the matchers of each, and the labels of its clauses."""
-
-    selectors: list[tuple[str, dict[str, str]]]
-    labels: set[str]
-
-
-def parse(text):
-    """Read off names and labels; promtool has checked the grammar."""
-    labels = set()
-    for clause in re.findall(rf"\b(?:{'|'.join(CLAUSES)})\s*\(([^()]*)\)", text):
-        labels |= {name.strip() for name in clause.split(",") if name.strip()}
-    text = re.sub(rf"\b(?:{'|'.join(CLAUSES)})\s*\([^()]*\)", " ", text)
-    selectors = []
-    pattern = r'("[^"]*")|\[[^\]]*\]|\b\d[\w.]*|([a-zA-Z_:][\w:]*)(\s*\()?(?:\{([^}]*)\})?'
-    for string, name, call, matchers in re.findall(pattern, text):
-        if string or not name or call or name in OPERATORS:
-            continue
-        found = dict(re.findall(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"', matchers))
-        selectors.append((name, found))
-    return Expression(selectors, labels)
 
 
 def queries(rule):
@@ -171,8 +145,9 @@ def test_scenarios_feed_only_series_that_are_exported():
     for document in map(load, SCENARIOS):
         for test in document["tests"]:
             for fed in test["input_series"]:
-                ((name, matchers),) = parse(fed["series"]).selectors
+                ((name, conditions),) = names(fed["series"]).selectors
                 assert name in FOREIGN or name in SERIES, name
+                matchers = {condition.label: condition.value for condition in conditions}
                 assert set(matchers) <= labels_of(name), fed["series"]
                 for label in SERIES[name].labels if name in SERIES else ():
                     assert not label.values or matchers.get(label.name, label.values[0]) in label.values, fed[
@@ -182,9 +157,10 @@ def test_scenarios_feed_only_series_that_are_exported():
 
 @pytest.mark.parametrize(("rule", "text"), EXPRESSIONS, ids=[name for name, _ in EXPRESSIONS])
 def test_an_expression_names_only_what_is_there(rule, text):
-    expression = parse(text)
+    expression = names(text)
     known = set()
-    for name, matchers in expression.selectors:
+    for name, conditions in expression.selectors:
+        matchers = {condition.label: condition.value for condition in conditions}
         labels = labels_of(name)
         assert labels is not None, f"{rule}: nobody exports or records {name}"
         known |= labels
@@ -192,22 +168,7 @@ def test_an_expression_names_only_what_is_there(rule, text):
         for label in SERIES[name].labels if name in SERIES else ():
             values = matchers.get(label.name, "").split("|") if label.values else []
             assert {value for value in values if value} <= {*label.values, "x"}, f"{rule}: {name}{matchers}"
-    assert expression.labels <= known, f"{rule}: no series has the label {expression.labels - known}"
-
-
-@pytest.mark.parametrize(
-    ("text", "selectors", "labels"),
-    [
-        ("a > scalar(b:c)", [("a", {}), ("b:c", {})], set()),
-        ('sum by (x) (rate(a{y="1",z=~"2|3"}[5m])) or vector(0)', [("a", {"y": "1", "z": "2|3"})], {"x"}),
-        ("a * on (i) group_left (t) b unless on () c", [("a", {}), ("b", {}), ("c", {})], {"i", "t"}),
-        ('label_replace(a == b offset 5m, "job", "d", "", "")', [("a", {}), ("b", {})], set()),
-    ],
-)
-def test_names_and_labels_are_read_off_an_expression(text, selectors, labels):
-    expression = parse(text)
-    assert expression.selectors == selectors
-    assert expression.labels == labels
+    assert expression.groupings <= known, f"{rule}: no series has the labels {expression.groupings - known}"
 
 
 @pytest.mark.parametrize("alert", ALERTS)
@@ -245,7 +206,7 @@ def test_the_runbook_says_what_it_means_how_to_look_and_what_to_do(alert):
 @pytest.mark.parametrize("alert", ALERTS)
 def test_the_runbook_names_the_thresholds_in_force(alert):
     text = " ".join(runbook()[alert].split())
-    for name, _ in parse(ALERTS[alert]["expr"]).selectors:
+    for name in names(ALERTS[alert]["expr"]).metrics:
         for rule in RECORDS:
             if rule["record"] == name and name.startswith("nighttrain:threshold:"):
                 value = float(re.fullmatch(r"vector\((.*)\)", rule["expr"])[1])

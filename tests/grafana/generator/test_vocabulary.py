@@ -1,33 +1,7 @@
 import pytest
 
 from common.metrics.declarations import METRICS
-from grafana.generator.vocabulary import UnknownNameError, check, declared_in, names
-
-
-def metrics(expr):
-    return set(names(expr).metrics)
-
-
-def test_metrics_are_told_from_functions_labels_keywords_and_durations():
-    expr = (
-        'sum by (le, route) (rate(a_bucket{job="x y (z)",le!="+Inf"}[5m])) and on () b:c:d or '
-        "max(e) - time() unless ignoring (f) group_left (g) h offset 5m > bool 1e3 * Inf"
-    )
-    assert metrics(expr) == {"a_bucket", "b:c:d", "e", "h"}
-    assert names(expr).groupings == {"le", "route", "f", "g"}
-    assert names(expr).selectors[0] == ("a_bucket", (("job", "=", "x y (z)"), ("le", "!=", "+Inf")))
-
-
-def test_what_stands_in_a_text_is_no_name():
-    assert metrics('count(a{b="max(c) by (d)"}) or vector(0)') == {"a"}
-
-
-def test_variables_and_subqueries_are_no_names():
-    assert metrics('last_over_time((a{run=~"$run"})[$__range:$__interval])') == {"a"}
-
-
-def test_an_aggregation_may_name_its_labels_before_or_after():
-    assert metrics("sum by (x) (a) + sum(b) without (y)") == {"a", "b"}
+from grafana.generator.vocabulary import UnknownNameError, check, declared_in
 
 
 @pytest.mark.parametrize("name", [series for metric in METRICS.values() for series in metric.series])
@@ -44,6 +18,7 @@ def test_every_declared_series_may_be_asked_for(name):
         ('nighttrain_run_jobs{state="leaste"}', "state is never 'leaste'"),
         ("sum by (trainer) (nighttrain_cell_auc_ratio)", "nothing in this expression has a label 'trainer'"),
         ("vector(1)", "no metric is named"),
+        ('{job="trainer"}', "is not exported"),
     ],
 )
 def test_what_nobody_exports_is_refused(expr, said):
