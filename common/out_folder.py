@@ -1,17 +1,21 @@
-"""The folder that a night writes to: made, checked to be writable, and held by one run at a time."""
+"""The folder that a night writes to: the name of each place in it, and who holds it."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from common.errors import ConfigurationError, ConflictError
+from filelock import FileLock, Timeout
+from pydantic import ValidationError
 
-LOCK_NAME = ".run.lock"
+from common.errors import ConfigurationError, ConflictError, NighttrainError
+from common.protocol.status import Address
+
+DATABASE_NAME = "nighttrain.db"
 
 
 @dataclass(frozen=True)
@@ -21,9 +25,44 @@ class OutFolder:
     root: Path
 
     @property
-    def logs(self) -> Path:
-        """Logs and results."""
-        return self.root / "logs"
+    def database(self) -> Path:
+        """The coordinator's SQLite database, where no other one is configured."""
+        return self.root / DATABASE_NAME
+
+    @property
+    def token(self) -> Path:
+        """The coordinator's bearer token, mode 0600."""
+        return self.root / "token"
+
+    @property
+    def settings(self) -> Path:
+        """The settings of the night as the coordinator reads them."""
+        return self.root / "settings.json"
+
+    @property
+    def address(self) -> Path:
+        """Where the coordinator listens, written by it once it is ready."""
+        return self.root / "coordinator.json"
+
+    @property
+    def run_lock(self) -> Path:
+        """Locked by `nighttrain run`, whose process id is in it."""
+        return self.root / ".run.lock"
+
+    @property
+    def coordinator_lock(self) -> Path:
+        """Locked by a coordinator."""
+        return self.root / ".coordinator.lock"
+
+    @property
+    def blobs(self) -> Path:
+        """Uploaded models by their digest."""
+        return self.root / "artifacts" / "blobs"
+
+    @property
+    def models(self) -> Path:
+        """Promoted models."""
+        return self.root / "artifacts" / "direction"
 
     @property
     def cache(self) -> Path:
@@ -36,31 +75,33 @@ class OutFolder:
         return self.root / "sample"
 
     @property
-    def models(self) -> Path:
-        """Promoted models."""
-        return self.root / "artifacts" / "direction"
+    def logs(self) -> Path:
+        """Logs and results."""
+        return self.root / "logs"
 
     @property
-    def token(self) -> Path:
-        """The coordinator's bearer token, mode 0600."""
-        return self.root / "token"
+    def coordinator_log(self) -> Path:
+        """What the coordinator logs."""
+        return self.logs / "batch_train_night.log"
 
     @property
-    def address(self) -> Path:
-        """Where the coordinator listens, written by it once it is ready."""
-        return self.root / "coordinator.json"
+    def launcher_log(self) -> Path:
+        """What `nighttrain run` logs."""
+        return self.logs / "night_training_launcher.log"
 
     @property
-    def settings(self) -> Path:
-        """The settings of the night as the coordinator reads them."""
-        return self.root / "settings.json"
+    def progress(self) -> Path:
+        """How far the night is, written every half minute."""
+        return self.logs / "night_training_checkpoint.json"
+
+    def results(self, decided: datetime) -> Path:
+        """Return the results of a run, by the time of its end."""
+        return self.logs / f"batch_train_results_{decided:%Y%m%d_%H%M%S}.json"
 
 
 @contextmanager
 def held(root: Path) -> Iterator[OutFolder]:
-    """Make the folder, check that it can be written, and hold it until the block ends.
-
-    The lock is the kernel's: it ends with the process, however that ends.
+    """Make the folder, check that it can be written, and hold it for a run until the block ends.
 
     Raises
     ------
@@ -70,26 +111,84 @@ def held(root: Path) -> Iterator[OutFolder]:
         Another run holds it.
     """
     folder = OutFolder(root)
-    try:
-        for path in (root, folder.logs, folder.cache):
-            path.mkdir(parents=True, exist_ok=True)
-        lock = os.open(root / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise ConfigurationError(
-            f"{error.filename or root}: cannot be written: {error.strerror}",
-            "choose another folder with --out DIR",
-        ) from error
-    try:
+
+    def taken() -> NighttrainError:
+        holder = folder.run_lock.read_text(errors="replace").strip()
+        return ConflictError(
+            f"{root}: another run is going there{f' (process {holder})' if holder else ''}",
+            "wait for it, stop it, or choose another folder with --out DIR",
+        )
+
+    with _locked(folder.run_lock, taken, _sign):
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(lock, 20, 0).decode(errors="replace").strip()
-            raise ConflictError(
-                f"{root}: another run is going there{f' (process {holder})' if holder else ''}",
-                "wait for it, stop it, or choose another folder with --out DIR",
-            ) from None
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+            for path in (folder.logs, folder.cache):
+                path.mkdir(exist_ok=True)
+        except OSError as error:
+            raise _unusable(root, error) from error
         yield folder
+
+
+@contextmanager
+def held_by_coordinator(root: Path) -> Iterator[OutFolder]:
+    """Make the folder, and hold it for a coordinator until the block ends; its address goes with it.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder cannot be made or written, or another coordinator holds it.
+    """
+    folder = OutFolder(root)
+
+    def taken() -> NighttrainError:
+        return ConfigurationError(f"{root} is kept by {_present(folder)}", "stop that one first")
+
+    with _locked(folder.coordinator_lock, taken):
+        # Whoever was here before is gone, and so is its address.
+        folder.address.unlink(missing_ok=True)
+        try:
+            yield folder
+        finally:
+            folder.address.unlink(missing_ok=True)
+
+
+@contextmanager
+def _locked(
+    path: Path, taken: Callable[[], NighttrainError], sign: Callable[[int], None] | None = None
+) -> Iterator[None]:
+    """Lock a file of a folder, which is made; `taken` says by whom if it is, `sign` writes who has it now.
+
+    The lock is the kernel's: it ends with the process, however that ends. Refused are a file system without
+    such locks, since a mark in their place would outlive who is killed, and a link where the file should be.
+    """
+    lock = FileLock(path, mode=0o644, blocking=False, fallback_to_soft=False, on_acquired=sign)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout:
+        raise taken() from None
+    except OSError as error:
+        raise _unusable(path.parent, error) from error
+    try:
+        yield
     finally:
-        os.close(lock)
+        lock.release()
+
+
+def _unusable(root: Path, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"{error.filename or root}: cannot be written: {error.strerror or error}",
+        "choose another folder with --out DIR",
+    )
+
+
+def _sign(descriptor: int) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+
+
+def _present(folder: OutFolder) -> str:
+    try:
+        address = Address.model_validate_json(folder.address.read_bytes())
+    except (OSError, ValidationError):
+        return "another coordinator, which is just starting"
+    return f"process {address.pid} at {address.url}"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import fcntl
 import json
 import logging
 import os
@@ -11,8 +10,8 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from random import SystemRandom
 
@@ -21,10 +20,11 @@ from pydantic import ValidationError
 
 from common import logs
 from common.errors import ConfigurationError, NighttrainError
+from common.out_folder import OutFolder, held_by_coordinator
 from common.protocol.status import Address
 from common.settings.night import NightSettings, load
+from common.token_file import given_token, open_token
 from common.whole_file import write_whole
-from coordinator.api.access import given_token, open_token
 from coordinator.app import make_app
 from coordinator.assembly import assemble
 from coordinator.listener import is_loopback, listen, url_of
@@ -57,10 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         settings = _settings(options)
-        with _held(options.out):
-            logs.configure(options.out / "logs" / "batch_train_night.log", options.debug, "coordinator")
+        with held_by_coordinator(options.out) as out:
+            logs.configure(out.coordinator_log, options.debug, "coordinator")
             _quiet_libraries(options.debug)
-            _serve(options, settings)
+            _serve(options, settings, out)
     except NighttrainError as error:
         if options.debug:
             logger.exception("cannot start")
@@ -125,52 +125,17 @@ def _settings(options: argparse.Namespace) -> NightSettings:
         raise ConfigurationError(f"{path} holds no settings: {words}") from error
 
 
-@contextmanager
-def _held(out: Path) -> Iterator[None]:
-    lock = out / ".coordinator.lock"
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        problem = f"{error.filename or out}: cannot be written: {error.strerror or error}"
-        raise ConfigurationError(problem, "name another folder with --out DIR") from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise ConfigurationError(f"{out} is kept by {_present(out)}", "stop that one first") from None
-    try:
-        # Whoever was here before is gone, and so is its address.
-        _address(out).unlink(missing_ok=True)
-        yield
-    finally:
-        _address(out).unlink(missing_ok=True)
-        os.close(descriptor)
-
-
-def _address(out: Path) -> Path:
-    return out / "coordinator.json"
-
-
-def _present(out: Path) -> str:
-    try:
-        address = Address.model_validate_json(_address(out).read_bytes())
-    except (OSError, ValidationError):
-        return "another coordinator, which is just starting"
-    return f"process {address.pid} at {address.url}"
-
-
-def _serve(options: argparse.Namespace, settings: NightSettings) -> None:
+def _serve(options: argparse.Namespace, settings: NightSettings, out: OutFolder) -> None:
     dashboard = settings.dashboard
     host = options.host or (dashboard.host if dashboard.enabled else "127.0.0.1")
     port = options.port if options.port is not None else (dashboard.port if dashboard.enabled else 0)
     listener = listen(host, port)
     with listener:
-        database = Database(settings.database_url or sqlite_url(options.out / "nighttrain.db"))
+        database = Database(settings.database_url or sqlite_url(out.database))
         database.upgrade()
-        token = given_token(options.token_file) if options.token_file else open_token(options.out / "token")
+        token = given_token(options.token_file) if options.token_file else open_token(out.token)
         trusted = tuple(options.trusted_host)
-        parts = assemble(database, settings, options.out, token, is_loopback(host), SystemRandom(), trusted)
+        parts = assemble(database, settings, out.root, token, is_loopback(host), SystemRandom(), trusted)
         config = uvicorn.Config(
             make_app(parts),
             log_config=None,
@@ -181,7 +146,7 @@ def _serve(options: argparse.Namespace, settings: NightSettings) -> None:
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
-        server = _Server(config, lambda: _announce(options.out, url_of(listener)))
+        server = _Server(config, lambda: _announce(out, url_of(listener)))
         _stop_on_signals(server)
         if options.exit_with_parent:
             threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()
@@ -201,10 +166,10 @@ class _Server(uvicorn.Server):
             self._ready()
 
 
-def _announce(out: Path, url: str) -> None:
+def _announce(out: OutFolder, url: str) -> None:
     address = Address(url=url, pid=os.getpid())
-    write_whole(_address(out), (address.model_dump_json() + "\n").encode())
-    logger.info("listening on %s, keeping %s", url, out)
+    write_whole(out.address, (address.model_dump_json() + "\n").encode())
+    logger.info("listening on %s, keeping %s", url, out.root)
 
 
 def _stop_on_signals(server: uvicorn.Server) -> None:

@@ -79,8 +79,7 @@ def train(options: NightOptions) -> int:
     width = None if sys.stdout.isatty() else 120
     console = Console(stderr=options.as_json, width=width, markup=False, emoji=False)
     with held(options.out) as out, interruptible() as interrupt:
-        log = out.logs / "night_training_launcher.log"
-        logs.configure(log, options.debug, "nighttrain.launcher", stderr=False)
+        logs.configure(out.launcher_log, options.debug, "nighttrain.launcher", stderr=False)
         try:
             data = candles_for(settings, options.data, out, console, interrupt)
             document, path = _night(settings, out, data, options, interrupt, console)

@@ -8,7 +8,6 @@ fails or a bare 5xx becomes `UnavailableError`. Whether to try again is the call
 from __future__ import annotations
 
 import json
-import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +17,6 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, ValidationError
 
-from common import logs
 from common.errors import (
     PROBLEM_MEDIA_TYPE,
     ConfigurationError,
@@ -29,8 +27,7 @@ from common.errors import (
     UnavailableError,
     from_problem,
 )
-
-LOG = logging.getLogger(__name__)
+from common.token_file import read_token
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
@@ -38,7 +35,6 @@ IDLE_SECONDS = 20.0
 """A connection idle for longer is not used again; the coordinator closes its end after a minute."""
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-MAX_TOKEN_BYTES = 4096
 
 ADDRESS = "write it as http://HOST:PORT"
 SAME_VERSION = "is it a coordinator of the same version?"
@@ -109,30 +105,6 @@ def retry(
         else:
             backoff.reset()
             return answer
-
-
-def read_token(path: Path) -> str:
-    """Return the token in a file, and keep it out of the log from now on.
-
-    Raises
-    ------
-    ConfigurationError
-        The file cannot be read, or holds no token.
-    """
-    try:
-        with path.open("rb") as file:
-            text = file.read(MAX_TOKEN_BYTES + 1)
-        readable_by_others = path.stat().st_mode & 0o077
-    except OSError as error:
-        hint = "the coordinator makes it at its first start, as `token` in its out folder"
-        raise ConfigurationError(f"the token file {path} cannot be read: {error.strerror}", hint) from error
-    token = text.decode("ascii", errors="replace").strip()
-    if not token or len(text) > MAX_TOKEN_BYTES or not all(33 <= ord(letter) <= 126 for letter in token):
-        raise ConfigurationError(f"the token file {path} holds no token", "it must hold one line of ASCII")
-    logs.conceal(token)
-    if readable_by_others:
-        LOG.warning("the token file %s can be read by other users; chmod 600 it", path)
-    return token
 
 
 @dataclass(frozen=True)

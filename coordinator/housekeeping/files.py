@@ -18,13 +18,6 @@ from coordinator.views.results import results_of
 from coordinator.views.runs import run_view
 
 PROGRESS_SCHEMA = "nighttrain.progress/1"
-PROGRESS_FILE = "night_training_checkpoint.json"
-
-
-def results_path(logs: Path, run: RunRow) -> Path:
-    """Return where the results of a run belong, by the time of its end: written again it is the same file."""
-    assert run.decided is not None
-    return logs / f"batch_train_results_{run.decided:%Y%m%d_%H%M%S}.json"
 
 
 def write_results(tx: Transaction, run: RunRow, path: Path) -> None:

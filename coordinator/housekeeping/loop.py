@@ -17,12 +17,13 @@ from pathlib import Path
 from sqlalchemy.exc import OperationalError
 
 from common.errors import NighttrainError
+from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 from common.whole_file import sweep
 from coordinator.alerts import Alerts
 from coordinator.champions.files import publish
 from coordinator.champions.registry import champions, decide_run
-from coordinator.housekeeping.files import PROGRESS_FILE, results_path, write_progress, write_results
+from coordinator.housekeeping.files import write_progress, write_results
 from coordinator.housekeeping.heartbeat import Life
 from coordinator.queue.queue import Queue
 from coordinator.runs.runs import end_run, find_run, unreported_run, unsettled_run
@@ -65,9 +66,8 @@ class Housekeeping:
         self.database = database
         self.queue = queue
         self.settings = settings
-        self.artifacts = Artifacts(out / "artifacts" / "blobs")
-        self.direction = out / "artifacts" / "direction"
-        self.logs = out / "logs"
+        self.out = OutFolder(out)
+        self.artifacts = Artifacts(self.out.blobs)
         self.alerts = Alerts(database)
         self.life = Life(database)
         self.forecast = forecast
@@ -82,7 +82,7 @@ class Housekeeping:
 
     def start(self) -> None:
         """Restore what a crash may have left half done, let the leases live on, and begin."""
-        for folder in (self.artifacts.directory, self.direction, self.logs):
+        for folder in (self.out.blobs, self.out.models, self.out.logs):
             sweep(folder)
         self._attempt("signs of life", self.life.sign)
         self._attempt("promoted models", self._publish)
@@ -176,7 +176,9 @@ class Housekeeping:
 
     def _end(self, run: RunRow) -> None:
         self._publish()
-        path = results_path(self.logs, run)
+        assert run.decided is not None
+        # By the time of its end: written again it is the same file.
+        path = self.out.results(run.decided)
         with self.database.read() as tx:
             write_results(tx, run, path)
         with self.database.write() as tx:
@@ -187,11 +189,11 @@ class Housekeeping:
     def _publish(self) -> None:
         with self.database.read() as tx:
             wanted = champions(tx.connection)
-        for name in publish(self.artifacts, self.direction, wanted):
-            logger.info("%s: the promoted model is in %s", name, self.direction)
+        for name in publish(self.artifacts, self.out.models, wanted):
+            logger.info("%s: the promoted model is in %s", name, self.out.models)
 
     def _progress(self) -> None:
         try:
-            write_progress(self.database, self.logs / PROGRESS_FILE, self.forecast.eta())
+            write_progress(self.database, self.out.progress, self.forecast.eta())
         finally:
             self._written = self.database.clock()

@@ -8,8 +8,8 @@ from pathlib import Path
 from prometheus_client.registry import Collector
 
 from common.metrics.exposition import Family, Readings
+from common.out_folder import OutFolder
 from common.settings.night import NightSettings
-from coordinator.housekeeping.files import PROGRESS_FILE
 from coordinator.metrics.facts import read_facts
 from coordinator.metrics.machine import Machine
 from coordinator.metrics.models import read_models
@@ -41,7 +41,7 @@ class NightCollector(Collector):
     ) -> None:
         self.database = database
         self.settings = settings
-        self.progress_file = out / "logs" / PROGRESS_FILE
+        self.progress_file = OutFolder(out).progress
         self.forecast = forecast
         self.version = version
         self.machine = Machine(database, out)

@@ -7,7 +7,6 @@ that is killed leaves nothing that counts; a file whose header or length is wron
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -20,6 +19,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import talib
+from filelock import FileLock
 
 from common.errors import DataError, StorageError
 from common.whole_file import whole_file
@@ -254,14 +254,16 @@ def _content_digest(matrix: FeatureMatrix) -> str:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[None]:
+    # The kernel's lock ends with the process; a mark in its place would outlive a builder that is killed.
+    lock = FileLock(path, fallback_to_soft=False)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("ab")
+        lock.acquire()
     except OSError as error:
         raise StorageError(f"{path}: cannot be written: {error.strerror}", "choose another folder") from error
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _drop_unfinished(cache_dir: Path, stem: str) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from common.errors import DataError
+from common.out_folder import DATABASE_NAME
 from common.timeframes import SECONDS
 
 QUOTES = (
@@ -29,7 +30,7 @@ QUOTES = (
 COMPANIONS = (".checksum", ".sha256", ".md5", ".part", ".tmp", ".crdownload")
 """Endings of files that lie beside candles and hold none."""
 
-NOT_SOURCES = frozenset({"CACHEDIR.TAG", "nighttrain.db"})
+NOT_SOURCES = frozenset({"CACHEDIR.TAG", DATABASE_NAME})
 """A file of this name says that its folder is a cache or the out folder of a night, and holds no sources."""
 
 NOT_FOLDERS = frozenset({"lost+found"})

@@ -62,7 +62,7 @@ GRANT = Grant(
 def token(tmp_path) -> Path:
     path = tmp_path / "token"
     path.touch(mode=0o600)
-    path.write_text("t0ken")
+    path.write_text("a-token-of-more-than-thirty-two-letters")
     return path
 
 

@@ -1,14 +1,12 @@
 import json
-import logging
 import socket
 import threading
 from pathlib import Path
 
 import pytest
 
-from common import logs
 from common.client import connection
-from common.client.connection import Backoff, Connection, read_token, retry
+from common.client.connection import Backoff, Connection, retry
 from common.errors import (
     ERRORS,
     PROBLEM_MEDIA_TYPE,
@@ -24,13 +22,14 @@ from common.errors import (
 from common.protocol.status import Health
 from tests.common.scripted_server import Reply, ScriptedServer
 
+TOKEN = "a-token-of-more-than-thirty-two-letters"
 OK = b'{"status": "ok", "detail": "fine"}'
 
 
 @pytest.fixture
 def token(tmp_path) -> Path:
     path = tmp_path / "token"
-    path.write_text("t0ken-abc\n")
+    path.write_text(f"{TOKEN}\n")
     path.chmod(0o600)
     return path
 
@@ -56,7 +55,7 @@ def test_a_request_carries_token_body_and_query_and_the_answer_is_read(connect) 
         assert answer.read(Health) == Health(status="ok", detail="fine")
     (asked,) = server.asked
     assert asked.path == "/api/x?limit=3&state=queued"
-    assert asked.headers["Authorization"] == "Bearer t0ken-abc"
+    assert asked.headers["Authorization"] == f"Bearer {TOKEN}"
     assert asked.headers["Content-Type"] == "application/json"
     assert asked.json == {"status": "ok", "detail": "?"}
 
@@ -184,37 +183,6 @@ def test_a_proxy_in_the_environment_is_left_aside(connect, monkeypatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
     with ScriptedServer(lambda asked: Reply(body=OK)) as server:
         assert connect(server.url).send("GET", "/").status == 200
-
-
-# --- the token
-
-
-def test_a_token_is_read_without_white_space_and_kept_out_of_the_log(token) -> None:
-    assert read_token(token) == "t0ken-abc"
-    assert "t0ken-abc" not in logs.concealed("the token is t0ken-abc")
-
-
-def test_a_token_that_others_can_read_is_warned_of(token, caplog) -> None:
-    read_token(token)
-    assert caplog.records == []
-    token.chmod(0o644)
-    with caplog.at_level(logging.WARNING):
-        read_token(token)
-    assert "can be read by other users" in caplog.text
-    assert "t0ken-abc" not in caplog.text
-
-
-@pytest.mark.parametrize("content", [b"", b"\n", b"two words", b"x\ny", b"\xff\xfe", b"x" * 5000])
-def test_a_file_without_a_token_is_refused(tmp_path, content) -> None:
-    path = tmp_path / "token"
-    path.write_bytes(content)
-    with pytest.raises(ConfigurationError, match="holds no token"):
-        read_token(path)
-
-
-def test_a_missing_token_file_says_where_it_comes_from(tmp_path) -> None:
-    with pytest.raises(ConfigurationError, match=r"cannot be read: No such file.*the coordinator makes it"):
-        read_token(tmp_path / "none")
 
 
 # --- backoff

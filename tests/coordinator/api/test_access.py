@@ -1,4 +1,4 @@
-"""Who may ask what where: the token, given or made, and a network that is trusted like the loopback."""
+"""Who may ask what where: a network that is trusted like the loopback."""
 
 from __future__ import annotations
 
@@ -9,9 +9,6 @@ from random import Random
 import httpx
 import pytest
 
-from common.errors import ConfigurationError
-from common.logs import CONCEALED, concealed
-from coordinator.api.access import given_token, open_token
 from coordinator.app import make_app
 from coordinator.assembly import assemble
 from coordinator.store.database import Database
@@ -19,35 +16,6 @@ from tests.coordinator.conftest import served
 from tests.coordinator.specimens import Clock, settings
 
 TOKEN = "a-token-of-more-than-thirty-two-letters"
-
-
-class TestAGivenToken:
-    def test_is_read_and_left_alone_and_concealed(self, tmp_path: Path) -> None:
-        path = tmp_path / "token"
-        path.write_text(TOKEN)
-        path.chmod(0o440)
-        assert given_token(path) == TOKEN
-        assert path.stat().st_mode & 0o777 == 0o440
-        assert concealed(f"got {TOKEN}") == f"got {CONCEALED}"
-
-    @pytest.mark.parametrize(
-        "content", [b"", b"\n", b"short", b"two words of more than 32 letters ", b"\xff" * 40]
-    )
-    def test_that_is_none_is_refused(self, tmp_path: Path, content: bytes) -> None:
-        path = tmp_path / "token"
-        path.write_bytes(content)
-        with pytest.raises(ConfigurationError, match=r"the token file .*token"):
-            given_token(path)
-        assert path.read_bytes() == content
-
-    def test_that_is_missing_is_refused_and_not_made(self, tmp_path: Path) -> None:
-        with pytest.raises(ConfigurationError, match="No such file"):
-            given_token(tmp_path / "token")
-        assert not list(tmp_path.iterdir())
-
-    def test_may_be_one_that_was_made(self, tmp_path: Path) -> None:
-        made = open_token(tmp_path / "token")
-        assert given_token(tmp_path / "token") == made
 
 
 @pytest.fixture

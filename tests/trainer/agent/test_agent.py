@@ -289,7 +289,7 @@ def test_a_cache_that_cannot_be_written_is_one_clear_line(own_night, tmp_path) -
 
 def test_another_program_at_the_address_is_one_clear_line(own, own_night, tmp_path) -> None:
     token = tmp_path / "token"
-    token.write_text("t0ken")
+    token.write_text("a-token-of-more-than-thirty-two-letters")
     with ScriptedServer(lambda asked: Reply(200, b"<html>", {"Content-Type": "text/html"})) as server:
         own.port = int(server.url.rpartition(":")[2])
         assert "answered POST with what is no Welcome" in refused(own_night, token=token)

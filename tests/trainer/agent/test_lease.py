@@ -98,7 +98,7 @@ def server(coordinator) -> Iterator[ScriptedServer]:
 def hold(server, tmp_path) -> Iterator[Callable[..., HeldLease]]:
     token: Path = tmp_path / "token"
     token.touch(mode=0o600)
-    token.write_text("t0ken")
+    token.write_text("a-token-of-more-than-thirty-two-letters")
     leases = []
     with TrainerClient(server.url, token) as client:
 
