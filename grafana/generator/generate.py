@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
-from grafana_foundation_sdk.models import dashboard
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from grafana.generator.boards.coordinator import coordinator
 from grafana.generator.boards.models import models
@@ -17,7 +17,7 @@ from grafana.generator.boards.trainers import trainers
 from grafana.generator.expressions import DASHBOARDS
 
 
-def boards() -> Mapping[str, dashboard.Dashboard]:
+def boards() -> Mapping[str, Dashboard]:
     """Return every board by the name of its file."""
     return {
         "night.json": night(),
@@ -27,7 +27,7 @@ def boards() -> Mapping[str, dashboard.Dashboard]:
     }
 
 
-def text(board: dashboard.Dashboard) -> str:
+def text(board: Dashboard) -> str:
     """Return a board's file: the same bytes for the same declarations, rules and code."""
     return json.dumps(board, cls=JSONEncoder, indent=2, ensure_ascii=False) + "\n"
 

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
-from grafana_foundation_sdk.models import dashboard
+from grafana_foundation_sdk.builders import dashboard
+from grafana_foundation_sdk.models.dashboard import (
+    AnnotationContainer,
+    AnnotationQuery,
+    Dashboard,
+    DashboardCursorSync,
+    DashboardLinkType,
+    VariableModel,
+    VariableOption,
+    VariableRefresh,
+    VariableSort,
+)
 
 from common.metrics.declarations import CELL_AUC, QUEUE_JOBS, RUN_INFO, TRAINER_LAST_SEEN
 from common.metrics.exposition import Metric
 from grafana.generator import vocabulary
-from grafana.generator.style import ORANGE, PROMETHEUS, RED
+from grafana.generator.style import ORANGE, PROMETHEUS, RED, Panel
 
 TAG = "nighttrain"
 TITLES = {
@@ -21,18 +33,16 @@ TITLES = {
 }
 """Every board's title by its uid, in the order in which they link to each other."""
 
-GRID_WIDTH = 24
-
 
 @dataclass(frozen=True)
 class Section:
     """A row of the board that can be folded, and the panels below it, which wrap at the grid's width."""
 
     title: str
-    panels: Sequence[dashboard.Panel]
+    panels: Sequence[Panel]
 
 
-class AlertAnnotation(dashboard.AnnotationQuery):
+class AlertAnnotation(AnnotationQuery):
     """The bands that a firing alert leaves on every graph, in the form that Prometheus' data source reads.
 
     The typed model knows the annotations of Grafana's own data source only.
@@ -51,13 +61,23 @@ class AlertAnnotation(dashboard.AnnotationQuery):
         return payload
 
 
+class Variable(dashboard.QueryVariable):
+    """A choice of a label's values, without what only a choice of intervals has."""
+
+    def build(self) -> VariableModel:
+        """Return the model."""
+        made = super().build()
+        made.auto = made.auto_min = made.auto_count = None
+        return made
+
+
 def board(
     uid: str,
     description: str,
     sections: Sequence[Section],
-    variables: Sequence[dashboard.VariableModel],
+    variables: Sequence[Variable],
     since: str,
-) -> dashboard.Dashboard:
+) -> Dashboard:
     """Return a board; its panels get their ids, and their places from left to right and top to bottom.
 
     Parameters
@@ -67,60 +87,66 @@ def board(
     since : str
         Where the time range begins at first, such as ``now-24h``; it ends now.
     """
-    return dashboard.Dashboard(
-        uid=uid,
-        title=TITLES[uid],
-        description=description,
-        tags=[TAG],
-        timezone="browser",
-        editable=True,
-        graph_tooltip=dashboard.DashboardCursorSync.CROSSHAIR,
-        time=dashboard.DashboardDashboardTime(from_val=since, to="now"),
-        timepicker=dashboard.TimePickerConfig(refresh_intervals=["15s", "30s", "1m", "5m", "15m"]),
-        refresh="30s",
-        panels=list(_laid_out(sections)),
-        templating=dashboard.DashboardDashboardTemplating(list_val=list(variables)),
-        annotations=dashboard.AnnotationContainer(
-            list_val=[_annotation("critical", RED), _annotation("warning", ORANGE)]
-        ),
-        links=[_link(other, title) for other, title in TITLES.items() if other != uid],
+    builder = (
+        dashboard.Dashboard(TITLES[uid])
+        .uid(uid)
+        .description(description)
+        .tags([TAG])
+        .timezone("browser")
+        .editable()
+        .tooltip(DashboardCursorSync.CROSSHAIR)
+        .time(since, "now")
+        .timepicker(dashboard.TimePicker().refresh_intervals(["15s", "30s", "1m", "5m", "15m"]))
+        .refresh("30s")
+        .variables([*variables])
+        .links([_link(other, title) for other, title in TITLES.items() if other != uid])
     )
+    number = count(1)
+    for section in sections:
+        builder.with_row(dashboard.Row(section.title).id(next(number)))
+        for panel in section.panels:
+            builder.with_panel(panel.id(next(number)))
+    made = builder.build()
+    made.annotations = AnnotationContainer(
+        list_val=[_annotation("critical", RED), _annotation("warning", ORANGE)]
+    )
+    return made
 
 
-def run_variable() -> dashboard.VariableModel:
+def run_variable() -> Variable:
     """Return the choice of a run; All means the one that is current at each moment."""
     return _variable(
         RUN_INFO,
         "run",
         "Run (All: the current one)",
         "Facts of one run only, as they were last within the time range. All shows the run that is current.",
-        dashboard.VariableSort.NUMERICAL_DESC,
+        VariableSort.NUMERICAL_DESC,
         multi=False,
     )
 
 
-def symbol_variable() -> dashboard.VariableModel:
+def symbol_variable() -> Variable:
     """Return the choice of symbols."""
     return _variable(QUEUE_JOBS, "symbol", "Symbol", "Symbols of the runs within the time range.")
 
 
-def timeframe_variable() -> dashboard.VariableModel:
+def timeframe_variable() -> Variable:
     """Return the choice of timeframes."""
     return _variable(CELL_AUC, "timeframe", "Timeframe", "Timeframes that have a trained cell.")
 
 
-def horizon_variable() -> dashboard.VariableModel:
+def horizon_variable() -> Variable:
     """Return the choice of horizons."""
     return _variable(
         CELL_AUC,
         "horizon",
         "Horizon",
         "Bars ahead, of the cells that are trained.",
-        dashboard.VariableSort.NUMERICAL_ASC,
+        VariableSort.NUMERICAL_ASC,
     )
 
 
-def trainer_variable() -> dashboard.VariableModel:
+def trainer_variable() -> Variable:
     """Return the choice of trainers."""
     return _variable(
         TRAINER_LAST_SEEN, "trainer", "Trainer", "Trainers that the coordinator knew within the time range."
@@ -132,38 +158,35 @@ def _variable(
     label: str,
     title: str,
     description: str,
-    order: dashboard.VariableSort = dashboard.VariableSort.NATURAL_ASC,
+    order: VariableSort = VariableSort.NATURAL_ASC,
     *,
     multi: bool = True,
-) -> dashboard.VariableModel:
+) -> Variable:
     if label not in metric.label_names:
         raise vocabulary.UnknownNameError(f"{metric.name} has no label {label!r}")
-    everything = dashboard.VariableOption(
+    everything = VariableOption(
         selected=True, text=["All"] if multi else "All", value=["$__all"] if multi else "$__all"
     )
-    return dashboard.VariableModel(
-        type_val=dashboard.VariableType.QUERY,
-        name=label,
-        label=title,
-        description=description,
-        datasource=PROMETHEUS,
-        query={
-            "qryType": 1,  # values of a label
-            "query": f"label_values({metric.name}, {label})",
-            "refId": "PrometheusVariableQueryEditor-VariableQuery",
-        },
-        current=everything,
-        options=[],
-        multi=multi,
-        include_all=True,
-        all_value=".*",
-        allow_custom_value=False,
-        refresh=dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED,
-        sort=order,
-        regex="",
-        auto=None,
-        auto_min=None,
-        auto_count=None,
+    query = {
+        "qryType": 1,  # values of a label
+        "query": f"label_values({metric.name}, {label})",
+        "refId": "PrometheusVariableQueryEditor-VariableQuery",
+    }
+    return (
+        Variable(label)
+        .label(title)
+        .description(description)
+        .datasource(PROMETHEUS)
+        .query(query)
+        .current(everything)
+        .options([])
+        .multi(multi)
+        .include_all(True)
+        .all_value(".*")
+        .allow_custom_value(False)
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(order)
+        .regex("")
     )
 
 
@@ -176,36 +199,13 @@ def _annotation(severity: str, colour: str) -> AlertAnnotation:
 
 
 def _link(uid: str, title: str) -> dashboard.DashboardLink:
-    return dashboard.DashboardLink(
-        title=title,
-        type_val=dashboard.DashboardLinkType.LINK,
-        icon="dashboard",
-        tooltip=f"The board {title}, for the same time and the same choices where it has them",
-        url=f"/d/{uid}",
-        tags=[],
-        include_vars=True,
-        keep_time=True,
+    return (
+        dashboard.DashboardLink(title)
+        .type(DashboardLinkType.LINK)
+        .icon("dashboard")
+        .tooltip(f"The board {title}, for the same time and the same choices where it has them")
+        .url(f"/d/{uid}")
+        .tags([])
+        .include_vars(True)
+        .keep_time(True)
     )
-
-
-def _laid_out(sections: Sequence[Section]) -> Iterator[dashboard.Panel | dashboard.RowPanel]:
-    top, number = 0, 0
-    for section in sections:
-        number += 1
-        yield dashboard.RowPanel(
-            title=section.title,
-            collapsed=False,
-            id_val=number,
-            grid_pos=dashboard.GridPos(x=0, y=top, w=GRID_WIDTH, h=1),
-        )
-        top, left, height = top + 1, 0, 0
-        for panel in section.panels:
-            place = panel.grid_pos
-            assert place is not None
-            if left + place.w > GRID_WIDTH:
-                top, left, height = top + height, 0, 0
-            number += 1
-            panel.id_val, place.x, place.y = number, left, top
-            left, height = left + place.w, max(height, place.h)
-            yield panel
-        top += height

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.models import dashboard
-
 from common.metrics.declarations import (
     HOST_CPUS,
     HOST_DISK_FREE,
@@ -14,12 +12,12 @@ from common.metrics.declarations import (
 from grafana.generator.alerts import firing
 from grafana.generator.panels import graph_panel, stat_panel
 from grafana.generator.queries import Query
-from grafana.generator.style import BYTES, CORES, RATIO, SECONDS, Frame, Look
+from grafana.generator.style import BYTES, CORES, RATIO, SECONDS, Frame, Look, Panel
 
 DOWN = "The coordinator, which measures its host, does not answer"
 
 
-def machine() -> list[dashboard.Panel]:
+def machine() -> list[Panel]:
     """Return the panels."""
     return [
         _share(
@@ -79,7 +77,7 @@ def machine() -> list[dashboard.Panel]:
     ]
 
 
-def _share(title: str, description: str, what: str, alert: str) -> dashboard.Panel:
+def _share(title: str, description: str, what: str, alert: str) -> Panel:
     return graph_panel(
         Frame(title, description, DOWN, 8, 8),
         [Query(f"nighttrain:host_{what}_used:ratio", what)],

@@ -5,10 +5,51 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
-from grafana_foundation_sdk.models import bargauge, common, dashboard, stat, statetimeline, text, timeseries
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common,
+    dashboard,
+    stat,
+    statetimeline,
+    text,
+    timeseries,
+)
+from grafana_foundation_sdk.models.common import (
+    BarGaugeDisplayMode,
+    BarGaugeNamePlacement,
+    BarGaugeValueMode,
+    BigValueColorMode,
+    BigValueGraphMode,
+    BigValueTextMode,
+    GraphDrawStyle,
+    GraphThresholdsStyleMode,
+    LegendDisplayMode,
+    LegendPlacement,
+    LineInterpolation,
+    SortOrder,
+    StackingMode,
+    TimelineValueAlignment,
+    TooltipDisplayMode,
+    VisibilityMode,
+    VizOrientation,
+)
+from grafana_foundation_sdk.models.dashboard import FieldColorModeId
+from grafana_foundation_sdk.models.text import TextMode
 
 from grafana.generator.queries import Query
-from grafana.generator.style import GREY, LAST, RED, Frame, Look, absent, moments, override, panel, series
+from grafana.generator.style import (
+    GREY,
+    LAST,
+    MAX_POINTS,
+    RED,
+    Frame,
+    Look,
+    absent,
+    moments,
+    properties,
+    series,
+    styled,
+)
 
 
 class Drawing(Enum):
@@ -29,33 +70,34 @@ LIMIT_LINE: dict[str, object] = {
 
 
 def stat_panel(
-    frame: Frame,
-    queries: Sequence[Query],
-    look: Look,
-    mode: common.BigValueTextMode = common.BigValueTextMode.AUTO,
-) -> dashboard.Panel:
+    frame: Frame, queries: Sequence[Query], look: Look, mode: BigValueTextMode = BigValueTextMode.AUTO
+) -> stat.Panel:
     """Return a panel of large numbers: the values at the end of the time range."""
-    options = stat.Options(
-        graph_mode=common.BigValueGraphMode.NONE,
-        color_mode=common.BigValueColorMode.VALUE,
-        text_mode=mode,
-        reduce_options=LAST,
-        orientation=common.VizOrientation.AUTO,
+    panel = (
+        stat.Panel()
+        .graph_mode(BigValueGraphMode.NONE)
+        .color_mode(BigValueColorMode.VALUE)
+        .text_mode(mode)
+        .reduce_options(LAST)
+        .orientation(VizOrientation.AUTO)
+        .max_data_points(MAX_POINTS)
     )
-    return panel("stat", frame, moments(queries), look, options, absences=[absent(frame.nothing, GREY)])
+    return moments(styled(panel, frame, look, [absent(frame.nothing, GREY)]), queries)
 
 
-def bar_panel(frame: Frame, queries: Sequence[Query], look: Look) -> dashboard.Panel:
+def bar_panel(frame: Frame, queries: Sequence[Query], look: Look) -> bargauge.Panel:
     """Return a panel of horizontal bars, one a series: the values at the end of the time range."""
-    options = bargauge.Options(
-        display_mode=common.BarGaugeDisplayMode.BASIC,
-        value_mode=common.BarGaugeValueMode.TEXT,
-        name_placement=common.BarGaugeNamePlacement.LEFT,
-        orientation=common.VizOrientation.HORIZONTAL,
-        reduce_options=LAST,
-        legend=_legend(common.LegendDisplayMode.LIST, common.LegendPlacement.BOTTOM, shown=False),
+    panel = (
+        bargauge.Panel()
+        .display_mode(BarGaugeDisplayMode.BASIC)
+        .value_mode(BarGaugeValueMode.TEXT)
+        .name_placement(BarGaugeNamePlacement.LEFT)
+        .orientation(VizOrientation.HORIZONTAL)
+        .reduce_options(LAST)
+        .legend(_legend(LegendDisplayMode.LIST, LegendPlacement.BOTTOM).show_legend(False))
+        .max_data_points(MAX_POINTS)
     )
-    return panel("bargauge", frame, moments(queries), look, options, absences=[absent(frame.nothing, GREY)])
+    return moments(styled(panel, frame, look, [absent(frame.nothing, GREY)]), queries)
 
 
 def graph_panel(
@@ -65,100 +107,60 @@ def graph_panel(
     drawing: Drawing = Drawing.LINES,
     limits: Sequence[str] = (),
     colours: Mapping[str, str] | None = None,
-) -> dashboard.Panel:
+) -> timeseries.Panel:
     """Return a panel of series over time.
 
     The thresholds of `look` are drawn across it as dashed lines. `limits` are the legends of series that are
     limits themselves, `colours` those that have a colour of their own.
     """
     stacked = drawing is not Drawing.LINES
-    custom = timeseries.FieldConfig(
-        draw_style=common.GraphDrawStyle.BARS if drawing is Drawing.BARS else common.GraphDrawStyle.LINE,
-        line_interpolation=common.LineInterpolation.STEP_AFTER,
-        line_width=1,
-        fill_opacity=60 if stacked else 8,
-        show_points=common.VisibilityMode.AUTO,
-        span_nulls=False,
-        stacking=common.StackingConfig(
-            mode=common.StackingMode.NORMAL if stacked else common.StackingMode.NONE, group="A"
-        ),
-        thresholds_style=common.GraphThresholdsStyleConfig(
-            mode=common.GraphThresholdsStyleMode.DASHED
-            if len(look.steps) > 1
-            else common.GraphThresholdsStyleMode.OFF
-        ),
+    threshold_lines = GraphThresholdsStyleMode.DASHED if len(look.steps) > 1 else GraphThresholdsStyleMode.OFF
+    placement = LegendPlacement.RIGHT if frame.width > 8 else LegendPlacement.BOTTOM
+    panel = (
+        styled(timeseries.Panel(), frame, look)
+        .draw_style(GraphDrawStyle.BARS if drawing is Drawing.BARS else GraphDrawStyle.LINE)
+        .line_interpolation(LineInterpolation.STEP_AFTER)
+        .line_width(1)
+        .fill_opacity(60 if stacked else 8)
+        .show_points(VisibilityMode.AUTO)
+        .span_nulls(False)
+        .stacking(
+            common.StackingConfig().mode(StackingMode.NORMAL if stacked else StackingMode.NONE).group("A")
+        )
+        .thresholds_style(common.GraphThresholdsStyleConfig().mode(threshold_lines))
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
+        .legend(_legend(LegendDisplayMode.TABLE, placement).calcs(["lastNotNull", "max"]))
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
     )
-    options = timeseries.Options(
-        legend=_legend(
-            common.LegendDisplayMode.TABLE,
-            common.LegendPlacement.RIGHT if frame.width > 8 else common.LegendPlacement.BOTTOM,
-            shown=True,
-            calcs=["lastNotNull", "max"],
-        ),
-        tooltip=common.VizTooltipOptions(
-            mode=common.TooltipDisplayMode.MULTI, sort=common.SortOrder.DESCENDING
-        ),
-    )
-    overrides = [override(legend, LIMIT_LINE) for legend in limits]
-    overrides += [
-        override(legend, {"color": {"mode": "fixed", "fixedColor": colour}})
-        for legend, colour in (colours or {}).items()
-    ]
-    graph = panel("timeseries", frame, series(queries), look, options, custom, overrides)
-    assert graph.field_config is not None and graph.field_config.defaults is not None
-    graph.field_config.defaults.color = dashboard.FieldColor(
-        mode=dashboard.FieldColorModeId.PALETTE_CLASSIC_BY_NAME
-    )
-    graph.max_data_points = None
-    return graph
+    for legend in limits:
+        panel.override_by_name(legend, properties(LIMIT_LINE))
+    for legend, colour in (colours or {}).items():
+        panel.override_by_name(legend, properties({"color": {"mode": "fixed", "fixedColor": colour}}))
+    return series(panel, queries)
 
 
-def timeline_panel(frame: Frame, query: Query, look: Look) -> dashboard.Panel:
+def timeline_panel(frame: Frame, query: Query, look: Look) -> statetimeline.Panel:
     """Return a panel of coloured bars over time, one line a series; `look.values` names each number."""
-    options = statetimeline.Options(
-        show_value=common.VisibilityMode.AUTO,
-        row_height=0.8,
-        merge_values=True,
-        align_value=common.TimelineValueAlignment.LEFT,
-        legend=_legend(common.LegendDisplayMode.LIST, common.LegendPlacement.BOTTOM, shown=True),
-        tooltip=common.VizTooltipOptions(mode=common.TooltipDisplayMode.SINGLE, sort=common.SortOrder.NONE),
+    panel = (
+        statetimeline.Panel()
+        .show_value(VisibilityMode.AUTO)
+        .row_height(0.8)
+        .merge_values(True)
+        .align_value(TimelineValueAlignment.LEFT)
+        .legend(_legend(LegendDisplayMode.LIST, LegendPlacement.BOTTOM))
+        .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.SINGLE).sort(SortOrder.NONE))
+        .line_width(0)
+        .fill_opacity(70)
+        .max_data_points(MAX_POINTS)
     )
-    custom = statetimeline.FieldConfig(line_width=0, fill_opacity=70)
-    return panel("state-timeline", frame, series([query]), look, options, custom)
+    return series(styled(panel, frame, look), [query])
 
 
-def text_panel(title: str, description: str, content: str, width: int, height: int) -> dashboard.Panel:
+def text_panel(title: str, description: str, content: str, width: int, height: int) -> text.Panel:
     """Return a panel of words, in Markdown."""
-    return dashboard.Panel(
-        type_val="text",
-        title=title,
-        description=description,
-        grid_pos=dashboard.GridPos(w=width, h=height),
-        options=text.Options(mode=text.TextMode.MARKDOWN, content=content),
-    )
+    panel = text.Panel().title(title).description(description).span(width).height(height)
+    return panel.mode(TextMode.MARKDOWN).content(content)
 
 
-def repeated(graph: dashboard.Panel, variable: str) -> dashboard.Panel:
-    """Return `graph` once for each chosen value of a variable, side by side."""
-    assert graph.grid_pos is not None
-    graph.repeat, graph.repeat_direction = variable, "h"
-    graph.max_per_row = 24 // graph.grid_pos.w
-    return graph
-
-
-def over(graph: dashboard.Panel, span: str) -> dashboard.Panel:
-    """Return `graph` over a time span of its own, such as ``30d``, instead of the chosen time range."""
-    graph.time_from = span
-    return graph
-
-
-def _legend(
-    mode: common.LegendDisplayMode,
-    placement: common.LegendPlacement,
-    *,
-    shown: bool,
-    calcs: Sequence[str] = (),
-) -> common.VizLegendOptions:
-    return common.VizLegendOptions(
-        display_mode=mode, placement=placement, show_legend=shown, calcs=list(calcs)
-    )
+def _legend(mode: LegendDisplayMode, placement: LegendPlacement) -> common.VizLegendOptions:
+    return common.VizLegendOptions().display_mode(mode).placement(placement).show_legend(True).calcs([])

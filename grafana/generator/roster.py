@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.models import dashboard
-
 from common.metrics.declarations import (
     TRAINER_CHILD_PEAK,
     TRAINER_CPUS,
@@ -36,6 +34,7 @@ from grafana.generator.style import (
     SECONDS,
     Frame,
     Look,
+    Panel,
 )
 from grafana.generator.tables import Cells, Column, table_panel
 
@@ -48,7 +47,7 @@ KILLS = each_trainer("sum", f"round(increase({TRAINER_OOM_KILLS.name}[$__range])
 RESTARTS = f"max by (trainer) (changes({TRAINER_STARTS.name}{CHOSEN_TRAINERS}[$__range]))"
 
 
-def roster() -> dashboard.Panel:
+def roster() -> Panel:
     """Return the table."""
     done = f"{TRAINER_JOB_STEPS_DONE.name} / ({TRAINER_JOB_STEPS.name} > 0)"
     phases: dict[int | str, tuple[str, str]] = {

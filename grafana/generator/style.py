@@ -8,12 +8,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from grafana_foundation_sdk.models import common, dashboard, prometheus, units
+from grafana_foundation_sdk.builders import (
+    bargauge,
+    common,
+    dashboard,
+    prometheus,
+    stat,
+    statetimeline,
+    table,
+    text,
+    timeseries,
+)
+from grafana_foundation_sdk.models import units
+from grafana_foundation_sdk.models.dashboard import (
+    DashboardSpecialValueMapOptions,
+    DataSourceRef,
+    DynamicConfigValue,
+    FieldColorModeId,
+    RangeMap,
+    RegexMap,
+    SpecialValueMap,
+    SpecialValueMatch,
+    Threshold,
+    ThresholdsMode,
+    ValueMap,
+    ValueMappingResult,
+)
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
 from grafana.generator.queries import Query
 
-PROMETHEUS = dashboard.DataSourceRef(type_val="prometheus", uid="prometheus")
+Drawn = TypeVar("Drawn", bargauge.Panel, stat.Panel, statetimeline.Panel, table.Panel, timeseries.Panel)
+"""What makes a panel that draws what queries yield."""
+
+Panel = bargauge.Panel | stat.Panel | statetimeline.Panel | table.Panel | text.Panel | timeseries.Panel
+"""What makes a panel of any kind; its id and its place on the grid are given by its board."""
+
+PROMETHEUS = DataSourceRef(type_val="prometheus", uid="prometheus")
 
 PLAIN = units.NoUnit
 COUNT = units.Short
@@ -27,7 +60,7 @@ CORES = "suffix:cores"
 
 GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "yellow", "orange", "red", "blue", "text"
 
-ValueMapping = dashboard.ValueMap | dashboard.RangeMap | dashboard.RegexMap | dashboard.SpecialValueMap
+ValueMapping = ValueMap | RangeMap | RegexMap | SpecialValueMap
 
 Steps = tuple[tuple[float | None, str], ...]
 """Colours by value: each from its value upwards, ascending; None is minus infinity."""
@@ -40,7 +73,9 @@ NO_RUN = "No run is current, or the chosen one was not within the time range"
 BRIEFLY_NO_RUN = "no run"
 """What a panel of large numbers says instead: it has no room for more."""
 
-LAST = common.ReduceDataOptions(values=False, calcs=["lastNotNull"], fields="")
+LAST = common.ReduceDataOptions().values(False).calcs(["lastNotNull"]).fields("")
+MAX_POINTS = 500
+"""How many points a query may yield that is not drawn as a graph, which wants as many as it is wide."""
 
 
 @dataclass(frozen=True)
@@ -75,106 +110,78 @@ def numbered_states(states: Sequence[str], colours: Sequence[str]) -> dict[int |
 
 
 def thresholds(steps: Steps) -> dashboard.ThresholdsConfig:
-    """Return the model of `steps`."""
-    return dashboard.ThresholdsConfig(
-        mode=dashboard.ThresholdsMode.ABSOLUTE,
-        steps=[dashboard.Threshold(value=value, color=colour) for value, colour in steps],
+    """Return what makes the thresholds of `steps`."""
+    return (
+        dashboard.ThresholdsConfig()
+        .mode(ThresholdsMode.ABSOLUTE)
+        .steps([Threshold(value=value, color=colour) for value, colour in steps])
     )
 
 
 def mappings(values: Mapping[int | str, tuple[str, str]]) -> list[ValueMapping]:
     """Return the model of `Look.values`."""
     results = {
-        str(value): dashboard.ValueMappingResult(text=text, color=colour, index=index)
+        str(value): ValueMappingResult(text=text, color=colour, index=index)
         for index, (value, (text, colour)) in enumerate(values.items())
     }
-    return [dashboard.ValueMap(options=results)] if results else []
+    return [ValueMap(options=results)] if results else []
 
 
 def absent(text: str, colour: str) -> ValueMapping:
     """Return the look of a value that is absent: else it has the colour of the lowest, which is often red."""
-    return dashboard.SpecialValueMap(
-        options=dashboard.DashboardSpecialValueMapOptions(
-            match=dashboard.SpecialValueMatch.NULL_AND_NAN,
-            result=dashboard.ValueMappingResult(text=text, color=colour, index=100),
+    return SpecialValueMap(
+        options=DashboardSpecialValueMapOptions(
+            match=SpecialValueMatch.NULL_AND_NAN,
+            result=ValueMappingResult(text=text, color=colour, index=100),
         )
     )
 
 
-def series(queries: Sequence[Query]) -> list[prometheus.Dataquery]:
-    """Return queries over the whole time range."""
-    return [
-        _query(query, number, prometheus.PromQueryFormat.TIME_SERIES, False)
-        for number, query in enumerate(queries)
-    ]
+def styled(panel: Drawn, frame: Frame, look: Look, absences: Sequence[ValueMapping] = ()) -> Drawn:
+    """Give a panel its size, its words, and the look of its numbers."""
+    panel.title(frame.title).description(frame.description).span(frame.width).height(frame.height)
+    panel.unit(look.unit).no_value(frame.nothing).thresholds(thresholds(look.steps))
+    panel.mappings([*mappings(look.values), *absences])
+    panel.color_scheme(dashboard.FieldColor().mode(FieldColorModeId.THRESHOLDS))
+    if look.decimals is not None:
+        panel.decimals(look.decimals)
+    if look.minimum is not None:
+        panel.min(look.minimum)
+    if look.maximum is not None:
+        panel.max(look.maximum)
+    return panel
+
+
+def series(panel: Drawn, queries: Sequence[Query]) -> Drawn:
+    """Give a panel its queries, over the whole time range."""
+    panel.datasource(PROMETHEUS)
+    for number, query in enumerate(queries):
+        panel.with_target(_target(query, number).range())
+    return panel
 
 
 def moments(
-    queries: Sequence[Query], shape: prometheus.PromQueryFormat = prometheus.PromQueryFormat.TIME_SERIES
-) -> list[prometheus.Dataquery]:
-    """Return queries at the end of the time range."""
-    return [_query(query, number, shape, True) for number, query in enumerate(queries)]
+    panel: Drawn, queries: Sequence[Query], shape: PromQueryFormat = PromQueryFormat.TIME_SERIES
+) -> Drawn:
+    """Give a panel its queries, at the end of the time range."""
+    panel.datasource(PROMETHEUS)
+    for number, query in enumerate(queries):
+        panel.with_target(_target(query, number).format(shape).instant())
+    return panel
 
 
-def panel(
-    kind: str,
-    frame: Frame,
-    targets: Sequence[prometheus.Dataquery],
-    look: Look,
-    options: object,
-    custom: object | None = None,
-    overrides: Sequence[dashboard.DashboardFieldConfigSourceOverrides] = (),
-    absences: Sequence[ValueMapping] = (),
-) -> dashboard.Panel:
-    """Return a panel; its place and its id are given by the board that it stands on."""
-    return dashboard.Panel(
-        type_val=kind,
-        title=frame.title,
-        description=frame.description,
-        datasource=PROMETHEUS,
-        grid_pos=dashboard.GridPos(w=frame.width, h=frame.height),
-        targets=list(targets),
-        max_data_points=500,
-        options=options,
-        field_config=dashboard.FieldConfigSource(
-            defaults=dashboard.FieldConfig(
-                unit=look.unit,
-                decimals=look.decimals,
-                min_val=look.minimum,
-                max_val=look.maximum,
-                mappings=[*mappings(look.values), *absences],
-                thresholds=thresholds(look.steps),
-                color=dashboard.FieldColor(mode=dashboard.FieldColorModeId.THRESHOLDS),
-                no_value=frame.nothing,
-                custom=custom,
-            ),
-            overrides=list(overrides),
-        ),
-    )
+def properties(values: Mapping[str, object]) -> list[DynamicConfigValue]:
+    """Return the model of what is different for some series or columns, by the names of Grafana's options."""
+    return [DynamicConfigValue(id_val=key, value=value) for key, value in values.items()]
 
 
-def override(
-    name: str, properties: Mapping[str, object], by: str = "byName"
-) -> dashboard.DashboardFieldConfigSourceOverrides:
-    """Return what is different for the series or columns that are shown under `name`."""
-    return dashboard.DashboardFieldConfigSourceOverrides(
-        matcher=dashboard.MatcherConfig(id_val=by, options=name),
-        properties=[
-            dashboard.DynamicConfigValue(id_val=key, value=value) for key, value in properties.items()
-        ],
-    )
-
-
-def _query(
-    query: Query, number: int, shape: prometheus.PromQueryFormat, instant: bool
-) -> prometheus.Dataquery:
-    return prometheus.Dataquery(
-        expr=query.expr,
-        ref_id=query.ref or chr(ord("A") + number),
-        legend_format=query.legend,
-        instant=instant,
-        range_val=not instant,
-        format_val=shape,
-        editor_mode=prometheus.QueryEditorMode.CODE,
-        datasource=PROMETHEUS,
+def _target(query: Query, number: int) -> prometheus.Dataquery:
+    return (
+        prometheus.Dataquery()
+        .expr(query.expr)
+        .ref_id(query.ref or chr(ord("A") + number))
+        .legend_format(query.legend)
+        .format(PromQueryFormat.TIME_SERIES)
+        .editor_mode(QueryEditorMode.CODE)
+        .datasource(PROMETHEUS)
     )

@@ -6,19 +6,30 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from grafana_foundation_sdk.models import common, dashboard, prometheus, table
+from grafana_foundation_sdk.builders import common, dashboard, table
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.common import (
+    FieldTextAlignment,
+    TableAutoCellOptions,
+    TableCellBackgroundDisplayMode,
+    TableCellHeight,
+    TableColoredBackgroundCellOptions,
+)
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+from grafana_foundation_sdk.models.table import Options
 
 from grafana.generator.queries import Query
 from grafana.generator.style import (
     CLEAR,
+    MAX_POINTS,
     PLAIN,
     Frame,
     Look,
     absent,
     mappings,
     moments,
-    override,
-    panel,
+    properties,
+    styled,
     thresholds,
 )
 from grafana.generator.vocabulary import known
@@ -54,6 +65,17 @@ class Column:
     link: str = ""
 
 
+class Table(table.Panel):
+    """A table without a footer: newer releases of Grafana keep a column's footer with the column."""
+
+    def build(self) -> models.Panel:
+        """Return the model."""
+        made = super().build()
+        assert isinstance(made.options, Options)
+        made.options.footer = None
+        return made
+
+
 def table_panel(
     frame: Frame,
     queries: Sequence[Query],
@@ -61,7 +83,7 @@ def table_panel(
     sorted_by: str,
     *,
     largest_first: bool = False,
-) -> dashboard.Panel:
+) -> table.Panel:
     """Return a table with the given columns in order; a query without a column only lends its labels.
 
     Prometheus answers in no order of its own: a table that is not sorted would shuffle its rows.
@@ -80,83 +102,79 @@ def table_panel(
     refs = {query.ref for query in queries}
     fields = {column.source: _field(column.source, refs, len(queries)) for column in columns}
     lenders = [_field(query.ref, refs, len(queries)) for query in queries if query.ref not in sources]
-    transformations = [
-        dashboard.DataTransformerConfig(id_val="merge", options={}),
-        dashboard.DataTransformerConfig(
-            id_val="organize",
-            options={
-                "excludeByName": dict.fromkeys(("Time", *lenders), True),
-                "includeByName": {},
-                "indexByName": {fields[source]: index for index, source in enumerate(sources)},
-                "renameByName": {fields[column.source]: column.title for column in columns},
-            },
-        ),
-    ]
-    made = _table(frame, moments(queries, prometheus.PromQueryFormat.TABLE), AS_IT_IS, Cells.PLAIN)
-    assert made.field_config is not None and isinstance(made.options, table.Options)
-    made.transformations = transformations
-    made.field_config.overrides = [_column(column) for column in columns]
-    made.options.sort_by = [common.TableSortByFieldState(display_name=sorted_by, desc=largest_first)]
-    return made
+    panel = _table(frame, AS_IT_IS, Cells.PLAIN, sorted_by, largest_first=largest_first)
+    panel.with_transformation(_step("merge"))
+    panel.with_transformation(
+        _step(
+            "organize",
+            excludeByName=dict.fromkeys(("Time", *lenders), True),
+            includeByName={},
+            indexByName={fields[source]: index for index, source in enumerate(sources)},
+            renameByName={fields[column.source]: column.title for column in columns},
+        )
+    )
+    for column in columns:
+        panel.override_by_name(column.title, properties(_column(column)))
+    return moments(panel, queries, PromQueryFormat.TABLE)
 
 
 def matrix_panel(
     frame: Frame, query: Query, rows: str, columns: Sequence[str], look: Look, column_label: str
-) -> dashboard.Panel:
+) -> table.Panel:
     """Return a heat map: a row for each value of the label `rows`, a column for each of `column_label`.
 
     `columns` gives the order of the columns; those without data are left out. A continuous colour scheme goes
     from `look.minimum` to `look.maximum`; with thresholds in `look`, these colour the cells.
     """
-    corner = f"{rows}\\{column_label}"
-    made = _table(frame, moments([query], prometheus.PromQueryFormat.TABLE), look, Cells.COLOURED)
-    made.transformations = [
-        dashboard.DataTransformerConfig(
-            id_val="groupingToMatrix",
-            options={
-                "columnField": column_label,
-                "rowField": rows,
-                "valueField": "Value",
-                "emptyValue": "null",
-            },
-        ),
-        dashboard.DataTransformerConfig(
-            id_val="organize",
-            options={
-                "excludeByName": {},
-                "includeByName": {},
-                "indexByName": {name: index for index, name in enumerate((corner, *columns))},
-                "renameByName": {corner: rows.capitalize()},
-            },
-        ),
-    ]
-    assert made.field_config is not None and made.field_config.defaults is not None
-    assert isinstance(made.options, table.Options)
-    made.options.sort_by = [common.TableSortByFieldState(display_name=rows.capitalize(), desc=False)]
-    if look.minimum is not None:
-        made.field_config.defaults.color = dashboard.FieldColor(
-            mode=dashboard.FieldColorModeId.CONTINUOUS_BLUES
+    corner, title = f"{rows}\\{column_label}", rows.capitalize()
+    panel = _table(frame, look, Cells.COLOURED, title)
+    panel.with_transformation(
+        _step(
+            "groupingToMatrix",
+            columnField=column_label,
+            rowField=rows,
+            valueField="Value",
+            emptyValue="null",
         )
-    made.field_config.overrides = [
-        override("/.*/", {"noValue": ABSENT, "mappings": [absent(ABSENT, CLEAR)]}, by="byRegexp"),
-        override(rows.capitalize(), {"custom.cellOptions": {"type": Cells.PLAIN.value}, "unit": PLAIN}),
-    ]
-    return made
+    )
+    panel.with_transformation(
+        _step(
+            "organize",
+            excludeByName={},
+            includeByName={},
+            indexByName={name: index for index, name in enumerate((corner, *columns))},
+            renameByName={corner: title},
+        )
+    )
+    if look.minimum is not None:
+        panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.CONTINUOUS_BLUES))
+    panel.override_by_regexp("/.*/", properties({"noValue": ABSENT, "mappings": [absent(ABSENT, CLEAR)]}))
+    panel.override_by_name(
+        title, properties({"custom.cellOptions": {"type": Cells.PLAIN.value}, "unit": PLAIN})
+    )
+    return moments(panel, [query], PromQueryFormat.TABLE)
 
 
 def _table(
-    frame: Frame, targets: Sequence[prometheus.Dataquery], look: Look, cells: Cells
-) -> dashboard.Panel:
-    options = table.Options(frame_index=0, show_header=True, cell_height=common.TableCellHeight.SM)
-    options.footer = None  # newer releases keep a column's footer with the column
-    custom = table.FieldConfig(align=common.FieldTextAlignment.AUTO, inspect=False)
-    if cells is Cells.COLOURED:
-        custom.cell_options = common.TableColoredBackgroundCellOptions(
-            mode=common.TableCellBackgroundDisplayMode.BASIC
-        )
-    else:
-        custom.cell_options = common.TableAutoCellOptions()
-    return panel("table", frame, targets, look, options, custom)
+    frame: Frame, look: Look, cells: Cells, sorted_by: str, *, largest_first: bool = False
+) -> table.Panel:
+    coloured = TableColoredBackgroundCellOptions(mode=TableCellBackgroundDisplayMode.BASIC)
+    panel = (
+        Table()
+        .frame_index(0)
+        .show_header(True)
+        .cell_height(TableCellHeight.SM)
+        .sort_by([common.TableSortByFieldState().display_name(sorted_by).desc(largest_first)])
+        .align(FieldTextAlignment.AUTO)
+        .inspect(False)
+        .cell_options(coloured if cells is Cells.COLOURED else TableAutoCellOptions())
+        .max_data_points(MAX_POINTS)
+    )
+    return styled(panel, frame, look)
+
+
+def _step(name: str, **options: object) -> models.DataTransformerConfig:
+    return models.DataTransformerConfig(id_val=name, options=options)
 
 
 def _field(source: str, refs: set[str], queries: int) -> str:
@@ -166,24 +184,23 @@ def _field(source: str, refs: set[str], queries: int) -> str:
     return f"Value #{source}" if queries > 1 else "Value"
 
 
-def _column(column: Column) -> dashboard.DashboardFieldConfigSourceOverrides:
-    properties: dict[str, object] = {
+def _column(column: Column) -> dict[str, object]:
+    different: dict[str, object] = {
         "unit": column.look.unit,
         "mappings": [*mappings(column.look.values), absent(ABSENT, CLEAR)],
         "noValue": ABSENT,
     }
     if column.look.decimals is not None:
-        properties["decimals"] = column.look.decimals
+        different["decimals"] = column.look.decimals
     if column.look.minimum is not None:
-        properties["min"] = column.look.minimum
+        different["min"] = column.look.minimum
     if column.look.maximum is not None:
-        properties["max"] = column.look.maximum
+        different["max"] = column.look.maximum
     if column.cells is not Cells.PLAIN:
-        properties["thresholds"] = thresholds(column.look.steps)
-        cell: dict[str, object] = {"type": column.cells.value, "mode": "basic"}
-        properties["custom.cellOptions"] = cell
+        different["thresholds"] = thresholds(column.look.steps).build()
+        different["custom.cellOptions"] = {"type": column.cells.value, "mode": "basic"}
     if column.width is not None:
-        properties["custom.width"] = column.width
+        different["custom.width"] = column.width
     if column.link:
-        properties["links"] = [{"title": f"Show this {column.title.lower()}", "url": column.link}]
-    return override(column.title, properties)
+        different["links"] = [{"title": f"Show this {column.title.lower()}", "url": column.link}]
+    return different

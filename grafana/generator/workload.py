@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.models import dashboard
-
 from common.metrics.declarations import (
     ATTEMPTS,
     BREAKER_STATE,
@@ -30,12 +28,13 @@ from grafana.generator.style import (
     SECONDS,
     Frame,
     Look,
+    Panel,
     numbered_states,
 )
 from grafana.generator.tables import Cells, Column, matrix_panel, table_panel
 
 
-def at_work() -> list[dashboard.Panel]:
+def at_work() -> list[Panel]:
     """Return panels on the cells that are being trained, and how long cells take."""
     recorded = [f"cell:nighttrain_running_job_{what}:seconds" for what in ("elapsed", "expected")]
     elapsed, expected = (f"max by (symbol, timeframe, horizon) ({of_symbols(name)})" for name in recorded)
@@ -125,7 +124,7 @@ def at_work() -> list[dashboard.Panel]:
     ]
 
 
-def queue() -> list[dashboard.Panel]:
+def queue() -> list[Panel]:
     """Return panels on the jobs that wait."""
     return [
         graph_panel(
@@ -166,7 +165,7 @@ def queue() -> list[dashboard.Panel]:
     ]
 
 
-def failures() -> list[dashboard.Panel]:
+def failures() -> list[Panel]:
     """Return panels on what ended without a result, and why."""
     return [
         matrix_panel(

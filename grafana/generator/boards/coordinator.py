@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.models import dashboard
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from common.metrics.declarations import (
     ADMISSION_REFUSALS,
@@ -35,6 +35,7 @@ from grafana.generator.style import (
     SECONDS,
     Frame,
     Look,
+    Panel,
 )
 from grafana.generator.tables import Cells, Column, table_panel
 
@@ -44,7 +45,7 @@ UP = 'up{job="coordinator"}'
 REQUESTS = "status:nighttrain_http_requests:rate5m"
 
 
-def coordinator() -> dashboard.Dashboard:
+def coordinator() -> Dashboard:
     """Return the board."""
     return board(
         UID,
@@ -62,7 +63,7 @@ def coordinator() -> dashboard.Dashboard:
     )
 
 
-def _glance() -> list[dashboard.Panel]:
+def _glance() -> list[Panel]:
     failing = f'(sum({REQUESTS}{{status="5xx"}}) or vector(0)) / sum({REQUESTS})'
     return [
         stat_panel(
@@ -103,7 +104,7 @@ def _glance() -> list[dashboard.Panel]:
     ]
 
 
-def _leases() -> list[dashboard.Panel]:
+def _leases() -> list[Panel]:
     return [
         graph_panel(
             Frame(
@@ -173,7 +174,7 @@ def _leases() -> list[dashboard.Panel]:
     ]
 
 
-def _requests() -> list[dashboard.Panel]:
+def _requests() -> list[Panel]:
     slow = "route:nighttrain_http_request_duration_seconds:p90_rate5m"
     return [
         graph_panel(
@@ -203,7 +204,7 @@ def _requests() -> list[dashboard.Panel]:
     ]
 
 
-def _database() -> list[dashboard.Panel]:
+def _database() -> list[Panel]:
     return [
         graph_panel(
             Frame(
@@ -226,7 +227,7 @@ def _database() -> list[dashboard.Panel]:
     ]
 
 
-def _targets() -> list[dashboard.Panel]:
+def _targets() -> list[Panel]:
     return [
         table_panel(
             Frame(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.models import dashboard
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from common.metrics.declarations import (
     CELL_ACCURACY,
@@ -39,6 +39,7 @@ from grafana.generator.style import (
     PLAIN,
     Frame,
     Look,
+    Panel,
 )
 from grafana.generator.tables import Cells, Column, matrix_panel, table_panel
 
@@ -51,7 +52,7 @@ MARGIN = Look(PLAIN, ((None, ORANGE), (0, GREEN)), decimals=4)
 """A distance to a limit: green from 0 on, where the score meets it. No alert watches it: it is never red."""
 
 
-def models() -> dashboard.Dashboard:
+def models() -> Dashboard:
     """Return the board."""
     return board(
         UID,
@@ -67,7 +68,7 @@ def models() -> dashboard.Dashboard:
     )
 
 
-def _means() -> list[dashboard.Panel]:
+def _means() -> list[Panel]:
     drop = "nighttrain:cell_auc_drop:ratio"
     enough = condition("MeanAucDropped", f"max({EARLIER_RUNS.name})").limit
     return [
@@ -159,8 +160,8 @@ def _means() -> list[dashboard.Panel]:
     ]
 
 
-def _matrices() -> list[dashboard.Panel]:
-    def matrix(title: str, description: str, expr: str, look: Look) -> dashboard.Panel:
+def _matrices() -> list[Panel]:
+    def matrix(title: str, description: str, expr: str, look: Look) -> Panel:
         return matrix_panel(
             Frame(title, description + " Of the chosen horizons, the best counts.", NO_CELL, 12, 8),
             Query(last_of_run(f"max by (symbol, timeframe) ({expr})")),
@@ -188,7 +189,7 @@ def _matrices() -> list[dashboard.Panel]:
     ]
 
 
-def _cells() -> dashboard.Panel:
+def _cells() -> Panel:
     def of_cell(expr: str) -> str:
         return last_of_run(f"max by (symbol, timeframe, horizon) ({expr})")
 

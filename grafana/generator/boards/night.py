@@ -6,7 +6,8 @@ ended, what failed and why, and how many models were promoted.
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.models import common, dashboard
+from grafana_foundation_sdk.models.common import BigValueTextMode
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from common.metrics.declarations import (
     NIGHT_DEADLINE,
@@ -52,6 +53,7 @@ from grafana.generator.style import (
     SECONDS,
     Frame,
     Look,
+    Panel,
     numbered_states,
 )
 from grafana.generator.tables import Cells, Column, table_panel
@@ -67,7 +69,7 @@ STATE_COLOURS: dict[str, str] = {
 }
 
 
-def night() -> dashboard.Dashboard:
+def night() -> Dashboard:
     """Return the board."""
     return board(
         UID,
@@ -85,7 +87,7 @@ def night() -> dashboard.Dashboard:
     )
 
 
-def _glance() -> list[dashboard.Panel]:
+def _glance() -> list[Panel]:
     deadline = f"max({NIGHT_DEADLINE.name})"
     median, late = (f"max({every(RUN_ETA, percentile=percentile)})" for percentile in ("50", "90"))
     return [
@@ -93,7 +95,7 @@ def _glance() -> list[dashboard.Panel]:
             Frame("Run", "The run that is shown, and where it is in its life.", BRIEFLY_NO_RUN, 5, 4),
             [Query(_run_state(), "Run {{run}} (synthetic candles: {{synthetic}})")],
             Look(PLAIN, values=numbered_states(tuple(RunState), (BLUE, GREEN, ORANGE))),
-            common.BigValueTextMode.VALUE_AND_NAME,
+            BigValueTextMode.VALUE_AND_NAME,
         ),
         stat_panel(
             Frame(
@@ -217,7 +219,7 @@ def _run_state() -> str:
     return f"{of(CHOSEN_RUN)} or last_over_time(({of(ONE_RUN)}){RANGE})"
 
 
-def _alerts() -> dashboard.Panel:
+def _alerts() -> Panel:
     subjects = {
         "component": "Component",
         "symbol": "Symbol",
@@ -260,7 +262,7 @@ def _alerts() -> dashboard.Panel:
     )
 
 
-def _progress() -> list[dashboard.Panel]:
+def _progress() -> list[Panel]:
     return [
         graph_panel(
             Frame(

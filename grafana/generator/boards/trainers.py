@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.models import dashboard
+from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from common.metrics.declarations import (
     TRAINER_CACHE_SIZE,
@@ -19,7 +19,7 @@ from common.metrics.declarations import (
 from common.protocol.status import TrainerState
 from grafana.generator.alerts import condition, firing
 from grafana.generator.layout import Section, board, trainer_variable
-from grafana.generator.panels import Drawing, graph_panel, repeated, stat_panel, text_panel, timeline_panel
+from grafana.generator.panels import Drawing, graph_panel, stat_panel, text_panel, timeline_panel
 from grafana.generator.queries import Query, by_trainer, each_trainer, every, numbered, of_trainers
 from grafana.generator.roster import KILLED, KILLS, NO_TRAINER, PHASE_COLOURS, RESTARTS, roster
 from grafana.generator.style import (
@@ -34,6 +34,7 @@ from grafana.generator.style import (
     SECONDS,
     Frame,
     Look,
+    Panel,
     numbered_states,
 )
 
@@ -42,7 +43,7 @@ STARTED = "trainer:nighttrain_trainer_starts:changes15m"
 UNKNOWN = "Unknown: the coordinator does not answer"
 
 
-def trainers() -> dashboard.Dashboard:
+def trainers() -> Dashboard:
     """Return the board."""
     return board(
         UID,
@@ -59,7 +60,7 @@ def trainers() -> dashboard.Dashboard:
     )
 
 
-def _counts() -> list[dashboard.Panel]:
+def _counts() -> list[Panel]:
     looks = {
         TrainerState.WORKING: ("At work on a job. Green: at least one.", ((None, GREY), (1, GREEN))),
         TrainerState.IDLE: ("Alive, with nothing to do; the coordinator's board says why.", ((None, GREY),)),
@@ -116,7 +117,7 @@ def _counts() -> list[dashboard.Panel]:
     ]
 
 
-def _containers() -> dashboard.Panel:
+def _containers() -> Panel:
     return text_panel(
         "Which container is it",
         "A trainer is known by the name of its host, which in containers is the container's id.",
@@ -127,7 +128,7 @@ def _containers() -> dashboard.Panel:
     )
 
 
-def _phases() -> dashboard.Panel:
+def _phases() -> Panel:
     return timeline_panel(
         Frame("What each was doing", "Working means: on a job, of whatever stage.", NO_TRAINER, 24, 6),
         Query(f"max by (trainer) ({by_trainer(numbered(TRAINER_STATE, every))})", "{{trainer}}"),
@@ -135,34 +136,32 @@ def _phases() -> dashboard.Panel:
     )
 
 
-def _memory() -> dashboard.Panel:
+def _memory() -> Panel:
     limit = each_trainer("max", TRAINER_MEMORY_LIMIT.name)
     share = condition("TrainerNearMemoryLimit").limit
-    return repeated(
-        graph_panel(
-            Frame(
-                "Memory of $trainer",
-                f"What counts against the limit; the job's child; its peak. Above {share:.0%} of the limit "
-                "an alert fires; at the limit the job is killed, and tried again only in larger room.",
-                NO_TRAINER,
-                8,
-                8,
-            ),
-            [
-                Query(each_trainer("max", TRAINER_MEMORY_USAGE.name), "in use"),
-                Query(each_trainer("max", TRAINER_CHILD_MEMORY.name), "the job's child"),
-                Query(each_trainer("max", TRAINER_CHILD_PEAK.name), "the child's peak"),
-                Query(limit, "limit"),
-                Query(f"{limit} * scalar(nighttrain:threshold:trainer_memory_ratio)", "alert"),
-            ],
-            Look(BYTES, minimum=0),
-            limits=["limit", "alert"],
+    panel = graph_panel(
+        Frame(
+            "Memory of $trainer",
+            f"What counts against the limit; the job's child; its peak. Above {share:.0%} of the limit "
+            "an alert fires; at the limit the job is killed, and tried again only in larger room.",
+            NO_TRAINER,
+            8,
+            8,
         ),
-        "trainer",
+        [
+            Query(each_trainer("max", TRAINER_MEMORY_USAGE.name), "in use"),
+            Query(each_trainer("max", TRAINER_CHILD_MEMORY.name), "the job's child"),
+            Query(each_trainer("max", TRAINER_CHILD_PEAK.name), "the child's peak"),
+            Query(limit, "limit"),
+            Query(f"{limit} * scalar(nighttrain:threshold:trainer_memory_ratio)", "alert"),
+        ],
+        Look(BYTES, minimum=0),
+        limits=["limit", "alert"],
     )
+    return panel.repeat("trainer").repeat_direction("h").max_per_row(3)
 
 
-def _processor() -> list[dashboard.Panel]:
+def _processor() -> list[Panel]:
     return [
         graph_panel(
             Frame(
@@ -190,7 +189,7 @@ def _processor() -> list[dashboard.Panel]:
     ]
 
 
-def _trouble() -> list[dashboard.Panel]:
+def _trouble() -> list[Panel]:
     return [
         graph_panel(
             Frame(
@@ -243,7 +242,7 @@ def _trouble() -> list[dashboard.Panel]:
     ]
 
 
-def _throughput() -> list[dashboard.Panel]:
+def _throughput() -> list[Panel]:
     return [
         graph_panel(
             Frame("Candles a second", "Worked through by all trainers, over 5 minutes.", NO_TRAINER, 6, 8),

@@ -6,9 +6,10 @@ from itertools import combinations
 import pytest
 
 from grafana.generator.generate import DASHBOARDS, boards, text, write
-from grafana.generator.layout import GRID_WIDTH, TITLES
+from grafana.generator.layout import TITLES
 from tests.grafana.committed import BOARDS, PANELS
 
+GRID_WIDTH = 24
 GRAFANAS_OWN = {"__range", "__interval", "__rate_interval", "__data"}
 
 

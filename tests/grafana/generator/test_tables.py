@@ -10,7 +10,7 @@ OTHERS = Query("count by (state) (nighttrain_run_jobs)", ref="others")
 
 
 def organized(panel):
-    return panel.transformations[-1].options
+    return panel.build().transformations[-1].options
 
 
 def test_a_single_query_is_shown_under_the_name_that_the_data_source_gives_it():
@@ -36,4 +36,4 @@ def test_a_matrix_keeps_the_given_order_of_columns():
     query = Query("max by (symbol, timeframe) (nighttrain_cell_auc_ratio)")
     panel = matrix_panel(FRAME, query, "symbol", ("1m", "1h", "1d"), Look(COUNT), "timeframe")
     assert organized(panel)["indexByName"] == {"symbol\\timeframe": 0, "1m": 1, "1h": 2, "1d": 3}
-    assert panel.transformations[0].options["valueField"] == "Value"
+    assert panel.build().transformations[0].options["valueField"] == "Value"
