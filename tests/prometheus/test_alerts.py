@@ -1,0 +1,52 @@
+"""What is written for people: each alert says what it is about, and the runbook what to do."""
+
+import re
+
+import pytest
+
+from grafana.generator.promql import names
+from tests.prometheus.committed import ALERTS, RECORDS, ROOT, rules
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_says_how_bad_what_and_where_to_read_on(alert):
+    rule = ALERTS[alert]
+    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert rule["labels"]["component"]
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    assert rule["annotations"]["runbook_url"] == f"deploy/runbook.md#{alert.lower()}"
+    assert "for" in rule
+
+
+def runbook():
+    parts = re.split(
+        r"^## (\S+)$", (ROOT / "deploy/runbook.md").read_text(encoding="utf-8"), flags=re.MULTILINE
+    )
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def test_the_runbook_has_a_heading_for_each_alert_and_for_nothing_else():
+    assert list(runbook()) == list(ALERTS)
+    assert len(ALERTS) == len(rules("alerts.yml"))
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_the_runbook_says_what_it_means_how_to_look_and_what_to_do(alert):
+    text = runbook()[alert]
+    places = [text.find(f"**{word}.**") for word in ("Means", "Look", "Do")]
+    assert -1 not in places
+    assert places == sorted(places)
+    for link in re.findall(r"\]\(#(\w+)\)", text):
+        assert link in {name.lower() for name in ALERTS}
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_the_runbook_names_the_thresholds_in_force(alert):
+    text = " ".join(runbook()[alert].split())
+    for name in names(ALERTS[alert]["expr"]).metrics:
+        for rule in RECORDS:
+            if rule["record"] == name and name.startswith("nighttrain:threshold:"):
+                value = float(re.fullmatch(r"vector\((.*)\)", rule["expr"])[1])
+                forms = {f"{value:g}", f"{value * 100:g} %", f"{value / 60:g} minutes"}
+                forms |= {"half an hour"} if value == 1800 else set()
+                assert any(form in text for form in forms), f"{name} is {value:g}"
