@@ -1,11 +1,11 @@
-"""Alerts as Alertmanager tells of them: each is kept from its first firing, and for good once it has ended.
+"""Alerts as Alertmanager reports them: each is kept from its first firing on, also after it has ended.
 
-Alertmanager tells of the same alert again and again, until it ends and once more after that; what is told
+Alertmanager reports the same alert again and again, until it ends and once more after that; what is reported
 twice changes nothing. An alert is one row for each time that it fires, and fires in one row at a time.
 
-The end of an alert may never be told: Alertmanager or Prometheus was started anew in between, with or
-without its data, or the alert was silenced. So one that is no longer told of is held to be over, and says so;
-if it is told of after all, it goes on.
+The end of an alert may never be reported: Alertmanager or Prometheus was restarted in between, with or
+without its data, or the alert was silenced. So one that is no longer reported is presumed resolved, and says
+so; if it is reported after all, it goes on.
 """
 
 from __future__ import annotations
@@ -29,16 +29,17 @@ logger = logging.getLogger(__name__)
 SHOWN_SECONDS = 24 * 3600.0
 """For how long the status shows an alert that has ended."""
 
-UNHEARD_SECONDS = 15 * 60.0
-"""An alert that fires and is not told of for so long is over. Alertmanager tells the coordinator again twice
-within this time at least (repeat_interval and group_interval in `prometheus/alertmanager.yml`)."""
+SILENCE_SECONDS = 15 * 60.0
+"""An alert that fires and is not reported for so long is presumed resolved. Alertmanager reports it to the
+coordinator again at least twice within this time (repeat_interval and group_interval in
+`prometheus/alertmanager.yml`)."""
 
 SHOWN_ALERTS = 20
 LEVELS = {"critical": logging.ERROR, "warning": logging.WARNING}
 
 
 class Told(BaseModel):
-    """A part of what Alertmanager sends; what it may send besides is not looked at."""
+    """A part of what Alertmanager sends; what else it may send is ignored."""
 
     model_config = ConfigDict(
         frozen=True, alias_generator=to_camel, extra="ignore", use_attribute_docstrings=True
@@ -86,32 +87,32 @@ class Alerts:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def take(self, notification: Notification) -> None:
-        """Store what was told, and log what has changed by it."""
+    def accept(self, notification: Notification) -> None:
+        """Store what was reported, and log what has changed by it."""
         with self.database.write() as tx:
             changed = [told for told in notification.alerts if _store(tx, told)]
         for told in changed:
             _log(told)
 
-    def end_unheard(self, listening: datetime) -> None:
-        """End the alerts that should have been told of again and were not.
+    def presume_resolved(self, listening: datetime) -> None:
+        """End the alerts that should have been reported again and were not.
 
         Parameters
         ----------
         listening : datetime
-            Since when this coordinator could be told: what could not reach it is no silence.
+            Since when reports could reach this coordinator: before that there was no silence.
         """
         with self.database.read() as tx:
-            if not _unheard(tx, FIRING, listening):
+            if not _silent(tx, FIRING, listening):
                 return
         with self.database.write() as tx:
-            over = _unheard(tx, FIRING.with_for_update(), listening)
+            over = _silent(tx, FIRING.with_for_update(), listening)
             for row in over:
-                words = f"{row.description} {_unheard_words(row.received)}".strip()
+                words = f"{row.description} {_silence_words(row.received)}".strip()
                 values = {"ends": tx.now, "description": words}
                 tx.connection.execute(update(alerts).where(alerts.c.id == row.id).values(**values))
         for row in over:
-            logger.warning("alert %s is held to be over: %s", row.name, _unheard_words(row.received))
+            logger.warning("alert %s is presumed resolved: %s", row.name, _silence_words(row.received))
 
     def page(self, firing: bool | None, limit: int, offset: int) -> AlertPage:
         """Return alerts, the firing ones first; `firing` leaves only those that do, or only the others."""
@@ -143,19 +144,19 @@ def present_alerts(tx: Transaction) -> tuple[AlertView, ...]:
     return tuple(_view(row) for row in tx.connection.execute(query))
 
 
-def is_unheard(received: datetime, listening: datetime, now: datetime) -> bool:
-    """Return whether an alert that fires should have been told of again by now.
+def is_silent(received: datetime, listening: datetime, now: datetime) -> bool:
+    """Return whether an alert that fires should have been reported again by now.
 
     Parameters
     ----------
     received : datetime
-        When it was told of last.
+        When it was last reported.
     listening : datetime
-        Since when it could be told of.
+        Since when it could be reported.
     now : datetime
         An aware time.
     """
-    return now - max(received, listening) > timedelta(seconds=UNHEARD_SECONDS)
+    return now - max(received, listening) > timedelta(seconds=SILENCE_SECONDS)
 
 
 def store_own(
@@ -169,7 +170,7 @@ def store_own(
     starts: datetime,
     ends: datetime,
 ) -> None:
-    """Store an alert that the coordinator raises itself, of something that is over."""
+    """Store an alert that the coordinator raises itself, of something that has ended."""
     values = {
         "fingerprint": name,
         "name": name,
@@ -185,12 +186,12 @@ def store_own(
     tx.connection.execute(alerts.insert().values(**values))
 
 
-def _unheard(tx: Transaction, firing: Select[Any], listening: datetime) -> list[Row[Any]]:
-    return [row for row in tx.connection.execute(firing) if is_unheard(row.received, listening, tx.now)]
+def _silent(tx: Transaction, firing: Select[Any], listening: datetime) -> list[Row[Any]]:
+    return [row for row in tx.connection.execute(firing) if is_silent(row.received, listening, tx.now)]
 
 
-def _unheard_words(received: datetime) -> str:
-    return f"Not heard of since {received:%Y-%m-%d %H:%M} UTC; its end was not told."
+def _silence_words(received: datetime) -> str:
+    return f"Not reported since {received:%Y-%m-%d %H:%M} UTC; its end was never reported."
 
 
 def _store(tx: Transaction, told: ToldAlert) -> bool:
@@ -226,7 +227,7 @@ def _log(told: ToldAlert) -> None:
     if told.status == "firing":
         logger.log(LEVELS.get(severity, logging.WARNING), "alert %s (%s): %s", name, severity, text)
     else:
-        logger.info("alert %s is over: %s", name, told.annotations.get("summary", ""))
+        logger.info("alert %s is resolved: %s", name, told.annotations.get("summary", ""))
 
 
 def _view(row: Row[*tuple[object, ...]]) -> AlertView:

@@ -11,9 +11,20 @@ from random import Random
 from prometheus_client import CollectorRegistry
 
 from common.metrics.exposition import process_registry
+from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 from coordinator.alerts import Alerts
-from coordinator.housekeeping.loop import Housekeeping
+from coordinator.housekeeping.expiry import Expiry
+from coordinator.housekeeping.heartbeat import Heartbeat
+from coordinator.housekeeping.leader import SoleProcess
+from coordinator.housekeeping.leftovers import Leftovers
+from coordinator.housekeeping.loop import Loop
+from coordinator.housekeeping.progress import ProgressFile
+from coordinator.housekeeping.publication import Publication
+from coordinator.housekeeping.roomless import Roomless
+from coordinator.housekeeping.schedule import Schedule
+from coordinator.housekeeping.settlement import Settlement
+from coordinator.housekeeping.silence import Silence
 from coordinator.metrics.collector import NightCollector
 from coordinator.metrics.process import Measures
 from coordinator.queue.queue import Queue
@@ -39,7 +50,7 @@ class Parts:
     listing: Listing
     status: Status
     alerts: Alerts
-    housekeeping: Housekeeping
+    housekeeping: Loop
     artifacts: Artifacts
     measures: Measures
     registry: CollectorRegistry
@@ -65,7 +76,8 @@ def assemble(
     """Put the parts together over a database whose schema is up to date."""
     queue = Queue(database, settings, random)
     forecast = Forecast(database, settings)
-    housekeeping = Housekeeping(database, queue, settings, out, forecast)
+    artifacts = Artifacts(OutFolder(out).blobs)
+    housekeeping = housekeeping_of(database, queue, settings, OutFolder(out), artifacts, forecast)
     registry = process_registry()
     measures = Measures(registry)
     database.took = measures.transaction_took
@@ -78,13 +90,38 @@ def assemble(
         status=Status(database, settings, out, program_version(), forecast, housekeeping.troubles),
         alerts=Alerts(database),
         housekeeping=housekeeping,
-        artifacts=housekeeping.artifacts,
+        artifacts=artifacts,
         measures=measures,
         registry=registry,
         token=token,
         loopback=loopback,
         trusted_hosts=trusted_hosts,
     )
+
+
+def housekeeping_of(
+    database: Database,
+    queue: Queue,
+    settings: NightSettings,
+    out: OutFolder,
+    artifacts: Artifacts,
+    forecast: Forecast,
+) -> Loop:
+    """Return the loop with all duties, in the order in which they are done."""
+    publication = Publication(database, artifacts, out.models)
+    progress = ProgressFile(database, out.progress, forecast)
+    duties = (
+        Leftovers(out.blobs, out.models, out.logs),
+        Heartbeat(database),
+        publication,
+        Expiry(queue),
+        Schedule(database, settings),
+        Roomless(queue),
+        Settlement(database, out, publication, progress),
+        Silence(database),
+        progress,
+    )
+    return Loop(database.clock, duties, SoleProcess(), settings.lease.seconds)
 
 
 def program_version() -> str:

@@ -8,7 +8,7 @@ from common.frozen import Frozen
 
 
 class AlertView(Frozen):
-    """An alert that Alertmanager told of by labels and annotations, or an absence of the coordinator."""
+    """An alert that Alertmanager reported by labels and annotations, or an absence of the coordinator."""
 
     id: int
     """The alert's id."""
@@ -29,9 +29,9 @@ class AlertView(Frozen):
     starts: datetime
     """When it began to fire."""
     ends: datetime | None
-    """When it ended, or was held to be over for want of news; null while it fires."""
+    """When it ended, or was presumed resolved as nobody reported it any more; null while it fires."""
     received: datetime
-    """When it was told of last: of one that fires, Alertmanager tells again every few minutes."""
+    """When it was last reported: one that fires is reported again every few minutes."""
 
 
 class AlertPage(Frozen):

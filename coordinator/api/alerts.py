@@ -36,7 +36,7 @@ def take_alerts(notification: Notification, parts: PartsOf) -> None:
 
     The same notification may come any number of times. While the database is away Alertmanager tries again.
     """
-    parts.alerts.take(notification)
+    parts.alerts.accept(notification)
 
 
 @router.get("", summary="List alerts", dependencies=FILTERED, responses=answers(*READING))

@@ -1,8 +1,8 @@
-"""The times in which no coordinator was there: each one notes at its start how long nobody was before it.
+"""The heartbeat, by which the next process knows for how long there was no coordinator.
 
-While the coordinator is away Prometheus fires CoordinatorDown, and Alertmanager cannot tell that to the one
-that is away. So each process leaves a sign of life every few seconds, and says when it stops; by that the
-next one finds how the last one ended, and stores the absence among the alerts, as one that is over.
+While the coordinator is away Prometheus fires CoordinatorDown, and Alertmanager cannot report that to the one
+that is away. So each process records a heartbeat every few seconds, and when it stops; by that the next one
+finds how the last one ended, and stores the absence among the alerts, as one that is resolved.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import update
 
 from coordinator.alerts import store_own
+from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import RUNNING_RUN, RunRow, all_of
 from coordinator.store.tables import lives
 
 logger = logging.getLogger(__name__)
 
-SIGN_SECONDS = 10.0
-"""How often a sign of life is left; a process was there for so much longer than its last one, at most."""
+BEAT_SECONDS = 10.0
+"""How often a heartbeat is recorded; a process was there for so much longer than its last one, at most."""
 
 SHORT_SECONDS = 60.0
 """A clean stop that is shorter is a restart; CoordinatorDown does not fire for it either."""
@@ -43,7 +44,7 @@ class Absence:
     run: int | None
 
     @property
-    def is_noted(self) -> bool:
+    def is_recorded(self) -> bool:
         """Whether people should know: a crash always, a clean stop if it kept a run waiting."""
         if not self.clean:
             return True
@@ -51,7 +52,7 @@ class Absence:
 
     @property
     def words(self) -> str:
-        """Say it to people."""
+        """The absence in words, for people."""
         seconds = (self.until - self.since).total_seconds()
         times = f"from {self.since:{MOMENT}} to {self.until:{MOMENT}} UTC ({seconds:.0f} s)"
         waited = "no job was handed out meanwhile" if self.run is None else f"run {self.run} waited for it"
@@ -63,41 +64,48 @@ class Absence:
         )
 
 
-class Life:
-    """The life of this process, as far as it was told to the database.
+class Heartbeat(Duty):
+    """Keeps in the database when this process was last alive.
 
     Parameters
     ----------
     database : Database
-        Where signs of life are left.
+        Where it is kept.
     """
+
+    name = "heartbeat"
+    interval_seconds = BEAT_SECONDS
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._id: int | None = None
-        self._signed: datetime | None = None
 
-    def sign(self) -> None:
-        """Leave a sign of life if one is due; the first one notes the absence before it."""
-        now = self.database.clock()
-        if self._signed is not None and now - self._signed < timedelta(seconds=SIGN_SECONDS):
-            return
-        with self.database.write() as tx:
-            if self._id is None:
-                absence = _absence(tx)
-                if absence is not None and absence.is_noted:
-                    _note(tx, absence)
-                self._id = _begin(tx)
-            else:
-                tx.connection.execute(update(lives).where(lives.c.id == self._id).values(seen=tx.now))
-        self._signed = now
+    def start(self) -> None:
+        """Record the first heartbeat, and the absence before it."""
+        self._beat()
 
-    def end(self) -> None:
-        """Say that this process stops because it was asked to."""
+    def run(self, turn: Turn) -> None:
+        """Record a heartbeat."""
+        del turn
+        self._beat()
+
+    def stop(self) -> None:
+        """Record that this process stops because it was asked to."""
         if self._id is None:
             return
         with self.database.write() as tx:
             tx.connection.execute(update(lives).where(lives.c.id == self._id).values(stopped=tx.now))
+
+    def _beat(self) -> None:
+        with self.database.write() as tx:
+            if self._id is not None:
+                tx.connection.execute(update(lives).where(lives.c.id == self._id).values(seen=tx.now))
+                return
+            absence = _absence(tx)
+            if absence is not None and absence.is_recorded:
+                _record(tx, absence)
+            began = _begin(tx)
+        self._id = began
 
 
 def _begin(tx: Transaction) -> int:
@@ -119,7 +127,7 @@ def _absence(tx: Transaction) -> Absence | None:
     )
 
 
-def _note(tx: Transaction, absence: Absence) -> None:
+def _record(tx: Transaction, absence: Absence) -> None:
     severity = "info" if absence.clean else "warning"
     logger.log(logging.INFO if absence.clean else logging.WARNING, "%s", absence.words)
     store_own(

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from common.out_folder import OutFolder
 from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
 from common.protocol.reports import (
     Certificate,
@@ -39,13 +40,14 @@ from common.protocol.trainers import (
 )
 from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
-from coordinator.housekeeping.loop import Housekeeping
+from coordinator.assembly import housekeeping_of
 from coordinator.policy.admission import Refusal
 from coordinator.queue.queue import Queue
 from coordinator.runs.runs import Runs
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
 from coordinator.views.forecast import Forecast
+from coordinator.views.jobs import Listing
 from coordinator.views.status import Status
 
 GIB = 1024**3
@@ -77,11 +79,16 @@ class Night:
         self.queue = Queue(database, settings, Random(1))
         self.runs = Runs(database)
         self.forecast = Forecast(database, settings)
-        self.housekeeping = Housekeeping(database, self.queue, settings, out, self.forecast)
-        self.artifacts: Artifacts = self.housekeeping.artifacts
+        self.artifacts = Artifacts(OutFolder(out).blobs)
+        self.housekeeping = housekeeping_of(
+            database, self.queue, settings, OutFolder(out), self.artifacts, self.forecast
+        )
 
     def status(self, *troubles: str) -> Status:
         return Status(self.database, self.settings, self.out, "1.2.3", self.forecast, lambda: troubles)
+
+    def waits(self, job_id: int) -> str:
+        return Listing(self.database, self.settings).detail(job_id).waits
 
     @property
     def clock(self) -> Clock:

@@ -10,9 +10,8 @@ import pytest
 from pydantic import ValidationError
 
 from common.protocol.alerts import AlertView
-from coordinator.alerts import UNHEARD_SECONDS, Alerts, Notification, is_unheard
-from coordinator.views.status import Status
-from tests.coordinator.specimens import NOON, MakeNight, Night, digest
+from coordinator.alerts import SILENCE_SECONDS, Alerts, Notification, is_silent
+from tests.coordinator.specimens import NOON, Night, digest
 
 NEVER = "0001-01-01T00:00:00Z"
 
@@ -69,7 +68,7 @@ def shown(alerts: Alerts, firing: bool | None = None) -> tuple[AlertView, ...]:
 
 
 def test_an_alert_is_kept_with_all_that_was_told(alerts: Alerts) -> None:
-    alerts.take(notification(told()))
+    alerts.accept(notification(told()))
     [view] = shown(alerts)
     assert (view.name, view.severity, view.firing) == ("TrainerLost", "warning", True)
     assert view.labels["trainer"] == "t1"
@@ -82,44 +81,44 @@ def test_an_alert_is_kept_with_all_that_was_told(alerts: Alerts) -> None:
 def test_told_again_it_is_one_alert_with_the_latest_words(alerts: Alerts, night: Night) -> None:
     for minutes in (1, 2, 3):
         night.clock.advance(60)
-        alerts.take(notification(told(description=f"Silent for {minutes} minutes.")))
+        alerts.accept(notification(told(description=f"Silent for {minutes} minutes.")))
     [view] = shown(alerts)
     assert (view.description, view.received) == ("Silent for 3 minutes.", NOON + timedelta(minutes=3))
 
 
 def test_it_ends_and_fires_again_as_another(alerts: Alerts) -> None:
     end, again = NOON + timedelta(minutes=5), NOON + timedelta(hours=1)
-    alerts.take(notification(told()))
+    alerts.accept(notification(told()))
     for _ in range(2):
-        alerts.take(notification(told(status="resolved", ends=end)))
+        alerts.accept(notification(told(status="resolved", ends=end)))
     [over] = shown(alerts)
     assert (over.firing, over.ends) == (False, end)
-    alerts.take(notification(told(starts=again)))
+    alerts.accept(notification(told(starts=again)))
     assert [(one.firing, one.starts.hour) for one in shown(alerts)] == [(True, 13), (False, 12)]
     assert [one.firing for one in shown(alerts, firing=True)] == [True]
     assert [one.ends for one in shown(alerts, firing=False)] == [end]
 
 
 def test_one_that_began_and_ended_while_the_coordinator_was_away_is_kept(alerts: Alerts) -> None:
-    alerts.take(notification(told(status="resolved", ends=NOON + timedelta(minutes=5))))
+    alerts.accept(notification(told(status="resolved", ends=NOON + timedelta(minutes=5))))
     [view] = shown(alerts)
     assert not view.firing
 
 
 def test_one_that_was_given_up_too_early_goes_on(alerts: Alerts) -> None:
-    alerts.take(notification(told()))
-    alerts.take(notification(told(status="resolved", ends=NOON + timedelta(minutes=5))))
-    alerts.take(notification(told()))
+    alerts.accept(notification(told()))
+    alerts.accept(notification(told(status="resolved", ends=NOON + timedelta(minutes=5))))
+    alerts.accept(notification(told()))
     [view] = shown(alerts)
     assert (view.firing, view.ends) == (True, None)
 
 
 def test_one_whose_beginning_was_forgotten_is_no_second_one(alerts: Alerts) -> None:
-    alerts.take(notification(told()))
-    alerts.take(notification(told(starts=NOON + timedelta(minutes=20))))
+    alerts.accept(notification(told()))
+    alerts.accept(notification(told(starts=NOON + timedelta(minutes=20))))
     [view] = shown(alerts)
     assert view.starts.hour == 12
-    alerts.take(
+    alerts.accept(
         notification(
             told(starts=NOON + timedelta(minutes=20), status="resolved", ends=NOON + timedelta(hours=1))
         )
@@ -135,7 +134,7 @@ def test_whatever_comes_in_whatever_order_each_fires_once_at_most(alerts: Alerts
         starts = NOON + timedelta(minutes=draw.randrange(5))
         status = draw.choice(["firing", "resolved"])
         ends = starts + timedelta(minutes=1) if status == "resolved" else None
-        alerts.take(notification(told(trainer=trainer, starts=starts, status=status, ends=ends)))
+        alerts.accept(notification(told(trainer=trainer, starts=starts, status=status, ends=ends)))
         firing = [one.labels["trainer"] for one in shown(alerts, firing=True)]
         assert len(firing) == len(set(firing))
         assert status != "firing" or trainer in firing
@@ -148,17 +147,17 @@ def test_a_beginning_and_an_end_are_logged_once(alerts: Alerts, caplog: pytest.L
     firing = told(severity="critical", description="It is\nsilent.")
     over = told(severity="critical", status="resolved", ends=NOON)
     for one in (firing, firing, over, over):
-        alerts.take(notification(one))
+        alerts.accept(notification(one))
     assert [(record.levelname, record.message) for record in caplog.records] == [
         ("ERROR", "alert TrainerLost (critical): It is silent."),
-        ("INFO", "alert TrainerLost is over: TrainerLost of t1"),
+        ("INFO", "alert TrainerLost is resolved: TrainerLost of t1"),
     ]
 
 
 def test_the_status_shows_what_fires_then_what_ended_within_a_day(alerts: Alerts, night: Night) -> None:
-    status = _status(night)
+    status = night.status()
     ended = {"status": "resolved", "ends": NOON}
-    alerts.take(
+    alerts.accept(
         notification(
             told("HostDiskFull", **ended), told("TrainerLost"), told("NoTrainer", severity="critical")
         )
@@ -168,104 +167,70 @@ def test_the_status_shows_what_fires_then_what_ended_within_a_day(alerts: Alerts
     assert [one.name for one in status.document().alerts] == ["NoTrainer", "TrainerLost"]
 
 
-# --- Alerts whose end nobody tells --------------------------------------------------------------------------
+# --- Alerts whose end nobody reports ------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("received", "listening", "unheard"),
+    ("received", "listening", "silent"),
     [
         (0, 0, False),
-        (UNHEARD_SECONDS, 86_400, False),
-        (UNHEARD_SECONDS + 1, 86_400, True),
-        (86_400, UNHEARD_SECONDS, False),
-        (86_400, UNHEARD_SECONDS + 1, True),
+        (SILENCE_SECONDS, 86_400, False),
+        (SILENCE_SECONDS + 1, 86_400, True),
+        (86_400, SILENCE_SECONDS, False),
+        (86_400, SILENCE_SECONDS + 1, True),
     ],
 )
-def test_silence_counts_while_somebody_listens(received: float, listening: float, unheard: bool) -> None:
+def test_silence_counts_while_somebody_listens(received: float, listening: float, silent: bool) -> None:
     moments = (NOON - timedelta(seconds=seconds) for seconds in (received, listening))
-    assert is_unheard(*moments, NOON) is unheard
+    assert is_silent(*moments, NOON) is silent
 
 
-def test_one_that_is_no_longer_told_of_ends_and_says_so(
+def test_one_that_is_no_longer_reported_is_presumed_resolved_and_says_so(
     alerts: Alerts, night: Night, caplog: pytest.LogCaptureFixture
 ) -> None:
-    alerts.take(notification(told(), told(trainer="t2")))
-    night.clock.advance(UNHEARD_SECONDS)
-    alerts.take(notification(told(trainer="t2")))
-    alerts.end_unheard(NOON)
+    alerts.accept(notification(told(), told(trainer="t2")))
+    night.clock.advance(SILENCE_SECONDS)
+    alerts.accept(notification(told(trainer="t2")))
+    alerts.presume_resolved(NOON)
     assert len(shown(alerts, firing=True)) == 2
     night.clock.advance(1)
     for _ in range(2):
-        alerts.end_unheard(NOON)
+        alerts.presume_resolved(NOON)
     [going] = shown(alerts, firing=True)
     assert (going.labels["trainer"], going.description) == ("t2", "It is silent.")
     [over] = shown(alerts, firing=False)
-    words = "Not heard of since 2026-03-02 12:00 UTC; its end was not told."
+    words = "Not reported since 2026-03-02 12:00 UTC; its end was never reported."
     assert (over.ends, over.description) == (night.clock.now, f"It is silent. {words}")
     assert [record.message for record in caplog.records if record.levelname == "WARNING"][2:] == [
-        f"alert TrainerLost is held to be over: {words}"
+        f"alert TrainerLost is presumed resolved: {words}"
     ]
-    assert [one.firing for one in _status(night).document().alerts] == [True, False]
+    assert [one.firing for one in night.status().document().alerts] == [True, False]
 
 
-def test_one_that_was_held_to_be_over_goes_on_when_it_is_told_of(alerts: Alerts, night: Night) -> None:
-    alerts.take(notification(told()))
-    night.clock.advance(UNHEARD_SECONDS + 1)
-    alerts.end_unheard(NOON)
-    alerts.take(notification(told()))
+def test_one_that_was_presumed_resolved_goes_on_when_it_is_reported(alerts: Alerts, night: Night) -> None:
+    alerts.accept(notification(told()))
+    night.clock.advance(SILENCE_SECONDS + 1)
+    alerts.presume_resolved(NOON)
+    alerts.accept(notification(told()))
     [view] = shown(alerts)
     assert (view.firing, view.description) == (True, "It is silent.")
 
 
-def test_the_true_end_is_taken_when_it_is_told_late(alerts: Alerts, night: Night) -> None:
-    alerts.take(notification(told()))
-    night.clock.advance(UNHEARD_SECONDS + 1)
-    alerts.end_unheard(NOON)
+def test_the_true_end_is_kept_when_it_is_reported_late(alerts: Alerts, night: Night) -> None:
+    alerts.accept(notification(told()))
+    night.clock.advance(SILENCE_SECONDS + 1)
+    alerts.presume_resolved(NOON)
     end = NOON + timedelta(minutes=5)
-    alerts.take(notification(told(status="resolved", ends=end)))
+    alerts.accept(notification(told(status="resolved", ends=end)))
     [view] = shown(alerts)
     assert (view.ends, view.description) == (end, "It is silent.")
-
-
-def test_nobody_is_unheard_while_the_coordinator_itself_was_away(make_night: MakeNight) -> None:
-    night = make_night()
-    Alerts(night.database).take(notification(told()))
-    night.clock.advance(86_400)
-    back = make_night()
-    for seconds in (UNHEARD_SECONDS - 10, 5, 4):
-        back.housekeeping.tick()
-        _tick_through(back, seconds)
-    assert len(shown(back.housekeeping.alerts, firing=True)) == 1
-    _tick_through(back, 5)
-    assert len(shown(back.housekeeping.alerts, firing=True)) == 0
-
-
-def test_nobody_is_unheard_while_the_machine_slept(night: Night) -> None:
-    night.housekeeping.tick()
-    night.housekeeping.alerts.take(notification(told()))
-    night.clock.advance(86_400)
-    night.housekeeping.tick()
-    assert len(shown(night.housekeeping.alerts, firing=True)) == 1
-
-
-def _tick_through(night: Night, seconds: float) -> None:
-    """Pass a time in steps that are too short for a sleep of the machine."""
-    while seconds > 0:
-        step = min(seconds, 5.0)
-        night.clock.advance(step)
-        night.housekeeping.tick()
-        seconds -= step
-
-
-def _status(night: Night) -> Status:
-    return night.status()
 
 
 # --- Pages and the format -----------------------------------------------------------------------------------
 
 
 def test_pages_hold_all_alerts_in_order(alerts: Alerts) -> None:
-    alerts.take(notification(*(told(trainer=f"t{number}") for number in range(7))))
+    alerts.accept(notification(*(told(trainer=f"t{number}") for number in range(7))))
     pages = [alerts.page(None, 3, offset) for offset in (0, 3, 6)]
     assert [page.total for page in pages] == [7, 7, 7]
     found = [one.id for page in pages for one in page.alerts]

@@ -104,4 +104,4 @@ def test_an_alert_is_received_and_its_end_too(coordinator: Coordinator, alertman
     assert operator.alerts().total == 1
     log = (coordinator.out / "logs" / "batch_train_night.log").read_text()
     assert log.count("alert TrainerLost (warning): Trainer t2 has been silent for 2m 5s.") == 1
-    assert log.count("alert TrainerLost is over: Trainer t2 is lost") == 1
+    assert log.count("alert TrainerLost is resolved: Trainer t2 is lost") == 1

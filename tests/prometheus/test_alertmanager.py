@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from coordinator.alerts import UNHEARD_SECONDS
+from coordinator.alerts import SILENCE_SECONDS
 from tests.prometheus.alertmanager import Alertmanager, alert, labels, names
 from tests.prometheus.committed import PROMETHEUS, load
 from tests.prometheus.inbox import Inbox
@@ -58,7 +58,7 @@ def test_what_the_coordinator_is_told_of_again_it_does_not_hold_to_be_over():
     document = load(PROMETHEUS / "alertmanager.yml")
     [route] = [one for one in document["route"]["routes"] if one["receiver"] == "coordinator"]
     longest = seconds(route["repeat_interval"]) + seconds(route["group_interval"])
-    assert 2 * longest < UNHEARD_SECONDS < 4 * longest
+    assert 2 * longest < SILENCE_SECONDS < 4 * longest
 
 
 def seconds(duration):

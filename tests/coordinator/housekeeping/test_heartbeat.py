@@ -1,4 +1,4 @@
-"""What a start of the coordinator notes of the time in which none was there."""
+"""What a start of the coordinator records of the time in which there was none."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 
 from common.protocol.alerts import AlertView
-from coordinator.housekeeping.heartbeat import SIGN_SECONDS, Absence
+from coordinator.housekeeping.heartbeat import BEAT_SECONDS, Absence, Heartbeat
+from coordinator.housekeeping.leader import SoleProcess
+from coordinator.housekeeping.loop import Loop
 from tests.coordinator.specimens import NOON, MakeNight, Night
 
 
-def noted(night: Night) -> tuple[AlertView, ...]:
+def recorded(night: Night) -> tuple[AlertView, ...]:
     return night.status().document().alerts
 
 
@@ -26,7 +28,7 @@ def lived(night: Night, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("clean", "run", "seconds", "is_noted"),
+    ("clean", "run", "seconds", "is_recorded"),
     [
         (False, None, 0, True),
         (False, 3, 0, True),
@@ -35,30 +37,30 @@ def lived(night: Night, seconds: float) -> None:
         (True, 3, 60, True),
     ],
 )
-def test_a_crash_is_noted_and_a_stop_that_kept_a_run_waiting(
-    clean: bool, run: int | None, seconds: float, is_noted: bool
+def test_a_crash_is_recorded_and_a_stop_that_kept_a_run_waiting(
+    clean: bool, run: int | None, seconds: float, is_recorded: bool
 ) -> None:
-    assert Absence(NOON, NOON + timedelta(seconds=seconds), clean, run).is_noted is is_noted
+    assert Absence(NOON, NOON + timedelta(seconds=seconds), clean, run).is_recorded is is_recorded
 
 
-def test_the_first_start_of_all_notes_nothing(night: Night) -> None:
+def test_the_first_start_of_all_records_nothing(night: Night) -> None:
     night.begin()
     lived(night, 60)
-    assert noted(night) == ()
+    assert recorded(night) == ()
 
 
-def test_a_crash_is_noted_from_the_last_sign_of_life_on(
+def test_a_crash_is_recorded_from_the_last_heartbeat_on(
     make_night: MakeNight, caplog: pytest.LogCaptureFixture
 ) -> None:
     night = make_night()
     night.begin()
     lived(night, 3600)
-    night.clock.advance(SIGN_SECONDS - 1)
+    night.clock.advance(BEAT_SECONDS - 1)
     night.housekeeping.tick()
     night.clock.advance(131)
     again = make_night()
     lived(again, 20)
-    [alert] = noted(again)
+    [alert] = recorded(again)
     assert (alert.name, alert.severity, alert.firing) == ("CoordinatorAway", "warning", False)
     assert alert.labels == {
         "alertname": "CoordinatorAway",
@@ -67,7 +69,7 @@ def test_a_crash_is_noted_from_the_last_sign_of_life_on(
     }
     assert (alert.starts, alert.ends) == (
         NOON + timedelta(hours=1),
-        NOON + timedelta(hours=1, seconds=131 + SIGN_SECONDS - 1),
+        NOON + timedelta(hours=1, seconds=131 + BEAT_SECONDS - 1),
     )
     assert alert.description == (
         "The coordinator gave no sign of life from 2026-03-02 13:00:00 to 2026-03-02 13:02:20 UTC (140 s), "
@@ -79,13 +81,13 @@ def test_a_crash_is_noted_from_the_last_sign_of_life_on(
     ]
 
 
-def test_each_crash_is_noted_by_itself(make_night: MakeNight) -> None:
+def test_each_crash_is_recorded_by_itself(make_night: MakeNight) -> None:
     for _ in range(3):
         lived(make_night(), 30)
-    assert len(noted(make_night())) == 2
+    assert len(recorded(make_night())) == 2
 
 
-def test_a_stop_in_the_middle_of_a_run_is_noted_as_one(make_night: MakeNight) -> None:
+def test_a_stop_in_the_middle_of_a_run_is_recorded_as_one(make_night: MakeNight) -> None:
     night = make_night()
     night.begin()
     night.housekeeping.start()
@@ -93,7 +95,7 @@ def test_a_stop_in_the_middle_of_a_run_is_noted_as_one(make_night: MakeNight) ->
     night.clock.advance(131)
     again = make_night()
     again.housekeeping.tick()
-    [alert] = noted(again)
+    [alert] = recorded(again)
     assert (alert.severity, alert.starts, alert.ends) == ("info", NOON, NOON + timedelta(seconds=131))
     assert alert.description == (
         "The coordinator was stopped from 2026-03-02 12:00:00 to 2026-03-02 12:02:11 UTC (131 s); run 1 "
@@ -108,7 +110,7 @@ def test_a_stop_after_the_night_is_nobodys_business(make_night: MakeNight) -> No
     night.clock.advance(86_400)
     again = make_night()
     lived(again, 20)
-    assert noted(again) == ()
+    assert recorded(again) == ()
 
 
 def test_a_clock_that_was_set_back_makes_no_absence_of_less_than_nothing(make_night: MakeNight) -> None:
@@ -116,16 +118,16 @@ def test_a_clock_that_was_set_back_makes_no_absence_of_less_than_nothing(make_ni
     again = make_night()
     again.clock.advance(-3600)
     again.housekeeping.tick()
-    [alert] = noted(again)
+    [alert] = recorded(again)
     assert alert.starts == alert.ends == NOON + timedelta(seconds=60)
 
 
-def test_a_sign_of_life_costs_a_write_every_ten_seconds_only(night: Night) -> None:
+def test_a_heartbeat_costs_a_write_every_ten_seconds_only(night: Night) -> None:
+    loop = Loop(night.clock, [Heartbeat(night.database)], SoleProcess(), night.settings.lease.seconds)
+    loop.tick()
     modes: list[str] = []
-    night.housekeeping.tick()
     night.database.took = lambda mode, seconds: modes.append(mode)
-    life = night.housekeeping.life
     for _ in range(20):
-        night.clock.advance(SIGN_SECONDS / 10)
-        life.sign()
+        night.clock.advance(BEAT_SECONDS / 10)
+        loop.tick()
     assert modes == ["write", "write"]

@@ -1,4 +1,4 @@
-"""The files that tell of a run: its results, once it has ended, and its progress all the while."""
+"""The file of the night's progress, written every 30 seconds and whenever a run has ended."""
 
 from __future__ import annotations
 
@@ -10,42 +10,62 @@ from typing import Any
 from common.protocol.jobs import JobState
 from common.protocol.status import EtaView
 from common.whole_file import write_whole
+from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.queue.checkpoints import saved_folds
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import NEWEST_RUN, AttemptRow, RunRow
+from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import attempts_of, jobs_of, progress_of
-from coordinator.views.results import results_of
 from coordinator.views.runs import run_view
 
 PROGRESS_SCHEMA = "nighttrain.progress/1"
 
 
-def write_results(tx: Transaction, run: RunRow, path: Path) -> None:
-    """Write the results of a run whose jobs are all final.
+class ProgressFile(Duty):
+    """Writes how far the newest run is, for whoever looks at the folder without asking the coordinator.
 
-    Raises
-    ------
-    StorageError
-        The file could not be written.
+    Parameters
+    ----------
+    database : Database
+        Where everything is kept.
+    path : Path
+        The file.
+    forecast : Forecast
+        Estimates the end of the run.
     """
-    document = results_of(tx, run).model_dump_json(by_alias=True, indent=1)
-    write_whole(path, (document + "\n").encode())
 
+    name = "progress"
+    interval_seconds = 30.0
 
-def write_progress(database: Database, path: Path, eta: EtaView) -> None:
-    """Write how far the newest run is, for whoever looks at the folder without asking the coordinator.
+    def __init__(self, database: Database, path: Path, forecast: Forecast) -> None:
+        self.database = database
+        self.path = path
+        self.forecast = forecast
 
-    Raises
-    ------
-    StorageError
-        The file could not be written.
-    """
-    with database.read() as tx:
-        row = tx.connection.execute(NEWEST_RUN).first()
-        if row is None:
-            return
-        document = _progress(tx, RunRow.of(row), eta)
-    write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
+    def run(self, turn: Turn) -> None:
+        """Write it."""
+        del turn
+        self.write()
+
+    def stop(self) -> None:
+        """Write it a last time."""
+        self.write()
+
+    def write(self) -> None:
+        """Write the file; before the first run there is none.
+
+        Raises
+        ------
+        StorageError
+            The file could not be written.
+        """
+        eta = self.forecast.eta()
+        with self.database.read() as tx:
+            row = tx.connection.execute(NEWEST_RUN).first()
+            if row is None:
+                return
+            document = _progress(tx, RunRow.of(row), eta)
+        write_whole(self.path, (json.dumps(document, indent=1) + "\n").encode())
 
 
 def _progress(tx: Transaction, run: RunRow, eta: EtaView) -> dict[str, Any]:

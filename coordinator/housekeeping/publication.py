@@ -1,0 +1,61 @@
+"""The files of promoted models are written again where a crash left them half done."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from coordinator.champions.files import publish
+from coordinator.champions.registry import champions
+from coordinator.housekeeping.duty import Duty, Turn
+from coordinator.store.blobs import Artifacts
+from coordinator.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+
+class Publication(Duty):
+    """Makes the folder of promoted models say what the database says.
+
+    Parameters
+    ----------
+    database : Database
+        Where it is decided which models are promoted.
+    artifacts : Artifacts
+        Where each .pkl is kept.
+    directory : Path
+        The folder of promoted models.
+    """
+
+    name = "promoted models"
+
+    def __init__(self, database: Database, artifacts: Artifacts, directory: Path) -> None:
+        self.database = database
+        self.artifacts = artifacts
+        self.directory = directory
+        self._due = False
+
+    def start(self) -> None:
+        """Restore what is missing or damaged."""
+        self._due = True
+        self.publish()
+
+    def run(self, turn: Turn) -> None:
+        """Try again if that has not worked yet."""
+        del turn
+        if self._due:
+            self.publish()
+
+    def publish(self) -> None:
+        """Write the files that differ from what the database says.
+
+        Raises
+        ------
+        StorageError
+            A file could not be written, or a blob is missing or damaged.
+        """
+        with self.database.read() as tx:
+            wanted = champions(tx.connection)
+        for name in publish(self.artifacts, self.directory, wanted):
+            logger.info("%s: the promoted model is in %s", name, self.directory)
+        self._due = False

@@ -1,0 +1,93 @@
+"""The end of a run: its models are decided on, promoted ones are published, its results are written.
+
+The end takes three steps, each of which can be repeated after a crash without another result: the decisions
+are committed; the files of promoted models and the results are written; the run is done.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from common.out_folder import OutFolder
+from common.whole_file import write_whole
+from coordinator.champions.registry import decide_run
+from coordinator.housekeeping.duty import Duty, Turn
+from coordinator.housekeeping.progress import ProgressFile
+from coordinator.housekeeping.publication import Publication
+from coordinator.runs.runs import end_run, find_run, unreported_run, unsettled_run
+from coordinator.store.database import Database, Transaction
+from coordinator.store.rows import RunRow
+from coordinator.views.results import results_of
+
+logger = logging.getLogger(__name__)
+
+
+class Settlement(Duty):
+    """Ends runs whose jobs are all final, and reports cancelled ones.
+
+    Parameters
+    ----------
+    database : Database
+        Where everything is kept.
+    out : OutFolder
+        Where the results are written.
+    publication : Publication
+        Writes the files of promoted models.
+    progress : ProgressFile
+        Is written a last time when a run has ended.
+    """
+
+    name = "the end of the run"
+
+    def __init__(
+        self, database: Database, out: OutFolder, publication: Publication, progress: ProgressFile
+    ) -> None:
+        self.database = database
+        self.out = out
+        self.publication = publication
+        self.progress = progress
+
+    def run(self, turn: Turn) -> None:
+        """End the run if nothing of it is left to do."""
+        del turn
+        with self.database.read() as tx:
+            ready = unsettled_run(tx)
+            cancelled = unreported_run(tx)
+        if ready is not None:
+            self._end(self._decide(ready))
+        if cancelled is not None:
+            self._end(cancelled)
+
+    def _decide(self, ready: RunRow) -> RunRow:
+        with self.database.write() as tx:
+            run = find_run(tx, ready.id)
+            if run.decided is None:
+                decisions = decide_run(tx, run)
+                promoted = sum(decision.promoted for decision in decisions)
+                logger.info("run %d: %d of %d models are promoted", run.id, promoted, len(decisions))
+            return find_run(tx, ready.id)
+
+    def _end(self, run: RunRow) -> None:
+        self.publication.publish()
+        # By the time of the decision: written again after a crash it is the same file.
+        assert run.decided is not None
+        path = self.out.results(run.decided)
+        with self.database.read() as tx:
+            write_results(tx, run, path)
+        with self.database.write() as tx:
+            end_run(tx, run, str(path))
+        logger.info("run %d has ended; its results are in %s", run.id, path)
+        self.progress.write()
+
+
+def write_results(tx: Transaction, run: RunRow, path: Path) -> None:
+    """Write the results of a run whose jobs are all final.
+
+    Raises
+    ------
+    StorageError
+        The file could not be written.
+    """
+    document = results_of(tx, run).model_dump_json(by_alias=True, indent=1)
+    write_whole(path, (document + "\n").encode())
