@@ -1,4 +1,4 @@
-"""The launcher's eye on the night: progress and warnings are shown, and it is told when the night is over."""
+"""The launcher's eye on the night: it shows progress and warnings, and sees when the night is over."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ LOG = logging.getLogger("nighttrain.launcher")
 GOES_ON = "nothing is lost: fix that, then run the same command to continue"
 
 AWAY_SECONDS = 5.0
-"""A coordinator that has not answered for so long is worth a line."""
+"""After so long without an answer from the coordinator a line is printed."""
 
 FULL_BYTES = 1024**2
-"""A disk with less room takes neither a job's result nor, soon, a line of the log."""
+"""With less room than this a disk cannot take a job's result, nor soon a line of the log."""
 
 
 class Watch:
@@ -35,13 +35,13 @@ class Watch:
     run_id : int
         The run.
     display : Display
-        Where it is shown.
+        Where progress and warnings are shown.
     blocked_seconds : float
-        For how long a night may lack the room to go on, or its coordinator.
+        How long a night may go on without room on the disk, or without its coordinator.
     last_words : callable
         Returns what the coordinator's process printed last.
     clock : callable
-        Returns seconds that only grow.
+        Returns monotonic seconds.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Watch:
         ConfigurationError
             The run was cancelled.
         StorageError
-            For too long no trainer could write, or the disk of the out folder was full and no cell ended.
+            For too long no trainer could write, or the disk of the out folder was full and no cell finished.
         UnavailableError
             The coordinator has been away for too long, although it was started again and again.
         """
@@ -83,7 +83,7 @@ class Watch:
         self._warn(status.warnings)
         run = status.run
         if run is None or run.id != self._run_id:
-            # Somebody began another night; that of this command is then over in one way or the other.
+            # Somebody started another night, so the one of this command has ended in one way or another.
             run = self._client.run(self._run_id)
         else:
             self._display.show(status)
@@ -100,10 +100,11 @@ class Watch:
             self._away_since = now
         if not self._said_away and now - self._away_since > AWAY_SECONDS:
             self._said_away = True
-            self._display.say(f"the coordinator does not answer: {error}; training goes on meanwhile")
+            self._display.say(f"the coordinator does not answer: {error}; training continues meanwhile")
         if now - self._away_since > self._blocked_seconds:
             raise UnavailableError(
-                f"the coordinator stays away; it said last: {self._last_words() or 'nothing'}", GOES_ON
+                f"the coordinator does not come back; its last line was: {self._last_words() or 'none'}",
+                GOES_ON,
             )
 
     def _warn(self, warnings: tuple[str, ...]) -> None:
@@ -130,7 +131,7 @@ class Watch:
         elif self._full_since is None or self._full_since[1] != ended:
             self._full_since = now, ended
         elif now - self._full_since[0] > self._blocked_seconds:
-            raise StorageError("the disk of the out folder is full, and no cell ends any more", GOES_ON)
+            raise StorageError("the disk of the out folder is full, and no cell finishes any more", GOES_ON)
 
 
 def _kind(warning: str) -> str:

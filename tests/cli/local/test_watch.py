@@ -154,7 +154,7 @@ def test_a_coordinator_that_never_comes_back_ends_the_watch_with_its_last_words(
     for scene.now in (0.0, 200.0, 300.0):
         assert not scene.watch.look()
     scene.now = 301.0
-    with pytest.raises(UnavailableError, match="stays away; it said last: it cannot start"):
+    with pytest.raises(UnavailableError, match="does not come back; its last line was: it cannot start"):
         scene.watch.look()
 
 
