@@ -5,18 +5,23 @@ import shutil
 import threading
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any, Literal
 
+import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import create_engine, make_url, text
 
+from coordinator.app import make_app
+from coordinator.assembly import Parts, assemble
 from coordinator.listener import listen, url_of
 from coordinator.store.database import Database, sqlite_url
 from tests.coordinator.specimens import Clock, MakeNight, Night, settings
+from tests.coordinator.wire import TOKEN, Serve, documented
 
 POSTGRES = os.environ.get("NIGHTTRAIN_TEST_POSTGRES", "")
 """URL of a PostgreSQL database in which tests make and drop schemas; without it they run on SQLite only."""
@@ -101,3 +106,45 @@ def served(app: FastAPI, lifespan: Literal["on", "off"] = "off", port: int = 0) 
         finally:
             server.should_exit = True
             thread.join()
+
+
+@pytest.fixture
+def parts(database_url: str, clock: Clock, tmp_path: Path) -> Iterator[Parts]:
+    database = Database(database_url, clock)
+    yield assemble(database, settings(), tmp_path, TOKEN, True, Random(1))
+    database.close()
+
+
+@pytest.fixture
+def serve(parts: Parts) -> Iterator[Serve]:
+    """Serves parts on a free port of this machine, and returns a client of them."""
+    with ExitStack() as stack:
+
+        def make(changed: Parts = parts, token: str = TOKEN) -> httpx.Client:
+            app = make_app(changed)
+            url = stack.enter_context(served(app))
+            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            hooks = {"response": [documented(app.openapi())]}
+            return stack.enter_context(
+                httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False, event_hooks=hooks)
+            )
+
+        yield make
+
+
+@pytest.fixture
+def client(serve: Serve) -> httpx.Client:
+    return serve()
+
+
+@pytest.fixture
+def anonymous(serve: Serve) -> httpx.Client:
+    return serve(token="")
+
+
+@pytest.fixture
+def document(client: httpx.Client) -> dict[str, Any]:
+    answer = client.get("/openapi.json")
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.json()
+    return found

@@ -1,8 +1,9 @@
-"""Who may ask what where: a network that is trusted like the loopback."""
+"""Who may ask what where, and what a query may hold."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -10,12 +11,53 @@ import httpx
 import pytest
 
 from coordinator.app import make_app
-from coordinator.assembly import assemble
+from coordinator.assembly import Parts, assemble
 from coordinator.store.database import Database
 from tests.coordinator.conftest import served
 from tests.coordinator.specimens import Clock, settings
+from tests.coordinator.wire import TOKEN, Serve, problem
 
-TOKEN = "a-token-of-more-than-thirty-two-letters"
+CHANGES = [
+    ("POST", "/api/runs"),
+    ("POST", "/api/runs/1/cancel"),
+    ("POST", "/api/trainers"),
+    ("POST", "/api/claims"),
+    ("POST", "/api/leases/x/renewals"),
+    ("PUT", "/api/leases/x/checkpoint"),
+    ("PUT", "/api/leases/x/artifact"),
+    ("POST", "/api/leases/x/finish"),
+    ("POST", "/api/leases/x/failure"),
+    ("POST", "/api/leases/x/release"),
+]
+READS = ["/api/status", "/api/runs", "/api/runs/1", "/api/runs/1/results", "/api/jobs", "/api/jobs/1"]
+
+
+def test_whatever_changes_something_needs_the_token(anonymous: httpx.Client) -> None:
+    for method, path in CHANGES:
+        for sent in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {TOKEN[:-1]}"}):
+            response = anonymous.request(method, path, content=b"{}", headers=sent)
+            problem(response, 401, "unauthorized")
+            assert response.headers["www-authenticate"] == "Bearer"
+            assert TOKEN not in response.text
+
+
+def test_the_list_of_what_needs_the_token_is_whole(client: httpx.Client) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    changing = {
+        (verb.upper(), path) for path, verbs in paths.items() for verb in verbs if verb not in ("get", "head")
+    }
+    listed = {(verb, path.replace("/x/", "/{lease}/").replace("/1/", "/{run}/")) for verb, path in CHANGES}
+    assert {one for one in changing if "alerts" not in one[1]} == listed
+
+
+def test_reading_is_open_on_loopback_and_closed_elsewhere(
+    anonymous: httpx.Client, serve: Serve, parts: Parts
+) -> None:
+    outside = serve(replace(parts, loopback=False), token="")
+    for path in READS:
+        assert anonymous.get(path).status_code in (200, 404)
+        problem(outside.get(path), 401, "unauthorized")
+        assert outside.get(path, headers={"Authorization": f"Bearer {TOKEN}"}).status_code in (200, 404)
 
 
 @pytest.fixture
@@ -46,3 +88,9 @@ class TestOnATrustedNetwork:
         assert httpx.post(url + "/api/alerts", json=body, trust_env=False).status_code == 401
         headers = {"Authorization": f"Bearer {TOKEN}"}
         assert httpx.post(url + "/api/alerts", json=body, headers=headers, trust_env=False).status_code == 204
+
+
+def test_a_filter_that_is_given_twice_is_refused(client: httpx.Client) -> None:
+    answer = client.get("/api/jobs?state=failed&state=queued")
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == "query.state: it is given more than once"

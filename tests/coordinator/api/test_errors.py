@@ -1,0 +1,148 @@
+"""Every error is a problem that says what happened and nothing of the inside."""
+
+from __future__ import annotations
+
+from unittest.mock import Mock
+
+import httpx
+import pytest
+from sqlalchemy.exc import DataError, OperationalError
+
+from common.errors import PROBLEM_MEDIA_TYPE
+from coordinator.api.errors import Problem
+from coordinator.assembly import Parts
+from tests.coordinator.specimens import (
+    claim,
+    grid,
+    hello,
+    renewal,
+)
+from tests.coordinator.wire import JSON, body, problem
+
+TOO_LARGE = OverflowError("Python int too large to convert to SQLite INTEGER")
+HALF = UnicodeEncodeError("utf-8", "\ud800", 0, 1, "surrogates not allowed")
+
+
+def test_every_error_is_a_problem(client: httpx.Client, parts: Parts) -> None:
+    problem(client.get("/nowhere"), 404, "not-found")
+    problem(client.get("/api/jobs/99"), 404, "not-found")
+    problem(client.post("/api/claims", **body(claim("nobody"))), 404, "not-found")
+    problem(client.post("/api/leases/x/renewals", **body(renewal())), 409, "stale-lease")
+    odd = client.delete("/api/status")
+    assert odd.status_code == 405 and odd.headers["content-type"] == PROBLEM_MEDIA_TYPE
+    assert odd.headers["allow"] == "GET" and odd.json()["title"] == "Method Not Allowed"
+
+
+def test_a_path_that_does_not_exist_is_a_problem(client: httpx.Client) -> None:
+    for path in ("/api/status/", "/api/runs/", "/api/runs/1/", "/nowhere", "/", "/docs/", "/docs/core.py"):
+        answer = client.get(path)
+        assert answer.status_code == 404 and answer.headers["content-type"] == PROBLEM_MEDIA_TYPE, path
+        assert Problem.model_validate_json(answer.content).instance == path
+    for verb, path in (("DELETE", "/api/status"), ("GET", "/api/claims"), ("POST", "/docs")):
+        answer = client.request(verb, path)
+        assert answer.status_code == 405 and answer.headers["content-type"] == PROBLEM_MEDIA_TYPE, path
+        assert Problem.model_validate_json(answer.content).title == "Method Not Allowed"
+
+
+def test_a_body_that_is_no_text_is_refused_as_any_other(client: httpx.Client) -> None:
+    for sent in (b'{"boot_id": "\xff"}', b"[" * 100_000, b"\x00"):
+        answer = client.post("/api/claims", content=sent, headers=JSON)
+        assert answer.status_code == 422, sent[:20]
+        assert Problem.model_validate_json(answer.content).detail.startswith("body")
+
+
+def test_a_request_that_does_not_fit_is_told_where(client: httpx.Client) -> None:
+    broken = client.post("/api/claims", content=b"{", headers={"Content-Type": "application/json"})
+    problem(broken, 422, "invalid-request")
+    wrong = grid().model_dump(mode="json") | {"timeframes": ["7m"]}
+    told = problem(client.post("/api/runs", json={"config": wrong}), 422, "invalid-request")["detail"]
+    assert told.startswith("body.config: timeframes: '7m' is no timeframe; use some of 1m, 3m")
+    extra = problem(client.post("/api/runs", json={"config": {}, "frsh": True}), 422, "invalid-request")[
+        "detail"
+    ]
+    assert "body.config.symbols: Field required" in extra and "body.frsh: Extra inputs" in extra
+
+
+def test_a_defect_is_logged_and_tells_nothing_of_the_inside(
+    client: httpx.Client, parts: Parts, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> None:
+        raise RuntimeError("the password is 1234")
+
+    monkeypatch.setattr(parts.status, "document", broken)
+    told = problem(client.get("/api/status"), 500, "internal")
+    assert "1234" not in str(told) and "Traceback" not in str(told)
+    assert "the password is 1234" in caplog.text and "Traceback" in caplog.text
+
+
+def test_a_database_that_fails_is_told_apart(
+    client: httpx.Client, parts: Parts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for reason, status, code in (
+        ("database or disk is full", 507, "storage"),
+        ("attempt to write a readonly database", 507, "storage"),
+        ("database is locked", 503, "unavailable"),
+        ("connection refused", 503, "unavailable"),
+    ):
+        broken = OperationalError("SELECT secret", {}, Exception(reason))
+        monkeypatch.setattr(parts.status, "document", Mock(side_effect=broken))
+        assert "secret" not in str(problem(client.get("/api/status"), status, code))
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"memory_limit_bytes":2147483648', '"memory_limit_bytes":9223372036854775808'),
+        ('"host":"host-a"', r'"host":"\ud800"'),
+        ('"name":"t1"', r'"name":"\udfff"'),
+    ],
+)
+def test_what_no_database_can_hold_is_an_invalid_request(
+    client: httpx.Client, caplog: pytest.LogCaptureFixture, old: str, new: str
+) -> None:
+    sent = hello("t1").model_dump_json()
+    assert old in sent
+    answer = client.post("/api/trainers", content=sent.replace(old, new), headers=JSON)
+    told = problem(answer, 422, "invalid-request")["detail"]
+    assert told.startswith("the request has a value that cannot be stored: ") and "INSERT" not in told
+    [record] = [one for one in caplog.records if one.name == "coordinator.api.errors"]
+    assert record.getMessage().startswith("POST /api/trainers: a value cannot be stored: ")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OverflowError("date value out of range"),
+        TOO_LARGE,
+        DataError("SELECT secret", {}, Exception("integer out of range")),
+        HALF,
+    ],
+)
+def test_what_no_request_brought_is_a_defect(
+    client: httpx.Client,
+    parts: Parts,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
+) -> None:
+    monkeypatch.setattr(parts.status, "document", Mock(side_effect=error))
+    told = problem(client.get("/api/status"), 500, "internal")["detail"]
+    assert told == f"a defect of the coordinator: {type(error).__name__}"
+    assert "Traceback" in caplog.text and str(error).partition("\n")[0] in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (OverflowError("date value out of range"), 500),
+        (UnicodeEncodeError("latin-1", "\u20ac", 0, 1, "ordinal not in range(256)"), 500),
+        (TOO_LARGE, 422),
+        (HALF, 422),
+    ],
+)
+def test_with_a_body_too_only_what_is_bound_is_the_fault_of_the_request(
+    client: httpx.Client, parts: Parts, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
+) -> None:
+    monkeypatch.setattr(parts.queue, "register", Mock(side_effect=error))
+    answer = client.post("/api/trainers", **body(hello()))
+    problem(answer, status, "internal" if status == 500 else "invalid-request")

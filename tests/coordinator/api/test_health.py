@@ -1,0 +1,38 @@
+"""What watches the process: any query will do, and HEAD."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from common.protocol.status import Health
+from coordinator.assembly import Parts
+from tests.coordinator.wire import problem
+
+UNCHECKED = ("/healthz", "/readyz", "/metrics")
+"""Paths whose query is not looked at."""
+
+
+def test_health_and_readiness(client: httpx.Client, parts: Parts) -> None:
+    assert Health.model_validate_json(client.get("/healthz").content).status == "ok"
+    assert client.get("/readyz").json()["detail"].startswith("database at schema 0")
+    with parts.database.write() as tx:
+        tx.connection.exec_driver_sql("UPDATE alembic_version SET version_num = 'old'")
+    problem(client.get("/readyz"), 503, "unavailable")
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.parametrize("query", ["x=1", "verbose", "format=prometheus", "name[]=up&name[]=down"])
+def test_what_watches_the_process_may_add_any_query(client: httpx.Client, query: str) -> None:
+    for path in UNCHECKED:
+        assert client.get(f"{path}?{query}").status_code == 200, path
+
+
+def test_a_probe_may_ask_with_head(client: httpx.Client, document: dict[str, Any]) -> None:
+    for path in ("/healthz", "/readyz"):
+        assert "head" in document["paths"][path]
+        asked, probed = client.get(path), client.head(f"{path}?probe=1")
+        assert (probed.status_code, probed.content) == (200, b""), path
+        assert probed.headers["content-length"] == str(len(asked.content))
