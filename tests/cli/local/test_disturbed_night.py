@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
@@ -10,9 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-
-from tests.cli.conftest import GRID, ROOT, Disk, Outcome, command, environment
+from tests.cli.conftest import GRID, ROOT, Outcome, command, environment
 from tests.cli.nights import (
     Night,
     cells_done,
@@ -23,6 +20,7 @@ from tests.cli.nights import (
     process_of,
     until,
 )
+from tests.small_disk import Disk
 
 
 def test_a_night_whose_processes_are_killed_ends_like_an_undisturbed_one(
@@ -98,7 +96,6 @@ def test_ctrl_c_while_the_sample_is_made_is_heard_and_what_is_made_is_kept(tmp_p
     assert not list((tmp_path / "sample").glob(".*"))
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_a_full_disk_ends_the_command_in_time_and_loses_nothing(
     nighttrain: Callable[..., Outcome], candles: Path, small_disk: Disk, undisturbed: Night
 ) -> None:
