@@ -36,7 +36,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class Section:
-    """A row of the board that can be folded, and the panels below it, which wrap at the grid's width."""
+    """A row of the board that can be folded, and the panels below it: each line of them fills the grid."""
 
     title: str
     panels: Sequence[Panel]

@@ -18,3 +18,10 @@ PANELS = [
     if panel["type"] not in ("row", "text")
 ]
 """The panels that ask for something, each with its board."""
+
+
+def asked(board, title, ref="A"):
+    """What a panel asks for, with its variables as they stand."""
+    (panel,) = (one for one in BOARDS[board]["panels"] if one["title"] == title and "targets" in one)
+    (expr,) = (target["expr"] for target in panel["targets"] if target["refId"] == ref)
+    return expr

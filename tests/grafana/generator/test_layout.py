@@ -1,133 +1,68 @@
-"""The committed boards: that they are what the generator makes, and keep the house rules."""
-
-import re
-from itertools import combinations
+import json
 
 import pytest
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from grafana.generator.generate import DASHBOARDS, boards, text, write
-from grafana.generator.layout import TITLES
-from tests.grafana.committed import BOARDS, PANELS
-
-GRID_WIDTH = 24
-GRAFANAS_OWN = {"__range", "__interval", "__rate_interval", "__data"}
+from common.metrics.declarations import METRICS
+from grafana.generator.layout import Section, board, run_variable, symbol_variable
+from grafana.generator.panels import text_panel
 
 
-def test_what_is_committed_is_what_the_generator_makes():
-    committed = {file.name: file.read_text(encoding="utf-8") for file in DASHBOARDS.iterdir()}
-    generated = {name: text(board) for name, board in boards().items()}
-    assert committed == generated, "run: python -m grafana.generator.generate"
+def words(title, width, height):
+    return text_panel(title, "What it says.", "Words", width, height)
 
 
-def test_a_board_that_is_no_more_is_removed(tmp_path):
-    (tmp_path / "old.json").write_text("{}", encoding="utf-8")
-    written = write(tmp_path)
-    assert sorted(written) == sorted(tmp_path.iterdir())
+def made(*sections, variables=()):
+    model = board("nighttrain-night", "A board.", sections, variables, since="now-6h")
+    return json.loads(json.dumps(model, cls=JSONEncoder))
 
 
-def test_boards_and_their_panels_have_titles_and_ids_of_their_own():
-    assert {board["uid"]: board["title"] for board in BOARDS.values()} == TITLES
-    for board in BOARDS.values():
-        ids = [panel["id"] for panel in board["panels"]]
-        assert len(ids) == len(set(ids))
-        titles = [panel["title"] for panel in board["panels"] if panel["type"] != "row"]
-        assert len(titles) == len(set(titles))
+def places(found):
+    return {panel["title"]: tuple(panel["gridPos"][key] for key in "xywh") for panel in found["panels"]}
 
 
-@pytest.mark.parametrize("name", BOARDS)
-def test_boards_lead_to_each_other_with_run_and_time(name):
-    board = BOARDS[name]
-    assert [link["url"] for link in board["links"]] == [f"/d/{uid}" for uid in TITLES if uid != board["uid"]]
-    assert all(link["includeVars"] and link["keepTime"] for link in board["links"])
+def test_panels_go_from_left_to_right_and_below_the_tallest_of_the_line():
+    first = Section("First", [words("A", 16, 4), words("B", 8, 7), words("C", 12, 3)])
+    second = Section("Second", [words("D", 24, 2)])
+    assert places(made(first, second)) == {
+        "First": (0, 0, 24, 1),
+        "A": (0, 1, 16, 4),
+        "B": (16, 1, 8, 7),
+        "C": (0, 8, 12, 3),
+        "Second": (0, 11, 24, 1),
+        "D": (0, 12, 24, 2),
+    }
 
 
-@pytest.mark.parametrize("name", BOARDS)
-def test_alerts_are_marked_on_every_board(name):
-    marked = " ".join(mark["target"]["expr"] for mark in BOARDS[name]["annotations"]["list"])
-    assert 'severity="critical"' in marked
-    assert 'severity="warning"' in marked
+def test_rows_and_panels_are_numbered_in_their_order():
+    found = made(Section("First", [words("A", 24, 4)]), Section("Second", [words("B", 24, 4)]))
+    assert [(panel["id"], panel["title"]) for panel in found["panels"]] == [
+        (1, "First"),
+        (2, "A"),
+        (3, "Second"),
+        (4, "B"),
+    ]
 
 
-@pytest.mark.parametrize("name", BOARDS)
-def test_no_two_panels_lie_upon_each_other(name):
-    places = [panel["gridPos"] for panel in BOARDS[name]["panels"]]
-    for one, other in combinations(places, 2):
-        apart = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
-        assert apart or one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
-    assert all(place["x"] + place["w"] <= GRID_WIDTH for place in places)
+def test_a_board_leads_to_all_boards_but_itself():
+    assert [link["title"] for link in made()["links"]] == ["Trainers", "Models", "Coordinator"]
 
 
-@pytest.mark.parametrize(("board", "panel"), PANELS)
-def test_a_panel_says_what_it_shows_in_which_unit_and_what_its_silence_means(board, panel):
-    assert len(panel["description"]) > 8
-    defaults = panel["fieldConfig"]["defaults"]
-    assert defaults["unit"]
-    assert defaults["noValue"]
-    if panel["type"] in ("stat", "bargauge"):
-        special = [mapping for mapping in defaults["mappings"] if mapping["type"] == "special"]
-        assert [mapping["options"]["result"]["text"] for mapping in special] == [defaults["noValue"]]
-
-
-@pytest.mark.parametrize(("board", "panel"), PANELS)
-def test_a_panel_asks_prometheus_under_distinct_names(board, panel):
-    refs = [target["refId"] for target in panel["targets"]]
-    assert refs
-    assert len(refs) == len(set(refs))
-    assert all(
-        target["datasource"] == {"type": "prometheus", "uid": "prometheus"} for target in panel["targets"]
-    )
-
-
-def variables(panel):
-    """The board's variables that a panel's queries use."""
-    asked = " ".join(target["expr"] for target in panel["targets"])
-    return set(re.findall(r"\$(\w+)", asked)) - GRAFANAS_OWN
-
-
-@pytest.mark.parametrize("name", BOARDS)
-def test_a_board_offers_the_variables_that_its_panels_use_and_no_others(name):
-    board = BOARDS[name]
-    panels = [panel for panel in board["panels"] if "targets" in panel]
-    offered = {variable["name"] for variable in board["templating"]["list"]}
-    assert offered == set().union(*map(variables, panels))
-
-
-@pytest.mark.parametrize(("board", "panel"), PANELS)
-def test_a_title_or_a_repetition_is_by_a_variable_of_the_panel(board, panel):
-    assert set(re.findall(r"\$(\w+)", panel["title"])) <= variables(panel)
-    assert panel.get("repeat") in {None, *variables(panel)}
-
-
-def test_the_board_of_the_trainers_says_how_to_find_a_container():
-    (words,) = (panel for panel in BOARDS["trainers"]["panels"] if panel["type"] == "text")
-    assert "`docker ps -a --filter id=NAME`" in words["options"]["content"]
-
-
-@pytest.mark.parametrize(("board", "panel"), PANELS)
-def test_what_differs_by_name_has_that_name(board, panel):
-    """An override whose name nothing bears would be ignored without a word."""
-    shown = {target["legendFormat"] for target in panel["targets"]}
-    patterns = {re.sub(r"\\{\\{\w+\\}\\}", r"[\\w-]+", re.escape(legend)) for legend in shown}
-    for transformation in panel.get("transformations", ()):
-        if transformation["id"] == "organize":
-            shown |= set(transformation["options"]["renameByName"].values())
-    for override in panel["fieldConfig"]["overrides"]:
-        name = override["matcher"]["options"]
-        if override["matcher"]["id"] == "byName":
-            assert name in shown or any(re.fullmatch(pattern, name) for pattern in patterns)
+def test_an_annotation_has_the_form_of_the_data_source_of_prometheus():
+    critical, warning = made()["annotations"]["list"]
+    assert critical["target"]["expr"] == 'ALERTS{alertstate="firing",severity="critical"}'
+    assert warning["target"]["expr"] == 'ALERTS{alertstate="firing",severity="warning"}'
+    assert all("expr" not in one and one["titleFormat"] == "{{alertname}}" for one in (critical, warning))
 
 
 @pytest.mark.parametrize(
-    ("board", "panel"), [param for param in PANELS if param.values[1]["type"] == "table"]
+    ("variable", "name", "everything"),
+    [(run_variable, "run", "$__all"), (symbol_variable, "symbol", ["$__all"])],
 )
-def test_a_table_is_sorted_and_shows_each_of_its_queries_or_hides_its_number(board, panel):
-    organize = panel["transformations"][-1]["options"]
-    shown = set(organize["renameByName"].values())
-    assert {column["displayName"] for column in panel["options"]["sortBy"]} <= shown
-    assert panel["options"]["sortBy"]
-    values = [f"Value #{target['refId']}" for target in panel["targets"]]
-    if len(values) > 1:
-        handled = set(organize["renameByName"]) | set(organize["excludeByName"])
-        assert set(values) <= handled
-        assert panel["transformations"][0]["id"] == "merge"
-    assert all(target["format"] == "table" and target["instant"] for target in panel["targets"])
+def test_a_variable_offers_the_values_of_a_declared_label(variable, name, everything):
+    (found,) = made(variables=[variable()])["templating"]["list"]
+    assert found["name"] == name
+    assert found["current"]["value"] == everything
+    metric = found["query"]["query"].removeprefix("label_values(").removesuffix(f", {name})")
+    assert name in METRICS[metric].label_names
+    assert not {"auto", "auto_min", "auto_count"} & set(found)
