@@ -32,7 +32,8 @@ from coordinator.runs.runs import Runs
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
 from coordinator.views.forecast import Forecast
-from coordinator.views.jobs import Listing
+from coordinator.views.jobs import JobListing
+from coordinator.views.runs import RunListing
 from coordinator.views.status import Status
 
 
@@ -47,7 +48,8 @@ class Parts:
     database: Database
     queue: Queue
     runs: Runs
-    listing: Listing
+    run_listing: RunListing
+    job_listing: JobListing
     status: Status
     alerts: Alerts
     housekeeping: Loop
@@ -86,7 +88,8 @@ def assemble(
         database=database,
         queue=queue,
         runs=Runs(database),
-        listing=Listing(database, settings),
+        run_listing=RunListing(database),
+        job_listing=JobListing(database, settings),
         status=Status(database, settings, out, program_version(), forecast, housekeeping.troubles),
         alerts=Alerts(database),
         housekeeping=housekeeping,

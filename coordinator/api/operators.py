@@ -76,29 +76,29 @@ def begin_run(request: RunRequest, response: Response, parts: PartsOf) -> RunVie
 
     Another unfinished night is a conflict that names what differs, unless `fresh` cancels it.
     """
-    view, made = parts.runs.submit(request)
+    run, made = parts.runs.submit(request)
     response.status_code = 201 if made else 200
-    return view
+    return parts.run_listing.view(run.id)
 
 
 @changing.post("/runs/{run}/cancel", summary="Cancel a run", responses=answers(*WRITING, _NO_RUN, _OVER))
 def cancel_run(run: RunId, parts: PartsOf) -> RunView:
     """Cancel all jobs that are not final; trainers learn of it at their next renewal."""
-    view = parts.runs.cancel(run)
+    parts.runs.cancel(run)
     parts.housekeeping.wake()
-    return view
+    return parts.run_listing.view(run)
 
 
 @listing.get("/runs", summary="List runs", responses=answers(*READING))
 def list_runs(parts: PartsOf, query: Annotated[RunQuery, Query()]) -> RunPage:
     """Return runs, the newest first."""
-    return parts.runs.page(query.limit, query.offset)
+    return parts.run_listing.page(query.limit, query.offset)
 
 
 @reading.get("/runs/{run}", summary="Show a run", responses=answers(*READING, _NO_RUN))
 def show_run(run: RunId, parts: PartsOf) -> RunView:
     """Return a run and how far it is."""
-    return parts.runs.view(run)
+    return parts.run_listing.view(run)
 
 
 @reading.get(
@@ -127,13 +127,13 @@ def list_jobs(parts: PartsOf, query: Annotated[JobQuery, Query()]) -> JobPage:
         "timeframe": query.timeframe,
         "horizon": query.horizon,
     }
-    return parts.listing.page(filters, query.limit, query.offset)
+    return parts.job_listing.page(filters, query.limit, query.offset)
 
 
 @reading.get("/jobs/{job}", summary="Show a job", responses=answers(*READING, _NO_JOB))
 def show_job(job: JobId, parts: PartsOf) -> JobDetail:
     """Return all that is known of a job: attempts, saved folds, why it waits, what it brought back."""
-    return parts.listing.detail(job)
+    return parts.job_listing.detail(job)
 
 
 @reading.get("/status", summary="The whole night in one document", responses=answers(*READING))

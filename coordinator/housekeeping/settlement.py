@@ -15,9 +15,9 @@ from coordinator.champions.registry import decide_run
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.housekeeping.progress import ProgressFile
 from coordinator.housekeeping.publication import Publication
-from coordinator.runs.runs import end_run, find_run, unreported_run, unsettled_run
+from coordinator.runs.runs import end_run, unreported_run, unsettled_run
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import RunRow
+from coordinator.store.rows import RunRow, find_run
 from coordinator.views.results import results_of
 
 logger = logging.getLogger(__name__)

@@ -5,26 +5,34 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from common.errors import ConflictError, NotFoundError
+from common.errors import ConflictError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import FINAL_STATES, Cause, JobKind, JobState
-from common.protocol.runs import RunPage, RunRequest, RunState, RunView
+from common.protocol.runs import RunRequest, RunState
 from common.settings.grid import GridConfig
 from coordinator.queue.attempts import Ending, close, move
 from coordinator.queue.surveys import survey_spec
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import JOBS, OPEN_ATTEMPTS, RUNNING_RUN, AttemptRow, JobRow, RunRow, all_of
+from coordinator.store.rows import (
+    JOBS,
+    OPEN_ATTEMPTS,
+    RUNNING_RUN,
+    AttemptRow,
+    JobRow,
+    RunRow,
+    all_of,
+    find_run,
+)
 from coordinator.store.tables import attempts, jobs, runs, symbols
-from coordinator.views.runs import run_view
 
 logger = logging.getLogger(__name__)
 
 
 class Runs:
-    """The runs as operators see them.
+    """Begins runs and cancels them.
 
     Parameters
     ----------
@@ -35,12 +43,12 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self.database = database
 
-    def submit(self, request: RunRequest) -> tuple[RunView, bool]:
+    def submit(self, request: RunRequest) -> tuple[RunRow, bool]:
         """Make a run, or go on with the unfinished one if it is the same night.
 
         Returns
         -------
-        tuple of RunView and bool
+        tuple of RunRow and bool
             The run, and whether it was made now.
 
         Raises
@@ -55,21 +63,20 @@ class Runs:
                     present = RunRow.of(row)
                     if not request.fresh:
                         _assert_equal(present, request.config)
-                        return run_view(tx, present), False
+                        return present, False
                     if present.decided is not None:
                         raise ConflictError(f"run {present.id} is about to end", "ask again in a moment")
                     _cancel(tx, present)
                 run = _make(tx, request.config)
-                view = run_view(tx, run)
         except IntegrityError as error:
             # The rule of one unfinished run is the database's; a second coordinator may have been quicker.
             raise ConflictError("another run has just begun", "ask again") from error
-        logger.info(
-            "run %d: %d cells of %d symbols", view.id, view.training.total, len(request.config.symbols)
-        )
-        return view, True
+        config = request.config
+        cells = len(config.symbols) * len(config.timeframes) * len(config.horizons)
+        logger.info("run %d: %d cells of %d symbols", run.id, cells, len(config.symbols))
+        return run, True
 
-    def cancel(self, run_id: int) -> RunView:
+    def cancel(self, run_id: int) -> RunRow:
         """Cancel a run: its jobs are cancelled, and trainers learn of it at their next renewal.
 
         Raises
@@ -85,42 +92,9 @@ class Runs:
                 if run.decided is not None:
                     raise ConflictError(f"run {run_id} is done and cannot be cancelled")
                 _cancel(tx, run)
-            view = run_view(tx, find_run(tx, run_id))
+            cancelled = find_run(tx, run_id)
         logger.warning("run %d was cancelled", run_id)
-        return view
-
-    def view(self, run_id: int) -> RunView:
-        """Return a run.
-
-        Raises
-        ------
-        NotFoundError
-            There is no such run.
-        """
-        with self.database.read() as tx:
-            return run_view(tx, find_run(tx, run_id))
-
-    def page(self, limit: int, offset: int) -> RunPage:
-        """Return runs, the newest first."""
-        with self.database.read() as tx:
-            total = tx.connection.execute(select(func.count()).select_from(runs)).scalar_one()
-            query = all_of(runs).order_by(runs.c.id.desc()).limit(limit).offset(offset)
-            found = tuple(run_view(tx, RunRow.of(row)) for row in tx.connection.execute(query))
-        return RunPage(total=total, limit=limit, offset=offset, runs=found)
-
-
-def find_run(tx: Transaction, run_id: int) -> RunRow:
-    """Return a run by its id.
-
-    Raises
-    ------
-    NotFoundError
-        There is no such run.
-    """
-    row = tx.connection.execute(all_of(runs).where(runs.c.id == run_id).with_for_update()).first()
-    if row is None:
-        raise NotFoundError(f"there is no run {run_id}")
-    return RunRow.of(row)
+        return cancelled
 
 
 def unsettled_run(tx: Transaction) -> RunRow | None:

@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 from datetime import datetime
 
-from common.protocol.runs import RunRequest, RunView
+from common.protocol.runs import RunRequest
 from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
 from coordinator.policy.window import last_opening, night_at
 from coordinator.runs.runs import Runs
 from coordinator.store.database import Database
-from coordinator.store.rows import RunRow, all_of
-from coordinator.store.tables import runs
+from coordinator.store.rows import NEWEST_RUN, RunRow
 
 logger = logging.getLogger(__name__)
 
@@ -43,7 +42,7 @@ def is_due(settings: NightSettings, now: datetime, newest: RunRow | None) -> boo
     return newest is None or (newest.finished is not None and newest.finished < last_opening(window, now))
 
 
-def begin_if_due(database: Database, settings: NightSettings) -> RunView | None:
+def begin_if_due(database: Database, settings: NightSettings) -> RunRow | None:
     """Begin the run of an opening that has had none, and return it.
 
     Raises
@@ -52,10 +51,10 @@ def begin_if_due(database: Database, settings: NightSettings) -> RunView | None:
         Another run was begun at the very same moment.
     """
     with database.read() as tx:
-        row = tx.connection.execute(all_of(runs).order_by(runs.c.id.desc()).limit(1)).first()
+        row = tx.connection.execute(NEWEST_RUN).first()
         if not is_due(settings, tx.now, None if row is None else RunRow.of(row)):
             return None
-    view, made = Runs(database).submit(RunRequest(config=GridConfig(**settings.grid_config())))
+    run, made = Runs(database).submit(RunRequest(config=GridConfig(**settings.grid_config())))
     if made:
-        logger.info("run %d was begun by the schedule: the window has opened", view.id)
-    return view
+        logger.info("run %d was begun by the schedule: the window has opened", run.id)
+    return run

@@ -9,11 +9,13 @@ from typing import Any, Self
 
 from sqlalchemy import Row, Select, Table, select
 
+from common.errors import NotFoundError
 from common.protocol.job_views import Outcome, RefusalReason
 from common.protocol.jobs import Cause, Cell, JobKind, JobState
 from common.protocol.reports import Scores
 from common.protocol.runs import RunState
 from common.protocol.trainers import LimitKind
+from coordinator.store.database import Transaction
 from coordinator.store.tables import attempts, jobs, runs, trainers
 
 
@@ -163,3 +165,17 @@ NEWEST_RUN = all_of(runs).order_by(runs.c.id.desc()).limit(1)
 OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(attempts.c.id)
 PRESENT_TRAINERS = all_of(trainers).where(trainers.c.superseded.is_(None)).order_by(trainers.c.name)
 JOBS = all_of(jobs)
+
+
+def find_run(tx: Transaction, run_id: int) -> RunRow:
+    """Return a run by its id.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such run.
+    """
+    row = tx.connection.execute(all_of(runs).where(runs.c.id == run_id).with_for_update()).first()
+    if row is None:
+        raise NotFoundError(f"there is no run {run_id}")
+    return RunRow.of(row)

@@ -23,7 +23,7 @@ from coordinator.store.rows import JOBS, AttemptRow, JobRow, all_of
 from coordinator.store.tables import attempts, jobs, manifests, reports
 
 
-class Listing:
+class JobListing:
     """The jobs as operators see them.
 
     Parameters

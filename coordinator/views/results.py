@@ -8,9 +8,8 @@ from common.protocol.reports import FoldResult
 from common.protocol.results import JobResult, Results, SurveyResult, Totals
 from common.protocol.runs import RunState
 from common.settings.grid import GridConfig
-from coordinator.runs.runs import find_run
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import AttemptRow, JobRow, RunRow
+from coordinator.store.rows import AttemptRow, JobRow, RunRow, find_run
 from coordinator.views.jobs import attempts_of, jobs_of, survey_report, training_report
 
 

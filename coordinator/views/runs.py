@@ -5,11 +5,43 @@ from __future__ import annotations
 from sqlalchemy import case, func, select
 
 from common.protocol.jobs import JobKind
-from common.protocol.runs import JobCounts, RunView
+from common.protocol.runs import JobCounts, RunPage, RunView
 from common.settings.grid import GridConfig
-from coordinator.store.database import Transaction
-from coordinator.store.rows import RunRow
-from coordinator.store.tables import checkpoints, jobs
+from coordinator.store.database import Database, Transaction
+from coordinator.store.rows import RunRow, all_of, find_run
+from coordinator.store.tables import checkpoints, jobs, runs
+
+
+class RunListing:
+    """The runs as operators see them.
+
+    Parameters
+    ----------
+    database : Database
+        Where everything is kept; this object holds no state.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def view(self, run_id: int) -> RunView:
+        """Return a run.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        """
+        with self.database.read() as tx:
+            return run_view(tx, find_run(tx, run_id))
+
+    def page(self, limit: int, offset: int) -> RunPage:
+        """Return runs, the newest first."""
+        with self.database.read() as tx:
+            total = tx.connection.execute(select(func.count()).select_from(runs)).scalar_one()
+            query = all_of(runs).order_by(runs.c.id.desc()).limit(limit).offset(offset)
+            found = tuple(run_view(tx, RunRow.of(row)) for row in tx.connection.execute(query))
+        return RunPage(total=total, limit=limit, offset=offset, runs=found)
 
 
 def run_view(tx: Transaction, run: RunRow) -> RunView:

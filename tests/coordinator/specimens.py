@@ -47,7 +47,8 @@ from coordinator.runs.runs import Runs
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
 from coordinator.views.forecast import Forecast
-from coordinator.views.jobs import Listing
+from coordinator.views.jobs import JobListing
+from coordinator.views.runs import RunListing
 from coordinator.views.status import Status
 
 GIB = 1024**3
@@ -78,6 +79,7 @@ class Night:
         self.out = out
         self.queue = Queue(database, settings, Random(1))
         self.runs = Runs(database)
+        self.run_listing = RunListing(database)
         self.forecast = Forecast(database, settings)
         self.artifacts = Artifacts(OutFolder(out).blobs)
         self.housekeeping = housekeeping_of(
@@ -88,7 +90,7 @@ class Night:
         return Status(self.database, self.settings, self.out, "1.2.3", self.forecast, lambda: troubles)
 
     def waits(self, job_id: int) -> str:
-        return Listing(self.database, self.settings).detail(job_id).waits
+        return JobListing(self.database, self.settings).detail(job_id).waits
 
     @property
     def clock(self) -> Clock:
@@ -96,9 +98,9 @@ class Night:
         return self.database.clock
 
     def begin(self, **changes: Any) -> int:
-        view, made = self.runs.submit(RunRequest(config=grid(**changes)))
+        run, made = self.runs.submit(RunRequest(config=grid(**changes)))
         assert made
-        return view.id
+        return run.id
 
     def register(self, name: str = "t1", boot: str = "", **changes: Any) -> str:
         told = hello(name, boot or f"{name}-boot", **changes)
@@ -114,7 +116,7 @@ class Night:
         return answer
 
     def survey_all(self, boot: str, refused: dict[str, str] | None = None, synthetic: bool = False) -> None:
-        for _ in range(self.runs.page(1, 0).runs[0].surveys.queued):
+        for _ in range(self.run_listing.page(1, 0).runs[0].surveys.queued):
             answer = self.grant(boot)
             assert isinstance(answer.spec, SurveySpec)
             volume = 1e6 * (1 + len(answer.spec.symbol))

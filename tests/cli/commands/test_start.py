@@ -72,7 +72,7 @@ class TestStart:
         code, out, err = start_night()
         assert (code, err) == (0, "")
         assert out == ("night 1 started: 8 cells of 2 symbols; the window opens at 2026-03-02 22:00 UTC\n")
-        [run] = night.runs.page(10, 0).runs
+        [run] = night.run_listing.page(10, 0).runs
         assert run.config.timeframes == ("15m", "1h")
 
     def test_goes_on_with_an_unfinished_one(self, start_night: Call, night: Night) -> None:
@@ -83,7 +83,7 @@ class TestStart:
         code, out, _ = start_night()
         assert code == 0
         assert out.startswith("night 1 resumed: 1 of 8 cells of 2 symbols are done")
-        assert night.runs.page(10, 0).total == 1
+        assert night.run_listing.page(10, 0).total == 1
 
     def test_begins_another_once_one_has_ended(self, start_night: Call, night: Night) -> None:
         start_night()
@@ -105,7 +105,7 @@ class TestStart:
         code, _, err = start_night()
         assert code == 2
         assert "training is false" in err
-        assert night.runs.page(10, 0).total == 0
+        assert night.run_listing.page(10, 0).total == 0
 
     def test_no_coordinator_and_no_configuration_are_one_line(
         self, start_night: Call, tmp_path: Path

@@ -9,7 +9,7 @@ from common.protocol.reports import Manifest
 from common.settings.grid import GridConfig
 from coordinator.champions.files import manifest_bytes
 from coordinator.champions.registry import champions
-from coordinator.views.jobs import Listing
+from coordinator.views.jobs import JobListing
 from tests.coordinator.one_cell import direction, trained
 from tests.coordinator.specimens import Night
 
@@ -31,7 +31,7 @@ def test_what_is_published_is_what_the_history_says(night: Night) -> None:
         [(cell, sha256, document)] = champions(tx.connection)
     assert cell.name == "BTCUSDT_1h_H1"
     assert direction(night)["BTCUSDT_1h_H1_logreg_optimized.json"].read_bytes() == manifest_bytes(document)
-    detail = Listing(night.database, night.settings).detail(2)
+    detail = JobListing(night.database, night.settings).detail(2)
     assert isinstance(detail.spec, TrainingSpec) and detail.report is not None
     assert detail.report.manifest.pickle_sha256 == sha256
-    assert GridConfig.model_validate(night.runs.view(1).config) == night.runs.view(1).config
+    assert GridConfig.model_validate(night.run_listing.view(1).config) == night.run_listing.view(1).config

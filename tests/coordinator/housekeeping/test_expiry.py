@@ -15,11 +15,11 @@ def test_when_the_machine_slept_no_lease_expires(night: Night) -> None:
     night.housekeeping.tick()
     night.clock.advance(3600)
     night.housekeeping.tick()
-    assert night.runs.view(run).surveys.leased == 1
+    assert night.run_listing.view(run).surveys.leased == 1
     for _ in range(4):
         night.clock.advance(10)
         night.housekeeping.tick()
-    assert night.runs.view(run).surveys.leased == 0
+    assert night.run_listing.view(run).surveys.leased == 0
 
 
 def test_short_leases_expire_too(make_night: MakeNight) -> None:
@@ -29,7 +29,7 @@ def test_short_leases_expire_too(make_night: MakeNight) -> None:
     for _ in range(4):
         night.clock.advance(0.6)
         night.housekeeping.tick()
-    assert night.runs.view(run).surveys.leased == 0
+    assert night.run_listing.view(run).surveys.leased == 0
 
 
 def test_leases_that_could_not_be_extended_at_the_start_do_not_expire_before_they_were(
@@ -48,8 +48,8 @@ def test_leases_that_could_not_be_extended_at_the_start_do_not_expire_before_the
     assert night.housekeeping.troubles() == ("leases: the disk is full",)
     night.clock.advance(6)
     night.housekeeping.tick()
-    assert night.runs.view(run).surveys.leased == 1 and night.housekeeping.troubles() == ()
+    assert night.run_listing.view(run).surveys.leased == 1 and night.housekeeping.troubles() == ()
     for _ in range(4):
         night.clock.advance(10)
         night.housekeeping.tick()
-    assert night.runs.view(run).surveys.leased == 0
+    assert night.run_listing.view(run).surveys.leased == 0

@@ -24,7 +24,7 @@ def test_a_defect_in_one_duty_does_not_end_the_watch_over_leases(
     for seconds in (14, 14, 14):
         night.clock.advance(seconds)
         night.housekeeping.tick()
-    assert night.runs.page(1, 0).runs[0].surveys.leased == 0
+    assert night.run_listing.page(1, 0).runs[0].surveys.leased == 0
     assert "ZeroDivisionError" in night.housekeeping.troubles()[0]
     assert caplog.text.count("the end of the run: ZeroDivisionError") == 1
 
@@ -45,7 +45,7 @@ def test_a_duty_that_failed_is_left_alone_for_a_while(night: Night, monkeypatch:
     monkeypatch.undo()
     night.clock.advance(5)
     night.housekeeping.tick()
-    assert night.runs.view(run).state is RunState.DONE and night.housekeeping.troubles() == ()
+    assert night.run_listing.view(run).state is RunState.DONE and night.housekeeping.troubles() == ()
 
 
 def test_the_thread_ends_a_run_soon_after_it_is_woken(make_night: MakeNight) -> None:
@@ -55,7 +55,7 @@ def test_the_thread_ends_a_run_soon_after_it_is_woken(make_night: MakeNight) -> 
         run = trained(night)
         night.housekeeping.wake()
         deadline = time.monotonic() + 20
-        while night.runs.view(run).state is RunState.RUNNING:
+        while night.run_listing.view(run).state is RunState.RUNNING:
             assert time.monotonic() < deadline, night.housekeeping.troubles()
             time.sleep(0.01)
     finally:

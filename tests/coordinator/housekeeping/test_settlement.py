@@ -19,10 +19,10 @@ def test_a_run_whose_jobs_are_all_final_is_decided_reported_and_done(night: Nigh
     run = night.begin()
     night.survey_all(night.register(), refused={"15m": "too many bars are missing"})
     night.finish_all("t1-boot")
-    assert night.runs.view(run).state is RunState.RUNNING
+    assert night.run_listing.view(run).state is RunState.RUNNING
     night.clock.advance(5)
     night.housekeeping.tick()
-    view = night.runs.view(run)
+    view = night.run_listing.view(run)
     assert (view.state, view.promoted, view.progress_ratio) == (RunState.DONE, 4, 1.0)
     assert view.finished == night.clock.now
     path = Path(view.results_path)
@@ -46,7 +46,7 @@ def test_a_model_that_misses_the_gate_is_no_failure_and_is_not_published(night: 
     night.survey_all(night.register())
     night.finish_all("t1-boot", auc=0.512)
     night.housekeeping.tick()
-    assert night.runs.view(run).training.succeeded == 1 and night.runs.view(run).promoted == 0
+    assert night.run_listing.view(run).training.succeeded == 1 and night.run_listing.view(run).promoted == 0
     [job] = read_results(night.database, run).jobs
     assert (job.state, job.promoted) == (JobState.SUCCEEDED, False)
     assert job.reasons == ("AUC 0.512 is below 0.52",) and job.refused_by == ("auc",)
@@ -60,17 +60,17 @@ def test_nothing_ends_while_a_job_is_not_final(night: Night) -> None:
     night.housekeeping.tick()
     last = night.grant("t1-boot")
     night.housekeeping.tick()
-    assert night.runs.view(run).state is RunState.RUNNING and history(night) == []
+    assert night.run_listing.view(run).state is RunState.RUNNING and history(night) == []
     night.succeed(last)
     night.housekeeping.tick()
-    assert night.runs.view(run).state is RunState.DONE and len(history(night)) == 2
+    assert night.run_listing.view(run).state is RunState.DONE and len(history(night)) == 2
 
 
 def test_a_cancelled_run_is_reported_but_promotes_nothing(night: Night) -> None:
     run = trained(night, horizons=(1, 3))
     night.runs.cancel(run)
     night.housekeeping.tick()
-    results = Results.model_validate_json(Path(night.runs.view(run).results_path).read_bytes())
+    results = Results.model_validate_json(Path(night.run_listing.view(run).results_path).read_bytes())
     assert [job.state for job in results.jobs] == [JobState.SUCCEEDED, JobState.CANCELLED]
     assert "cancelled before its models were decided on" in results.jobs[0].reasons[0]
     assert direction(night) == {} and history(night) == []
@@ -87,7 +87,7 @@ def test_an_end_that_is_cut_off_is_repeated_with_the_same_outcome(
     run = trained(night)
     monkeypatch.setattr(f"coordinator.housekeeping.{broken}", cut)
     night.housekeeping.tick()
-    assert night.runs.view(run).state is RunState.RUNNING
+    assert night.run_listing.view(run).state is RunState.RUNNING
     [trouble] = night.housekeeping.troubles()
     assert "/full/disk cannot be written: No space left" in trouble
     decided = history(night)
@@ -95,9 +95,9 @@ def test_an_end_that_is_cut_off_is_repeated_with_the_same_outcome(
     night.clock.advance(10)
     again = make_night()
     again.housekeeping.tick()
-    assert again.runs.view(run).state is RunState.DONE and history(again) == decided == [(True, [])]
+    assert again.run_listing.view(run).state is RunState.DONE and history(again) == decided == [(True, [])]
     assert again.housekeeping.troubles() == ()
-    assert Path(again.runs.view(run).results_path).name == "batch_train_results_20260302_120000.json"
+    assert Path(again.run_listing.view(run).results_path).name == "batch_train_results_20260302_120000.json"
 
 
 def test_a_damaged_blob_is_never_published(night: Night) -> None:
@@ -105,5 +105,5 @@ def test_a_damaged_blob_is_never_published(night: Night) -> None:
     [blob] = (night.out / "artifacts" / "blobs").iterdir()
     blob.write_bytes(b"something else")
     night.housekeeping.tick()
-    assert night.runs.view(run).state is RunState.RUNNING and direction(night) == {}
+    assert night.run_listing.view(run).state is RunState.RUNNING and direction(night) == {}
     assert "is damaged" in night.housekeeping.troubles()[0]

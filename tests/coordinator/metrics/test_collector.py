@@ -92,10 +92,10 @@ class TestTheRun:
         grant = night.grant(boot)
         night.queue.save_checkpoint(grant.lease_id, checkpoint(3))
         assert scraped(night)("run_progress_ratio") == pytest.approx(0.5 * 3 / 5)
-        assert night.runs.view(1).progress_ratio == scraped(night)("run_progress_ratio")
+        assert night.run_listing.view(1).progress_ratio == scraped(night)("run_progress_ratio")
         night.succeed(grant)
         assert scraped(night)("run_progress_ratio") == 0.5
-        assert night.runs.view(1).progress_ratio == 0.5
+        assert night.run_listing.view(1).progress_ratio == 0.5
 
     def test_the_folds_of_a_job_that_has_failed_count_no_second_time(self, make_night: MakeNight) -> None:
         night = make_night(retry=Retry(error=1))
@@ -103,12 +103,12 @@ class TestTheRun:
         grant = night.grant(boot)
         night.queue.save_checkpoint(grant.lease_id, checkpoint(3))
         night.queue.fail(grant.lease_id, failure(Cause.ERROR))
-        assert night.runs.view(1).progress_ratio == scraped(night)("run_progress_ratio") == 0.5
+        assert night.run_listing.view(1).progress_ratio == scraped(night)("run_progress_ratio") == 0.5
 
     def test_more_folds_than_the_run_has_are_no_more_than_the_whole_job(self, night: Night) -> None:
         boot = surveyed(night, horizons=(1, 3))
         night.queue.save_checkpoint(night.grant(boot).lease_id, checkpoint(9))
-        assert night.runs.view(1).progress_ratio == scraped(night)("run_progress_ratio") == 0.5
+        assert night.run_listing.view(1).progress_ratio == scraped(night)("run_progress_ratio") == 0.5
 
     def test_its_end_is_estimated_while_it_is_going(self, night: Night) -> None:
         ended(night)

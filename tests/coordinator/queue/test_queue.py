@@ -20,7 +20,7 @@ from common.protocol.trainers import Directive, Grant, LimitKind, NoWork
 from common.settings.sections import Breaker, Deadline, Lease, Retry, Window
 from common.timeframes import SECONDS
 from coordinator.policy.admission import Refusal
-from coordinator.views.jobs import Listing
+from coordinator.views.jobs import JobListing
 from tests.coordinator.specimens import (
     GIB,
     MakeNight,
@@ -40,11 +40,11 @@ from tests.coordinator.specimens import (
 
 
 def jobs(night: Night, **filters: object) -> tuple[JobView, ...]:
-    return Listing(night.database, night.settings).page(filters, 500, 0).jobs
+    return JobListing(night.database, night.settings).page(filters, 500, 0).jobs
 
 
 def detail(night: Night, job_id: int) -> JobDetail:
-    return Listing(night.database, night.settings).detail(job_id)
+    return JobListing(night.database, night.settings).detail(job_id)
 
 
 def started(night: Night, **changes: object) -> str:

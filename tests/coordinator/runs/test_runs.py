@@ -8,7 +8,7 @@ from common.errors import ConflictError, NotFoundError, StaleLeaseError
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.runs import RunRequest, RunState
 from common.protocol.trainers import Directive, Grant
-from coordinator.views.jobs import Listing
+from coordinator.views.jobs import JobListing
 from tests.coordinator.specimens import Night, failure, finish, grid, release, renewal, survey_report
 
 
@@ -20,7 +20,7 @@ def test_a_run_has_a_survey_for_each_symbol_and_a_job_for_each_cell_in_the_order
     night: Night,
 ) -> None:
     run = night.begin(symbols=("ETH/USDT", "BTCUSDT"), timeframes=("1h", "15m"), horizons=(3, 1))
-    jobs = Listing(night.database, night.settings).page({"run_id": run}, 500, 0).jobs
+    jobs = JobListing(night.database, night.settings).page({"run_id": run}, 500, 0).jobs
     assert [(job.kind, job.symbol) for job in jobs[:2]] == [
         (JobKind.SURVEY, "ETHUSDT"),
         (JobKind.SURVEY, "BTCUSDT"),
@@ -54,7 +54,7 @@ def test_a_fresh_night_cancels_the_unfinished_one(night: Night) -> None:
     grant = night.grant(night.register())
     second, made = night.runs.submit(request(fresh=True, horizons=(5,)))
     assert made and second.id != first.id
-    old = night.runs.view(first.id)
+    old = night.run_listing.view(first.id)
     assert (old.state, old.training.cancelled, old.surveys.cancelled) == (RunState.CANCELLED, 8, 2)
     assert night.queue.renew(grant.lease_id, renewal()).directive is Directive.CANCEL
     night.queue.release(grant.lease_id, release())
@@ -84,28 +84,6 @@ def test_cancelling_twice_is_cancelling_once_and_a_done_run_cannot_be(night: Nig
 
 
 def test_an_unknown_run_is_not_found(night: Night) -> None:
-    for ask in (night.runs.view, night.runs.cancel):
+    for ask in (night.run_listing.view, night.runs.cancel):
         with pytest.raises(NotFoundError, match="there is no run 7"):
             ask(7)
-
-
-def test_runs_come_in_pages_the_newest_first(night: Night) -> None:
-    made = [night.runs.submit(request(fresh=True))[0].id for _ in range(3)]
-    page = night.runs.page(2, 1)
-    assert (page.total, [run.id for run in page.runs]) == (3, [made[1], made[0]])
-
-
-def test_a_run_says_how_far_it_is(night: Night) -> None:
-    run = night.begin()
-    night.survey_all(night.register(), synthetic=True)
-    for _ in range(2):
-        night.succeed(night.grant("t1-boot"))
-    night.grant("t1-boot")
-    view = night.runs.view(run)
-    assert view.synthetic and view.progress_ratio == 0.25
-    assert (view.training.succeeded, view.training.leased, view.training.queued, view.training.total) == (
-        2,
-        1,
-        5,
-        8,
-    )

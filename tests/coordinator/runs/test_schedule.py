@@ -88,10 +88,10 @@ class TestTheEffect:
     def test_the_run_is_of_the_coordinators_own_settings_and_begins_once(self, make_night: MakeNight) -> None:
         night = make_night(window=LUNCH, symbols=("BTCUSDT",), timeframes=("1h",), horizons=(3,))
         night.housekeeping.tick()
-        [run] = night.runs.page(10, 0).runs
+        [run] = night.run_listing.page(10, 0).runs
         assert run.config.model_dump(mode="json") == night.settings.grid_config()
         night.housekeeping.tick()
-        assert night.runs.page(10, 0).total == 1
+        assert night.run_listing.page(10, 0).total == 1
 
     def test_a_restart_begins_none_and_the_next_opening_does(self, make_night: MakeNight) -> None:
         night = make_night(window=LUNCH)
@@ -100,10 +100,10 @@ class TestTheEffect:
         night.clock.advance(60)
         again = make_night(window=LUNCH)
         again.housekeeping.tick()
-        assert again.runs.page(10, 0).total == 1
+        assert again.run_listing.page(10, 0).total == 1
         night.clock.advance(86_400 - 3600)
         again.housekeeping.tick()
-        assert again.runs.page(10, 0).total == 2
+        assert again.run_listing.page(10, 0).total == 2
 
     def test_a_coordinator_that_was_away_at_the_opening_begins_it_when_it_is_back(
         self, make_night: MakeNight
@@ -111,4 +111,4 @@ class TestTheEffect:
         make_night(window=LUNCH).clock.advance(59 * 60)
         night = make_night(window=LUNCH)
         night.housekeeping.tick()
-        assert night.runs.page(10, 0).total == 1
+        assert night.run_listing.page(10, 0).total == 1

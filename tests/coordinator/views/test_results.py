@@ -21,7 +21,7 @@ def test_the_results_hold_what_was_promised_and_in_the_order_of_the_grid(night: 
     night.clock.advance(5)
     night.finish_all("t1-boot")
     night.housekeeping.tick()
-    written = json.loads(Path(night.runs.view(run).results_path).read_bytes())
+    written = json.loads(Path(night.run_listing.view(run).results_path).read_bytes())
     assert written["schema"] == "nighttrain.results/1" and written["synthetic"] is True
     assert set(written) == {
         "schema",
