@@ -10,6 +10,7 @@ import pytest
 from common.errors import NotFoundError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobState
+from common.protocol.reports import FoldResult
 from coordinator.views.results import read_results
 from tests.coordinator.specimens import Night, failure, fold
 
@@ -43,6 +44,7 @@ def test_the_results_hold_what_was_promised_and_in_the_order_of_the_grid(night: 
     promised = "symbol timeframe horizon state cause message rows span scores folds p_value promoted reasons"
     assert set(written["jobs"][0]) >= {*promised.split(), "seconds", "peak_memory_bytes", "attempts"}
     assert set(written["jobs"][0]["scores"]) == {"auc", "brier", "accuracy", "log_loss", "base_rate", "n"}
+    assert set(written["jobs"][0]["folds"][0]) == set(FoldResult.model_fields)
     assert written["started"] == "2026-03-02T12:00:00Z"
     assert [survey["symbol"] for survey in written["surveys"]] == ["ETHUSDT", "BTCUSDT"]
     assert written["surveys"][0]["report"]["files"] == ["ETHUSDT.parquet"]
