@@ -1,7 +1,7 @@
 #!/bin/sh
 # Makes Alertmanager's configuration of alertmanager.yml and the receivers that are filled in, then runs the command.
 #   receivers.sh SETTINGS FOLDER [COMMAND ...]
-# SETTINGS is a file like deploy/alerting.env.example (may be absent: then the coordinator alone is told). FOLDER
+# SETTINGS is a file like deploy/alerting.env.example (may be absent: then only the coordinator is notified). FOLDER
 # gets alertmanager.yml, readable by its owner only, and the templates. Values are read as they stand and never run.
 set -eu
 umask 077

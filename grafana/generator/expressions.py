@@ -61,7 +61,7 @@ _PASSING: Mapping[Metric, str] = {
     EARLIER_AUC: "there is no run before",
 }
 _CERTAIN = {HTTP_DURATION.name, LAST_CLAIM.name}
-"""Of these something is above zero after every night."""
+"""Each of these has a series above zero after every night."""
 
 
 @dataclass(frozen=True)

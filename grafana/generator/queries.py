@@ -1,6 +1,6 @@
 """The PromQL that boards share: what belongs to the chosen run, symbol, cell or trainer.
 
-Facts of the night speak of the run that was current at the time. With `All` runs chosen, a single value or a
+Facts of the night describe the run that was current at the time. With `All` runs chosen, a single value or a
 table shows the run that is current at the end of the time range, or nothing where nothing is known then; with
 one run chosen, it shows the last that was known of that run within the range.
 """
