@@ -140,7 +140,7 @@ def held_by_coordinator(root: Path) -> Iterator[OutFolder]:
     folder = OutFolder(root)
 
     def taken() -> NighttrainError:
-        return ConfigurationError(f"{root} is kept by {_present(folder)}", "stop that one first")
+        return ConfigurationError(f"{root} is in use by {_present(folder)}", "stop that one first")
 
     with _locked(folder.coordinator_lock, taken):
         # Whoever was here before is gone, and so is its address.
@@ -190,5 +190,5 @@ def _present(folder: OutFolder) -> str:
     try:
         address = Address.model_validate_json(folder.address.read_bytes())
     except (OSError, ValidationError):
-        return "another coordinator, which is just starting"
+        return "another coordinator that is just starting"
     return f"process {address.pid} at {address.url}"

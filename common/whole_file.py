@@ -52,7 +52,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     except OSError as error:
         reason = error.strerror or str(error)
         raise StorageError(
-            f"{path}: cannot be written: {reason}", "free some room or mend the folder"
+            f"{path}: cannot be written: {reason}", "free some space or repair the folder"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""The web application: every path, errors as problems, the guard, and the OpenAPI document."""
+"""The web application: every path, errors as problems, the middleware, and the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def make_app(parts: Parts) -> FastAPI:
         version=program_version(),
         summary="Hands out the jobs of a night of training, and keeps what they bring.",
         lifespan=lifespan,
-        # A path with a slash too many is another path; sent elsewhere, a body would have to come twice.
+        # A path with an extra slash is another path; after a redirect a body would have to be sent twice.
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,

@@ -20,13 +20,13 @@ def listen(host: str, port: int) -> socket.socket:
     Raises
     ------
     ConfigurationError
-        The port is taken (it says by whom, where that can be told), not allowed, or the host is not this one.
+        The port is taken (by whom, if that can be found out) or not allowed, or the host is not this machine.
     """
     try:
         [(family, _, _, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except socket.gaierror as error:
         raise ConfigurationError(
-            f"host {host} is no address: {error.strerror}", "try --host 127.0.0.1"
+            f"host {host} is not an address: {error.strerror}", "try --host 127.0.0.1"
         ) from None
     # Accepted connections inherit the protocol, and asyncio sets TCP_NODELAY only where it is named. Without
     # it each answer on a kept connection waits for the client's delayed acknowledgement, about 40 ms.
@@ -64,7 +64,7 @@ def url_of(listener: socket.socket) -> str:
 
 
 def holder_of(port: int) -> str:
-    """Return in words which process listens on a port, or nothing where that cannot be told."""
+    """Return in words which process listens on a port, or nothing where that cannot be found out."""
     try:
         for connection in psutil.net_connections(kind="inet"):
             listens = connection.status == psutil.CONN_LISTEN and connection.laddr[1:] == (port,)

@@ -141,7 +141,7 @@ class OperatorClient(_Client):
     def create_run(self, request: RunRequest) -> tuple[RunView, bool]:
         """Ask for a night, and return it and whether it was made now.
 
-        An unfinished one of an equal configuration is gone on with.
+        An unfinished one with the same configuration is continued.
         """
         answer = self._connection.send("POST", "/api/runs", request)
         return answer.read(RunView), answer.status == 201

@@ -84,11 +84,11 @@ def retry(
     call : callable
         What to do.
     gave_up : callable
-        Waits for so many seconds, and returns True if there is no point in going on.
+        Waits for so many seconds, and returns True if there is no point in continuing.
     backoff : Backoff
         How long to wait.
     said : callable
-        Is told of each failure.
+        Called with each failure.
 
     Returns
     -------
@@ -117,13 +117,13 @@ class Answer:
     content: bytes
 
     def read(self, model: type[AnswerT]) -> AnswerT:
-        """Return the body as a `model`; if it is none, something answered that speaks another language."""
+        """Return the body as a `model`; if it is not one, something else than a coordinator answered."""
         try:
             return model.model_validate_json(self.content)
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = "".join(f"{part}: " for part in first["loc"])
-            what = f"{self.said} with what is no {model.__name__}: {place}{first['msg']}"
+            what = f"{self.said} with something that is not a {model.__name__}: {place}{first['msg']}"
             raise ConfigurationError(what, SAME_VERSION) from error
 
 
@@ -140,7 +140,7 @@ class Connection:
     Attributes
     ----------
     failed : callable
-        Is told of each request that fails, in the thread that sent it.
+        Called with the error of each request that fails, in the thread that sent it.
 
     Raises
     ------
@@ -154,9 +154,9 @@ class Connection:
         try:
             address = httpx.URL(self.url)
         except httpx.InvalidURL as error:
-            raise ConfigurationError(f"{url!r} is no address: {error}", ADDRESS) from error
+            raise ConfigurationError(f"{url!r} is not an address: {error}", ADDRESS) from error
         if address.scheme not in ("http", "https") or not address.host:
-            raise ConfigurationError(f"{url!r} is no address of a coordinator", ADDRESS)
+            raise ConfigurationError(f"{url!r} is not the address of a coordinator", ADDRESS)
         if token is not None:
             headers["Authorization"] = f"Bearer {read_token(token)}"
         self.failed: Callable[[NighttrainError], None] = lambda _: None
@@ -188,7 +188,7 @@ class Connection:
         Raises
         ------
         NighttrainError
-            What the coordinator said, or that it did not answer; `failed` is told of it too.
+            What the coordinator said, or that it did not answer; `failed` is called with it too.
         """
         sent = dict(headers or {})
         if body is not None:

@@ -19,27 +19,27 @@ class AlertQuery(Frozen):
     """Which alerts are listed."""
 
     firing: bool | None = None
-    """Only those that fire, or only those that do not."""
+    """Only those that are firing, or only those that are not."""
     limit: Limit = 100
     offset: Offset = 0
 
 
 @router.post(
     "",
-    summary="Take a notification of Alertmanager",
+    summary="Accept a notification from Alertmanager",
     status_code=204,
     dependencies=WRITES,
     responses=answers(*WRITING),
 )
 def take_alerts(notification: Notification, parts: PartsOf) -> None:
-    """Store each alert that its webhook (version 4) tells of, log it, and show it in the status.
+    """Store each alert that its webhook (version 4) reports, log it, and show it in the status.
 
-    The same notification may come any number of times. While the database is away Alertmanager tries again.
+    The same notification may come any number of times. While the database is away Alertmanager retries.
     """
     parts.alerts.accept(notification)
 
 
 @router.get("", summary="List alerts", dependencies=FILTERED, responses=answers(*READING))
 def list_alerts(parts: PartsOf, query: Annotated[AlertQuery, Query()]) -> AlertPage:
-    """Return alerts: those that fire first, then those that ended, the latest first."""
+    """Return alerts: those that are firing first, then those that have ended, the latest first."""
     return parts.alerts.page(query.firing, query.limit, query.offset)

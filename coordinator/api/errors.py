@@ -1,4 +1,4 @@
-"""Errors as they are answered over HTTP: problem details by RFC 9457, and what OpenAPI says of them."""
+"""Errors as they are answered over HTTP: problem details by RFC 9457, and what OpenAPI says about them."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ READING = (UnauthorizedError, UnavailableError, StorageError)
 """Errors of whatever reads the database behind the check of the token."""
 
 WRITING = (*READING, TooLargeError)
-"""Errors of whatever takes a body besides."""
+"""Errors of whatever takes a body as well."""
 
 _TYPICAL = (
     InvalidRequestError("query.limt: there is no such parameter", "use some of limit, offset"),
@@ -82,7 +82,7 @@ _TYPICAL = (
 )
 _EXAMPLES: dict[type[NighttrainError], NighttrainError] = {type(error): error for error in _TYPICAL}
 _ANY = (InvalidRequestError, InternalError)
-"""Errors that each request may meet: the guard before it, the check of its parameters, and a defect."""
+"""Errors that any request may meet: in the middleware, in the check of its parameters, or as a defect."""
 
 
 def install(app: FastAPI) -> None:
@@ -104,14 +104,14 @@ def answer(error: NighttrainError, instance: str) -> JSONResponse:
 
 
 def unexpected(error: Exception, instance: str) -> JSONResponse:
-    """Log an error that nobody expected, and return a response that tells nothing of the inside."""
+    """Log an error that nobody expected, and return a response that reveals nothing internal."""
     logger.error("%s: unexpected error", instance, exc_info=error)
     hint = "see the coordinator's log, and report it"
     return answer(InternalError(f"a defect of the coordinator: {type(error).__name__}", hint), instance)
 
 
 def answers(*errors: type[NighttrainError] | NighttrainError) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI responses of some errors and of those that each request may meet.
+    """Return the OpenAPI responses of some errors and of those that any request may meet.
 
     Parameters
     ----------
@@ -210,7 +210,7 @@ def _unstorable(request: Request, error: Exception) -> JSONResponse:
     path = request.url.path
     if not _came_with(request, error):
         return unexpected(error, path)
-    # Of a statement that failed, its text and its other values are no business of who sent one of them.
+    # Of a statement that failed, its text and its other values are not for whoever sent one of them.
     reason = " ".join(str(error.orig if isinstance(error, DataError) else error).split())[:200]
     logger.warning("%s %s: a value cannot be stored: %s", request.method, path, reason)
     what = f"the request has a value that cannot be stored: {reason}"
@@ -218,7 +218,7 @@ def _unstorable(request: Request, error: Exception) -> JSONResponse:
 
 
 def _came_with(request: Request, error: Exception) -> bool:
-    """Whether a value of the request is what the database cannot take; all else is a defect of ours."""
+    """Whether a value of the request is what the database cannot store; anything else is our own defect."""
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
     if isinstance(error, UnicodeEncodeError):
         # Path and query are decoded without errors, so half a character comes in a body's JSON only.

@@ -15,18 +15,18 @@ from coordinator.metrics.process import Measures
 
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
 DRAINED_BYTES = 256 * 1024 * 1024
-"""A body that is too large is read and dropped up to here, so that its sender comes to read the answer."""
+"""A body that is too large is read and dropped up to here, so that its sender gets to read the answer."""
 UNMATCHED = "unmatched"
-"""The route of a path that is not declared: anybody can ask for any path, and labels must have a bound."""
+"""The route of an undeclared path: anyone can ask for any path, and the values of a label must be bounded."""
 
 
 class Guard:
     """The outermost part of the application.
 
-    On loopback a request must name the loopback in its Host header: a page of the web whose name was made to
-    point here (DNS rebinding) names itself, and is refused. On a trusted network it may also name one of the
-    coordinator's names there. Bodies are read up to their limit before anything
-    else happens. An exception that reaches this far is a defect; it is logged and answered as such.
+    On loopback a request must name the loopback in its Host header: a web page whose name was made to point
+    here (DNS rebinding) names itself, and is refused. On a trusted network it may also name one of the
+    coordinator's names there. Bodies are read up to their limit before anything else happens. An exception
+    that reaches this far is a defect; it is logged and answered as such.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ class Latency:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        # Who goes away before the answer begins has been answered nothing: a server's error if anything.
+        # A client that leaves before the answer begins got no status: it counts as an error of the server.
         status = 500
         began = time.perf_counter()
 

@@ -24,7 +24,7 @@ TAGS = [
         "description": "Begin, watch and cancel nights. On loopback and trusted networks anybody may read.",
     },
     {"name": "trainers", "description": "Register, claim jobs and hand in results, fenced by leases."},
-    {"name": "alerts", "description": "What Prometheus found and Alertmanager told."},
+    {"name": "alerts", "description": "What Prometheus found and Alertmanager reported."},
     {"name": "health", "description": "For whatever watches the process."},
 ]
 DESCRIPTION = """\
@@ -32,7 +32,7 @@ Times are UTC in ISO 8601, lengths of time in seconds, sizes in bytes, shares an
 not known is null.
 
 Every error is a `Problem` (RFC 9457). An unknown path is 404, a method that is not shown here 405,
-and a query that is not declared 422, so that no mistyped filter passes unseen; health and metrics take any.
+and a query that is not declared 422, so that no mistyped filter goes unnoticed; health and metrics take any.
 """
 
 

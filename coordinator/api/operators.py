@@ -67,12 +67,12 @@ class JobQuery(Frozen):
 
 @changing.post(
     "/runs",
-    summary="Begin a night, or go on with it",
+    summary="Begin a night, or continue it",
     status_code=201,
     responses=answers(*WRITING, _OTHER_NIGHT) | {200: {"model": RunView}},
 )
 def begin_run(request: RunRequest, response: Response, parts: PartsOf) -> RunView:
-    """Make a run of a grid; an unfinished one of an equal configuration is gone on with (200).
+    """Start a run of a grid, or continue an unfinished one with the same configuration (200).
 
     Another unfinished night is a conflict that names what differs, unless `fresh` cancels it.
     """
@@ -132,7 +132,7 @@ def list_jobs(parts: PartsOf, query: Annotated[JobQuery, Query()]) -> JobPage:
 
 @reading.get("/jobs/{job}", summary="Show a job", responses=answers(*READING, _NO_JOB))
 def show_job(job: JobId, parts: PartsOf) -> JobDetail:
-    """Return all that is known of a job: attempts, saved folds, why it waits, what it brought back."""
+    """Return all that is known about a job: attempts, saved folds, why it waits, what it brought back."""
     return parts.job_listing.detail(job)
 
 

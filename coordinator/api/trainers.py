@@ -60,7 +60,7 @@ _BYTES = {
 
 
 async def count_stale(request: Request, parts: PartsOf) -> AsyncIterator[None]:
-    """Count the writes that come too late, by what they would write: the last part of the path."""
+    """Count the writes that come too late, by what they would have written: the last part of the path."""
     try:
         yield
     except StaleLeaseError:
@@ -97,7 +97,7 @@ def register(hello: TrainerHello, parts: PartsOf) -> Welcome:
 def claim(claimed: ClaimRequest, parts: PartsOf) -> Any:
     """Get a lease on the best job that fits, or 204 with the reason why there is none.
 
-    Asked again by a trainer that holds a lease, the answer is the same grant: the first one was lost.
+    If a trainer that holds a lease asks again, it gets the same grant: its first answer was lost.
     """
     decision = parts.queue.claim(claimed)
     if not isinstance(decision, Refusal):
@@ -123,7 +123,7 @@ def renew(lease: Lease, renewal: Renewal, parts: PartsOf) -> RenewalAnswer:
     responses=answers(*_ON_LEASE),
 )
 def save_checkpoint(lease: Lease, checkpoint: Checkpoint, parts: PartsOf) -> None:
-    """Keep the finished folds for whoever tries the job next."""
+    """Keep the finished folds for the next attempt at the job."""
     parts.queue.save_checkpoint(lease, checkpoint)
     parts.measures.checkpoint_writes.inc()
 
@@ -163,7 +163,7 @@ def finish(lease: Lease, finished: Finish, parts: PartsOf) -> None:
 
 @router.post("/leases/{lease}/failure", summary="Say why an attempt failed", responses=answers(*_ON_LEASE))
 def fail(lease: Lease, failure: Failure, parts: PartsOf) -> FailureAnswer:
-    """End an attempt without a result; the answer says what becomes of the job."""
+    """End an attempt without a result; the answer says what happens to the job next."""
     answer = parts.queue.fail(lease, failure)
     parts.housekeeping.wake()
     return answer

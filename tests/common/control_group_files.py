@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from common.host import (
-    ControlGroup,
-    control_group,
-)
+from common.host import ControlGroup, control_group
 
 GIB = 1024**3
 NO_LIMIT_V1 = "9223372036854771712"

@@ -6,12 +6,7 @@ import os
 
 import pytest
 
-from common.host import (
-    ControlGroup,
-    available_memory_bytes,
-    control_group,
-    usable_cores,
-)
+from common.host import ControlGroup, available_memory_bytes, control_group, usable_cores
 from tests.common.control_group_files import GIB, NO_LIMIT_V1, V1_MOUNTS, V2_MOUNTS, Machine
 
 

@@ -55,12 +55,12 @@ def test_a_folder_that_another_run_holds_is_refused_and_says_by_whom(tmp_path: P
 def test_a_folder_that_another_coordinator_holds_is_refused_and_says_where_that_is(tmp_path: Path) -> None:
     with holder(tmp_path, held_by_coordinator) as other:
         try:
-            starting = "kept by another coordinator, which is just starting"
+            starting = "in use by another coordinator that is just starting"
             with pytest.raises(ConfigurationError, match=starting), held_by_coordinator(tmp_path):
                 pass
             address = Address(url="http://127.0.0.1:5000", pid=other.pid)
             OutFolder(tmp_path).address.write_text(address.model_dump_json())
-            there = f"kept by process {other.pid} at http://127.0.0.1:5000"
+            there = f"in use by process {other.pid} at http://127.0.0.1:5000"
             with pytest.raises(ConfigurationError, match=there), held_by_coordinator(tmp_path):
                 pass
             assert OutFolder(tmp_path).address.exists()

@@ -8,13 +8,9 @@ from common.protocol.job_views import JobDetail, JobPage
 from common.protocol.results import Results
 from common.protocol.runs import RunPage, RunView
 from common.protocol.status import StatusDocument
-from common.protocol.trainers import (
-    REASON_HEADER,
-)
+from common.protocol.trainers import REASON_HEADER
 from coordinator.assembly import Parts
-from tests.coordinator.specimens import (
-    claim,
-)
+from tests.coordinator.specimens import claim
 from tests.coordinator.wire import body, trained
 
 

@@ -76,7 +76,7 @@ def test_it_says_where_it_listens_does_its_work_and_stops_cleanly(
         assert operator.status().run == run
         code, out, err = start().ended()
         assert (code, out, err.count("\n")) == (2, "", 1)
-        assert f"is kept by process {address.pid} at {address.url}" in err
+        assert f"is in use by process {address.pid} at {address.url}" in err
         token = (tmp_path / "out" / "token").read_text().strip()
         process.process.send_signal(signal.SIGTERM)
         code, out, err = process.ended()
@@ -119,7 +119,7 @@ def test_a_start_that_cannot_be_is_one_line_and_exit_code_2(
             "embargo_minutes": start(config=bad),
             "sqlite:////proc/nowhere/x.db cannot be used": start(config=database, out=tmp_path / "second"),
             holder: start(port=port, out=tmp_path / "third"),
-            "'70000' is no port": start(port=70000, out=tmp_path / "fourth"),
+            "'70000' is not a port": start(port=70000, out=tmp_path / "fourth"),
         }
         for words, process in refused.items():
             code, out, err = process.ended()

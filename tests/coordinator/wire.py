@@ -11,12 +11,7 @@ from pydantic import BaseModel
 
 from common.errors import ERRORS, PROBLEM_MEDIA_TYPE, from_problem
 from common.protocol.runs import RunRequest, RunView
-from common.protocol.trainers import (
-    SHA256_HEADER,
-    Grant,
-    RenewalAnswer,
-    Welcome,
-)
+from common.protocol.trainers import SHA256_HEADER, Grant, RenewalAnswer, Welcome
 from tests.coordinator.specimens import (
     checkpoint,
     claim,

@@ -114,7 +114,8 @@ def test_an_answer_of_another_language_is_said_to_be_one(connect, body) -> None:
     with (
         ScriptedServer(lambda asked: Reply(body=body)) as server,
         pytest.raises(
-            ConfigurationError, match=r"what is no Health: .*\(is it a coordinator of the same version"
+            ConfigurationError,
+            match=r"that is not a Health: .*\(is it a coordinator of the same version",
         ),
     ):
         connect(server.url).send("GET", "/healthz").read(Health)

@@ -11,12 +11,7 @@ from sqlalchemy.exc import DataError, OperationalError
 from common.errors import PROBLEM_MEDIA_TYPE
 from coordinator.api.errors import Problem
 from coordinator.assembly import Parts
-from tests.coordinator.specimens import (
-    claim,
-    grid,
-    hello,
-    renewal,
-)
+from tests.coordinator.specimens import claim, grid, hello, renewal
 from tests.coordinator.wire import JSON, body, problem
 
 TOO_LARGE = OverflowError("Python int too large to convert to SQLite INTEGER")

@@ -10,9 +10,7 @@ from common.protocol.job_views import JobPage
 from common.protocol.runs import RunRequest
 from common.timeframes import SECONDS
 from coordinator.api.errors import Problem
-from tests.coordinator.specimens import (
-    grid,
-)
+from tests.coordinator.specimens import grid
 from tests.coordinator.wire import begin, body, problem, trained
 
 LARGEST = 2**31 - 1

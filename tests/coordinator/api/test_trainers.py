@@ -8,17 +8,9 @@ import httpx
 import pytest
 
 from common.errors import StorageError
-from common.protocol.trainers import (
-    SHA256_HEADER,
-)
+from common.protocol.trainers import SHA256_HEADER
 from coordinator.assembly import Parts
-from tests.coordinator.specimens import (
-    claim,
-    digest,
-    failure,
-    hello,
-    release,
-)
+from tests.coordinator.specimens import claim, digest, failure, hello, release
 from tests.coordinator.wire import JSON, begin, body, granted, problem
 
 

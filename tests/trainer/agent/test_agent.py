@@ -292,7 +292,7 @@ def test_another_program_at_the_address_is_one_clear_line(own, own_night, tmp_pa
     token.write_text("a-token-of-more-than-thirty-two-letters")
     with ScriptedServer(lambda asked: Reply(200, b"<html>", {"Content-Type": "text/html"})) as server:
         own.port = int(server.url.rpartition(":")[2])
-        assert "answered POST with what is no Welcome" in refused(own_night, token=token)
+        assert "answered POST with something that is not a Welcome" in refused(own_night, token=token)
 
 
 def test_an_impossible_option_is_refused_by_the_parser(own_night) -> None:
