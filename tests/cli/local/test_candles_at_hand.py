@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from cli.local.candles_at_hand import candles_for
+from cli.local.interrupt import Interrupt
+from common.errors import ConfigurationError
+from common.out_folder import OutFolder
+from common.settings.night import NightSettings
+from common.settings.sections import Data
+
+
+class Place:
+    """A working folder with settings whose sample is small."""
+
+    def __init__(self, root: Path) -> None:
+        self.candles, self.out = root / "candles", OutFolder(root / "out")
+        data = Data.model_validate({"dir": self.candles, "sample": {"days": 2}})
+        self.settings = NightSettings(symbols=("BTCUSDT", "XRPUSDT"), data=data)
+        self.interrupt = Interrupt()
+        self.told = io.StringIO()
+
+    def choose(self, given: Path | None = None) -> Path:
+        console = Console(file=self.told, width=500)
+        return candles_for(self.settings, given, self.out, console, self.interrupt)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def filled(folder: Path) -> Path:
+    (folder / "binance").mkdir(parents=True)
+    (folder / "binance" / "BTCUSDT-1m.csv").write_text("1\n")
+    return folder
+
+
+def test_the_folder_that_was_named_goes_before_the_configured_one(place: Place, tmp_path: Path) -> None:
+    filled(place.candles)
+    named = filled(tmp_path / "named")
+    assert place.choose(named) == named
+    assert place.choose() == place.candles
+    assert place.told.getvalue() == ""
+
+
+def test_without_candles_a_sample_is_made_and_called_synthetic(place: Place) -> None:
+    place.candles.mkdir()
+    (place.candles / ".gitkeep").touch()
+    assert place.choose() == place.out.sample
+    names = sorted(path.name for path in place.out.sample.iterdir())
+    assert names == ["BTCUSDT-1m-sample.parquet", "XRPUSDT-1m-sample.parquet"]
+    assert f"no candles in {place.candles}: training on a SYNTHETIC sample" in place.told.getvalue()
+
+
+def test_an_interrupt_leaves_the_sample(place: Place) -> None:
+    place.interrupt.signals.append(2)
+    with pytest.raises(KeyboardInterrupt):
+        place.choose()
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [("nothing", "no such folder"), ("a file", "not a folder"), ("a folder", "has no files in it")],
+)
+def test_a_named_folder_without_candles_is_refused_with_the_way_out(
+    place: Place, tmp_path: Path, made: str, said: str
+) -> None:
+    named = tmp_path / "named"
+    if made == "a file":
+        named.touch()
+    elif made == "a folder":
+        named.mkdir()
+    with pytest.raises(ConfigurationError, match=said) as refused:
+        place.choose(named)
+    assert str(named) in refused.value.detail
+    assert "--data DIR" in refused.value.hint
