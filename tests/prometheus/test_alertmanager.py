@@ -53,8 +53,8 @@ def test_every_alert_reaches_the_coordinator_and_people(severity):
     assert done.stdout.strip() == "coordinator,people"
 
 
-def test_what_the_coordinator_is_told_of_again_it_does_not_hold_to_be_over():
-    """Twice within the time that it waits, and that time is not much longer than it must be."""
+def test_an_alert_is_reported_twice_before_the_coordinator_presumes_it_resolved():
+    """And the coordinator waits no longer than it must."""
     document = load(PROMETHEUS / "alertmanager.yml")
     [route] = [one for one in document["route"]["routes"] if one["receiver"] == "coordinator"]
     longest = seconds(route["repeat_interval"]) + seconds(route["group_interval"])
