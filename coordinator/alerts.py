@@ -5,7 +5,7 @@ twice changes nothing. An alert is one row for each time that it fires, and fire
 
 The end of an alert may never be reported: Alertmanager or Prometheus was restarted in between, with or
 without its data, or the alert was silenced. So one that is no longer reported is presumed resolved, and says
-so; if it is reported after all, it goes on.
+so; if it is reported after all, it fires again.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SHOWN_ALERTS = 20
 LEVELS = {"critical": logging.ERROR, "warning": logging.WARNING}
 
 
-class Told(BaseModel):
+class _Sent(BaseModel):
     """A part of what Alertmanager sends; what else it may send is ignored."""
 
     model_config = ConfigDict(
@@ -46,7 +46,7 @@ class Told(BaseModel):
     )
 
 
-class ToldAlert(Told):
+class ToldAlert(_Sent):
     """One alert."""
 
     status: Literal["firing", "resolved"]
@@ -60,10 +60,10 @@ class ToldAlert(Told):
     ends_at: AwareDatetime
     """When it ended; says nothing while it fires."""
     fingerprint: Annotated[str, Field(min_length=1, max_length=64)]
-    """Tells it from all others."""
+    """Identifies it among all others."""
 
 
-class Notification(Told):
+class Notification(_Sent):
     """What Alertmanager's webhook sends, in version 4 of its format.
 
     Source: https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
@@ -90,9 +90,9 @@ class Alerts:
     def accept(self, notification: Notification) -> None:
         """Store what was reported, and log what has changed by it."""
         with self.database.write() as tx:
-            changed = [told for told in notification.alerts if _store(tx, told)]
-        for told in changed:
-            _log(told)
+            changed = [reported for reported in notification.alerts if _store(tx, reported)]
+        for reported in changed:
+            _log(reported)
 
     def presume_resolved(self, listening: datetime) -> None:
         """End the alerts that should have been reported again and were not.
@@ -194,40 +194,40 @@ def _silence_words(received: datetime) -> str:
     return f"Not reported since {received:%Y-%m-%d %H:%M} UTC; its end was never reported."
 
 
-def _store(tx: Transaction, told: ToldAlert) -> bool:
+def _store(tx: Transaction, reported: ToldAlert) -> bool:
     """Store one alert, and return whether it has begun or ended by that."""
-    query = all_of(alerts).where(alerts.c.fingerprint == told.fingerprint).with_for_update()
+    query = all_of(alerts).where(alerts.c.fingerprint == reported.fingerprint).with_for_update()
     firing = tx.connection.execute(query.where(alerts.c.ends.is_(None))).first()
-    same = tx.connection.execute(query.where(alerts.c.starts == told.starts_at)).first()
-    ends = told.ends_at if told.status == "resolved" else None
-    # Prometheus may forget when an alert began; one that fires goes on nevertheless.
+    same = tx.connection.execute(query.where(alerts.c.starts == reported.starts_at)).first()
+    ends = reported.ends_at if reported.status == "resolved" else None
+    # Prometheus may forget when an alert began; the row of one that fires is kept nevertheless.
     row = (same or firing) if ends is not None else (firing or same)
     values = {
-        "name": told.labels.get("alertname", ""),
-        "severity": told.labels.get("severity", ""),
-        "labels": json.dumps(told.labels, sort_keys=True),
-        "summary": told.annotations.get("summary", ""),
-        "description": told.annotations.get("description", ""),
-        "runbook": told.annotations.get("runbook_url", ""),
+        "name": reported.labels.get("alertname", ""),
+        "severity": reported.labels.get("severity", ""),
+        "labels": json.dumps(reported.labels, sort_keys=True),
+        "summary": reported.annotations.get("summary", ""),
+        "description": reported.annotations.get("description", ""),
+        "runbook": reported.annotations.get("runbook_url", ""),
         "ends": ends,
         "received": tx.now,
     }
     if row is None:
-        fresh = {**values, "fingerprint": told.fingerprint, "starts": told.starts_at}
+        fresh = {**values, "fingerprint": reported.fingerprint, "starts": reported.starts_at}
         tx.connection.execute(alerts.insert().values(**fresh))
         return True
     tx.connection.execute(update(alerts).where(alerts.c.id == row.id).values(**values))
     return (row.ends is None) != (ends is None)
 
 
-def _log(told: ToldAlert) -> None:
-    name, severity = told.labels.get("alertname", ""), told.labels.get("severity", "")
-    words = told.annotations.get("description") or told.annotations.get("summary", "")
+def _log(reported: ToldAlert) -> None:
+    name, severity = reported.labels.get("alertname", ""), reported.labels.get("severity", "")
+    words = reported.annotations.get("description") or reported.annotations.get("summary", "")
     text = " ".join(words.split())
-    if told.status == "firing":
+    if reported.status == "firing":
         logger.log(LEVELS.get(severity, logging.WARNING), "alert %s (%s): %s", name, severity, text)
     else:
-        logger.info("alert %s is resolved: %s", name, told.annotations.get("summary", ""))
+        logger.info("alert %s is resolved: %s", name, reported.annotations.get("summary", ""))
 
 
 def _view(row: Row[*tuple[object, ...]]) -> AlertView:

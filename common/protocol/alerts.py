@@ -25,7 +25,7 @@ class AlertView(Frozen):
     description: str
     """What happened and what it means."""
     runbook: str
-    """Where the runbook tells what to do."""
+    """Where the runbook says what to do."""
     starts: datetime
     """When it began to fire."""
     ends: datetime | None

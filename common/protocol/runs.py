@@ -17,7 +17,7 @@ from common.settings.grid import GridConfig
 
 
 class RunRequest(Frozen):
-    """An operator asks for a night; an unfinished run of an equal configuration is gone on with."""
+    """An operator asks for a night; an unfinished run of an equal configuration is continued."""
 
     config: GridConfig
     """The night that is asked for."""

@@ -128,7 +128,7 @@ class TrainerView(Frozen):
     jobs_finished: int
     """Jobs that it has finished since its process was started."""
     last_seen: datetime
-    """When it was last heard of."""
+    """When it last reported."""
 
 
 class StatusDocument(Frozen):

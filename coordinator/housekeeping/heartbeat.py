@@ -59,8 +59,8 @@ class Absence:
         if self.clean:
             return f"The coordinator was stopped {times}; {waited}."
         return (
-            f"The coordinator gave no sign of life {times}, and nobody had stopped it: it was killed, or its "
-            f"machine went down; {waited}."
+            f"The coordinator was down {times} although nobody had stopped it: it was killed, or its machine "
+            f"went down; {waited}."
         )
 
 

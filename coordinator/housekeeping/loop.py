@@ -1,4 +1,4 @@
-"""What the coordinator does by itself, duty by duty, in one thread that only the leader's work is done in."""
+"""The loop that does the coordinator's own duties, in one thread, as long as this process leads."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Loop:
         else:
             self._failed.pop(name, None)
             if self._troubles.pop(name, None):
-                logger.info("%s: done after all", name)
+                logger.info("%s: works again", name)
             return True
         return False
 

@@ -1,4 +1,4 @@
-"""What the coordinator's machine says as metrics: processors, memory, disk, and the size of the database."""
+"""The coordinator's machine as metrics: processors, memory, disk, and the size of the database."""
 
 from __future__ import annotations
 

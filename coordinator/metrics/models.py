@@ -1,4 +1,4 @@
-"""What the facts of the night say about its models as metrics: scores, promotions, earlier runs."""
+"""The models of the night as metrics: scores, promotions, earlier runs."""
 
 from __future__ import annotations
 

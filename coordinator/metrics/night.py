@@ -1,4 +1,4 @@
-"""What the facts of the night say as metrics: the run, the window, the queue, attempts, trainers.
+"""The facts of the night as metrics: the run, the window, the queue, attempts, trainers.
 
 Nothing is read or decided here; what a metric means is said in `common.metrics.declarations`.
 """

@@ -1,4 +1,4 @@
-"""What this process counts of itself, in memory: it begins anew with each start, as Prometheus expects."""
+"""What this process counts in memory: from zero at each start, as Prometheus expects."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When the run will end, as everybody is told: status, metrics and the file of the night's progress."""
+"""When the run will end: one estimate for the status, the metrics and the progress file."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from coordinator.store.tables import jobs
 from coordinator.views.runs import run_view
 
 KEPT_SECONDS = 5.0
-"""For how long an estimate is shown before it is made anew, unless jobs or trainers change."""
+"""How long an estimate is kept before it is made again, unless jobs or trainers change."""
 
 
 class Forecast:

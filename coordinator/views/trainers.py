@@ -1,8 +1,8 @@
 """The trainers that are known at one moment: who is at work, who is idle, and who is lost.
 
-A trainer that falls silent while it holds a job is lost: its last lease expired. It is remembered for an
-hour. One that was stopped has given its job back, or had none; then its silence means that it is gone, and
-nobody misses it. So a scaling down raises no alarm, and a kill does.
+A trainer that falls silent while it holds a job is lost: its last lease expired. It is shown for an
+hour. One that was stopped has given its job back, or had none; its silence means that it was meant to go. So
+scaling down raises no alarm, and a kill does.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from coordinator.store.rows import JOBS, PRESENT_TRAINERS, AttemptRow, JobRow, T
 from coordinator.store.tables import attempts, jobs
 from coordinator.views.jobs import progress_of
 
-REMEMBERED_SECONDS = 3600.0
-"""For how long a lost trainer is known."""
+SHOWN_SECONDS = 3600.0
+"""For how long a lost trainer is shown."""
 
 REPORTED_BY_TRAINER = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.RELEASED)
 """Ends of an attempt that the trainer itself has reported."""
@@ -66,7 +66,7 @@ def _silent(trainer: TrainerRow, last: AttemptRow, snapshot: Outlook) -> KnownTr
     if silence <= snapshot.settings.lease.seconds and last.outcome is not Outcome.EXPIRED:
         # It has just ended a long job, and will ask for the next.
         return KnownTrainer(trainer, TrainerState.IDLE, None, seen)
-    if silence <= REMEMBERED_SECONDS and last.outcome is Outcome.EXPIRED:
+    if silence <= SHOWN_SECONDS and last.outcome is Outcome.EXPIRED:
         return KnownTrainer(trainer, TrainerState.LOST, None, seen)
     return None
 

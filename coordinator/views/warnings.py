@@ -14,7 +14,7 @@ from coordinator.views.trainers import KnownTrainer
 
 LITTLE_DISK_BYTES = 2 * 1024**3
 WARM_UP = timedelta(seconds=15)
-"""So long after a start nobody misses trainers yet: they are starting too."""
+"""How long trainers may take to appear after a start: they are starting too."""
 
 
 def standing_warnings(run: RunView | None, system: SystemView, out: Path) -> list[str]:
