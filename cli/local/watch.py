@@ -16,7 +16,7 @@ from common.protocol.status import StatusDocument, TrainerState
 
 LOG = logging.getLogger("nighttrain.launcher")
 
-GOES_ON = "nothing is lost: fix that, then run the same command to continue"
+FIX_AND_RERUN = "nothing is lost: fix that, then run the same command to continue"
 
 AWAY_SECONDS = 5.0
 """After so long without an answer from the coordinator a line is printed."""
@@ -104,7 +104,7 @@ class Watch:
         if now - self._away_since > self._blocked_seconds:
             raise UnavailableError(
                 f"the coordinator does not come back; its last line was: {self._last_words() or 'none'}",
-                GOES_ON,
+                FIX_AND_RERUN,
             )
 
     def _warn(self, warnings: tuple[str, ...]) -> None:
@@ -122,7 +122,7 @@ class Watch:
             trainer.state is TrainerState.IDLE and trainer.blocked_since and trainer.blocked_since < bound
             for trainer in present
         ):
-            raise StorageError("; ".join(sorted({trainer.note for trainer in present})), GOES_ON)
+            raise StorageError("; ".join(sorted({trainer.note for trainer in present})), FIX_AND_RERUN)
 
     def _bear_full_disk(self, free_bytes: int, ended: int) -> None:
         now = self._clock()
@@ -131,7 +131,9 @@ class Watch:
         elif self._full_since is None or self._full_since[1] != ended:
             self._full_since = now, ended
         elif now - self._full_since[0] > self._blocked_seconds:
-            raise StorageError("the disk of the out folder is full, and no cell finishes any more", GOES_ON)
+            raise StorageError(
+                "the disk of the out folder is full, and no cell finishes any more", FIX_AND_RERUN
+            )
 
 
 def _kind(warning: str) -> str:
