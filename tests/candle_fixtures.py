@@ -17,7 +17,7 @@ import pytest
 from common.protocol.jobs import SurveySpec
 from common.protocol.reports import SurveyReport
 from common.settings.sections import SurveyPolicy
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 from trainer.survey.survey import survey
 
 START_MS = 1_672_531_200_000  # 2023-01-01 00:00 UTC, a Sunday
@@ -33,7 +33,7 @@ def candles(
     close = np.round(1000 + np.cumsum(draw.normal(0, 1, rows)), 2)
     opened = np.concatenate([[1000.0], close[:-1]])
     return {
-        "open_time": start_ms + np.arange(rows, dtype=np.int64) * SECONDS[timeframe] * 1000,
+        "open_time": start_ms + np.arange(rows, dtype=np.int64) * Timeframe(timeframe).milliseconds,
         "open": opened,
         "high": np.round(np.maximum(opened, close) + draw.uniform(0, 1, rows), 2),
         "low": np.round(np.minimum(opened, close) - draw.uniform(0, 1, rows), 2),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from common.errors import DataError, NighttrainError, StorageError
 from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, SurveyReport
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 from trainer import pipeline
 from trainer.candles.cache import open_candles
 from trainer.candles.candles import Candles
@@ -134,7 +134,7 @@ class SurveyedCandles:
     end: ChildEnd
     _surveyed: bool = field(default=False, init=False)
 
-    def open(self, timeframe: str) -> Candles | None:
+    def open(self, timeframe: Timeframe) -> Candles | None:
         """Return the candles of a timeframe, or None if the survey found none.
 
         Raises
@@ -150,7 +150,7 @@ class SurveyedCandles:
         self.end.looked_up("candles", candles is not None)
         if candles is None and self.spec.policy is not None and not self._surveyed:
             self._surveyed = True
-            timeframes = tuple(sorted(self.spec.data_digests, key=lambda name: SECONDS[name]))
+            timeframes = tuple(timeframe for timeframe in Timeframe if timeframe in self.spec.data_digests)
             survey_spec = SurveySpec(symbol=symbol, timeframes=timeframes, policy=self.spec.policy)
             _survey(self.task, survey_spec, self.end)
             candles = open_candles(self.task.cache_dir, symbol, timeframe, digest)

@@ -30,11 +30,11 @@ from common.protocol.reports import (
     Span,
     TrainingReport,
 )
+from common.timeframes import Timeframe
 from trainer.candles.candles import Candles, FloatArray
 from trainer.evidence.certificate import check_choice, check_features, check_labels, check_scalers, moment_of
 from trainer.evidence.champion import compare
 from trainer.evidence.significance import shift_p_value
-from trainer.features.context import context_timeframes
 from trainer.features.indicators import FEATURE_VERSION
 from trainer.features.labels import Labels, rise_labels
 from trainer.features.matrix import FeatureMatrix, open_features, versions
@@ -49,7 +49,7 @@ Progress = Callable[[str, int, int], None]
 
 def train(
     spec: TrainingSpec,
-    candles: Callable[[str], Candles | None],
+    candles: Callable[[Timeframe], Candles | None],
     cache_dir: Path,
     load_checkpoint: Callable[[], Checkpoint | None],
     save_checkpoint: Callable[[Checkpoint], None],
@@ -92,7 +92,7 @@ def train(
     embargo_ms = spec.embargo_minutes * 60_000
     with stages.enter("features"):
         own = _surveyed(spec, candles, spec.cell.timeframe)
-        coarser = [name for name in context_timeframes(spec.cell.timeframe) if name in spec.data_digests]
+        coarser = [name for name in spec.cell.timeframe.context if name in spec.data_digests]
         context = [_surveyed(spec, candles, name) for name in coarser]
         matrix = open_features(cache_dir, own, context)
         context = [bars for bars in context if bars.timeframe in matrix.contexts]
@@ -203,7 +203,9 @@ class _Stages:
         self._progress("report", self._total, self._total)
 
 
-def _surveyed(spec: TrainingSpec, candles: Callable[[str], Candles | None], timeframe: str) -> Candles:
+def _surveyed(
+    spec: TrainingSpec, candles: Callable[[Timeframe], Candles | None], timeframe: Timeframe
+) -> Candles:
     where = f"{spec.cell.symbol} {timeframe}"
     found = candles(timeframe)
     if found is None:

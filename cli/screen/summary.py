@@ -12,7 +12,7 @@ from common.protocol.job_views import RefusalReason
 from common.protocol.jobs import JobState
 from common.protocol.reports import Finding, Span, SurveyReport
 from common.protocol.results import JobResult, Results
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 
 LEGEND = "* promoted; otherwise the gate that the best horizon missed"
 
@@ -162,14 +162,14 @@ def _worth_a_line(report: SurveyReport, given: list[str]) -> list[Finding]:
 
 
 def _share(finding: Finding, report: SurveyReport) -> float:
-    series = {one.timeframe: one for one in report.series if one.span}
+    series = {str(one.timeframe): one for one in report.series if one.span}
     own = series.get(finding.timeframe)
     if own and own.refusal:
         return 0.0  # the refusal reports it
     # Candles that were only resampled from have no series, but they reach as far as what came of them.
     spans = [one.span for one in ([own] if own else series.values()) if one.span]
     longest = max(map(_seconds, spans), default=0.0)
-    return finding.count * SECONDS[finding.timeframe] / longest if longest else 0.0
+    return finding.count * Timeframe(finding.timeframe).seconds / longest if longest else 0.0
 
 
 def _seconds(span: Span) -> float:

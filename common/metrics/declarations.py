@@ -23,7 +23,7 @@ from common.protocol.jobs import FREE_CAUSES, Cause, JobKind, JobState
 from common.protocol.runs import RunState
 from common.protocol.status import TrainerState
 from common.protocol.trainers import LimitKind, NoWork
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 
 BREAKER_STATES = ("closed", "parked", "probation")
 HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "other")
@@ -31,7 +31,7 @@ LEASE_WRITES = ("renewals", "checkpoint", "artifact", "finish", "failure", "rele
 TRAINER_PHASES = ("connecting", "idle", "working", "stopping")
 
 SYMBOL = Label("symbol", bound="the symbols of the current run")
-TIMEFRAME = Label("timeframe", tuple(SECONDS))
+TIMEFRAME = Label("timeframe", tuple(Timeframe))
 HORIZON = Label("horizon", bound="the horizons of the current run")
 CELL = (SYMBOL, TIMEFRAME, HORIZON)
 KIND = Label("kind", tuple(JobKind))

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 
 from common.frozen import Frozen
 from common.settings.sections import SurveyPolicy
+from common.timeframes import Timeframe
 
 
 class JobKind(StrEnum):
@@ -69,7 +70,7 @@ class Cell(Frozen):
 
     symbol: str
     """The symbol, such as `BTCUSDT`."""
-    timeframe: str
+    timeframe: Timeframe
     """Length of a bar, such as `1h`."""
     horizon: int
     """For how many bars ahead a rise is predicted."""
@@ -87,7 +88,7 @@ class SurveySpec(Frozen):
     """Always `survey`."""
     symbol: str
     """The symbol to survey."""
-    timeframes: tuple[str, ...]
+    timeframes: tuple[Timeframe, ...]
     """Lengths of a bar that are asked for."""
     policy: SurveyPolicy
     """How damaged its candles may be."""

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from common.frozen import Frozen
 from common.protocol.jobs import Cell
+from common.timeframes import Timeframe
 
 MANIFEST_SCHEMA = "nighttrain.manifest/1"
 CHECKPOINT_SCHEMA = "nighttrain.checkpoint/1"
@@ -44,7 +45,7 @@ class Finding(Frozen):
 class SeriesReport(Frozen):
     """What a survey says of one timeframe of a symbol."""
 
-    timeframe: str
+    timeframe: Timeframe
     """Length of a bar, such as `1h`."""
     source: str
     """`native`, `resampled from 1m`, both joined by `and` where native candles lack bars that finer

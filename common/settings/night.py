@@ -33,7 +33,7 @@ from common.settings.sections import (
     Window,
 )
 from common.settings.sources import Source, explain, merged, nested, read_environment, read_yaml
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 
 ENV_PREFIX = "BT_NIGHT_"
 ENV_ALIASES = {
@@ -92,8 +92,7 @@ class NightSettings(BaseSettings):
     @classmethod
     def _timeframes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for timeframe in value:
-            if timeframe not in SECONDS:
-                raise ValueError(f"{timeframe!r} is no timeframe; use some of {', '.join(SECONDS)}")
+            Timeframe.named(timeframe)
         return _distinct(value)
 
     @field_validator("horizons", mode="after")

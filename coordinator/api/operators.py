@@ -15,7 +15,7 @@ from common.protocol.results import Results
 from common.protocol.runs import RunPage, RunRequest, RunView
 from common.protocol.status import StatusDocument
 from common.settings.night import canonical_symbol
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 from coordinator.api.access import FILTERED, LARGEST, READS, WRITES, Limit, Offset, PartsOf, RunId
 from coordinator.api.errors import READING, WRITING, answers
 from coordinator.views.results import read_results
@@ -29,7 +29,7 @@ _OTHER_NIGHT = ConflictError(
     "go on with its configuration, or start over with --fresh",
 )
 _NO_TIMEFRAME = InvalidRequestError(
-    "query.timeframe: '7m' is no timeframe", f"use one of {', '.join(SECONDS)}"
+    "query.timeframe: '7m' is no timeframe", f"use one of {', '.join(Timeframe)}"
 )
 
 changing = APIRouter(prefix="/api", tags=["operators"], dependencies=WRITES)
@@ -116,9 +116,9 @@ def show_results(run: RunId, parts: PartsOf) -> Response:
 @listing.get("/jobs", summary="List jobs", responses=answers(*READING, _NO_TIMEFRAME))
 def list_jobs(parts: PartsOf, query: Annotated[JobQuery, Query()]) -> JobPage:
     """Return the jobs that match, in the order of runs and of the grid; queued ones say why they wait."""
-    if query.timeframe is not None and query.timeframe not in SECONDS:
+    if query.timeframe is not None and query.timeframe not in tuple(Timeframe):
         problem = f"query.timeframe: {query.timeframe!r} is no timeframe"
-        raise InvalidRequestError(problem, f"use one of {', '.join(SECONDS)}")
+        raise InvalidRequestError(problem, f"use one of {', '.join(Timeframe)}")
     filters = {
         "run_id": query.run,
         "state": query.state,

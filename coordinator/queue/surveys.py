@@ -8,7 +8,7 @@ from common.errors import InvalidRequestError
 from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec, TrainingSpec
 from common.protocol.reports import SeriesReport, SurveyReport
 from common.settings.grid import GridConfig
-from common.timeframes import CONTEXT_TIMEFRAMES, SECONDS
+from common.timeframes import CONTEXT_TIMEFRAMES, Timeframe
 from coordinator.queue.attempts import move
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, JobRow
@@ -18,7 +18,7 @@ from coordinator.store.tables import jobs, reports, runs, symbols
 def survey_spec(config: GridConfig, symbol: str) -> SurveySpec:
     """Return what a symbol's survey has to do: the grid's timeframes and the context's, fine to coarse."""
     wanted = {*config.timeframes, *CONTEXT_TIMEFRAMES}
-    ordered = tuple(timeframe for timeframe in SECONDS if timeframe in wanted)
+    ordered = tuple(timeframe for timeframe in Timeframe if timeframe in wanted)
     return SurveySpec(symbol=symbol, timeframes=ordered, policy=config.data)
 
 
@@ -73,7 +73,7 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
     return refused
 
 
-def _refusal(job: JobRow, series: dict[str, SeriesReport]) -> str:
+def _refusal(job: JobRow, series: dict[Timeframe, SeriesReport]) -> str:
     found = series.get(job.cell.timeframe)
     if found is None:
         return f"the survey of {job.symbol} says nothing of {job.timeframe} candles"
@@ -83,7 +83,7 @@ def _refusal(job: JobRow, series: dict[str, SeriesReport]) -> str:
 
 
 def _training_spec(
-    job: JobRow, config: GridConfig, series: dict[str, SeriesReport], synthetic: bool
+    job: JobRow, config: GridConfig, series: dict[Timeframe, SeriesReport], synthetic: bool
 ) -> TrainingSpec:
     digests = {
         timeframe: series[timeframe].digest

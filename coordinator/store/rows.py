@@ -15,6 +15,7 @@ from common.protocol.jobs import Cause, Cell, JobKind, JobState
 from common.protocol.reports import Scores
 from common.protocol.runs import RunState
 from common.protocol.trainers import LimitKind
+from common.timeframes import Timeframe
 from coordinator.store.database import Transaction
 from coordinator.store.tables import attempts, jobs, runs, trainers
 
@@ -47,7 +48,7 @@ class JobRow:
     ordinal: int
     kind: JobKind
     symbol: str
-    timeframe: str | None
+    timeframe: Timeframe | None
     horizon: int | None
     state: JobState
     cause: Cause | None
@@ -73,6 +74,7 @@ class JobRow:
         """Read the row."""
         values = dict(row._mapping)
         values["kind"] = JobKind(row.kind)
+        values["timeframe"] = Timeframe(row.timeframe) if row.timeframe else None
         values["state"] = JobState(row.state)
         values["cause"] = Cause(row.cause) if row.cause else None
         values["scores"] = Scores.model_validate_json(row.scores) if row.scores else None

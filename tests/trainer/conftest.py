@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from trainer.candles.candles import Candles, interval_ms_of
+from common.timeframes import Timeframe
+from trainer.candles.candles import Candles
 
 START_MS = 1_640_995_200_000  # 2022-01-01, a Saturday
 
@@ -36,14 +37,16 @@ def simulate() -> Callable[..., Candles]:
         above, below = np.exp(np.abs(draw.normal(0, volatility / 3, (2, rows))))
         kept = np.delete(np.arange(rows), missing)
         columns = {
-            "open_time": START_MS + np.arange(rows, dtype=np.int64) * interval_ms_of(timeframe),
+            "open_time": START_MS + np.arange(rows, dtype=np.int64) * Timeframe(timeframe).milliseconds,
             "open": opened,
             "high": np.maximum(opened, close) * above,
             "low": np.minimum(opened, close) / below,
             "close": close,
             "volume": np.exp(draw.normal(3, 1, rows)),
         }
-        return Candles.of(symbol, timeframe, {name: values[kept] for name, values in columns.items()})
+        return Candles.of(
+            symbol, Timeframe(timeframe), {name: values[kept] for name, values in columns.items()}
+        )
 
     return candles
 
@@ -53,7 +56,7 @@ def coarser() -> Callable[[Candles, str], Candles]:
     """Aggregate gapless candles to a coarser timeframe, dropping an unfinished last bar."""
 
     def aggregate(fine: Candles, timeframe: str) -> Candles:
-        share = interval_ms_of(timeframe) // fine.interval_ms
+        share = Timeframe(timeframe).milliseconds // fine.interval_ms
         rows = len(fine) // share
 
         def grouped(values: np.ndarray) -> np.ndarray:
@@ -67,6 +70,6 @@ def coarser() -> Callable[[Candles, str], Candles]:
             "close": grouped(fine.close)[:, -1],
             "volume": grouped(fine.volume).sum(axis=1),
         }
-        return Candles.of(fine.symbol, timeframe, columns)
+        return Candles.of(fine.symbol, Timeframe(timeframe), columns)
 
     return aggregate

@@ -167,10 +167,11 @@ import hashlib, sys
 import numpy as np
 from pathlib import Path
 from common.protocol.jobs import TrainingSpec
+from common.timeframes import Timeframe
 from trainer.candles.candles import Candles
 from trainer.pipeline import train
 columns = dict(np.load("columns.npz"))
-candles = Candles.of("BTCUSDT", "1h", columns)
+candles = Candles.of("BTCUSDT", Timeframe.H1, columns)
 spec = TrainingSpec.model_validate_json(sys.stdin.read())
 found = {"1h": candles}.get
 report = train(spec, found, Path("other"), lambda: None, lambda _: None, None, lambda *_: None)

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from common.protocol.reports import SurveyReport
+from common.timeframes import Timeframe
 from common.whole_file import whole_file
 from trainer.candles.candles import COLUMNS, DTYPES, Candles
 
@@ -25,7 +26,7 @@ CACHE_TAG = (
 )
 
 
-def open_candles(cache_dir: Path, symbol: str, timeframe: str, digest: str) -> Candles | None:
+def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str) -> Candles | None:
     """Map a series of the cache.
 
     Parameters
@@ -122,7 +123,7 @@ def _tag(folder: Path) -> None:
             file.write(CACHE_TAG)
 
 
-def _series_path(cache_dir: Path, symbol: str, timeframe: str, digest: str) -> Path:
+def _series_path(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str) -> Path:
     return candle_folder(cache_dir, symbol) / f"{timeframe}-{digest}.columns"
 
 

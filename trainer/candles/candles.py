@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -27,11 +27,6 @@ DTYPES = {name: np.dtype("<i8" if name == "open_time" else "<f8") for name in CO
 DIGEST_SCHEMA = b"nighttrain.candles/1"
 
 
-def interval_ms_of(timeframe: str) -> int:
-    """Length of one bar of a timeframe in milliseconds."""
-    return SECONDS[timeframe] * 1000
-
-
 @dataclass(frozen=True, eq=False)
 class Candles:
     """The candles of one symbol at one timeframe.
@@ -40,8 +35,8 @@ class Candles:
     ----------
     symbol : str
         Canonical spelling, for example ``BTCUSDT``.
-    timeframe : str
-        A key of `common.protocol.jobs.SECONDS`.
+    timeframe : Timeframe
+        Length of a bar.
     open_time : ndarray of int64, shape (n,)
         Opening of each bar in milliseconds since the epoch, UTC; strictly ascending multiples of the bar's
         length. Missing bars are absent.
@@ -62,7 +57,7 @@ class Candles:
     """
 
     symbol: str
-    timeframe: str
+    timeframe: Timeframe
     open_time: IntArray
     open: FloatArray
     high: FloatArray
@@ -76,7 +71,7 @@ class Candles:
     def of(
         cls,
         symbol: str,
-        timeframe: str,
+        timeframe: Timeframe,
         columns: dict[str, npt.NDArray[np.generic]],
         synthetic: bool = False,
     ) -> Candles:
@@ -84,7 +79,7 @@ class Candles:
 
         Parameters
         ----------
-        symbol, timeframe : str
+        symbol : str, timeframe : Timeframe
             What the candles are of.
         columns : dict of ndarray, shape (n,)
             One array for each name in `COLUMNS`.
@@ -102,7 +97,7 @@ class Candles:
         for name, values in floats.items():
             if values.shape != open_time.shape or values.ndim != 1:
                 raise ValueError(f"{name} has shape {values.shape}, open_time {open_time.shape}")
-        if (open_time % interval_ms_of(timeframe)).any():
+        if (open_time % timeframe.milliseconds).any():
             raise ValueError(f"open_time has values that are no multiples of {timeframe}")
         if (open_time[1:] <= open_time[:-1]).any():
             raise ValueError("open_time is not strictly ascending")
@@ -115,7 +110,7 @@ class Candles:
     @property
     def interval_ms(self) -> int:
         """Length of one bar in milliseconds."""
-        return interval_ms_of(self.timeframe)
+        return self.timeframe.milliseconds
 
     @property
     def close_time(self) -> IntArray:
@@ -154,7 +149,7 @@ class Candles:
         return list(zip(starts, [*starts[1:], len(self)], strict=True))
 
 
-def _digest(timeframe: str, arrays: list[npt.NDArray[np.generic]], synthetic: bool) -> str:
+def _digest(timeframe: Timeframe, arrays: list[npt.NDArray[np.generic]], synthetic: bool) -> str:
     head = f"{timeframe} {len(arrays[0])} {'synthetic' if synthetic else 'real'}"
     digest = hashlib.sha256(DIGEST_SCHEMA + b"\n" + head.encode() + b"\n")
     for array, stored in zip(arrays, DTYPES.values(), strict=True):

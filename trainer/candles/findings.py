@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from common.protocol.reports import Finding
-from trainer.candles.candles import interval_ms_of
+from common.timeframes import Timeframe
 
 _STEPS = ((86_400_000, "day"), (3_600_000, "hour"), (60_000, "minute"), (1000, "second"), (1, "millisecond"))
 
@@ -114,10 +114,10 @@ def bad_turnover(timeframe: str, count: int, first_ms: int) -> Finding:
     return _of_series("quote_volume", timeframe, count, "kept", moment(first_ms), detail)
 
 
-def off_grid(timeframe: str, count: int, first_ms: int, offset_ms: int | None) -> Finding:
+def off_grid(timeframe: Timeframe, count: int, first_ms: int, offset_ms: int | None) -> Finding:
     """Tell of bars that open on no multiple of their length; `offset_ms` if all are off by the same."""
     where = f"not on a whole {timeframe}"
-    if offset_ms == interval_ms_of(timeframe) - 1:
+    if offset_ms == timeframe.milliseconds - 1:
         where = f"a millisecond before a whole {timeframe}, as closing times are,"
     elif offset_ms is not None:
         where = f"{duration(offset_ms)} after a whole {timeframe}"

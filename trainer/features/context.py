@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import talib
 
-from common.timeframes import CONTEXT_TIMEFRAMES, SECONDS
+from common.timeframes import Timeframe
 from trainer.candles.candles import Candles, IntArray
 from trainer.features.indicators import (
     BOUND,
@@ -47,7 +47,7 @@ class ContextFrame:
         The columns of `COLUMNS`.
     """
 
-    timeframe: str
+    timeframe: Timeframe
     close_time: IntArray
     values: Float32Array
 
@@ -62,17 +62,12 @@ class ContextFrame:
         if not len(self.close_time):
             return np.zeros(len(close_time), dtype=np.bool_)
         age = close_time - self.close_time[np.maximum(position, 0)]
-        known: BoolArray = (position >= 0) & (age <= MAX_AGE_BARS * SECONDS[self.timeframe] * 1000)
+        known: BoolArray = (position >= 0) & (age <= MAX_AGE_BARS * self.timeframe.milliseconds)
         return known
 
     def as_of(self, close_time: IntArray) -> Float32Array:
         """Return the values known at each moment, shape (n, 3); every moment must be `known_at`."""
         return self.values[np.searchsorted(self.close_time, close_time, side="right") - 1]
-
-
-def context_timeframes(timeframe: str) -> tuple[str, ...]:
-    """Return the context timeframes that are not finer than `timeframe`, from fine to coarse."""
-    return tuple(coarse for coarse in CONTEXT_TIMEFRAMES if SECONDS[coarse] >= SECONDS[timeframe])
 
 
 def context_frame(candles: Candles) -> ContextFrame:

@@ -15,11 +15,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from common.errors import DataError
 from common.out_folder import DATABASE_NAME
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 
 QUOTES = (
     *("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDP", "DAI", "USD"),
@@ -39,7 +39,7 @@ NOT_FOLDERS = frozenset({"lost+found"})
 _WORD = re.compile(r"[A-Za-z0-9]+")
 _TIMEFRAME = re.compile(r"(?<![A-Za-z0-9])(\d{1,4})(min|[smhdwM])(?![A-Za-z0-9])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 2_592_000}
-_NAMES = {seconds: timeframe for timeframe, seconds in SECONDS.items()}
+_NAMES = {timeframe.seconds: timeframe for timeframe in Timeframe}
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def names_symbol(relative: str, symbol: str) -> bool:
     return False
 
 
-def named_timeframe(relative: str) -> str | None:
+def named_timeframe(relative: str) -> Timeframe | Literal[""] | None:
     """Return the timeframe that a path names; ``""`` if it cannot be trained, None if none is named.
 
     The file's own name goes before its folders, nearest first. ``60m`` is ``1h``; ``1M`` is a month, ``1m`` a
@@ -117,7 +117,7 @@ def named_timeframe(relative: str) -> str | None:
     return None
 
 
-def timeframe_of(interval_ms: int) -> str | None:
+def timeframe_of(interval_ms: int) -> Timeframe | None:
     """Return the timeframe of a bar's length in milliseconds, None where it is none that can be trained."""
     return _NAMES.get(interval_ms // 1000) if interval_ms % 1000 == 0 else None
 

@@ -33,7 +33,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.signal import lfilter
 
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 from common.whole_file import whole_file
 from trainer.candles.candles import FloatArray
 from trainer.sources.files import SYNTHETIC_KEY
@@ -112,7 +112,7 @@ def best_possible_auc(timeframe: str, horizon: int) -> float:
         its mean given the past. Exact for normal returns of equal sigma, by the orthant probabilities of
         three normal variables (Sheppard, 1899).
     """
-    steps = horizon * SECONDS[timeframe] // 60
+    steps = horizon * Timeframe(timeframe).seconds // 60
     known = np.zeros((len(DRIFT), len(DRIFT)))
     unknown = np.ones(steps)
     for row, (tau, kappa) in enumerate(DRIFT):

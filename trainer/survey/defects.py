@@ -19,9 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from common.protocol.reports import Finding
+from common.timeframes import Timeframe
 from trainer.candles import findings
 from trainer.candles.bars import CLOSE, HIGH, LOW, QUOTE_VOLUME, VOLUME, Bars
-from trainer.candles.candles import FloatArray, interval_ms_of
+from trainer.candles.candles import FloatArray
 
 Mask = npt.NDArray[np.bool_]
 
@@ -55,7 +56,7 @@ SPIKE_BARS = 10
 """So many bars in a row are taken for a spike at most; what lasts longer is another level."""
 
 
-def impossible(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
+def impossible(bars: Bars, timeframe: Timeframe) -> tuple[Mask, list[Finding]]:
     """Find bars that are impossible by themselves, in whatever order they are, and bursts of volume.
 
     Parameters
@@ -111,7 +112,7 @@ def impossible(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
             first_ms = int(bars.open_time[rows].min())
             found.append(findings.impossible(timeframe, defect, words, len(rows), first_ms))
             defective |= mask
-    offsets = bars.open_time % interval_ms_of(timeframe)
+    offsets = bars.open_time % timeframe.milliseconds
     rows = np.flatnonzero((offsets != 0) & ~defective)
     if len(rows):
         common = int(offsets[rows[0]]) if (offsets[rows] == offsets[rows[0]]).all() else None
@@ -123,7 +124,7 @@ def impossible(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
     return defective, found
 
 
-def spikes(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
+def spikes(bars: Bars, timeframe: Timeframe) -> tuple[Mask, list[Finding]]:
     """Find bars that cannot be trusted between their neighbours, and jumps that should be looked at.
 
     Parameters
@@ -178,7 +179,7 @@ def spikes(bars: Bars, timeframe: str) -> tuple[Mask, list[Finding]]:
     return spiked, found
 
 
-def without_bad_turnover(bars: Bars, timeframe: str) -> tuple[Bars, list[Finding]]:
+def without_bad_turnover(bars: Bars, timeframe: Timeframe) -> tuple[Bars, list[Finding]]:
     """Take out quote volumes that cannot be true, so that volume x close counts instead; the bars stay.
 
     Parameters
@@ -204,7 +205,7 @@ def _median(volume: FloatArray) -> float:
     return float(np.median(traded)) if len(traded) else np.inf
 
 
-def _burst(timeframe: str, count: int, first_ms: int) -> Finding:
+def _burst(timeframe: Timeframe, count: int, first_ms: int) -> Finding:
     first = findings.moment(first_ms)
     detail = (
         f"{findings.counted(count, 'bar')} with a volume of more than {BURST:g} times the median "

@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from common.protocol.reports import Finding
 from common.settings.sections import SurveyPolicy
+from common.timeframes import Timeframe
 from trainer.candles import findings
 from trainer.candles.bars import VOLUME, Bars, largest_difference
-from trainer.candles.candles import interval_ms_of
 from trainer.sources.files import Source
 from trainer.survey import defects
 
@@ -39,13 +39,13 @@ class NativeSeries:
     empty.
     """
 
-    timeframe: str
+    timeframe: Timeframe
     bars: Bars
     refusal: str
 
 
 def repaired(
-    sources: Sequence[Source], timeframe: str, policy: SurveyPolicy
+    sources: Sequence[Source], timeframe: Timeframe, policy: SurveyPolicy
 ) -> tuple[NativeSeries, list[Finding]]:
     """Put the sources of one timeframe together, and repair or refuse the result.
 
@@ -115,7 +115,7 @@ def _too_many(
     defective: npt.NDArray[np.int64],
     rows: int,
     kinds: Sequence[Finding],
-    timeframe: str,
+    timeframe: Timeframe,
     policy: SurveyPolicy,
 ) -> Finding | None:
     count = len(defective)
@@ -131,7 +131,7 @@ def _too_many(
     return findings.refused(timeframe, "defect_share", count, first_ms, detail)
 
 
-def _order(sources: Sequence[Source], timeframe: str) -> list[Finding]:
+def _order(sources: Sequence[Source], timeframe: Timeframe) -> list[Finding]:
     places, files, first, newest_first = 0, 0, "", False
     for source in sources:
         backwards = int((np.diff(source.bars.open_time) < 0).sum())
@@ -142,7 +142,7 @@ def _order(sources: Sequence[Source], timeframe: str) -> list[Finding]:
     return [findings.unsorted(timeframe, places, files, first, newest_first)] if files else []
 
 
-def _units(sources: Sequence[Source], timeframe: str) -> list[Finding]:
+def _units(sources: Sequence[Source], timeframe: Timeframe) -> list[Finding]:
     units: frozenset[str] = frozenset()
     for source in sources:
         if units and source.units - units:
@@ -154,7 +154,7 @@ def _units(sources: Sequence[Source], timeframe: str) -> list[Finding]:
 
 
 def _repeats(
-    bars: Bars, origin: npt.NDArray[np.int64], names: Sequence[str], timeframe: str
+    bars: Bars, origin: npt.NDArray[np.int64], names: Sequence[str], timeframe: Timeframe
 ) -> tuple[npt.NDArray[np.bool_], list[Finding], str]:
     repeated = np.zeros(len(bars), dtype=np.bool_)
     repeated[1:] = bars.open_time[1:] == bars.open_time[:-1]
@@ -203,7 +203,7 @@ def _repeats(
 
 
 def compared(
-    timeframe: str,
+    timeframe: Timeframe,
     open_time: npt.NDArray[np.int64],
     difference: npt.NDArray[np.float64],
     ours: str,
@@ -229,9 +229,9 @@ def compared(
     return findings.disagreement(timeframe, len(rows), len(open_time), first_ms, ours, theirs, largest)
 
 
-def _unfinished(bars: Bars, source: Source, timeframe: str) -> Finding | None:
+def _unfinished(bars: Bars, source: Source, timeframe: Timeframe) -> Finding | None:
     open_ms = int(bars.open_time[-1])
-    if open_ms <= source.mtime_ms < open_ms + interval_ms_of(timeframe):
+    if open_ms <= source.mtime_ms < open_ms + timeframe.milliseconds:
         why = f"the file was written at {findings.moment(source.mtime_ms)}, before the bar closed"
         return findings.unfinished(timeframe, open_ms, source.name, why)
     usual = bars.values[VOLUME, -1 - USUAL_BARS : -1]

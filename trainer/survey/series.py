@@ -10,10 +10,10 @@ import numpy as np
 
 from common.protocol.reports import Finding, SeriesReport, Span
 from common.settings.sections import SurveyPolicy
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 from trainer.candles import findings
 from trainer.candles.bars import VOLUME, Bars, largest_difference
-from trainer.candles.candles import COLUMNS, Candles, interval_ms_of
+from trainer.candles.candles import COLUMNS, Candles
 from trainer.survey.repair import NativeSeries, compared
 from trainer.survey.resample import resampled
 
@@ -30,7 +30,11 @@ class _Candidate:
 
 
 def assembled(
-    symbol: str, timeframe: str, native: Mapping[str, NativeSeries], policy: SurveyPolicy, synthetic: bool
+    symbol: str,
+    timeframe: Timeframe,
+    native: Mapping[Timeframe, NativeSeries],
+    policy: SurveyPolicy,
+    synthetic: bool,
 ) -> tuple[SeriesReport, Candles | None, list[Finding]]:
     """Put the series of one timeframe together.
 
@@ -70,7 +74,7 @@ def assembled(
             found,
         )
 
-    interval = interval_ms_of(timeframe)
+    interval = timeframe.milliseconds
     expected = int(bars.open_time[-1] - bars.open_time[0]) // interval + 1
     missing = expected - len(bars)
     if missing:
@@ -91,21 +95,23 @@ def assembled(
     return _report(timeframe, source, bars, missing, candles, ""), candles, found
 
 
-def _candidates(timeframe: str, native: Mapping[str, NativeSeries], policy: SurveyPolicy) -> list[_Candidate]:
+def _candidates(
+    timeframe: Timeframe, native: Mapping[Timeframe, NativeSeries], policy: SurveyPolicy
+) -> list[_Candidate]:
     usable = {name: series.bars for name, series in native.items() if not series.refusal and len(series.bars)}
     candidates: list[_Candidate] = []
     if timeframe in usable:
         candidates.append(_Candidate("native", True, usable[timeframe], usable[timeframe]))
-    for finer, seconds in SECONDS.items():
-        if finer in usable and seconds < SECONDS[timeframe] and SECONDS[timeframe] % seconds == 0:
+    for finer in Timeframe:
+        if finer in usable and finer.divides(timeframe):
             bars, complete = resampled(
-                usable[finer], interval_ms_of(finer), interval_ms_of(timeframe), policy.max_bar_missing_share
+                usable[finer], finer.milliseconds, timeframe.milliseconds, policy.max_bar_missing_share
             )
             candidates.append(_Candidate(finer, False, bars, bars.take(complete)))
     return candidates
 
 
-def _merged(timeframe: str, candidates: list[_Candidate]) -> tuple[Bars, str, list[Finding]]:
+def _merged(timeframe: Timeframe, candidates: list[_Candidate]) -> tuple[Bars, str, list[Finding]]:
     first = candidates[0]
     bars, trusted = first.bars, first
     used = ["native" if first.native else f"resampled from {first.label}"]
@@ -141,27 +147,27 @@ def _described(candidate: _Candidate) -> str:
     return "the native candles" if candidate.native else f"those resampled from {candidate.label}"
 
 
-def _nothing_usable(symbol: str, timeframe: str, native: Mapping[str, NativeSeries]) -> str:
+def _nothing_usable(symbol: str, timeframe: Timeframe, native: Mapping[Timeframe, NativeSeries]) -> str:
     damaged = [
         f"the {name} candles were refused: {series.refusal}"
         if series.refusal
         else f"the {name} file has no bar left"
         for name, series in native.items()
-        if SECONDS[name] <= SECONDS[timeframe] and SECONDS[timeframe] % SECONDS[name] == 0
+        if name is timeframe or name.divides(timeframe)
     ]
     if damaged:
         return f"{symbol} {timeframe}: {'; '.join(damaged)}"
-    finest = min(native, key=lambda name: SECONDS[name])
-    if SECONDS[finest] > SECONDS[timeframe]:
+    finest = min(native, key=lambda name: name.seconds)
+    if finest.seconds > timeframe.seconds:
         return f"{symbol}: no candles fine enough for {timeframe}; the finest found are {finest}"
-    found = ", ".join(sorted(native, key=SECONDS.__getitem__))
+    found = ", ".join(name for name in Timeframe if name in native)
     return f"{symbol}: no candles that add up to {timeframe}; found are {found}"
 
 
 def _report(
-    timeframe: str, source: str, bars: Bars, missing: int, candles: Candles | None, refusal: str
+    timeframe: Timeframe, source: str, bars: Bars, missing: int, candles: Candles | None, refusal: str
 ) -> SeriesReport:
-    interval = interval_ms_of(timeframe)
+    interval = timeframe.milliseconds
     return SeriesReport(
         timeframe=timeframe,
         source=source,
@@ -175,7 +181,7 @@ def _report(
     )
 
 
-def _gaps(timeframe: str, bars: Bars, interval: int, missing: int, expected: int, why: str) -> Finding:
+def _gaps(timeframe: Timeframe, bars: Bars, interval: int, missing: int, expected: int, why: str) -> Finding:
     steps = np.diff(bars.open_time) // interval
     rows = np.flatnonzero(steps > 1)
     openings = bars.open_time[rows] + interval

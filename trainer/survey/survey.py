@@ -11,11 +11,10 @@ from common.errors import DataError
 from common.protocol.jobs import SurveySpec
 from common.protocol.reports import Finding, SeriesReport, SurveyReport
 from common.settings.sections import SurveyPolicy
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 from common.whole_file import sweep
 from trainer.candles import findings
 from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report
-from trainer.candles.candles import interval_ms_of
 from trainer.sources.files import Source, read_source
 from trainer.sources.folder import SourceFile, named_timeframe, source_files, timeframe_of
 from trainer.survey.repair import NativeSeries, repaired
@@ -125,14 +124,14 @@ def _read(files: Sequence[SourceFile], symbol: str, progress: Progress) -> tuple
     return sources, found
 
 
-def _by_timeframe(sources: Sequence[Source]) -> tuple[dict[str, list[Source]], list[Finding]]:
-    groups: dict[str, list[Source]] = {}
+def _by_timeframe(sources: Sequence[Source]) -> tuple[dict[Timeframe, list[Source]], list[Finding]]:
+    groups: dict[Timeframe, list[Source]] = {}
     found: list[Finding] = []
     for source in sources:
         named = named_timeframe(source.name.replace("!", "/"))
         spacing = source.bars.spacing_ms
         if named and _fits(source, named):
-            spacing = interval_ms_of(named)
+            spacing = named.milliseconds
         if spacing is None:
             why = "one row alone has no spacing, and no name tells its timeframe"
             found.append(findings.unreadable(source.name, "no_timeframe", why))
@@ -150,20 +149,20 @@ def _by_timeframe(sources: Sequence[Source]) -> tuple[dict[str, list[Source]], l
     return groups, found
 
 
-def _fits(source: Source, timeframe: str) -> bool:
+def _fits(source: Source, timeframe: Timeframe) -> bool:
     # The spacing of a handful of rows proves little: a day's dump of 1d candles has one row.
     if len(source.bars) > FEW_ROWS:
         return False
     distances = source.bars.open_time - source.bars.open_time[0]
-    return not (distances % interval_ms_of(timeframe)).any()
+    return not (distances % timeframe.milliseconds).any()
 
 
 def _repaired(
-    groups: dict[str, list[Source]], policy: SurveyPolicy
-) -> tuple[dict[str, NativeSeries], list[Finding]]:
-    native: dict[str, NativeSeries] = {}
+    groups: dict[Timeframe, list[Source]], policy: SurveyPolicy
+) -> tuple[dict[Timeframe, NativeSeries], list[Finding]]:
+    native: dict[Timeframe, NativeSeries] = {}
     found: list[Finding] = []
-    for timeframe in sorted(groups, key=SECONDS.__getitem__):
+    for timeframe in sorted(groups, key=lambda one: one.seconds):
         # Taken out of the dictionary, so that the rows as they were read are freed before the next are
         # copied.
         native[timeframe], of_timeframe = repaired(groups.pop(timeframe), timeframe, policy)
@@ -173,7 +172,7 @@ def _repaired(
 
 def _turnover(series: Sequence[SeriesReport]) -> float:
     filled = [report for report in series if report.rows]
-    return min(filled, key=lambda report: SECONDS[report.timeframe]).quote_volume_per_day if filled else 0.0
+    return min(filled, key=lambda report: report.timeframe.seconds).quote_volume_per_day if filled else 0.0
 
 
 def _nothing_read(symbol: str, data_dir: Path, files: int, found: Sequence[Finding]) -> str:

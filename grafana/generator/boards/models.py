@@ -15,7 +15,7 @@ from common.metrics.declarations import (
     RUN_REFUSED_MODELS,
 )
 from common.metrics.exposition import Metric
-from common.timeframes import SECONDS as TIMEFRAMES
+from common.timeframes import Timeframe
 from grafana.generator.alerts import condition, firing
 from grafana.generator.history import history
 from grafana.generator.layout import (
@@ -166,7 +166,7 @@ def _matrices() -> list[Panel]:
             Frame(title, description + " Of the chosen horizons, the best counts.", NO_CELL, 12, 8),
             Query(last_of_run(f"max by (symbol, timeframe) ({expr})")),
             "symbol",
-            tuple(TIMEFRAMES),
+            tuple(Timeframe),
             look,
             "timeframe",
         )

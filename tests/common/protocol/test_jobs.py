@@ -12,7 +12,6 @@ from common.protocol.jobs import (
     TrainingSpec,
 )
 from common.settings.sections import SurveyPolicy
-from common.timeframes import SECONDS
 
 POLICY = SurveyPolicy(max_missing_share=0.2, max_defect_share=0.01, max_bar_missing_share=0.0)
 
@@ -40,12 +39,6 @@ def test_a_job_succeeds_only_under_a_lease() -> None:
 def test_what_is_free_says_nothing_against_a_symbol() -> None:
     assert FREE_CAUSES.isdisjoint(BREAKER_CAUSES)
     assert BREAKER_CAUSES.isdisjoint({Cause.OOM, Cause.CRASH, Cause.TIMEOUT})
-
-
-def test_timeframes_go_from_fine_to_coarse_and_each_divides_the_day() -> None:
-    lengths = list(SECONDS.values())
-    assert lengths == sorted(set(lengths))
-    assert all(86400 % length == 0 for length in lengths)
 
 
 def test_a_cell_is_named_as_its_files_are() -> None:

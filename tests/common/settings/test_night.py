@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from common.settings.night import NightSettings, canonical_symbol, load
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 
 DEPLOYED = Path(__file__).parents[3] / "deploy" / "night_training.yaml"
 
@@ -52,4 +52,4 @@ def test_only_what_decides_the_results_makes_a_night_another_one(monkeypatch) ->
 
 
 def test_every_timeframe_that_there_is_can_be_named() -> None:
-    assert load(None, {"timeframes": list(SECONDS)}).timeframes == tuple(SECONDS)
+    assert load(None, {"timeframes": list(Timeframe)}).timeframes == tuple(Timeframe)

@@ -8,7 +8,7 @@ import httpx
 
 from common.protocol.job_views import JobPage
 from common.protocol.runs import RunRequest
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 from coordinator.api.errors import Problem
 from tests.coordinator.specimens import grid
 from tests.coordinator.wire import begin, body, problem, trained
@@ -45,7 +45,7 @@ def test_an_unknown_timeframe_is_told_the_known_ones(client: httpx.Client) -> No
     for wrong in ("7m", "1H", ""):
         answer = client.get("/api/jobs", params={"timeframe": wrong})
         assert answer.status_code == 422 and repr(wrong) in answer.json()["detail"]
-        assert all(known in answer.json()["hint"] for known in SECONDS)
+        assert all(known in answer.json()["hint"] for known in Timeframe)
 
 
 def test_numbers_that_no_database_holds_are_refused(client: httpx.Client) -> None:

@@ -18,7 +18,6 @@ from common.protocol.job_views import JobDetail, JobView, Outcome
 from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec, TrainingSpec
 from common.protocol.trainers import Directive, Grant, LimitKind, NoWork
 from common.settings.sections import Breaker, Deadline, Lease, Retry, Window
-from common.timeframes import SECONDS
 from coordinator.policy.admission import Refusal
 from coordinator.views.jobs import JobListing
 from tests.coordinator.specimens import (
@@ -69,7 +68,7 @@ def test_surveys_come_before_training_and_know_what_to_read(night: Night) -> Non
     assert isinstance(grant.spec, SurveySpec)
     assert grant.spec.symbol == "BTCUSDT"
     assert grant.spec.timeframes == ("15m", "1h", "1d")
-    assert list(grant.spec.timeframes) == sorted(grant.spec.timeframes, key=SECONDS.__getitem__)
+    assert list(grant.spec.timeframes) == sorted(grant.spec.timeframes, key=lambda one: one.seconds)
     assert grant.memory_limit_bytes == 2 * GIB and grant.checkpoint is None and grant.champion is None
 
 

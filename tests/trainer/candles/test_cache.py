@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from common.timeframes import Timeframe
 from tests.candle_fixtures import candles
 from trainer.candles.cache import HEAD_BYTES, open_candles, store_candles
 from trainer.candles.candles import COLUMNS, Candles
@@ -8,7 +9,7 @@ from trainer.candles.candles import COLUMNS, Candles
 
 @pytest.fixture
 def stored(tmp_path):
-    series = Candles.of("BTCUSDT", "5m", candles(1000, "5m"), synthetic=True)
+    series = Candles.of("BTCUSDT", Timeframe.M5, candles(1000, "5m"), synthetic=True)
     store_candles(tmp_path, series)
     return series
 
@@ -43,8 +44,8 @@ def test_the_columns_are_mapped_read_only(tmp_path, stored):
 
 
 def test_what_is_not_there_is_none(tmp_path, stored):
-    assert open_candles(tmp_path, "BTCUSDT", "5m", "0" * 64) is None
-    assert open_candles(tmp_path, "ETHUSDT", "5m", stored.digest) is None
+    assert open_candles(tmp_path, "BTCUSDT", Timeframe.M5, "0" * 64) is None
+    assert open_candles(tmp_path, "ETHUSDT", Timeframe.M5, stored.digest) is None
     assert open_candles(tmp_path / "elsewhere", "BTCUSDT", "5m", stored.digest) is None
 
 

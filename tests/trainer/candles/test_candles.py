@@ -5,12 +5,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.timeframes import Timeframe
 from tests.candle_fixtures import START_MS, candles, rows_of
 from trainer.candles.candles import COLUMNS, Candles
 
 
 def of(columns, symbol="BTCUSDT", timeframe="1m", synthetic=False):
-    return Candles.of(symbol, timeframe, columns, synthetic)
+    return Candles.of(symbol, Timeframe(timeframe), columns, synthetic)
 
 
 def test_a_bar_is_known_when_it_closes():

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from common.timeframes import SECONDS
+from common.timeframes import Timeframe
 from trainer.candles.candles import Candles
-from trainer.features.context import ContextFrame, context_frame, context_timeframes
+from trainer.features.context import ContextFrame, context_frame
 from trainer.features.indicators import FEATURE_VERSION
 
 HOUR = 3_600_000
@@ -11,7 +11,9 @@ HOUR = 3_600_000
 
 def frame_of(hours, timeframe="1h"):
     close_time = np.array(hours, dtype=np.int64) * HOUR
-    return ContextFrame(timeframe, close_time, np.array(hours, dtype=np.float32)[:, None].repeat(3, axis=1))
+    return ContextFrame(
+        Timeframe(timeframe), close_time, np.array(hours, dtype=np.float32)[:, None].repeat(3, axis=1)
+    )
 
 
 def test_a_bar_is_known_from_its_close_on_and_not_a_millisecond_earlier():
@@ -32,10 +34,10 @@ def test_an_empty_frame_knows_nothing():
 
 def test_context_comes_only_from_timeframes_that_are_not_finer():
     expected = {
-        **dict.fromkeys(SECONDS, ("1d",)),
+        **dict.fromkeys(Timeframe, ("1d",)),
         **dict.fromkeys(("1m", "3m", "5m", "15m", "30m", "1h"), ("1h", "1d")),
     }
-    assert {timeframe: context_timeframes(timeframe) for timeframe in SECONDS} == expected
+    assert {timeframe: timeframe.context for timeframe in Timeframe} == expected
 
 
 def test_columns_are_named_by_their_timeframe():
@@ -50,7 +52,7 @@ def test_a_steady_rise_has_the_values_that_the_formulas_say(simulate):
     candles = simulate(40, "1d")
     close = 100 * 1.02 ** np.arange(40)
     columns = {**candles.columns, "close": close}
-    frame = context_frame(Candles.of("BTCUSDT", "1d", columns))
+    frame = context_frame(Candles.of("BTCUSDT", Timeframe.D1, columns))
     assert frame.close_time.tolist() == candles.close_time[20:].tolist()
     step = np.log(1.02)
     assert frame.values == pytest.approx(
@@ -65,7 +67,7 @@ def test_a_segment_gives_context_from_its_own_bars_only(simulate):
     rows = [*range(20, 40), *range(74, 98)]
     assert frame.close_time.tolist() == candles.close_time[rows].tolist()
     alone = {name: values[54:] for name, values in candles.columns.items()}
-    assert np.array_equal(context_frame(Candles.of("BTCUSDT", "1h", alone)).values, frame.values[20:])
+    assert np.array_equal(context_frame(Candles.of("BTCUSDT", Timeframe.H1, alone)).values, frame.values[20:])
 
 
 def test_a_row_is_the_same_bit_for_bit_whatever_comes_after_it(simulate):

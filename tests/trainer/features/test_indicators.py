@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.timeframes import Timeframe
 from trainer.candles.candles import Candles
 from trainer.features import indicators as features
 from trainer.features.indicators import BOUND, NAMES, WARM_UP, Block, block_features, blocks
@@ -110,7 +111,7 @@ def test_a_segment_knows_nothing_of_the_segments_before_it(simulate):
     candles = simulate(400, missing=[150])
     (_, _), (second, end) = candles.segments()
     alone = Candles.of(
-        "BTCUSDT", "1h", {name: values[second:end] for name, values in candles.columns.items()}
+        "BTCUSDT", Timeframe.H1, {name: values[second:end] for name, values in candles.columns.items()}
     )
     assert np.array_equal(matrix(candles)[150 - WARM_UP :], matrix(alone))
 

@@ -2,6 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.timeframes import Timeframe
 from trainer.candles.candles import Candles
 from trainer.features.labels import rise_labels
 
@@ -12,7 +13,7 @@ def candles_of(minutes, closes):
     closes = np.array(closes, dtype=float)
     columns = {"open_time": np.array(minutes, dtype=np.int64) * MINUTE}
     columns |= dict.fromkeys(("open", "high", "low", "close"), closes)
-    return Candles.of("BTCUSDT", "1m", {**columns, "volume": np.ones(len(closes))})
+    return Candles.of("BTCUSDT", Timeframe.M1, {**columns, "volume": np.ones(len(closes))})
 
 
 def test_a_rise_is_one_and_a_fall_or_an_equal_close_is_none():

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from common.timeframes import Timeframe
 from tests.candle_fixtures import candles
 from trainer.candles.bars import CLOSE, FIELDS, HIGH, LOW, OPEN, VOLUME, Bars
 from trainer.candles.candles import Candles
@@ -20,9 +21,9 @@ def minutes():
 
 def judged(bars):
     """Rows that are dropped, and the findings by defect."""
-    alone, of_alone = impossible(bars, "1m")
+    alone, of_alone = impossible(bars, Timeframe.M1)
     assert not alone.any(), of_alone
-    rows, found = spikes(bars, "1m")
+    rows, found = spikes(bars, Timeframe.M1)
     return np.flatnonzero(rows).tolist(), {finding.defect: finding for finding in found}
 
 
@@ -138,7 +139,7 @@ def test_a_burst_of_volume_is_told_from_its_bound_and_dropped_from_a_greater_one
     for bound, at_most, above in ((BURST, [], ["volume_burst"]), (LARGEST_BURST, ["volume_burst"], None)):
         bars = minutes()
         bars.values[VOLUME, 50] = bound * factor * np.median(bars.values[VOLUME])
-        rows, found = impossible(bars, "1m")
+        rows, found = impossible(bars, Timeframe.M1)
         expected = at_most if factor < 1 else above
         if expected is None:
             assert (np.flatnonzero(rows).tolist(), [one.defect for one in found]) == ([50], ["out_of_range"])
@@ -149,8 +150,8 @@ def test_a_burst_of_volume_is_told_from_its_bound_and_dropped_from_a_greater_one
 def test_where_nothing_is_traded_no_volume_is_a_burst():
     bars = minutes()
     bars.values[VOLUME] = 0.0
-    assert not impossible(bars, "1m")[0].any()
-    assert impossible(bars, "1m")[1] == []
+    assert not impossible(bars, Timeframe.M1)[0].any()
+    assert impossible(bars, Timeframe.M1)[1] == []
 
 
 def test_the_greatest_volume_that_is_kept_leaves_the_features_of_later_bars_as_they_are(simulate):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from common.timeframes import Timeframe
 from tests.candle_fixtures import POLICY, START_MS, candles, rows_of
 from trainer.candles.bars import FIELDS, Bars
 from trainer.sources.files import Source
@@ -27,7 +28,7 @@ def joined(*parts):
 
 
 def repair(*sources, policy=POLICY):
-    series, findings = repaired(sources, "1m", policy)
+    series, findings = repaired(sources, Timeframe.M1, policy)
     assert all(finding.timeframe == "1m" for finding in findings)
     assert all(finding.detail.endswith(".") and "\n" not in finding.detail for finding in findings)
     return series, {finding.defect: finding for finding in findings}

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.timeframes import Timeframe
 from tests.candle_fixtures import START_MS, candles, real_candles, rows_of
 from trainer.candles.bars import FIELDS, Bars
-from trainer.candles.candles import interval_ms_of
 from trainer.sources.files import read_source
 from trainer.sources.folder import source_files
 from trainer.survey.resample import resampled
@@ -97,11 +97,11 @@ def test_real_minutes_add_up_to_the_native_candles_exactly(symbol, timeframe):
         elif f"-{timeframe}." in file.relative:
             native += read_source(file, symbol)[0]
     fine = Bars.joined([source.bars for source in minutes])
-    coarse, complete = resampled(fine, MINUTE, interval_ms_of(timeframe), 0.0)
+    coarse, complete = resampled(fine, MINUTE, Timeframe(timeframe).milliseconds, 0.0)
     assert complete.all()
     theirs = native[0].bars
     _, ours, same = np.intersect1d(coarse.open_time, theirs.open_time, return_indices=True)
-    year = 365 * 86_400_000 // interval_ms_of(timeframe)
+    year = 365 * 86_400_000 // Timeframe(timeframe).milliseconds
     assert year - 3 <= len(ours) <= year
     for place, name in enumerate(FIELDS[:4]):
         assert (coarse.values[place, ours] == theirs.values[place, same]).all(), name
