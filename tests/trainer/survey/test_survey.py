@@ -9,6 +9,7 @@ import pytest
 from common.errors import DataError, StorageError
 from common.protocol.jobs import SurveySpec
 from common.protocol.reports import SurveyReport
+from common.timeframes import Timeframe
 from tests.candle_fixtures import (
     POLICY,
     START_MS,
@@ -96,7 +97,7 @@ def test_sources_of_all_formats_and_spellings_are_one_series(tmp_path):
     report = surveyed(tmp_path / "data", tmp_path / "cache", "BTCUSDT", ("1m",))
     assert defects(report) == {("1m", "mixed_time_units"): 1}
     series = report.series[0]
-    cached = open_candles(tmp_path / "cache", "BTCUSDT", "1m", series.digest)
+    cached = open_candles(tmp_path / "cache", "BTCUSDT", Timeframe.M1, series.digest)
     for name, values in columns.items():
         assert (cached.columns[name] == values).all(), name
     write_csv(tmp_path / "alone/BTCUSDT-1m.csv", columns)
@@ -124,7 +125,7 @@ def test_native_candles_that_differ_from_their_minutes_are_told(tmp_path):
         "2 of 48 common bars differ between the native candles and those resampled from 1m, by up to 2 %, "
         "first 2023-01-01 05:00 UTC; the first-named is used."
     )
-    cached = open_candles(tmp_path / "cache", "BTCUSDT", "1h", report.series[0].digest)
+    cached = open_candles(tmp_path / "cache", "BTCUSDT", Timeframe.H1, report.series[0].digest)
     assert (cached.high == hours["high"]).all()
 
 
@@ -139,7 +140,7 @@ def test_bars_that_native_candles_lack_are_resampled(tmp_path):
     assert detail(report, "1h", "filled") == (
         "30 bars not among the native candles were resampled from 1m, first 2023-01-01 00:00 UTC."
     )
-    cached = open_candles(tmp_path / "cache", "BTCUSDT", "1h", report.series[0].digest)
+    cached = open_candles(tmp_path / "cache", "BTCUSDT", Timeframe.H1, report.series[0].digest)
     assert cached.close.tolist() == hours["close"].tolist()
 
 
@@ -154,7 +155,7 @@ def test_a_spike_in_native_candles_is_replaced_by_what_the_minutes_say(tmp_path)
     lenient = POLICY.model_copy(update={"max_defect_share": 0.03})
     report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1h",), lenient)
     assert defects(report) == {("1h", "spike"): 1, ("1h", "filled"): 1}
-    cached = open_candles(tmp_path / "cache", "BTCUSDT", "1h", report.series[0].digest)
+    cached = open_candles(tmp_path / "cache", "BTCUSDT", Timeframe.H1, report.series[0].digest)
     assert cached.close.tolist() == hours["close"].tolist()
 
 
@@ -312,7 +313,7 @@ def test_one_synthetic_source_makes_the_symbol_synthetic(tmp_path):
     write_parquet(tmp_path / "BTCUSDT-1m-2.parquet", second, {SYNTHETIC_KEY: b"true"})
     report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("5m",))
     assert report.synthetic
-    assert open_candles(tmp_path / "cache", "BTCUSDT", "5m", report.series[0].digest).synthetic
+    assert open_candles(tmp_path / "cache", "BTCUSDT", Timeframe.M5, report.series[0].digest).synthetic
 
 
 def test_unchanged_files_are_not_opened_again(tmp_path):
