@@ -9,7 +9,6 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 
 from common.errors import (
@@ -27,6 +26,7 @@ from common.errors import (
     UnavailableError,
 )
 from common.frozen import Frozen
+from coordinator.store.errors import UnstorableError
 
 logger = logging.getLogger(__name__)
 
@@ -90,9 +90,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(NighttrainError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(OperationalError, _database)
-    for perhaps_unstorable in (OverflowError, UnicodeEncodeError, DataError):
-        app.add_exception_handler(perhaps_unstorable, _unstorable)
+    app.add_exception_handler(UnstorableError, _unstorable)
 
 
 def answer(error: NighttrainError, instance: str) -> JSONResponse:
@@ -134,18 +132,6 @@ def answers(*errors: type[NighttrainError] | NighttrainError) -> dict[int | str,
             "value": example.problem(),
         }
     return found
-
-
-def from_database(error: OperationalError) -> NighttrainError:
-    """Return what a failure of the database means: no space, no permission, or only busy for now."""
-    reason = " ".join(str(error.orig).split())
-    if any(
-        word in reason for word in ("full", "readonly", "read-only", "unable to open", "disk I/O", "No space")
-    ):
-        return StorageError(
-            f"the database cannot be written: {reason}", "free some space; nothing stored is lost"
-        )
-    return UnavailableError(f"the database does not answer: {reason}", "the same request may succeed later")
 
 
 def _known(request: Request, error: Exception) -> JSONResponse:
@@ -198,30 +184,19 @@ def _http(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(document, error.status_code, headers=error.headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
-def _database(request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, OperationalError)
-    known = from_database(error)
-    logger.error("%s %s: %s", request.method, request.url.path, known)
-    return answer(known, request.url.path)
-
-
 def _unstorable(request: Request, error: Exception) -> JSONResponse:
-    # A number beyond the column's bits, or half a character: right by its type, but no database holds it.
+    # Right by its type, but no column holds it; if the request brought no value, it is our own defect.
     path = request.url.path
-    if not _came_with(request, error):
-        return unexpected(error, path)
-    # Of a statement that failed, its text and its other values are not for whoever sent one of them.
-    reason = " ".join(str(error.orig if isinstance(error, DataError) else error).split())[:200]
-    logger.warning("%s %s: a value cannot be stored: %s", request.method, path, reason)
-    what = f"the request has a value that cannot be stored: {reason}"
+    if not _has_values(request, error):
+        return unexpected(error.__cause__ if isinstance(error.__cause__, Exception) else error, path)
+    logger.warning("%s %s: a value cannot be stored: %s", request.method, path, error)
+    what = f"the request has a value that cannot be stored: {error}"
     return answer(InvalidRequestError(what, "send whole characters and smaller numbers"), path)
 
 
-def _came_with(request: Request, error: Exception) -> bool:
-    """Whether a value of the request is what the database cannot store; anything else is our own defect."""
+def _has_values(request: Request, error: Exception) -> bool:
     has_body = request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers
-    if isinstance(error, UnicodeEncodeError):
+    if isinstance(error.__cause__, UnicodeEncodeError):
         # Path and query are decoded without errors, so half a character comes in a body's JSON only.
-        return has_body and error.reason == "surrogates not allowed"
-    bound = isinstance(error, DataError) or "SQLite INTEGER" in str(error)
-    return bound and bool(has_body or request.query_params or request.path_params)
+        return has_body
+    return bool(has_body or request.query_params or request.path_params)

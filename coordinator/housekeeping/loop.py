@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy.exc import OperationalError
-
 from common.errors import NighttrainError
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.housekeeping.leader import Leader
@@ -109,9 +107,8 @@ class Loop:
             return False
         try:
             step()
-        except (NighttrainError, OperationalError, OSError) as error:
-            reason = str(error.orig) if isinstance(error, OperationalError) else str(error)
-            self._complain(name, reason, None)
+        except (NighttrainError, OSError) as error:
+            self._complain(name, str(error), None)
         except Exception as error:
             # A defect is logged once with its traceback, and tried again.
             self._complain(name, f"{type(error).__name__}: {error}", error)

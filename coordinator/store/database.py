@@ -21,9 +21,10 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
-from common.errors import ConfigurationError, UnavailableError
+from common.errors import ConfigurationError, StorageError, UnavailableError
+from coordinator.store.errors import reason_of, translated
 
 BUSY_SECONDS = 15.0
 """How long a statement waits for another process (a backup, a shell) that holds SQLite's lock."""
@@ -75,14 +76,17 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """Open a transaction that sees one state of the database and changes nothing."""
-        with self._timed("read"), self.engine.connect() as connection:
+        """Open a transaction that sees one state of the database and changes nothing.
+
+        Here as in `write` what goes wrong in the database is raised as our own errors (`store.errors`).
+        """
+        with translated(), self._timed("read"), self.engine.connect() as connection:
             yield Transaction(connection, self.clock())
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
         """Open a transaction that is committed at the end, or rolled back by an exception."""
-        with self._turn, self._timed("write"), self._writes.begin() as connection:
+        with translated(), self._turn, self._timed("write"), self._writes.begin() as connection:
             yield Transaction(connection, self.clock())
 
     @contextmanager
@@ -113,8 +117,7 @@ class Database:
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except SQLAlchemyError as error:
-            reason = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-            problem = f"the database {shown} cannot be used: {' '.join(reason.split())}"
+            problem = f"the database {shown} cannot be used: {reason_of(error)}"
             raise ConfigurationError(problem, "check database_url and the out folder") from error
 
     def check(self) -> str:
@@ -130,8 +133,9 @@ class Database:
             with self.write() as transaction:
                 present = MigrationContext.configure(transaction.connection).get_current_revision()
                 transaction.connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
-        except OperationalError as error:
-            raise UnavailableError(f"the database cannot be written: {error.orig}") from error
+        except (StorageError, UnavailableError) as error:
+            reason = reason_of(error.__cause__) if isinstance(error.__cause__, DBAPIError) else str(error)
+            raise UnavailableError(f"the database cannot be written: {reason}") from error
         if present != head:
             raise UnavailableError(f"the database has schema {present}, this program needs {head}")
         return str(present)

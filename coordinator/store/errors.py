@@ -1,0 +1,76 @@
+"""What a failure of the database means, by its own codes: the rest of the coordinator knows our errors.
+
+SQLite names each of its result codes, PostgreSQL has SQLSTATE; neither's text is looked at but to be shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+
+from common.errors import NighttrainError, StorageError, UnavailableError
+
+NO_ROOM_SQLITE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_IOERR", "SQLITE_PERM")
+"""Primary result codes of a file that cannot be written (https://sqlite.org/rescode.html)."""
+
+NO_ROOM_SQLSTATE = frozenset({"53100", "25006", "58030"})
+"""disk_full, read_only_sql_transaction and io_error (PostgreSQL's appendix A)."""
+
+
+class UnstorableError(Exception):
+    """A value that no column can hold: a number of too many bits, or half a character.
+
+    It is no error of ours yet: whether the request brought the value, or our own code, its handler knows.
+    """
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise what goes wrong in the database as our own errors; everything else passes.
+
+    Raises
+    ------
+    StorageError
+        The database's files cannot be written.
+    UnavailableError
+        It does not answer, or is busy; the same may succeed later.
+    UnstorableError
+        A value cannot be stored.
+    """
+    try:
+        yield
+    except (DataError, OverflowError, UnicodeEncodeError) as error:
+        if not _is_unstorable(error):
+            raise
+        # Of a statement that failed, its text and its other values are not for whoever sent one of them.
+        raise UnstorableError(reason_of(error)[:200]) from error
+    except DBAPIError as error:
+        known = _known(error)
+        if known is None:
+            raise
+        raise known from error
+
+
+def reason_of(error: Exception) -> str:
+    """Return the database's own words in one line, without the statement."""
+    return " ".join(str(error.orig if isinstance(error, DBAPIError) else error).split())
+
+
+def _known(error: DBAPIError) -> NighttrainError | None:
+    name = getattr(error.orig, "sqlite_errorname", None) or ""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    if name.startswith(NO_ROOM_SQLITE) or state in NO_ROOM_SQLSTATE:
+        problem = f"the database cannot be written: {reason_of(error)}"
+        return StorageError(problem, "free some space; nothing stored is lost")
+    if isinstance(error, OperationalError):
+        problem = f"the database does not answer: {reason_of(error)}"
+        return UnavailableError(problem, "the same request may succeed later")
+    return None
+
+
+def _is_unstorable(error: Exception) -> bool:
+    if isinstance(error, OverflowError):
+        return "SQLite INTEGER" in str(error)
+    return isinstance(error, DataError) or getattr(error, "reason", "") == "surrogates not allowed"

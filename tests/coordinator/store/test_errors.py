@@ -1,0 +1,78 @@
+"""Each failure is made in a real database: what it raises is one of our errors, and tells no statement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError, ProgrammingError
+
+from common.errors import NighttrainError, StorageError, UnavailableError
+from coordinator.store import database as module
+from coordinator.store.database import Database, sqlite_url
+from coordinator.store.errors import UnstorableError
+
+
+@pytest.fixture
+def database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    monkeypatch.setattr(module, "BUSY_SECONDS", 0.05)
+    made = Database(sqlite_url(tmp_path / "secret.db"))
+    with made.write() as tx:
+        tx.connection.execute(text("CREATE TABLE kept (number INTEGER PRIMARY KEY, words TEXT)"))
+    yield made
+    made.close()
+
+
+def refusal(database: Database, kind: type[Exception], *statements: str, **values: object) -> str:
+    with pytest.raises(kind) as caught, database.write() as tx:
+        for statement in statements[:-1]:
+            tx.connection.exec_driver_sql(statement)
+        tx.connection.execute(text(statements[-1]), values)
+    assert "kept" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_full_disk_is_a_lack_of_room(database: Database) -> None:
+    big = "INSERT INTO kept (words) VALUES (hex(zeroblob(1000000)))"
+    told = refusal(database, StorageError, "PRAGMA max_page_count=3", big)
+    assert told.startswith("the database cannot be written: database or disk is full")
+
+
+def test_a_database_that_may_only_be_read_is_one_too(database: Database) -> None:
+    told = refusal(database, StorageError, "PRAGMA query_only=ON", "INSERT INTO kept (words) VALUES ('a')")
+    assert told.startswith("the database cannot be written: attempt to write a readonly database")
+
+
+def test_a_file_that_is_gone_with_its_folder_is_one_too(tmp_path: Path) -> None:
+    database = Database(sqlite_url(tmp_path / "nowhere" / "nighttrain.db"))
+    with pytest.raises(StorageError, match="unable to open database file"), database.read():
+        pass
+
+
+def test_a_lock_that_another_holds_is_only_for_now(database: Database, tmp_path: Path) -> None:
+    other = Database(sqlite_url(tmp_path / "secret.db"))
+    with other.write():
+        told = refusal(database, UnavailableError, "SELECT 1")
+    assert told.startswith("the database does not answer: database is locked")
+    other.close()
+
+
+@pytest.mark.parametrize(("column", "value"), [("number", 2**63), ("words", "\ud800")])
+def test_what_no_column_holds_is_told_apart(database: Database, column: str, value: object) -> None:
+    refusal(database, UnstorableError, f"INSERT INTO kept ({column}) VALUES (:value)", value=value)
+
+
+def test_mistakes_of_ours_stay_what_they_are(database: Database) -> None:
+    for kind, statement in (
+        (IntegrityError, "INSERT INTO kept (number) VALUES (1), (1)"),
+        (ProgrammingError, "INSERT INTO kept (number) VALUES (1); SELECT 1"),
+    ):
+        with pytest.raises(kind) as caught, database.write() as tx:
+            tx.connection.execute(text(statement))
+        assert not isinstance(caught.value, NighttrainError)
+    for error in (OverflowError("date value out of range"), UnicodeEncodeError("latin-1", "a", 0, 1, "no")):
+        with pytest.raises(type(error)) as kept, database.write():
+            raise error
+        assert kept.value is error
