@@ -50,10 +50,7 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """All facts at one moment; `starts` counts the processes of each known trainer.
-
-    `blocked` are the names of the live trainers that cannot write.
-    """
+    """All facts at one moment; `starts` counts the processes of each known trainer."""
 
     now: datetime
     settings: NightSettings
@@ -61,7 +58,6 @@ class Facts:
     run: RunFacts | None
     trainers: tuple[KnownTrainer, ...]
     starts: dict[str, int]
-    blocked: frozenset[str]
     last_claim: datetime | None
     progress_written: datetime | None
 
@@ -94,7 +90,6 @@ def read_facts(tx: Transaction, settings: NightSettings, forecast: Forecast, pro
         run=None if run is None or view is None else _run(tx, run, view, forecast.eta_of(tx, snapshot, view)),
         trainers=known,
         starts=_starts(tx, [one.row.name for one in known]),
-        blocked=frozenset(blocked.trainer for blocked in snapshot.blocked.values()),
         last_claim=tx.connection.execute(last_claim).scalar(),
         progress_written=_written(progress_file),
     )

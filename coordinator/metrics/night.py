@@ -113,7 +113,8 @@ def read_trainers(readings: Readings, facts: Facts) -> None:
         _moment(readings, metrics.TRAINER_LAST_SEEN, one.last_seen, trainer=name)
         readings.put(metrics.TRAINER_STARTS, float(facts.starts[name]), trainer=name)
         if one.state is not TrainerState.LOST:
-            readings.put(metrics.TRAINER_BLOCKED, float(name in facts.blocked), trainer=name)
+            blocked = one.row.blocked_since is not None
+            readings.put(metrics.TRAINER_BLOCKED, float(blocked), trainer=name)
 
 
 def _count(labels: Iterable[tuple[str, ...]]) -> Counter[tuple[str, ...]]:

@@ -19,6 +19,8 @@ Memory, in three rules:
    enough, so that memory taken by others can keep this job waiting but never the others. Without an overdue
    job the lone one runs whenever its turn meets an idle host, and at the latest when nothing else is left
    to hand out.
+
+Disk: a trainer that could not write gets no job, as `coordinator.policy.disk` says.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from datetime import datetime
 from common.protocol.jobs import JobKind
 from common.protocol.trainers import LimitKind, NoWork
 from coordinator.policy.breaker import Gate
+from coordinator.policy.disk import ANY_DISK, Disk
 
 PEAK_MARGIN = 1.2
 """A job is expected to need at most this many times the highest peak that was measured."""
@@ -40,8 +43,8 @@ class Candidate:
     """A queued job of the running run.
 
     `waiting_since` is None before the survey of its symbol. `oom_room_bytes` is the largest room that it
-    ran out of. `symbol_busy` says that another job of its symbol is leased. Seconds and bytes are
-    expectations, None where unknown.
+    ran out of. `symbol_busy` says that another job of its symbol is leased. Seconds and peak are
+    expectations, None where unknown; `disk_bytes` is what it is expected to write, 0 where unknown.
     """
 
     job_id: int
@@ -57,6 +60,7 @@ class Candidate:
     rows: int
     gate: Gate
     symbol_busy: bool
+    disk_bytes: int = 0
 
     def overdue(self, now: datetime, max_wait_seconds: float) -> bool:
         """Return whether it has waited for longer than the bound."""
@@ -92,12 +96,13 @@ class Host:
 
 @dataclass(frozen=True)
 class Seat:
-    """The trainer that asks, on its host."""
+    """The trainer that asks, on its host and with its disk."""
 
     limit_kind: LimitKind
     limit_bytes: int
     last_symbol: str
     host: Host
+    disk: Disk = ANY_DISK
 
 
 @dataclass(frozen=True)
@@ -137,6 +142,9 @@ def choose(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Choice 
     host = seat.host
     if host.pressed(terms.threshold):
         return Refusal(NoWork.MEMORY_PRESSURE, pressure_words(host, terms.threshold))
+    unwritable = seat.disk.obstacle(terms.now)
+    if unwritable:
+        return Refusal(NoWork.STORAGE, unwritable)
     if host.lone:
         return Refusal(NoWork.NEEDS_LONE_ROOM, f"host {host.name} is kept for a job that runs alone")
     if not candidates:
@@ -154,7 +162,13 @@ def choose(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Choice 
             return Choice(candidate.job_id, room, alone)
         refusals.append(obstacle)
     # The reason told is the one that a change in this trainer's surroundings could lift, if there is one.
-    told = (NoWork.NEEDS_LONE_ROOM, NoWork.TOO_LARGE, NoWork.WAITING, NoWork.SYMBOL_PARKED)
+    told = (
+        NoWork.STORAGE,
+        NoWork.NEEDS_LONE_ROOM,
+        NoWork.TOO_LARGE,
+        NoWork.WAITING,
+        NoWork.SYMBOL_PARKED,
+    )
     return min(refusals, key=lambda refusal: told.index(refusal.reason))
 
 
@@ -168,6 +182,9 @@ def obstacle_of(candidate: Candidate, seat: Seat, terms: Terms) -> Refusal | Non
     waiting = wait_of(candidate, terms.now)
     if waiting is not None:
         return waiting
+    lack = seat.disk.lack(candidate.disk_bytes)
+    if lack:
+        return Refusal(NoWork.STORAGE, f"{lack}: free some room")
     room = candidate.oom_room_bytes
     if room is not None and not _fits(candidate, seat):
         needed = f"it ran out of memory in {gigabytes(room)} and needs a larger room"

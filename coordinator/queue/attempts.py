@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from common.errors import InternalError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import BREAKER_CAUSES, FREE_CAUSES, TRANSITIONS, Cause, JobKind, JobState
 from common.settings.night import NightSettings
 from coordinator.policy.breaker import Breaker
+from coordinator.policy.disk import pause_seconds
 from coordinator.policy.retry import backoff_seconds
-from coordinator.queue.full_disks import condense, job_pause_seconds
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, AttemptRow, JobRow
-from coordinator.store.tables import attempts, jobs, symbols
+from coordinator.store.tables import attempts, jobs, symbols, trainers
+
+KEPT_ATTEMPTS = 10
+"""How many of a job's attempts that could not be written are kept besides the first: a disk may come and go
+for days.
+"""
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,7 @@ def move(tx: Transaction, job: JobRow, state: JobState, **changes: Any) -> None:
 def close(
     tx: Transaction, attempt: AttemptRow, ending: Ending, retry_in_seconds: float | None = None
 ) -> None:
-    """Write down how an attempt ended."""
+    """Write down how an attempt ended; unless it could not be written, its trainer can write again."""
     tx.connection.execute(
         update(attempts)
         .where(attempts.c.id == attempt.id)
@@ -87,6 +92,17 @@ def close(
             resumed_folds=ending.resumed_folds,
         )
     )
+    if ending.cause is not Cause.STORAGE:
+        lift_pause(tx, attempt.boot_id)
+
+
+def lift_pause(tx: Transaction, boot_id: str) -> None:
+    """Note that a trainer can write, after an attempt of it that could not be written."""
+    tx.connection.execute(
+        update(trainers)
+        .where(trainers.c.boot_id == boot_id, trainers.c.paused_until.is_not(None))
+        .values(note="", blocked_since=None, paused_until=None, paused_by="")
+    )
 
 
 def give_back(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending) -> Verdict:
@@ -97,12 +113,43 @@ def give_back(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending)
 
 
 def postpone(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending) -> Verdict:
-    """End an attempt that could not be written: free of charge, but others go before it for a while."""
-    wait = job_pause_seconds(tx.connection, job.id)
-    close(tx, attempt, ending, wait)
-    move(tx, job, JobState.QUEUED, not_before=tx.now + timedelta(seconds=wait))
-    condense(tx.connection, attempt.trainer)
-    return Verdict(JobState.QUEUED, wait)
+    """End an attempt that could not be written: free of charge.
+
+    The trainer pauses. The job waits twice as long, so that the trainer tries another one first.
+    """
+    this = trainers.c.boot_id == attempt.boot_id
+    blocked_since = tx.connection.execute(select(trainers.c.blocked_since).where(this)).scalar() or tx.now
+    pause = pause_seconds((tx.now - blocked_since).total_seconds())
+    close(tx, attempt, ending, 2 * pause)
+    tx.connection.execute(
+        update(trainers)
+        .where(this)
+        .values(
+            blocked_since=blocked_since,
+            paused_until=tx.now + timedelta(seconds=pause),
+            paused_by=ending.message,
+            note=blocked_words(attempt.trainer, blocked_since, ending.message),
+        )
+    )
+    move(tx, job, JobState.QUEUED, not_before=tx.now + timedelta(seconds=2 * pause))
+    _forget_middle(tx, job)
+    return Verdict(JobState.QUEUED, 2 * pause)
+
+
+def blocked_words(trainer: str, since: datetime, why: str) -> str:
+    """Return in words that a trainer gets no job, because its disk has no room for one."""
+    return f"trainer {trainer} cannot write since {since:%H:%M:%S} UTC: {why}"
+
+
+def _forget_middle(tx: Transaction, job: JobRow) -> None:
+    unwritten = (
+        select(attempts.c.id)
+        .where(attempts.c.job_id == job.id, attempts.c.cause == Cause.STORAGE)
+        .order_by(attempts.c.id)
+    )
+    middle = list(tx.connection.execute(unwritten).scalars())[1:-KEPT_ATTEMPTS]
+    if middle:
+        tx.connection.execute(delete(attempts).where(attempts.c.id.in_(middle)))
 
 
 def fault(

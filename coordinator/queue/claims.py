@@ -13,31 +13,60 @@ from sqlalchemy import func, select, update
 
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import SPEC, Cause, JobKind, JobState, TrainingSpec
-from common.protocol.trainers import ClaimRequest, Grant, NoWork
+from common.protocol.trainers import ClaimRequest, DiskState, Grant, NoWork
 from common.settings.night import NightSettings
 from coordinator.champions.registry import champion_manifest
 from coordinator.policy.admission import Choice, Refusal, choose, roomless
+from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
-from coordinator.queue.attempts import fail_cells, move
+from coordinator.queue.attempts import blocked_words, fail_cells, move
 from coordinator.queue.checkpoints import load_checkpoint
 from coordinator.queue.snapshot import Outlook, read_outlook
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, RUNNING_RUN, AttemptRow, JobRow, TrainerRow
 from coordinator.store.tables import attempts, jobs, trainers
 
+UNTOLD = DiskState(folder="", free_bytes=None)
+"""The disk of a trainer that does not measure it."""
+
+UNCONFIRMED = timedelta(seconds=2 * MAX_PAUSE_SECONDS)
+"""How long after a pause a trainer is not yet believed to be able to write: so long a job may wait."""
+
 
 def hear(tx: Transaction, trainer: TrainerRow, request: ClaimRequest) -> TrainerRow:
-    """Note that a trainer is alive and what it tells of its host."""
-    told = {"last_seen": tx.now, **request.pressure.model_dump()}
+    """Note that a trainer is alive and what it tells of its host and its disk."""
+    disk = request.disk or UNTOLD
+    told = {
+        "last_seen": tx.now,
+        **request.pressure.model_dump(),
+        "disk_folder": disk.folder,
+        "disk_free_bytes": disk.free_bytes,
+        "disk_problem": disk.problem,
+    }
     tx.connection.execute(update(trainers).where(trainers.c.boot_id == trainer.boot_id).values(**told))
     return replace(trainer, **told)
 
 
-def note(tx: Transaction, trainer: TrainerRow, words: str) -> None:
-    """Note for people why a trainer got no job (nothing: it got one)."""
-    if words != trainer.note:
+def note(tx: Transaction, trainer: TrainerRow, decision: Grant | Refusal) -> None:
+    """Note for people why a trainer got no job (nothing: it got one), and since when it cannot write.
+
+    After an attempt that could not be written this holds until one ends otherwise, or until nothing has
+    confirmed it for a while.
+    """
+    words = decision.words if isinstance(decision, Refusal) else ""
+    blocked_since = trainer.blocked_since
+    if isinstance(decision, Refusal) and decision.reason is NoWork.STORAGE:
+        blocked_since = blocked_since or tx.now
+        words = blocked_words(trainer.name, blocked_since, words)
+    elif blocked_since and trainer.paused_until and tx.now <= trainer.paused_until + UNCONFIRMED:
+        words = blocked_words(trainer.name, blocked_since, trainer.paused_by)
+    else:
+        blocked_since = None
+    if (words, blocked_since) != (trainer.note, trainer.blocked_since):
         tx.connection.execute(
-            update(trainers).where(trainers.c.boot_id == trainer.boot_id).values(note=words)
+            update(trainers)
+            .where(trainers.c.boot_id == trainer.boot_id)
+            .values(note=words, blocked_since=blocked_since)
         )
 
 
@@ -51,9 +80,6 @@ def decide(
     if run is None:
         return Refusal(NoWork.EMPTY, "there is no unfinished run")
     outlook = read_outlook(tx.connection, run.id, tx.now, settings)
-    blocked = outlook.blocked.get(trainer.boot_id)
-    if outlook.candidates and blocked is not None and blocked.holds(tx.now):
-        return Refusal(NoWork.STORAGE, blocked.words)
     candidates = list(outlook.candidates)
     while True:
         choice = choose(candidates, outlook.seat(trainer, last_symbol), outlook.terms)

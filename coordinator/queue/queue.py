@@ -31,10 +31,11 @@ from common.protocol.trainers import (
 )
 from common.settings.night import NightSettings
 from coordinator.policy.admission import Refusal, gigabytes
+from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
 from coordinator.queue import checkpoints, claims, leases
 from coordinator.queue import results as intake
-from coordinator.queue.attempts import Ending, fault, give_back, postpone
+from coordinator.queue.attempts import Ending, fault, give_back, lift_pause, postpone
 from coordinator.queue.leases import Loss, attempt_of, held, job_of, stale, trainer_of
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow
@@ -106,7 +107,7 @@ class Queue:
                 return claims.grant(tx, attempt, job_of(tx, attempt))
             trainer = claims.hear(tx, trainer, request)
             decision = claims.decide(tx, trainer, request.last_symbol, self.settings)
-            claims.note(tx, trainer, decision.words if isinstance(decision, Refusal) else "")
+            claims.note(tx, trainer, decision)
         if isinstance(decision, Refusal):
             logger.debug("%s gets no job: %s", trainer.name, decision.words)
         else:
@@ -292,6 +293,8 @@ class Queue:
                 progress=progress or attempt.progress,
             )
         )
+        if (tx.now - attempt.started).total_seconds() > MAX_PAUSE_SECONDS:
+            lift_pause(tx, attempt.boot_id)
 
 
 def _log(losses: list[Loss], why: str = "the lease was lost") -> None:

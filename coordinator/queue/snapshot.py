@@ -6,25 +6,24 @@ import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.trainers import HostPressure, LimitKind, Progress
 from common.settings.night import NightSettings
 from coordinator.policy.admission import Candidate, Host, Seat, Terms
 from coordinator.policy.breaker import Breaker, Gate
-from coordinator.queue.full_disks import Blockage, read_blockages
+from coordinator.policy.disk import Disk, matrix_bytes
 from coordinator.queue.history import SURVEY, Experience, recall
 from coordinator.store.rows import OPEN_ATTEMPTS, PRESENT_TRAINERS, AttemptRow, TrainerRow
-from coordinator.store.tables import jobs, symbols
+from coordinator.store.tables import checkpoints, jobs, symbols
 
 
 @dataclass(frozen=True)
 class Outlook:
     """The facts at one moment.
 
-    `leases` are the open attempts, `live` the trainers heard of in time, `blocked` those of them that cannot
-    write, by boot id.
+    `leases` are the open attempts, `live` the trainers heard of in time.
     """
 
     now: datetime
@@ -34,7 +33,11 @@ class Outlook:
     leases: tuple[AttemptRow, ...]
     hosts: dict[str, Host]
     experience: Experience
-    blocked: dict[str, Blockage]
+
+    @property
+    def blocked(self) -> tuple[TrainerRow, ...]:
+        """The live trainers that get no job because their disks have no room; their notes say why."""
+        return tuple(trainer for trainer in self.live if trainer.blocked_since is not None)
 
     @property
     def terms(self) -> Terms:
@@ -49,7 +52,19 @@ class Outlook:
 
     def seat(self, trainer: TrainerRow, last_symbol: str) -> Seat:
         """Return the seat of a live trainer."""
-        return Seat(trainer.limit_kind, trainer.memory_limit_bytes, last_symbol, self.hosts[trainer.host])
+        return Seat(
+            trainer.limit_kind,
+            trainer.memory_limit_bytes,
+            last_symbol,
+            self.hosts[trainer.host],
+            Disk(
+                trainer.disk_folder,
+                trainer.disk_free_bytes,
+                trainer.disk_problem,
+                trainer.paused_until,
+                trainer.paused_by,
+            ),
+        )
 
 
 def read_outlook(
@@ -70,7 +85,6 @@ def read_outlook(
         leases=leases,
         hosts={host.name: host for host in _hosts(live, leases)},
         experience=experience,
-        blocked=read_blockages(connection, live, now),
     )
 
 
@@ -102,6 +116,7 @@ def _candidates(
             select(jobs.c.symbol).where(jobs.c.id.in_(leased), jobs.c.kind == JobKind.TRAINING)
         ).scalars()
     )
+    built = _built(connection, run_id)
     query = (
         select(
             jobs.c.id,
@@ -139,9 +154,20 @@ def _candidates(
                 rows=rows or 0,
                 gate=gates[symbol],
                 symbol_busy=symbol in busy,
+                disk_bytes=0 if (symbol, timeframe) in built else matrix_bytes(rows or 0),
             )
         )
     return tuple(candidates)
+
+
+def _built(connection: Connection, run_id: int) -> set[tuple[str, str | None]]:
+    """Return the symbols and timeframes whose feature matrix is there, or is just being built."""
+    has_it = or_(
+        jobs.c.state.in_([JobState.LEASED, JobState.SUCCEEDED]),
+        jobs.c.id.in_(select(checkpoints.c.job_id)),
+    )
+    query = select(jobs.c.symbol, jobs.c.timeframe).distinct().where(jobs.c.run_id == run_id, has_it)
+    return {(symbol, timeframe) for symbol, timeframe in connection.execute(query)}
 
 
 def _hosts(live: tuple[TrainerRow, ...], leases: tuple[AttemptRow, ...]) -> list[Host]:

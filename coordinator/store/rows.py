@@ -150,6 +150,12 @@ class TrainerRow:
     memory_available_bytes: int
     cpu_ratio: float
     note: str
+    disk_folder: str
+    disk_free_bytes: int | None
+    disk_problem: str
+    blocked_since: datetime | None
+    paused_until: datetime | None
+    paused_by: str
 
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:

@@ -161,6 +161,15 @@ trainers = Table(
     Column("memory_available_bytes", BigInteger, nullable=False),
     Column("cpu_ratio", Float, nullable=False),
     Column("note", Text, nullable=False),
+    # The disk where its jobs write, as it reported it last; by default one that can be written.
+    Column("disk_folder", Text, nullable=False, server_default=""),
+    Column("disk_free_bytes", BigInteger),
+    Column("disk_problem", Text, nullable=False, server_default=""),
+    # Since when it gets no job for want of room; null if that is not why.
+    Column("blocked_since", Instant),
+    # After an attempt that could not be written: until when it gets no other, and what the attempt said.
+    Column("paused_until", Instant),
+    Column("paused_by", Text, nullable=False, server_default=""),
     CheckConstraint(_among("limit_kind", LimitKind), name="trainer_limit_kind"),
     _partial("one_process_a_trainer", "name", where="superseded IS NULL"),
 )

@@ -137,8 +137,8 @@ def waits_of(snapshot: Outlook) -> dict[int, str]:
 def _seatless(candidate: Candidate, snapshot: Outlook, ahead: int) -> str:
     if not snapshot.live:
         return "no trainer is alive"
-    if all(trainer.boot_id in snapshot.blocked for trainer in snapshot.live):
-        return "; ".join(blocked.words for blocked in snapshot.blocked.values())
+    if snapshot.blocked == snapshot.live:
+        return "; ".join(trainer.note for trainer in snapshot.blocked)
     terms = snapshot.terms
     if all(host.pressed(terms.threshold) for host in snapshot.hosts.values()):
         return "; ".join(pressure_words(host, terms.threshold) for host in snapshot.hosts.values())

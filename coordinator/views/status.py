@@ -95,7 +95,7 @@ class Status:
                 speed=_speed(tx, view),
                 best=_score(tx, view, desc(jobs.c.auc)),
                 last=_score(tx, view, desc(jobs.c.finished)),
-                trainers=tuple(trainer_views(tx, known, snapshot)),
+                trainers=tuple(trainer_views(tx, known)),
                 recent_jobs=_recent(tx, view, self.settings),
                 alerts=present_alerts(tx),
                 warnings=(*warnings, *self.troubles()),

@@ -79,7 +79,7 @@ def _last_attempts(tx: Transaction, boot_ids: list[str]) -> dict[str, AttemptRow
     return {row.boot_id: AttemptRow.of(row) for row in tx.connection.execute(query)}
 
 
-def trainer_views(tx: Transaction, known: Sequence[KnownTrainer], snapshot: Outlook) -> list[TrainerView]:
+def trainer_views(tx: Transaction, known: Sequence[KnownTrainer]) -> list[TrainerView]:
     """Return trainers with what they are doing."""
     leased = [one.lease.job_id for one in known if one.lease is not None]
     names = {row.id: JobRow.of(row).name for row in tx.connection.execute(JOBS.where(jobs.c.id.in_(leased)))}
@@ -89,7 +89,6 @@ def trainer_views(tx: Transaction, known: Sequence[KnownTrainer], snapshot: Outl
         .where(attempts.c.boot_id.in_([one.row.boot_id for one in known]))
         .group_by(attempts.c.boot_id)
     )
-    blocked = {boot_id: blockage.since for boot_id, blockage in snapshot.blocked.items()}
     finished = {boot_id: int(count) for boot_id, count in tx.connection.execute(counts)}
     return [
         TrainerView.of(
@@ -98,17 +97,8 @@ def trainer_views(tx: Transaction, known: Sequence[KnownTrainer], snapshot: Outl
             job_id=one.lease.job_id if one.lease else None,
             job=names[one.lease.job_id] if one.lease else "",
             progress=progress_of(one.lease) if one.lease else None,
-            note=_note(one, snapshot),
-            blocked_since=blocked.get(one.row.boot_id),
             jobs_finished=finished.get(one.row.boot_id, 0),
             last_seen=one.last_seen,
         )
         for one in known
     ]
-
-
-def _note(one: KnownTrainer, snapshot: Outlook) -> str:
-    blocked = snapshot.blocked.get(one.row.boot_id)
-    if blocked is not None:
-        return blocked.words
-    return one.row.note if one.lease is None else ""

@@ -76,7 +76,7 @@ def progress_warnings(
             silence = (snapshot.now - one.last_seen).total_seconds()
             what = f"fell silent {silence:.0f} s ago while it held a job"
             warnings.append(f"trainer {one.row.name} {what}")
-    warnings += [blocked.words for blocked in snapshot.blocked.values()]
+    warnings += [trainer.note for trainer in snapshot.blocked]
     threshold = snapshot.settings.memory_threshold
     warnings += [
         f"{pressure_words(host, threshold)}; no new job is handed out there"

@@ -28,6 +28,7 @@ from common.protocol.reports import (
 from common.protocol.runs import RunRequest
 from common.protocol.trainers import (
     ClaimRequest,
+    DiskState,
     Failure,
     Finish,
     Grant,
@@ -107,11 +108,15 @@ class Night:
         self.queue.register(told)
         return told.boot_id
 
-    def claim(self, boot: str, last_symbol: str = "", free: float = 0.9) -> Grant | Refusal:
-        return self.queue.claim(claim(boot, last_symbol, free))
+    def claim(
+        self, boot: str, last_symbol: str = "", free: float = 0.9, disk: DiskState | None = None
+    ) -> Grant | Refusal:
+        return self.queue.claim(claim(boot, last_symbol, free, disk=disk))
 
-    def grant(self, boot: str, last_symbol: str = "", free: float = 0.9) -> Grant:
-        answer = self.claim(boot, last_symbol, free)
+    def grant(
+        self, boot: str, last_symbol: str = "", free: float = 0.9, disk: DiskState | None = None
+    ) -> Grant:
+        answer = self.claim(boot, last_symbol, free, disk)
         assert isinstance(answer, Grant), answer
         return answer
 
@@ -158,9 +163,22 @@ def hello(
     )
 
 
-def claim(boot: str, last_symbol: str = "", free: float = 0.9, total: int = 16 * GIB) -> ClaimRequest:
+def claim(
+    boot: str,
+    last_symbol: str = "",
+    free: float = 0.9,
+    total: int = 16 * GIB,
+    disk: DiskState | None = None,
+) -> ClaimRequest:
     pressure = HostPressure(memory_total_bytes=total, memory_available_bytes=int(total * free), cpu_ratio=0.5)
-    return ClaimRequest(boot_id=boot, pressure=pressure, last_symbol=last_symbol)
+    return ClaimRequest(boot_id=boot, pressure=pressure, disk=disk, last_symbol=last_symbol)
+
+
+def disk(free: int | None = 100 * GIB, problem: str = "") -> DiskState:
+    return DiskState(folder="/cache", free_bytes=free, problem=problem)
+
+
+FULL_DISK = disk(0, "No space left on device")
 
 
 def progress(stage: str = "crossval", done: int = 1, total: int = 5, memory: int = GIB // 2) -> Progress:

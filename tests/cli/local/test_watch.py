@@ -20,7 +20,7 @@ from coordinator.app import make_app
 from coordinator.assembly import assemble
 from coordinator.store.database import Database, sqlite_url
 from tests.coordinator.conftest import served
-from tests.coordinator.specimens import Clock, Night, failure, grid, settings
+from tests.coordinator.specimens import FULL_DISK, Clock, Night, disk, failure, grid, settings
 
 TOKEN = "the-token-of-these-tests-is-long-enough"
 
@@ -120,6 +120,19 @@ def test_a_night_in_which_nobody_can_write_ends_after_a_while_and_says_what_to_d
     with pytest.raises(StorageError, match=r"t1 cannot write.*; trainer t2 cannot write") as error:
         scene.watch.look()
     assert error.value.hint.startswith("nothing is lost: fix that")
+
+
+def test_a_night_whose_trainers_find_their_disks_full_ends_in_the_same_way(scene: Scene) -> None:
+    boot = scene.night.register("t1")
+    for _ in range(61):
+        assert not scene.watch.look()
+        scene.night.claim(boot, disk=FULL_DISK)
+        scene.night.clock.advance(5)
+    with pytest.raises(StorageError, match="t1 cannot write since 12:00:00 UTC: /cache cannot be written"):
+        scene.watch.look()
+    assert len([line for line in scene.lines.said if "t1 cannot write" in line]) == 1
+    scene.night.claim(boot, disk=disk())
+    assert not scene.watch.look()
 
 
 def test_one_trainer_that_can_write_is_enough_to_go_on(scene: Scene) -> None:

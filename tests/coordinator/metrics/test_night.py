@@ -9,14 +9,7 @@ import pytest
 from common.protocol.jobs import Cause, TrainingSpec
 from common.settings.sections import Breaker, Retry, Window
 from tests.coordinator.metrics.scraped import CELL, ONE_CELL, ended, scraped, surveyed
-from tests.coordinator.specimens import (
-    NOON,
-    MakeNight,
-    Night,
-    checkpoint,
-    failure,
-    renewal,
-)
+from tests.coordinator.specimens import FULL_DISK, NOON, MakeNight, Night, checkpoint, disk, failure, renewal
 
 
 class TestTheRun:
@@ -217,6 +210,13 @@ class TestTrainers:
         grant = night.grant(boot)
         assert scraped(night)("trainer_blocked", trainer="t1") == 1
         night.succeed(grant)
+        assert scraped(night)("trainer_blocked", trainer="t1") == 0
+
+    def test_one_whose_disk_is_full_when_it_asks_says_so_too(self, night: Night) -> None:
+        boot = surveyed(night)
+        night.claim(boot, disk=FULL_DISK)
+        assert scraped(night)("trainer_blocked", trainer="t1") == 1
+        night.grant(boot, disk=disk())
         assert scraped(night)("trainer_blocked", trainer="t1") == 0
 
     def test_of_a_lost_one_nobody_knows_whether_it_can_write(self, night: Night) -> None:

@@ -308,67 +308,6 @@ def test_a_clean_stop_is_free_as_often_as_it_comes(night: Night, cause: Cause) -
     assert job.attempts == 6 and not any(one.charged for one in job.history[:5])
 
 
-NO_ROOM = failure(Cause.STORAGE, "/cache/x: No space left on device")
-
-
-def test_a_full_disk_costs_no_job_anything_and_makes_its_trainer_pause(night: Night) -> None:
-    boot = started(night, symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
-    for pause in (2, 4, 8, 16, 32, 60, 60):
-        grant = night.grant(boot)
-        answer = night.queue.fail(grant.lease_id, NO_ROOM)
-        assert answer == night.queue.fail(grant.lease_id, NO_ROOM)
-        assert (answer.state, answer.retry_in_seconds) == (JobState.QUEUED, 2 * pause)
-        night.clock.advance(pause - 0.1)
-        refusal = night.claim(boot)
-        assert isinstance(refusal, Refusal) and refusal.reason is NoWork.STORAGE
-        assert "/cache/x: No space left on device" in refusal.words
-        night.clock.advance(pause + 0.2)
-    assert not any(attempt.charged for attempt in detail(night, grant.job_id).history)
-    night.queue.fail(night.grant(boot).lease_id, NO_ROOM)
-    night.clock.advance(1)
-    restarted = night.register("t1", "t1-again")
-    assert isinstance(refusal := night.claim(restarted), Refusal) and refusal.reason is NoWork.STORAGE
-
-
-def test_another_end_lifts_a_blockage(night: Night) -> None:
-    boot = started(night, symbols=("BTCUSDT",))
-    for _ in range(5):
-        night.queue.fail(night.grant(boot).lease_id, NO_ROOM)
-        night.clock.advance(121)
-    night.succeed(night.grant(boot))
-    night.queue.fail(night.grant(boot).lease_id, NO_ROOM)
-    night.clock.advance(2.1)
-    assert isinstance(night.claim(boot), Grant)
-
-
-def test_a_job_that_cannot_be_written_lets_others_pass(night: Night) -> None:
-    boot = started(night, symbols=("BTCUSDT",))
-    stuck = night.grant(boot)
-    night.queue.fail(stuck.lease_id, NO_ROOM)
-    night.clock.advance(2.1)
-    others = [night.grant(boot, "BTCUSDT")]
-    while others[-1].job_id != stuck.job_id:
-        night.succeed(others[-1])
-        night.clock.advance(0.1)
-        answer = night.claim(boot, "BTCUSDT")
-        if isinstance(answer, Refusal):
-            break
-        others.append(answer)
-    assert len({grant.job_id for grant in others} - {stuck.job_id}) == 3, "all cells but that one"
-
-
-def test_a_disk_that_stays_full_for_days_does_not_fill_the_database(night: Night) -> None:
-    boot = started(night, symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
-    first = night.clock.now
-    for _ in range(50):
-        grant = night.grant(boot)
-        night.queue.fail(grant.lease_id, NO_ROOM)
-        night.clock.advance(121)
-    history = detail(night, grant.job_id).history
-    assert [attempt.number for attempt in history] == [1, *range(41, 51)]
-    assert history[0].ended == first
-
-
 def test_a_job_waits_out_its_backoff(make_night: MakeNight) -> None:
     night = make_night(retry=Retry(backoff_base=100))
     boot = started(night, symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))

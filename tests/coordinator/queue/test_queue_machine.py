@@ -30,9 +30,10 @@ from common.protocol.trainers import Grant, LimitKind, NoWork
 from common.settings.sections import Breaker, Lease, Retry
 from coordinator.policy.admission import Refusal
 from coordinator.store.database import Database, sqlite_url
-from coordinator.store.tables import attempts, jobs
+from coordinator.store.tables import attempts, jobs, trainers
 from tests.coordinator.conftest import POSTGRES
 from tests.coordinator.specimens import (
+    FULL_DISK,
     GIB,
     NOON,
     Clock,
@@ -84,6 +85,7 @@ class ModelLease:
     job: int
     trainer: str
     expires: datetime
+    started: datetime
     outcome: Outcome = Outcome.RUNNING
     cause: Cause | None = None
 
@@ -112,8 +114,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.boots = dict.fromkeys(TRAINERS, 0)
         self.failing: dict[str, set[int]] = {job.symbol: set() for job in self.jobs.values()}
         self.parked: dict[str, datetime] = {}
-        self.blocked_until: dict[str, datetime] = {}
-        self.pauses: Counter[str] = Counter()
+        self.blocked_since: dict[str, datetime] = {}
+        self.paused_until: dict[str, datetime] = {}
         for name in TRAINERS:
             self._register(name)
         if surveyed:
@@ -149,7 +151,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     def _fault(self, lease: ModelLease, cause: Cause, outcome: Outcome, wait: float | None) -> None:
         lease.outcome, lease.cause = outcome, cause
-        self._lift_blockage(lease)
+        self._lift_pause(lease)
         job = self.jobs[lease.job]
         job.charged[cause] += 1
         job.room = job.room or cause is Cause.OOM
@@ -192,24 +194,27 @@ class QueueMachine(RuleBasedStateMachine):
         self.clock.advance(seconds)
 
     @rule(name=st.sampled_from(sorted(TRAINERS)), last=st.sampled_from(["", "BTCUSDT", "ETHUSDT"]))
-    def a_trainer_claims(self, name: str, last: str) -> None:
-        answer = self.night.claim(self._boot(name), last)
+    def a_trainer_claims(self, name: str, last: str, full: bool = False) -> None:
+        answer = self.night.claim(self._boot(name), last, disk=FULL_DISK if full else None)
         holding = self._open_lease(trainer=name)
         if isinstance(answer, Refusal):
             assert not holding
-            if self.blocked_until.get(name, self.clock.now) > self.clock.now:
-                assert answer.reason in (NoWork.STORAGE, NoWork.EMPTY)
+            if full or self.paused_until.get(name, self.clock.now) > self.clock.now:
+                assert answer.reason is NoWork.STORAGE
+                self.blocked_since.setdefault(name, self.clock.now)
                 return
             assert answer.reason is not NoWork.STORAGE
+            self._believe(name)
             emptied = answer.reason is NoWork.NEEDS_LONE_ROOM
             assert emptied or not any(self._claimable(job) for job in self.jobs.values())
             return
         if holding:
             assert [answer.lease_id] == holding
-            self.held[answer.lease_id].expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
+            self._renewed(self.held[answer.lease_id])
             return
         assert answer.lease_id not in self.held
-        assert self.blocked_until.get(name, self.clock.now) <= self.clock.now
+        assert not full and self.paused_until.get(name, self.clock.now) <= self.clock.now
+        self._believe(name)
         job = self.jobs[answer.job_id]
         assert job.state is JobState.QUEUED and job.ready is not None and job.earliest <= self.clock.now
         if job.kind is JobKind.TRAINING:
@@ -228,7 +233,7 @@ class QueueMachine(RuleBasedStateMachine):
         assert answer.attempt == 1 + sum(lease.job == answer.job_id for lease in self.held.values())
         job.state = JobState.LEASED
         expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
-        self.held[answer.lease_id] = ModelLease(answer.job_id, name, expires)
+        self.held[answer.lease_id] = ModelLease(answer.job_id, name, expires, self.clock.now)
         self.grants[answer.lease_id] = answer
 
     @rule(
@@ -243,30 +248,46 @@ class QueueMachine(RuleBasedStateMachine):
                 self._fail(lease_id, cause)
             self.clock.advance(pause)
 
+    @rule(name=st.sampled_from(sorted(TRAINERS)))
+    def a_trainer_finds_its_disk_full(self, name: str) -> None:
+        self.a_trainer_claims(name, "", full=True)
+
     @rule(name=st.sampled_from(sorted(TRAINERS)), times=st.integers(1, 3), wait=st.booleans())
     def a_trainer_cannot_write(self, name: str, times: int, wait: bool) -> None:
-        # Of a longer row only some are kept; that is tested by itself.
-        for _ in range(min(times, 10 - self.pauses[name])):
+        for _ in range(times):
             self.a_trainer_claims(name, "")
             for lease_id in self._open_lease(trainer=name):
                 lease = self.held[lease_id]
                 job = self.jobs[lease.job]
+                if job.unwritten == 10:
+                    # Of a longer row only some are kept; that is tested by itself.
+                    return
                 answer = self.night.queue.fail(lease_id, failure(Cause.STORAGE))
                 job.unwritten += 1
-                wait_seconds = 2 * min(60.0, 2.0**job.unwritten)
-                assert (answer.state, answer.retry_in_seconds) == (JobState.QUEUED, wait_seconds)
+                since = self.blocked_since.setdefault(name, self.clock.now)
+                pause = min(60.0, max(2.0, (self.clock.now - since).total_seconds()))
+                assert (answer.state, answer.retry_in_seconds) == (JobState.QUEUED, 2 * pause)
                 lease.outcome, lease.cause = Outcome.FAILED, Cause.STORAGE
                 job.state = JobState.QUEUED
-                job.waits_until = job.earliest = self.clock.now + timedelta(seconds=wait_seconds)
-                self.pauses[name] += 1
-                pause = min(60.0, 2.0 ** self.pauses[name])
-                self.blocked_until[name] = self.clock.now + timedelta(seconds=pause)
+                job.waits_until = job.earliest = self.clock.now + timedelta(seconds=2 * pause)
+                self.paused_until[name] = self.clock.now + timedelta(seconds=pause)
             if wait:
                 self.clock.advance(60.0)
 
-    def _lift_blockage(self, lease: ModelLease) -> None:
-        self.pauses.pop(lease.trainer, None)
-        self.blocked_until.pop(lease.trainer, None)
+    def _believe(self, name: str) -> None:
+        """A claim that was not refused for want of room, long enough after a pause."""
+        paused = self.paused_until.get(name)
+        if paused is None or self.clock.now > paused + timedelta(seconds=120):
+            self.blocked_since.pop(name, None)
+
+    def _lift_pause(self, lease: ModelLease) -> None:
+        if self.paused_until.pop(lease.trainer, None):
+            self.blocked_since.pop(lease.trainer, None)
+
+    def _renewed(self, lease: ModelLease) -> None:
+        lease.expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
+        if self.clock.now - lease.started > timedelta(seconds=60):
+            self._lift_pause(lease)
 
     @rule(name=st.sampled_from(sorted(TRAINERS)))
     def a_trainer_falls_silent(self, name: str) -> None:
@@ -284,7 +305,7 @@ class QueueMachine(RuleBasedStateMachine):
                 self.night.queue.renew(lease_id, renewal())
             return
         self.night.queue.renew(lease_id, renewal())
-        lease.expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
+        self._renewed(lease)
 
     @leased
     @rule(data=st.data())
@@ -311,7 +332,7 @@ class QueueMachine(RuleBasedStateMachine):
         if lease.outcome is Outcome.RUNNING:
             job = self.jobs[lease.job]
             job.state, lease.outcome = JobState.SUCCEEDED, Outcome.SUCCEEDED
-            self._lift_blockage(lease)
+            self._lift_pause(lease)
             if job.kind is JobKind.SURVEY:
                 for other in self.jobs.values():
                     if other.symbol == job.symbol and other.kind is JobKind.TRAINING:
@@ -360,7 +381,7 @@ class QueueMachine(RuleBasedStateMachine):
         else:
             self.night.queue.release(lease_id, release(cause))
             lease.outcome = Outcome.RELEASED
-            self._lift_blockage(lease)
+            self._lift_pause(lease)
             self.jobs[lease.job].state = JobState.QUEUED
 
     @rule(name=st.sampled_from(sorted(TRAINERS)))
@@ -371,6 +392,9 @@ class QueueMachine(RuleBasedStateMachine):
         assert self._register(name) == len(holding)
         for lease_id in holding:
             self._fault(self.held[lease_id], Cause.CRASH, Outcome.EXPIRED, None)
+        # What the process before could not write is forgotten: this one finds out by itself.
+        self.blocked_since.pop(name, None)
+        self.paused_until.pop(name, None)
         with pytest.raises(ConflictError):
             self.night.claim(before)
 
@@ -399,6 +423,9 @@ class QueueMachine(RuleBasedStateMachine):
         with self.night.database.read() as tx:
             states = {row.id: row.state for row in tx.connection.execute(select(jobs.c.id, jobs.c.state))}
             made = tx.connection.execute(select(attempts)).all()
+            present = trainers.c.superseded.is_(None), trainers.c.blocked_since.is_not(None)
+            blocked = tx.connection.execute(select(trainers.c.name, trainers.c.blocked_since).where(*present))
+            assert {row.name: row.blocked_since for row in blocked} == self.blocked_since
         assert states == {job_id: job.state for job_id, job in self.jobs.items()}
         assert {row.lease_id: row.outcome for row in made} == {
             lease_id: lease.outcome for lease_id, lease in self.held.items()

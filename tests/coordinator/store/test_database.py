@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, insert, select, text, update
+from sqlalchemy import create_engine, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
@@ -77,27 +77,55 @@ def test_the_migrations_make_the_very_constraints_of_the_tables(migrated: Path) 
     assert wanted - found == set()
 
 
-def test_an_upgrade_keeps_the_attempts_of_a_night_and_lets_them_end_for_want_of_room(
-    empty_url: str, clock: Clock, tmp_path: Path
+@pytest.mark.parametrize("revision", ["0002", "0003", "0004"])
+def test_an_upgrade_keeps_a_night_in_progress_and_goes_on_with_it(
+    empty_url: str, migrated: Path, clock: Clock, tmp_path: Path, revision: str
 ) -> None:
-    database = Database(empty_url, clock)
-    _upgrade(database, "0002")
-    night = Night(database, settings(), tmp_path)
+    today = Database(sqlite_url(migrated.with_name(f"of-{revision}.db")), clock)
+    today.upgrade()
+    night = Night(today, settings(), tmp_path)
     night.begin()
     boot = night.register()
     night.queue.fail(night.grant(boot).lease_id, failure(Cause.ERROR))
     lease = night.grant(boot).lease_id
+    database = Database(empty_url, clock)
+    _upgrade(database, revision)
+    _copy(today, database)
+    today.close()
     before = _attempts(database)
     assert len(before) == 2
-    with pytest.raises(IntegrityError):
-        night.queue.fail(lease, failure(Cause.STORAGE))
+    if revision == "0002":
+        with pytest.raises(IntegrityError), database.write() as tx:
+            cannot_write = "UPDATE attempts SET outcome = 'failed', cause = 'storage', ended = started"
+            tx.connection.execute(text(cannot_write))
     database.upgrade()
     assert _attempts(database) == before
+    night = Night(database, settings(), tmp_path)
     night.queue.fail(lease, failure(Cause.STORAGE))
     assert [row["cause"] for row in _attempts(database)] == ["error", "storage"]
+    night.clock.advance(60)
+    assert night.grant(boot).attempt == 2, "a trainer of before, which reports nothing of its disk"
     with database.read() as tx:
         assert compare_metadata(MigrationContext.configure(tx.connection), metadata) == []
     database.close()
+
+
+def _copy(source: Database, target: Database) -> None:
+    """Copy what the older schema of the target has a place for."""
+    with source.read() as old, target.write() as new:
+        inspector = inspect(new.connection)
+        for table in metadata.sorted_tables:
+            if not inspector.has_table(table.name):
+                continue
+            names = {column["name"] for column in inspector.get_columns(table.name)}
+            for row in old.connection.execute(select(table)):
+                values = {name: value for name, value in row._mapping.items() if name in names}
+                new.connection.execute(insert(table).values(values))
+            if not target.is_sqlite and "id" in names:
+                counted = (
+                    f"SELECT setval(pg_get_serial_sequence('{table.name}', 'id'), max(id)) FROM {table.name}"
+                )
+                new.connection.execute(text(counted))
 
 
 def _upgrade(database: Database, revision: str) -> None:
@@ -127,12 +155,12 @@ def test_a_database_of_a_newer_program_is_refused(database: Database) -> None:
         tx.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(ConfigurationError, match=r"newer Nighttrain \(schema 9999\)"):
         database.upgrade()
-    with pytest.raises(UnavailableError, match="has schema 9999, this program needs 0004"):
+    with pytest.raises(UnavailableError, match="has schema 9999, this program needs 0005"):
         database.check()
 
 
 def test_a_ready_database_says_its_schema(database: Database) -> None:
-    assert database.check() == "0004"
+    assert database.check() == "0005"
 
 
 @pytest.mark.parametrize(

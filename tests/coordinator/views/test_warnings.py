@@ -9,7 +9,7 @@ import pytest
 from common.protocol.jobs import Cause
 from common.protocol.status import TrainerState
 from common.settings.sections import Breaker, Lease, Window
-from tests.coordinator.specimens import NOON, MakeNight, Night, failure
+from tests.coordinator.specimens import FULL_DISK, NOON, MakeNight, Night, disk, failure, renewal
 
 
 def test_it_warns_of_synthetic_candles_pressure_and_parked_symbols(make_night: MakeNight) -> None:
@@ -31,23 +31,54 @@ def test_it_warns_of_synthetic_candles_pressure_and_parked_symbols(make_night: M
 def test_it_warns_of_a_trainer_that_cannot_write_and_says_so_wherever_a_job_waits(night: Night) -> None:
     night.begin()
     boot = night.register()
-    for _ in range(2):
-        lease = night.grant(boot).lease_id
-        night.clock.advance(1)
-        night.queue.fail(lease, failure(Cause.STORAGE, "/cache/x: No space left on device (free some room)"))
-        night.clock.advance(4)
+    night.clock.advance(1)
+    night.claim(boot, disk=FULL_DISK)
+    night.clock.advance(5)
+    night.claim(boot, disk=FULL_DISK)
     document = night.status().document()
-    words = "trainer t1 cannot write since 12:00:01 UTC: /cache/x: No space left on device (free some room)"
+    words = (
+        "trainer t1 cannot write since 12:00:01 UTC: /cache cannot be written: No space left on device;"
+        " free some room or fix the folder"
+    )
     (trainer,) = document.trainers
     assert document.warnings == (words,)
     assert (trainer.note, trainer.blocked_since) == (words, NOON + timedelta(seconds=1))
-    assert night.waits(1) == "it waits 4 s before its next attempt"
-    assert night.waits(2) == words
-    night.clock.advance(60)
-    night.register()
-    night.survey_all(boot)
+    assert night.waits(1) == night.waits(2) == words
+    grant = night.grant(boot, disk=disk())
     document = night.status().document()
     assert document.warnings == () and document.trainers[0].blocked_since is None
+    assert night.waits(2) == "it waits for a free trainer; 0 jobs are ahead of it"
+    night.queue.fail(grant.lease_id, failure(Cause.STORAGE, "/cache/x: No space left on device"))
+    document = night.status().document()
+    words = "trainer t1 cannot write since 12:00:06 UTC: /cache/x: No space left on device"
+    assert document.warnings == (words,) and document.trainers[0].note == words
+
+
+def test_an_attempt_that_goes_on_shows_that_its_trainer_can_write_again(night: Night) -> None:
+    night.begin()
+    boot = night.register()
+    night.queue.fail(night.grant(boot, disk=disk()).lease_id, failure(Cause.STORAGE, "/cache/x: full"))
+    night.clock.advance(5)
+    lease = night.grant(boot, disk=disk()).lease_id
+    for _ in range(7):
+        (warning,) = night.status().document().warnings
+        assert warning == "trainer t1 cannot write since 12:00:00 UTC: /cache/x: full"
+        night.queue.renew(lease, renewal())
+        night.clock.advance(10)
+    night.queue.renew(lease, renewal())
+    (trainer,) = night.status().document().trainers
+    assert (trainer.blocked_since, trainer.note) == (None, "")
+
+
+def test_a_job_that_no_disk_has_room_for_says_how_much_it_needs(night: Night) -> None:
+    night.begin(symbols=("BTCUSDT",), timeframes=("15m",), horizons=(1,))
+    boot = night.register()
+    night.survey_all(boot)
+    night.claim(boot, disk=disk(3 * 1024**2))
+    words = "7.7 MiB are needed in /cache, which has 3.0 MiB left: free some room"
+    assert night.waits(2) == f"trainer t1 cannot write since 12:00:00 UTC: {words}"
+    night.register("t2")
+    assert night.waits(2) == "it waits for a free trainer; 0 jobs are ahead of it"
 
 
 def test_a_trainer_that_falls_silent_with_a_job_is_lost_and_missed(night: Night) -> None:

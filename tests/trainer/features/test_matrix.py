@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from common.errors import DataError, StorageError
+from coordinator.policy.disk import matrix_bytes
 from trainer.features import matrix as feature_cache
 from trainer.features.context import context_frame
 from trainer.features.indicators import NAMES, WARM_UP, block_features, blocks
@@ -41,6 +42,16 @@ def test_a_matrix_holds_own_features_and_the_context_known_at_each_close(tmp_pat
         known = [frame.values[frame.close_time <= matrix.close_time[position]][-1] for frame in frames]
         assert np.array_equal(matrix.values[position, len(NAMES) :], np.concatenate(known))
     assert not matrix.values.flags.writeable
+
+
+def test_a_matrix_is_as_large_as_the_coordinator_expects_before_it_hands_out_the_job(
+    tmp_path, minutes, coarser
+):
+    context = [coarser(minutes, "1h"), coarser(minutes, "1d")]
+    matrix = open_features(tmp_path, minutes, context)
+    size = matrix.path.stat().st_size - HEADER_BYTES
+    assert size == pytest.approx(matrix_bytes(len(matrix.bar)), abs=8), "with all its contexts"
+    assert size <= matrix_bytes(len(minutes))
 
 
 def test_a_second_call_maps_the_first_ones_file(tmp_path, simulate):
