@@ -14,6 +14,7 @@ from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobState
 from common.protocol.trainers import LimitKind
 from tests.common.scripted_server import Reply, ScriptedServer
+from tests.small_disk import small_disk  # noqa: F401
 from tests.trainer.real_night import ROOT, Coordinator, RealNight, eventually
 from trainer.agent.identity import introduce
 
@@ -77,6 +78,26 @@ def test_a_job_is_claimed_done_and_reported(night) -> None:
     code, seconds = trainer.end()
     assert code == 0
     assert seconds < 2.0
+
+
+def test_with_a_full_disk_no_job_is_handed_out_and_with_room_again_it_is_done(
+    night,
+    small_disk,  # noqa: F811
+) -> None:
+    filler = small_disk.fill()
+    trainer = night.start_trainer("succeed", "--cache", str(small_disk.folder))
+    words = f"{small_disk.folder} cannot be written: No space left on device"
+    (blocked,) = eventually(lambda: [one for one in night.operator.status().trainers if one.blocked_since])
+    assert words in blocked.note and blocked.note in night.operator.status().warnings
+    eventually(lambda: "no job: storage" in trainer.said and words in trainer.said)
+    filler.unlink()
+    small_disk.remount("ro")
+    eventually(lambda: any("Read-only file system" in said for said in night.operator.status().warnings))
+    assert night.cell().attempts == 0
+    small_disk.remount("rw")
+    assert eventually(night.is_done)
+    assert night.cell().attempts == 1
+    assert not any(one.blocked_since for one in night.operator.status().trainers)
 
 
 def test_a_child_killed_from_outside_is_a_crash_and_the_job_is_tried_again(night) -> None:
