@@ -1,4 +1,4 @@
-"""What a job is: kinds, states, transitions, causes of failure, and the specifications that trainers get."""
+"""What a job is: kinds, states, causes of failure, and the specifications that trainers get."""
 
 from __future__ import annotations
 
@@ -30,15 +30,6 @@ class JobState(StrEnum):
 
 
 FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED})
-
-TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.LEASED, JobState.FAILED, JobState.CANCELLED}),
-    JobState.LEASED: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
-}
-"""Allowed transitions. queued -> failed: refused by the survey, or no room is large enough after an oom."""
 
 
 class Cause(StrEnum):

@@ -5,13 +5,11 @@ A job for which no claim will ever come is failed here too.
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import update
 
-from common.protocol.job_views import Outcome
 from common.protocol.jobs import SPEC, Cause, JobKind, JobState, TrainingSpec
 from common.protocol.trainers import ClaimRequest, DiskState, Grant, NoWork
 from common.settings.night import NightSettings
@@ -19,12 +17,14 @@ from coordinator.champions.registry import champion_manifest
 from coordinator.policy.admission import Choice, Refusal, choose, roomless
 from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
-from coordinator.queue.attempts import blocked_words, fail_cells, move
+from coordinator.queue.attempts import fail_cells
 from coordinator.queue.checkpoints import load_checkpoint
+from coordinator.queue.pauses import blocked_words
 from coordinator.queue.snapshot import Outlook, read_outlook
+from coordinator.queue.transitions import end_queued, open_attempt
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, RUNNING_RUN, AttemptRow, JobRow, TrainerRow
-from coordinator.store.tables import attempts, jobs, trainers
+from coordinator.store.tables import jobs, trainers
 
 UNTOLD = DiskState(folder="", free_bytes=None)
 """The disk of a trainer that does not measure it."""
@@ -126,7 +126,7 @@ def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow
     hopeless = starved.where(jobs.c.id.in_([job_id for job_id, words in told.items() if words]))
     for row in tx.connection.execute(hopeless.with_for_update()).all():
         job, words = JobRow.of(row), told[row.id]
-        move(tx, job, JobState.FAILED, cause=Cause.OOM, message=words, finished=tx.now)
+        end_queued(tx, job, JobState.FAILED, Cause.OOM, words)
         if job.kind is JobKind.SURVEY:
             fail_cells(tx, job, Cause.OOM, f"the survey of {job.symbol} failed: {words}")
         failed.append((job, words))
@@ -136,31 +136,12 @@ def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow
 def _lease(tx: Transaction, trainer: TrainerRow, job: JobRow, choice: Choice, outlook: Outlook) -> AttemptRow:
     settings = outlook.settings
     expected = outlook.experience.seconds(job.timeframe, job.rows) if job.timeframe else None
-    number = select(func.coalesce(func.max(attempts.c.number), 0) + 1).where(attempts.c.job_id == job.id)
-    inserted = tx.connection.execute(
-        attempts.insert()
-        .values(
-            job_id=job.id,
-            number=number.scalar_subquery(),
-            lease_id=uuid.uuid4().hex,
-            boot_id=trainer.boot_id,
-            trainer=trainer.name,
-            host=trainer.host,
-            alone=choice.alone,
-            memory_limit_bytes=choice.room_bytes,
-            deadline_seconds=max(
-                settings.deadline.minimum_seconds, settings.deadline.factor * (expected or 0.0)
-            ),
-            started=tx.now,
-            renewed=tx.now,
-            expires=tx.now + timedelta(seconds=settings.lease.seconds),
-            outcome=Outcome.RUNNING,
-            charged=True,
-            message="",
-            evidence="",
-        )
-        .returning(*attempts.c)
+    return open_attempt(
+        tx,
+        job,
+        trainer,
+        room_bytes=choice.room_bytes,
+        alone=choice.alone,
+        deadline_seconds=max(settings.deadline.minimum_seconds, settings.deadline.factor * (expected or 0.0)),
+        lease_seconds=settings.lease.seconds,
     )
-    attempt = AttemptRow.of(inserted.one())
-    move(tx, job, JobState.LEASED, not_before=None, started=job.started or tx.now)
-    return attempt

@@ -16,7 +16,8 @@ from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause
 from common.protocol.trainers import Progress, TrainerHello
 from common.settings.night import NightSettings
-from coordinator.queue.attempts import Ending, Verdict, fault
+from coordinator.queue.attempts import Verdict, fault
+from coordinator.queue.transitions import Ending
 from coordinator.store.database import Transaction
 from coordinator.store.rows import (
     JOBS,

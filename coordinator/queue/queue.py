@@ -35,8 +35,10 @@ from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
 from coordinator.queue import checkpoints, claims, leases
 from coordinator.queue import results as intake
-from coordinator.queue.attempts import Ending, fault, give_back, lift_pause, postpone
+from coordinator.queue.attempts import fault, give_back, postpone
 from coordinator.queue.leases import Loss, attempt_of, held, job_of, stale, trainer_of
+from coordinator.queue.pauses import lift_pause
+from coordinator.queue.transitions import Ending
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow
 from coordinator.store.tables import attempts, blobs

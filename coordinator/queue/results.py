@@ -10,8 +10,9 @@ from common.protocol.jobs import JobKind, TrainingSpec
 from common.protocol.reports import SurveyReport, TrainingReport
 from common.protocol.trainers import Finish
 from coordinator.queue import surveys
-from coordinator.queue.attempts import Ending, succeed
+from coordinator.queue.attempts import succeed
 from coordinator.queue.checkpoints import discard_checkpoint
+from coordinator.queue.transitions import Ending
 from coordinator.store.database import Transaction
 from coordinator.store.rows import AttemptRow, JobRow
 from coordinator.store.tables import manifests, reports

@@ -9,7 +9,7 @@ from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec, TrainingS
 from common.protocol.reports import SeriesReport, SurveyReport
 from common.settings.grid import GridConfig
 from common.timeframes import CONTEXT_TIMEFRAMES, Timeframe
-from coordinator.queue.attempts import move
+from coordinator.queue.transitions import end_queued
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, JobRow
 from coordinator.store.tables import jobs, reports, runs, symbols
@@ -60,7 +60,7 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
         job = JobRow.of(row)
         refusal = _refusal(job, series)
         if refusal:
-            move(tx, job, JobState.FAILED, cause=Cause.DATA, message=refusal, finished=tx.now)
+            end_queued(tx, job, JobState.FAILED, Cause.DATA, refusal)
             refused.append(job)
         else:
             spec = _training_spec(job, config, series, report.synthetic)

@@ -13,8 +13,9 @@ from common.protocol.job_views import Outcome
 from common.protocol.jobs import FINAL_STATES, Cause, JobKind, JobState
 from common.protocol.runs import RunRequest, RunState
 from common.settings.grid import GridConfig
-from coordinator.queue.attempts import Ending, close, move
+from coordinator.queue.leases import job_of
 from coordinator.queue.surveys import survey_spec
+from coordinator.queue.transitions import Ending, close_attempt, create_jobs, end_queued
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import (
     JOBS,
@@ -158,27 +159,23 @@ def _make(tx: Transaction, config: GridConfig) -> RunRow:
         for timeframe in config.timeframes
         for horizon in config.horizons
     ]
-    shared = {"run_id": run.id, "state": JobState.QUEUED, "message": "", "reasons": "[]"}
-    times = {"created": tx.now, "changed": tx.now}
-    tx.connection.execute(
-        jobs.insert(), [{**job, **shared, **times, "ordinal": ordinal} for ordinal, job in enumerate(made)]
-    )
+    create_jobs(tx, run.id, made)
     return run
 
 
 def _cancel(tx: Transaction, run: RunRow) -> None:
-    of_run = select(jobs.c.id).where(jobs.c.run_id == run.id)
     message = "the run was cancelled"
-    for row in tx.connection.execute(
-        OPEN_ATTEMPTS.where(attempts.c.job_id.in_(of_run)).with_for_update()
-    ).all():
+    cancelled: dict[str, Any] = {"cause": Cause.CANCELLED, "message": message}
+    of_run = select(jobs.c.id).where(jobs.c.run_id == run.id)
+    held = OPEN_ATTEMPTS.where(attempts.c.job_id.in_(of_run)).with_for_update()
+    for row in tx.connection.execute(held).all():
         attempt = AttemptRow.of(row)
         seconds = (tx.now - attempt.started).total_seconds()
-        close(tx, attempt, Ending(Outcome.CANCELLED, Cause.CANCELLED, message, seconds=seconds))
-    unfinished = JOBS.where(jobs.c.run_id == run.id, jobs.c.state.not_in(FINAL_STATES)).order_by(jobs.c.id)
-    for row in tx.connection.execute(unfinished.with_for_update()).all():
-        changes = {"cause": Cause.CANCELLED, "message": message, "finished": tx.now}
-        move(tx, JobRow.of(row), JobState.CANCELLED, **changes)
+        ending = Ending(Outcome.CANCELLED, **cancelled, seconds=seconds)
+        close_attempt(tx, job_of(tx, attempt), attempt, ending, JobState.CANCELLED, **cancelled)
+    queued = JOBS.where(jobs.c.run_id == run.id, jobs.c.state == JobState.QUEUED).order_by(jobs.c.id)
+    for row in tx.connection.execute(queued.with_for_update()).all():
+        end_queued(tx, JobRow.of(row), JobState.CANCELLED, **cancelled)
     tx.connection.execute(
         update(runs)
         .where(runs.c.id == run.id)

@@ -3,37 +3,14 @@ from pytest import mark, raises
 
 from common.protocol.jobs import (
     BREAKER_CAUSES,
-    FINAL_STATES,
     FREE_CAUSES,
-    TRANSITIONS,
     Cause,
     Cell,
-    JobState,
     TrainingSpec,
 )
 from common.settings.sections import SurveyPolicy
 
 POLICY = SurveyPolicy(max_missing_share=0.2, max_defect_share=0.01, max_bar_missing_share=0.0)
-
-
-def test_every_state_has_its_transitions_and_final_ones_have_none() -> None:
-    assert set(TRANSITIONS) == set(JobState)
-    assert {state for state, following in TRANSITIONS.items() if not following} == FINAL_STATES
-
-
-def test_every_state_is_reached_from_queued_and_leads_to_an_end() -> None:
-    reached, ahead = {JobState.QUEUED}, [JobState.QUEUED]
-    while ahead:
-        for state in TRANSITIONS[ahead.pop()] - reached:
-            reached.add(state)
-            ahead.append(state)
-    assert reached == set(JobState)
-    for state in set(JobState) - FINAL_STATES:
-        assert TRANSITIONS[state] & FINAL_STATES
-
-
-def test_a_job_succeeds_only_under_a_lease() -> None:
-    assert [state for state in JobState if JobState.SUCCEEDED in TRANSITIONS[state]] == [JobState.LEASED]
 
 
 def test_what_is_free_says_nothing_against_a_symbol() -> None:

@@ -1,0 +1,55 @@
+"""The breakers of a run's symbols, as the database keeps them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from common.protocol.jobs import BREAKER_CAUSES, Cause, JobKind
+from common.settings.night import NightSettings
+from coordinator.policy.breaker import Breaker
+from coordinator.store.database import Transaction
+from coordinator.store.rows import JobRow
+from coordinator.store.tables import symbols
+
+_BREAKERS = select(symbols.c.symbol, symbols.c.failing, symbols.c.parked_until)
+
+
+def read_breakers(connection: Connection, run_id: int) -> dict[str, Breaker]:
+    """Return the breaker of each symbol of a run."""
+    query = _BREAKERS.where(symbols.c.run_id == run_id)
+    return {row.symbol: _breaker(row) for row in connection.execute(query)}
+
+
+def record_failure(tx: Transaction, job: JobRow, cause: Cause, settings: NightSettings) -> None:
+    """Let a failed attempt count for the breaker of its symbol, if its cause does."""
+    if job.kind is JobKind.TRAINING and cause in BREAKER_CAUSES:
+        rule = settings.breaker
+        _keep(tx, job, _locked(tx, job).failed(job.id, cause, tx.now, rule.failures, rule.park_seconds))
+
+
+def record_success(tx: Transaction, job: JobRow) -> None:
+    """Let a finished job close the breaker of its symbol; a survey says nothing about it."""
+    if job.kind is JobKind.TRAINING:
+        breaker = _locked(tx, job)
+        if breaker != breaker.succeeded():
+            _keep(tx, job, breaker.succeeded())
+
+
+def _locked(tx: Transaction, job: JobRow) -> Breaker:
+    query = _BREAKERS.where(symbols.c.run_id == job.run_id, symbols.c.symbol == job.symbol)
+    return _breaker(tx.connection.execute(query.with_for_update()).one())
+
+
+def _breaker(row: Row[*tuple[Any, ...]]) -> Breaker:
+    return Breaker(frozenset(json.loads(row.failing)), row.parked_until)
+
+
+def _keep(tx: Transaction, job: JobRow, breaker: Breaker) -> None:
+    tx.connection.execute(
+        update(symbols)
+        .where(symbols.c.run_id == job.run_id, symbols.c.symbol == job.symbol)
+        .values(failing=json.dumps(sorted(breaker.failing)), parked_until=breaker.parked_until)
+    )

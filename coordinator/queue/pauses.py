@@ -1,0 +1,44 @@
+"""Trainers that pause, because an attempt of theirs could not be written."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import select, update
+
+from coordinator.policy.disk import pause_seconds
+from coordinator.store.database import Transaction
+from coordinator.store.rows import AttemptRow
+from coordinator.store.tables import trainers
+
+
+def pause_trainer(tx: Transaction, attempt: AttemptRow, why: str) -> float:
+    """Let the trainer of an attempt that could not be written pause, and return for how many seconds."""
+    this = trainers.c.boot_id == attempt.boot_id
+    blocked_since = tx.connection.execute(select(trainers.c.blocked_since).where(this)).scalar() or tx.now
+    pause = pause_seconds((tx.now - blocked_since).total_seconds())
+    tx.connection.execute(
+        update(trainers)
+        .where(this)
+        .values(
+            blocked_since=blocked_since,
+            paused_until=tx.now + timedelta(seconds=pause),
+            paused_by=why,
+            note=blocked_words(attempt.trainer, blocked_since, why),
+        )
+    )
+    return pause
+
+
+def lift_pause(tx: Transaction, boot_id: str) -> None:
+    """Record that a trainer can write, after an attempt of it that could not be written."""
+    tx.connection.execute(
+        update(trainers)
+        .where(trainers.c.boot_id == boot_id, trainers.c.paused_until.is_not(None))
+        .values(note="", blocked_since=None, paused_until=None, paused_by="")
+    )
+
+
+def blocked_words(trainer: str, since: datetime, why: str) -> str:
+    """Return in words that a trainer gets no job, because its disk has no room for one."""
+    return f"trainer {trainer} cannot write since {since:%H:%M:%S} UTC: {why}"

@@ -1,0 +1,186 @@
+"""The states of a job, and the only place that writes them.
+
+A job is leased exactly as long as it has an open attempt. So a state changes together with what causes the
+change: `open_attempt` leases a queued job, `close_attempt` moves it on, and `end_queued` ends a job that
+nobody holds.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from common.errors import InternalError
+from common.protocol.job_views import Outcome
+from common.protocol.jobs import FINAL_STATES, FREE_CAUSES, Cause, JobState
+from coordinator.queue.pauses import lift_pause
+from coordinator.store.database import Transaction
+from coordinator.store.rows import AttemptRow, JobRow, TrainerRow
+from coordinator.store.tables import attempts, jobs
+
+TRANSITIONS: dict[JobState, frozenset[JobState]] = {
+    JobState.QUEUED: frozenset({JobState.LEASED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.LEASED: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.SUCCEEDED: frozenset(),
+    JobState.FAILED: frozenset(),
+    JobState.CANCELLED: frozenset(),
+}
+"""Allowed transitions. queued -> failed: refused by the survey, or no room is large enough after an oom."""
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt ended; seconds and peak are None where nobody could measure them."""
+
+    outcome: Outcome
+    cause: Cause | None = None
+    message: str = ""
+    evidence: str = ""
+    seconds: float | None = None
+    peak_memory_bytes: int | None = None
+    room_bytes: int | None = None
+    resumed_folds: int | None = None
+
+
+def create_jobs(tx: Transaction, run_id: int, made: Iterable[dict[str, Any]]) -> None:
+    """Queue the jobs of a run, in the order given; the keys are columns of `jobs`."""
+    shared = {"run_id": run_id, "state": JobState.QUEUED, "message": "", "reasons": "[]"}
+    times = {"created": tx.now, "changed": tx.now}
+    tx.connection.execute(
+        jobs.insert(), [{**job, **shared, **times, "ordinal": ordinal} for ordinal, job in enumerate(made)]
+    )
+
+
+def open_attempt(
+    tx: Transaction,
+    job: JobRow,
+    trainer: TrainerRow,
+    *,
+    room_bytes: int,
+    alone: bool,
+    deadline_seconds: float,
+    lease_seconds: float,
+) -> AttemptRow:
+    """Lease a queued job to a trainer.
+
+    Parameters
+    ----------
+    room_bytes : int
+        How much memory the attempt may use.
+    alone : bool
+        Whether it gets its host for itself.
+    deadline_seconds : float
+        How long it may take.
+    lease_seconds : float
+        How long the lease is held without a renewal.
+
+    Raises
+    ------
+    InternalError
+        The job is not queued any more.
+    """
+    number = select(func.coalesce(func.max(attempts.c.number), 0) + 1).where(attempts.c.job_id == job.id)
+    inserted = tx.connection.execute(
+        attempts.insert()
+        .values(
+            job_id=job.id,
+            number=number.scalar_subquery(),
+            lease_id=uuid.uuid4().hex,
+            boot_id=trainer.boot_id,
+            trainer=trainer.name,
+            host=trainer.host,
+            alone=alone,
+            memory_limit_bytes=room_bytes,
+            deadline_seconds=deadline_seconds,
+            started=tx.now,
+            renewed=tx.now,
+            expires=tx.now + timedelta(seconds=lease_seconds),
+            outcome=Outcome.RUNNING,
+            charged=True,
+            message="",
+            evidence="",
+        )
+        .returning(*attempts.c)
+    )
+    attempt = AttemptRow.of(inserted.one())
+    _move(tx, job, JobState.LEASED, not_before=None, started=job.started or tx.now)
+    return attempt
+
+
+def close_attempt(
+    tx: Transaction,
+    job: JobRow,
+    attempt: AttemptRow,
+    ending: Ending,
+    state: JobState,
+    retry_in_seconds: float | None = None,
+    **changes: Any,
+) -> None:
+    """Record how an attempt ended, and move its job on.
+
+    Unless the attempt could not be written, its trainer can write again.
+
+    Parameters
+    ----------
+    state : JobState
+        Where the job goes.
+    retry_in_seconds : float or None
+        How long a job that is queued again waits.
+    **changes
+        What else changes in the job's row.
+
+    Raises
+    ------
+    InternalError
+        The job is not leased any more.
+    """
+    tx.connection.execute(
+        update(attempts)
+        .where(attempts.c.id == attempt.id)
+        .values(
+            outcome=ending.outcome,
+            cause=ending.cause,
+            charged=ending.cause not in FREE_CAUSES,
+            message=ending.message,
+            evidence=ending.evidence,
+            retry_in_seconds=retry_in_seconds,
+            ended=tx.now,
+            seconds=ending.seconds,
+            peak_memory_bytes=ending.peak_memory_bytes,
+            resumed_folds=ending.resumed_folds,
+        )
+    )
+    if ending.cause is not Cause.STORAGE:
+        lift_pause(tx, attempt.boot_id)
+    _move(tx, job, state, **changes)
+
+
+def end_queued(tx: Transaction, job: JobRow, state: JobState, cause: Cause, message: str) -> None:
+    """End a job that nobody holds, without another attempt.
+
+    Raises
+    ------
+    InternalError
+        The job is not queued any more, or it cannot end so.
+    """
+    assert job.state is JobState.QUEUED
+    _move(tx, job, state, cause=cause, message=message)
+
+
+def _move(tx: Transaction, job: JobRow, state: JobState, **changes: Any) -> None:
+    if state not in TRANSITIONS[job.state]:
+        raise InternalError(f"job {job.id} ({job.name}) cannot go from {job.state} to {state}")
+    if state in FINAL_STATES:
+        changes["finished"] = tx.now
+    changed = tx.connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job.id, jobs.c.state == job.state)
+        .values(state=state, changed=tx.now, **changes)
+    )
+    if changed.rowcount != 1:
+        raise InternalError(f"job {job.id} ({job.name}) was no longer {job.state}")
