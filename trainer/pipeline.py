@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -24,25 +24,25 @@ from common.protocol.reports import (
     CHECKPOINT_SCHEMA,
     Certificate,
     Checkpoint,
-    FoldModel,
     FoldReport,
     Manifest,
     Span,
     TrainingReport,
 )
 from common.timeframes import Timeframe
-from trainer.candles.candles import Candles, FloatArray
-from trainer.evidence.certificate import check_choice, check_features, check_labels, check_scalers, moment_of
+from trainer.candles.arrays import FloatArray
+from trainer.candles.candles import Candles
+from trainer.candles.moments import moment_of
+from trainer.evidence.certificate import check_choice, check_features, check_labels, check_scalers
 from trainer.evidence.champion import compare
 from trainer.evidence.significance import shift_p_value
 from trainer.features.indicators import FEATURE_VERSION
-from trainer.features.labels import Labels, rise_labels
 from trainer.features.matrix import FeatureMatrix, open_features, versions
 from trainer.learning.crossval import CrossValidation, FoldFit
-from trainer.learning.design_matrix import DesignMatrix
-from trainer.learning.logistic_path import LogisticPath
+from trainer.learning.fold_reports import fit_of, fold_model, fold_report
 from trainer.learning.scores import score
-from trainer.learning.splits import Fold, require_trainable, walk_forward
+from trainer.learning.splits import require_trainable
+from trainer.learning.training_set import TrainingSet
 
 Progress = Callable[[str, int, int], None]
 
@@ -89,55 +89,47 @@ def train(
         The feature matrix could not be written.
     """
     stages = _Stages(progress, spec.n_splits)
-    embargo_ms = spec.embargo_minutes * 60_000
+    horizon, Cs = spec.cell.horizon, spec.Cs
     with stages.enter("features"):
         own = _surveyed(spec, candles, spec.cell.timeframe)
         coarser = [name for name in spec.cell.timeframe.context if name in spec.data_digests]
         context = [_surveyed(spec, candles, name) for name in coarser]
         matrix = open_features(cache_dir, own, context)
-        context = [bars for bars in context if bars.timeframe in matrix.contexts]
     with stages.enter("labels"):
-        labels = rise_labels(own, matrix.bar, spec.cell.horizon)
-        design = DesignMatrix(matrix.values, labels.row)
-        folds = walk_forward(labels.close_time, labels.end, spec.n_splits, embargo_ms)
-        require_trainable(folds, labels.y, spec.min_train_rows, spec.min_test_rows, spec.cell.name)
+        data = TrainingSet.of(own, context, matrix, horizon, spec.n_splits, spec.embargo_minutes * 60_000)
+        require_trainable(data.folds, data.labels.y, spec.min_train_rows, spec.min_test_rows, spec.cell.name)
     inputs = inputs_digest(spec, matrix)
     reports = _finished(load_checkpoint(), inputs)
     resumed = len(reports)
     with stages.enter("folds", resumed):
-        fits = [_fit_of(report, fold, spec.Cs) for report, fold in zip(reports, folds, strict=False)]
-        crossval = CrossValidation(design, labels.y, folds, spec.Cs, fits)
-        tested = [_tested(fit, design) for fit in fits]
-    for _ in folds[resumed:]:
+        fits = [fit_of(report, fold, Cs) for report, fold in zip(reports, data.folds, strict=False)]
+        crossval = CrossValidation(data.design, data.labels.y, data.folds, Cs, fits)
+        tested = [_tested(fit, data) for fit in fits]
+    for _ in data.folds[resumed:]:
         with stages.enter("folds"):
             fit = crossval.fit_next()
-            tested.append(_tested(fit, design))
-            reports.append(_fold_report(fit, tested[-1], labels, own.interval_ms, spec.Cs))
+            tested.append(_tested(fit, data))
+            reports.append(fold_report(fit, tested[-1], data, Cs))
             save_checkpoint(Checkpoint(inputs=inputs, folds=tuple(reports)))
     with stages.enter("final"):
         choice, model = crossval.final()
     with stages.enter("significance"):
-        first = folds[0].test_start
-        p, y = np.concatenate(tested), labels.y[first:]
+        p, y = np.concatenate(tested), data.labels.y[data.first_test_row :]
         scores = score(p, y)
-        p_value = shift_p_value(p, y, spec.cell.horizon)
+        p_value = shift_p_value(p, y, horizon)
     with stages.enter("certificate"):
-        bar = matrix.bar[labels.row]
-        horizon = spec.cell.horizon
-        scalers = check_scalers(design, own, bar, horizon, reports, (model.means, model.scales), embargo_ms)
+        scalers = check_scalers(data, reports, (model.means, model.scales))
         certificate = Certificate(
             checks=(
-                check_features(matrix, own, context),
-                check_labels(own, bar, labels, horizon, reports, embargo_ms),
+                check_features(data),
+                check_labels(data, reports),
                 scalers,
-                check_choice(reports, spec.Cs, spec.Cs[choice]),
+                check_choice(reports, Cs, Cs[choice]),
             )
         )
     with stages.enter("champion"):
-        compared = champion and compare(
-            champion, spec.cell, matrix.names, design, labels.close_time, labels.y, first, p
-        )
-    span = Span(start=moment_of(labels.close_time[0] - own.interval_ms), end=moment_of(labels.close_time[-1]))
+        compared = champion and compare(champion, spec.cell, data, p)
+    span = data.span(0, len(data))
     manifest = Manifest(
         cell=spec.cell,
         synthetic=spec.synthetic or own.synthetic,
@@ -147,11 +139,11 @@ def train(
         scales=tuple(model.scales.tolist()),
         coefficients=tuple(model.coefficients.tolist()),
         intercept=model.intercept,
-        C=spec.Cs[choice],
-        fold_models=tuple(_fold_model(report, spec.Cs) for report in reports),
+        C=Cs[choice],
+        fold_models=tuple(fold_model(report, Cs) for report in reports),
         embargo_minutes=spec.embargo_minutes,
-        trained_rows=len(labels),
-        trained_span=Span(start=span.start, end=moment_of(labels.end[-1])),
+        trained_rows=len(data),
+        trained_span=Span(start=span.start, end=moment_of(data.labels.end[-1])),
         scores=scores,
         p_value=p_value,
         certificate=certificate,
@@ -161,7 +153,7 @@ def train(
     stages.finish()
     return TrainingReport(
         cell=spec.cell,
-        rows=len(labels),
+        rows=len(data),
         span=span,
         scores=scores,
         folds=tuple(reports),
@@ -221,56 +213,8 @@ def _finished(checkpoint: Checkpoint | None, inputs: str) -> list[FoldReport]:
     return list(checkpoint.folds)
 
 
-def _fit_of(report: FoldReport, fold: Fold, Cs: Sequence[float]) -> FoldFit:
-    path = LogisticPath(
-        means=np.asarray(report.means),
-        scales=np.asarray(report.scales),
-        coefficients=np.asarray(report.coefficients),
-        intercepts=np.asarray(report.intercepts),
-        passes=report.iterations,
-    )
-    return FoldFit(fold, path, report.log_losses, Cs.index(report.C), report.C_chosen_from)
-
-
-def _tested(fit: FoldFit, design: DesignMatrix) -> FloatArray:
-    return fit.model.predict(design, fit.fold.test_start, fit.fold.test_stop)
-
-
-def _fold_report(
-    fit: FoldFit, p: FloatArray, labels: Labels, interval_ms: int, Cs: Sequence[float]
-) -> FoldReport:
-    fold, path = fit.fold, fit.path
-    opens = labels.close_time - interval_ms
-    return FoldReport(
-        index=fold.index,
-        train_rows=fold.train_stop,
-        test_rows=fold.test_stop - fold.test_start,
-        train_span=Span(start=moment_of(opens[0]), end=moment_of(labels.close_time[fold.train_stop - 1])),
-        test_span=Span(
-            start=moment_of(opens[fold.test_start]), end=moment_of(labels.close_time[fold.test_stop - 1])
-        ),
-        last_train_label_end=moment_of(labels.end[fold.train_stop - 1]),
-        C=Cs[fit.choice],
-        C_chosen_from=fit.chosen_from,
-        log_losses=fit.log_losses,
-        means=tuple(path.means.tolist()),
-        scales=tuple(path.scales.tolist()),
-        coefficients=tuple(map(tuple, path.coefficients.tolist())),
-        intercepts=tuple(path.intercepts.tolist()),
-        iterations=path.passes,
-        scores=score(p, labels.y[fold.test_start : fold.test_stop]),
-    )
-
-
-def _fold_model(report: FoldReport, Cs: Sequence[float]) -> FoldModel:
-    position = Cs.index(report.C)
-    return FoldModel(
-        trained_until=report.last_train_label_end,
-        means=report.means,
-        scales=report.scales,
-        coefficients=report.coefficients[position],
-        intercept=report.intercepts[position],
-    )
+def _tested(fit: FoldFit, data: TrainingSet) -> FloatArray:
+    return fit.model.predict(data.design, fit.fold.test_start, fit.fold.test_stop)
 
 
 def _versions() -> dict[str, str]:

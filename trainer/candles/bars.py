@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.candles.candles import FloatArray, IntArray
+from trainer.candles.arrays import FloatArray, IntArray
 
 FIELDS = ("open", "high", "low", "close", "volume", "quote_volume")
 OPEN, HIGH, LOW, CLOSE, VOLUME, QUOTE_VOLUME = range(len(FIELDS))

@@ -13,9 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.timeframes import Timeframe
-
-IntArray = npt.NDArray[np.int64]
-FloatArray = npt.NDArray[np.float64]
+from trainer.candles.arrays import FloatArray, IntArray
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("open_time", *PRICES, "volume")

@@ -8,7 +8,6 @@ losses.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 from pydantic import ValidationError
@@ -16,16 +15,15 @@ from pydantic import ValidationError
 from common.frozen import Frozen
 from common.protocol.reports import Check, FoldReport
 from common.whole_file import whole_file
-from trainer.candles.candles import Candles, FloatArray, IntArray
+from trainer.candles.arrays import FloatArray, IntArray
+from trainer.candles.candles import Candles
+from trainer.candles.moments import milliseconds_of, moment_of
 from trainer.features.context import context_frame
 from trainer.features.indicators import blocks
-from trainer.features.labels import Labels
 from trainer.features.matrix import FeatureMatrix, matrix_rows
-from trainer.learning.design_matrix import DesignMatrix
+from trainer.learning.training_set import TrainingSet
 
 CUTS = 3
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 _RELATIVE = 1e-6
 
 
@@ -34,32 +32,14 @@ class _RememberedCheck(Frozen):
     check: Check
 
 
-def moment_of(milliseconds: int) -> datetime:
-    """Return the moment of a candle time, exactly."""
-    return _EPOCH + int(milliseconds) * _MILLISECOND
-
-
-def milliseconds_of(moment: datetime) -> int:
-    """Return a moment as a candle time."""
-    return (moment - _EPOCH) // _MILLISECOND
-
-
-def check_features(matrix: FeatureMatrix, candles: Candles, context: Sequence[Candles]) -> Check:
+def check_features(data: TrainingSet) -> Check:
     """Compute features again from candles that end at sampled rows, and compare bit for bit.
 
     At each of `CUTS` rows all candles, the context's too, are cut at the row's close; the last block of the
     cut, up to `indicators.BLOCK_ROWS` rows, must equal the matrix's rows. The rows are drawn by the
     matrix's digest, and the answer is kept beside the matrix, so that the horizons share it.
-
-    Parameters
-    ----------
-    matrix : FeatureMatrix
-        The features that were trained on.
-    candles : Candles
-        What they were made of.
-    context : sequence of Candles
-        The candles of ``matrix.contexts``, in that order.
     """
+    matrix = data.matrix
     path = matrix.path.with_suffix(".certificate.json")
     try:
         remembered = _RememberedCheck.model_validate_json(path.read_bytes())
@@ -67,7 +47,7 @@ def check_features(matrix: FeatureMatrix, candles: Candles, context: Sequence[Ca
             return remembered.check
     except (FileNotFoundError, ValidationError):
         pass
-    check = _compared_at_cuts(matrix, candles, context)
+    check = _compared_at_cuts(matrix, data.candles, data.context)
     with whole_file(path) as file:
         file.write(_RememberedCheck(digest=matrix.digest, check=check).model_dump_json().encode())
     return check
@@ -102,31 +82,17 @@ def closed_by(candles: Candles, known: int) -> int:
     return int(np.searchsorted(candles.open_time, known - candles.interval_ms, side="right"))
 
 
-def check_labels(
-    candles: Candles,
-    bar: IntArray,
-    labels: Labels,
-    horizon: int,
-    folds: Sequence[FoldReport],
-    embargo_ms: int,
-) -> Check:
+def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
     """Check labels against closes, and the end of every training label against its fold's first test row.
 
     Parameters
     ----------
-    candles : Candles
-        All bars.
-    bar : ndarray of int64, shape (n,)
-        The bar of each labelled row.
-    labels : Labels
-        The n labels that were trained on.
-    horizon : int
-        Bars ahead.
+    data : TrainingSet
+        What was trained on; only candles, the bar of each row, horizon and embargo are believed.
     folds : sequence of FoldReport
         What each fold says of its rows and times.
-    embargo_ms : int
-        Least time between the end of a training label and the first test row.
     """
+    candles, labels, bar, horizon = data.candles, data.labels, data.bar, data.horizon
 
     def failed(detail: str) -> Check:
         return Check(name="labels", passed=False, checked=len(labels), detail=detail)
@@ -153,10 +119,10 @@ def check_labels(
                 f"{place}: its last training label ends at {moment_of(last_end).isoformat()}, not as it says"
             )
         distance = first_test - last_end
-        if distance < embargo_ms:
+        if distance < data.embargo_ms:
             return failed(
                 f"{place}: a training label ends {distance / 60_000:g} minutes before the first test row, "
-                f"the embargo is {embargo_ms / 60_000:g}"
+                f"the embargo is {data.embargo_ms / 60_000:g}"
             )
         checked += fold.train_rows
         least = distance if least is None else min(least, distance)
@@ -166,37 +132,24 @@ def check_labels(
 
 
 def check_scalers(
-    design: DesignMatrix,
-    candles: Candles,
-    bar: IntArray,
-    horizon: int,
-    folds: Sequence[FoldReport],
-    final: tuple[FloatArray, FloatArray],
-    embargo_ms: int,
+    data: TrainingSet, folds: Sequence[FoldReport], final: tuple[FloatArray, FloatArray]
 ) -> Check:
     """Compute means and scales again from the rows that time allows, and compare.
 
     Parameters
     ----------
-    design : DesignMatrix
-        The n labelled rows.
-    candles : Candles
-        All bars.
-    bar : ndarray of int64, shape (n,)
-        The bar of each labelled row.
-    horizon : int
-        Bars ahead.
+    data : TrainingSet
+        What was trained on.
     folds : sequence of FoldReport
         Means and scales of each fold, and when it tests.
     final : (means, scales)
         Those of the final model, which may know all rows.
-    embargo_ms : int
-        Least time between the end of a training label and the first test row.
     """
-    _, end = _label_times(candles, bar, horizon)
+    candles, design = data.candles, data.design
+    _, end = _label_times(candles, data.bar, data.horizon)
     stages = [("the final model", len(design), *final)]
     for fold in folds:
-        limit = milliseconds_of(fold.test_span.start) + candles.interval_ms - embargo_ms
+        limit = milliseconds_of(fold.test_span.start) + candles.interval_ms - data.embargo_ms
         allowed = int(np.count_nonzero(end <= limit))
         stages.append((f"fold {fold.index + 1}", allowed, np.asarray(fold.means), np.asarray(fold.scales)))
     sums, squares = np.zeros(design.columns), np.zeros(design.columns)

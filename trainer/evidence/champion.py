@@ -6,24 +6,15 @@ import numpy as np
 
 from common.protocol.jobs import Cell
 from common.protocol.reports import ChampionComparison, Manifest
-from trainer.candles.candles import FloatArray, IntArray
-from trainer.evidence.certificate import milliseconds_of
+from trainer.candles.arrays import FloatArray
+from trainer.candles.moments import milliseconds_of
 from trainer.features.indicators import FEATURE_VERSION
-from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.scores import score
+from trainer.learning.training_set import TrainingSet
 
 
-def compare(
-    champion: Manifest,
-    cell: Cell,
-    names: tuple[str, ...],
-    design: DesignMatrix,
-    close_time: IntArray,
-    y: FloatArray,
-    first: int,
-    p: FloatArray,
-) -> ChampionComparison:
+def compare(champion: Manifest, cell: Cell, data: TrainingSet, p: FloatArray) -> ChampionComparison:
     """Score the champion and the challenger on the same rows.
 
     A row is predicted by the champion's latest model (of its folds, or its final one) whose training had
@@ -35,17 +26,9 @@ def compare(
         The promoted model.
     cell : Cell
         The challenger's cell.
-    names : tuple of str
-        The challenger's p columns.
-    design : DesignMatrix
-        The n labelled rows.
-    close_time : ndarray of int64, shape (n,)
-        When each row is known, in milliseconds.
-    y : ndarray of float64, shape (n,)
-        Labels.
-    first : int
-        The first out-of-fold row.
-    p : ndarray of float64, shape (n - first,)
+    data : TrainingSet
+        What the challenger was trained on: n labelled rows.
+    p : ndarray of float64, shape (n - data.first_test_row,)
         The challenger's out-of-fold predictions.
 
     Returns
@@ -54,7 +37,8 @@ def compare(
         Without scores, and saying why, where the two cannot be compared.
     """
     name = champion.pickle_sha256 or champion.cell.name
-    reason = _incomparable(champion, cell, names)
+    design, close_time, y, first = data.design, data.labels.close_time, data.labels.y, data.first_test_row
+    reason = _incomparable(champion, cell, data.matrix.names)
     if reason:
         return ChampionComparison(
             champion=name, rows_compared=0, scores=None, challenger_scores=None, detail=reason

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
-from trainer.candles.candles import FloatArray
+from trainer.candles.arrays import FloatArray
 from trainer.features.indicators import WARM_UP
 from trainer.learning.scores import midranks
 

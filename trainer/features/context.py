@@ -9,18 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import talib
 
 from common.timeframes import Timeframe
-from trainer.candles.candles import Candles, IntArray
-from trainer.features.indicators import (
-    BOUND,
-    Float32Array,
-    in_volatilities,
-    realised_volatility,
-    volatility_level,
-)
+from trainer.candles.arrays import BoolArray, Float32Array, IntArray
+from trainer.candles.candles import Candles
+from trainer.features.indicators import BOUND, in_volatilities, realised_volatility, volatility_level
 
 COLUMNS = ("trend_5", "trend_20", "volatility_20")
 WINDOW = 20
@@ -28,7 +22,6 @@ WINDOW = 20
 
 MAX_AGE_BARS = 2
 
-BoolArray = npt.NDArray[np.bool_]
 
 _DAY_MS = 86_400_000
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import talib
 
-from trainer.candles.candles import Candles, FloatArray, IntArray
+from trainer.candles.arrays import Float32Array, FloatArray, IntArray
+from trainer.candles.candles import Candles
 
 FEATURE_VERSION = "1"
 """Changes whenever a formula or a context column changes; models of different versions are never compared."""
@@ -67,7 +67,6 @@ NAMES = (
 )
 """The columns in order."""
 
-Float32Array = npt.NDArray[np.float32]
 
 _STILL = 1e-7
 """Volatility of a bar up to which a market counts as still: nothing is measured in units of it."""

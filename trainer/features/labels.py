@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.candles.candles import Candles, IntArray
+from trainer.candles.arrays import IntArray
+from trainer.candles.candles import Candles
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,17 +23,10 @@ from filelock import FileLock
 
 from common.errors import DataError, StorageError
 from common.whole_file import whole_file
-from trainer.candles.candles import Candles, IntArray
+from trainer.candles.arrays import Float32Array, IntArray
+from trainer.candles.candles import Candles
 from trainer.features.context import ContextFrame, context_frame
-from trainer.features.indicators import (
-    FEATURE_VERSION,
-    NAMES,
-    WARM_UP,
-    Block,
-    Float32Array,
-    block_features,
-    blocks,
-)
+from trainer.features.indicators import FEATURE_VERSION, NAMES, WARM_UP, Block, block_features, blocks
 
 SCHEMA = "nighttrain.features/1"
 HEADER_BYTES = 8192

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.candles.candles import FloatArray
+from trainer.candles.arrays import FloatArray
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.logistic_path import LogisticPath, Moments, fit_path

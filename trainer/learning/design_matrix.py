@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from trainer.candles.candles import FloatArray, IntArray
-from trainer.features.indicators import Float32Array
+from trainer.candles.arrays import Float32Array, FloatArray, IntArray
 
 CHUNK_ROWS = 2048
 _ALIGNMENT = 64

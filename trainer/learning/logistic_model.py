@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.candles.candles import FloatArray
+from trainer.candles.arrays import FloatArray
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix, aligned
 
 

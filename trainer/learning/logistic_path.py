@@ -23,7 +23,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from common.errors import InternalError
-from trainer.candles.candles import FloatArray
+from trainer.candles.arrays import FloatArray
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix, aligned
 from trainer.learning.logistic_model import LogisticModel, logistic, probabilities, unstandardised
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from common.protocol.reports import Scores
-from trainer.candles.candles import FloatArray
+from trainer.candles.arrays import FloatArray
 
 
 def midranks(values: FloatArray) -> FloatArray:

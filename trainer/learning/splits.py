@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from common.errors import DataError
-from trainer.candles.candles import IntArray
+from trainer.candles.arrays import IntArray
 
 
 @dataclass(frozen=True)

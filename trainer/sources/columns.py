@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from trainer.candles.arrays import FloatArray, IntArray
 from trainer.candles.bars import FIELDS, Bars
-from trainer.candles.candles import FloatArray, IntArray
 from trainer.sources.times import NO_TIME, epoch_ms, milliseconds
 
 NAMES: dict[str, tuple[str, ...]] = {

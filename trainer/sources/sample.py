@@ -35,7 +35,7 @@ from scipy.signal import lfilter
 
 from common.timeframes import Timeframe
 from common.whole_file import whole_file
-from trainer.candles.candles import FloatArray
+from trainer.candles.arrays import FloatArray
 from trainer.sources.files import SYNTHETIC_KEY
 
 END = datetime(2024, 1, 1, tzinfo=UTC)

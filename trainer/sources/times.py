@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainer.candles.candles import IntArray
+from trainer.candles.arrays import IntArray
 
 NO_TIME = np.iinfo(np.int64).min
 """Stands for a time that is missing or cannot be read."""

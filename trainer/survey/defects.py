@@ -21,8 +21,8 @@ import numpy.typing as npt
 from common.protocol.reports import Finding
 from common.timeframes import Timeframe
 from trainer.candles import findings
+from trainer.candles.arrays import FloatArray
 from trainer.candles.bars import CLOSE, HIGH, LOW, QUOTE_VOLUME, VOLUME, Bars
-from trainer.candles.candles import FloatArray
 
 Mask = npt.NDArray[np.bool_]
 

@@ -1,24 +1,16 @@
 import dataclasses
-from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
 
 from common.protocol.reports import FoldReport, Scores, Span
-from trainer.evidence.certificate import (
-    check_choice,
-    check_features,
-    check_labels,
-    check_scalers,
-    milliseconds_of,
-    moment_of,
-)
+from trainer.candles.moments import moment_of
+from trainer.evidence.certificate import check_choice, check_features, check_labels, check_scalers
 from trainer.features import context as context_module
 from trainer.features import indicators as features
-from trainer.features.labels import rise_labels
 from trainer.features.matrix import open_features
-from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.splits import walk_forward
+from trainer.learning.training_set import TrainingSet
 
 CS = (0.01, 0.1, 1.0)
 EMBARGO_MS = 2 * 3_600_000
@@ -35,10 +27,10 @@ def hours(simulate):
     return simulate(24 * 125, missing=[800, 801, 1500])
 
 
-def reports_of(folds, labels, design, interval):
-    reports = []
+def reports_of(folds, data, labels=None):
+    labels, interval, reports = labels or data.labels, data.candles.interval_ms, []
     for fold in folds:
-        rows = design.values[design.row[: fold.train_stop]].astype(float)
+        rows = data.design.values[data.design.row[: fold.train_stop]].astype(float)
         losses = [(0.7, 0.6, 0.65), (0.5, 0.9, 0.9), (0.7, 0.7, 0.7)][fold.index]
         reports.append(
             FoldReport(
@@ -71,32 +63,25 @@ def reports_of(folds, labels, design, interval):
 class Job:
     """What an honest training of one cell claims."""
 
-    def __init__(self, hours, cache, horizon=3):
-        self.hours, self.horizon = hours, horizon
-        self.matrix = open_features(cache, hours, [])
-        self.labels = rise_labels(hours, self.matrix.bar, horizon)
-        self.bar = self.matrix.bar[self.labels.row]
-        self.design = DesignMatrix(self.matrix.values, self.labels.row)
-        self.folds = walk_forward(self.labels.close_time, self.labels.end, 3, EMBARGO_MS)
-        self.reports = reports_of(self.folds, self.labels, self.design, hours.interval_ms)
-        rows = self.matrix.values[self.labels.row].astype(float)
+    def __init__(self, hours, cache, context=(), horizon=3):
+        self.matrix = open_features(cache, hours, context)
+        self.data = TrainingSet.of(hours, context, self.matrix, horizon, 3, EMBARGO_MS)
+        self.folds = self.data.folds
+        self.reports = reports_of(self.folds, self.data)
+        rows = self.matrix.values[self.data.labels.row].astype(float)
         self.scaler = rows.mean(axis=0), np.where(rows.std(axis=0) < 1e-6, 1.0, rows.std(axis=0))
 
-    def check_labels(self, labels=None, reports=None):
-        return check_labels(
-            self.hours, self.bar, labels or self.labels, self.horizon, reports or self.reports, EMBARGO_MS
+    def check_features(self, **changes):
+        return check_features(
+            dataclasses.replace(self.data, matrix=dataclasses.replace(self.matrix, **changes))
         )
 
+    def check_labels(self, labels=None, reports=None):
+        data = dataclasses.replace(self.data, labels=labels or self.data.labels)
+        return check_labels(data, reports or self.reports)
+
     def check_scalers(self, reports=None, scaler=None):
-        return check_scalers(
-            self.design,
-            self.hours,
-            self.bar,
-            self.horizon,
-            reports or self.reports,
-            scaler or self.scaler,
-            EMBARGO_MS,
-        )
+        return check_scalers(self.data, reports or self.reports, scaler or self.scaler)
 
 
 @pytest.fixture
@@ -110,7 +95,7 @@ def with_report(reports, index, **changes):
 
 def test_an_honest_training_passes_every_check(job):
     checks = [
-        check_features(job.matrix, job.hours, []),
+        job.check_features(),
         job.check_labels(),
         job.check_scalers(),
         check_choice(job.reports, CS, 0.01),
@@ -125,9 +110,9 @@ def test_an_honest_training_passes_every_check(job):
 
 
 def test_features_with_context_pass(hours, days, tmp_path):
-    matrix = open_features(tmp_path, hours, [days])
-    assert matrix.contexts == ("1d",)
-    check = check_features(matrix, hours, [days])
+    job = Job(hours, tmp_path, [days])
+    assert job.matrix.contexts == ("1d",)
+    check = job.check_features()
     assert check.passed, check
 
 
@@ -161,8 +146,7 @@ def leaky_window_in_the_middle(original):
 @pytest.mark.parametrize("leak", [leaky_next_close, leaky_whole_block_mean, leaky_window_in_the_middle])
 def test_a_feature_that_looks_ahead_fails_and_is_named(hours, tmp_path, monkeypatch, leak):
     monkeypatch.setattr(features, "_returns", leak(features._returns))
-    matrix = open_features(tmp_path, hours, [])
-    check = check_features(matrix, hours, [])
+    check = Job(hours, tmp_path).check_features()
     assert not check.passed
     assert ("volatility_5" if leak is leaky_window_in_the_middle else "return_1") in check.detail
 
@@ -175,8 +159,8 @@ def test_context_of_a_bar_that_has_not_closed_fails(hours, days, tmp_path, monke
     original = context_module.context_frame
     with monkeypatch.context() as patch:
         patch.setattr("trainer.features.matrix.context_frame", known_at_its_opening)
-        matrix = open_features(tmp_path, hours, [days])
-    assert not check_features(matrix, hours, [days]).passed
+        job = Job(hours, tmp_path, [days])
+    assert not job.check_features().passed
 
 
 def test_context_that_looks_ahead_fails(hours, days, tmp_path, monkeypatch):
@@ -188,8 +172,7 @@ def test_context_that_looks_ahead_fails(hours, days, tmp_path, monkeypatch):
     original = context_module.context_frame
     for module in ("features.matrix", "evidence.certificate"):
         monkeypatch.setattr(f"trainer.{module}.context_frame", centred)
-    matrix = open_features(tmp_path, hours, [days])
-    check = check_features(matrix, hours, [days])
+    check = Job(hours, tmp_path, [days]).check_features()
     assert not check.passed
     assert "context_1d" in check.detail
 
@@ -197,29 +180,28 @@ def test_context_that_looks_ahead_fails(hours, days, tmp_path, monkeypatch):
 def test_a_matrix_that_was_altered_fails(job):
     values = np.array(job.matrix.values)
     values[:, 5] = np.nextafter(values[:, 5], np.float32(20))
-    check = check_features(dataclasses.replace(job.matrix, values=values), job.hours, [])
+    check = job.check_features(values=values)
     assert not check.passed
     assert job.matrix.names[5] in check.detail
 
 
 def test_the_features_are_checked_once_a_matrix(job, monkeypatch):
-    first = check_features(job.matrix, job.hours, [])
+    first = job.check_features()
     monkeypatch.setattr("trainer.evidence.certificate.matrix_rows", None)
-    assert check_features(job.matrix, job.hours, []) == first
-    other = dataclasses.replace(job.matrix, digest="0" * 64)
+    assert job.check_features() == first
     with pytest.raises(TypeError):
-        check_features(other, job.hours, [])
+        job.check_features(digest="0" * 64)
 
 
 def test_a_damaged_memory_of_the_check_is_not_believed(job):
-    first = check_features(job.matrix, job.hours, [])
+    first = job.check_features()
     job.matrix.path.with_suffix(".certificate.json").write_text('{"digest": "')
-    assert check_features(job.matrix, job.hours, []) == first
+    assert job.check_features() == first
 
 
 def test_one_training_row_too_many_fails(job):
     fold = dataclasses.replace(job.folds[1], train_stop=job.folds[1].train_stop + 1)
-    leaky = reports_of([job.folds[0], fold], job.labels, job.design, job.hours.interval_ms)
+    leaky = reports_of([job.folds[0], fold], job.data)
     check = job.check_labels(reports=leaky)
     assert not check.passed
     assert (
@@ -231,30 +213,33 @@ def test_one_training_row_too_many_fails(job):
 
 def test_training_on_the_test_part_fails(job):
     fold = dataclasses.replace(job.folds[1], train_stop=job.folds[1].test_stop)
-    leaky = reports_of([fold], job.labels, job.design, job.hours.interval_ms)
+    leaky = reports_of([fold], job.data)
     assert not job.check_labels(reports=leaky).passed
 
 
 def test_label_ends_that_are_said_to_be_earlier_fail(job):
-    early = dataclasses.replace(job.labels, end=job.labels.end - 2 * job.hours.interval_ms)
+    labels = job.data.labels
+    early = dataclasses.replace(labels, end=labels.end - 2 * job.data.candles.interval_ms)
     folds = walk_forward(early.close_time, early.end, 3, EMBARGO_MS)
-    reports = reports_of(folds, early, job.design, job.hours.interval_ms)
+    reports = reports_of(folds, job.data, early)
     assert not job.check_labels(labels=early, reports=reports).passed
     assert not job.check_labels(labels=early).passed
     assert not job.check_labels(reports=reports).passed
 
 
 def test_labels_that_are_not_those_of_the_closes_fail(job):
-    y = job.labels.y.copy()
+    y = job.data.labels.y.copy()
     y[100] = 1 - y[100]
-    assert not job.check_labels(labels=dataclasses.replace(job.labels, y=y)).passed
+    assert not job.check_labels(labels=dataclasses.replace(job.data.labels, y=y)).passed
 
 
 def test_labels_across_a_gap_fail(hours, tmp_path):
     job = Job(hours, tmp_path)
     across = np.flatnonzero(np.diff(hours.open_time) > hours.interval_ms)[0]
-    job.bar = np.sort(np.append(job.bar[:-1], across))
-    assert job.check_labels().detail == "a label reaches across a gap"
+    row = np.sort(np.append(job.data.labels.row[:-1], np.searchsorted(job.matrix.bar, across)))
+    assert job.matrix.bar[np.searchsorted(job.matrix.bar, across)] == across
+    check = job.check_labels(labels=dataclasses.replace(job.data.labels, row=row))
+    assert check.detail == "a label reaches across a gap"
 
 
 def test_a_test_part_that_is_not_what_it_says_fails(job):
@@ -284,10 +269,3 @@ def test_a_c_chosen_with_its_own_test_part_fails(job):
     assert not check_choice(with_report(job.reports, 0, C=0.01), CS, 0.01).passed
     assert not check_choice(with_report(job.reports, 1, C_chosen_from=(0, 1)), CS, 0.01).passed
     assert not check_choice(job.reports, CS, 0.1).passed
-
-
-def test_moments_and_milliseconds_are_the_same_times():
-    assert moment_of(1_640_995_200_001) == datetime(2022, 1, 1, 0, 0, 0, 1000, tzinfo=UTC)
-    for milliseconds in (0, 1, 1_640_995_200_123, 4_102_444_799_999):
-        assert milliseconds_of(moment_of(milliseconds)) == milliseconds
-    assert milliseconds_of(moment_of(5) + timedelta(microseconds=999)) == 5

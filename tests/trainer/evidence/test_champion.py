@@ -1,13 +1,19 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from common.protocol.jobs import Cell
 from common.protocol.reports import Certificate, FoldModel, Manifest, Scores, Span
-from trainer.evidence.certificate import moment_of
+from trainer.candles.moments import moment_of
 from trainer.evidence.champion import compare
 from trainer.features.indicators import FEATURE_VERSION
+from trainer.features.labels import Labels
+from trainer.features.matrix import FeatureMatrix
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.scores import score
+from trainer.learning.splits import Fold
+from trainer.learning.training_set import TrainingSet
 
 CELL = Cell(symbol="BTCUSDT", timeframe="1m", horizon=1)
 MINUTE = 60_000
@@ -50,11 +56,22 @@ def champion(fold_models, final_until, **changes):
 
 
 @pytest.fixture
-def rows():
+def rows(simulate):
     draw = np.random.default_rng(0)
-    design = DesignMatrix(draw.standard_normal((ROWS, 2)).astype(np.float32), np.arange(ROWS))
+    values = draw.standard_normal((ROWS, 2)).astype(np.float32)
+    row, close_time = np.arange(ROWS), np.arange(ROWS) * MINUTE
     y = draw.integers(0, 2, ROWS).astype(float)
-    return design, np.arange(ROWS) * MINUTE, y, FIRST, draw.random(ROWS - FIRST)
+    data = TrainingSet(
+        candles=simulate(ROWS, "1m"),
+        context=(),
+        matrix=FeatureMatrix(NAMES, (), values, row, close_time, "", Path("none")),
+        labels=Labels(row, y, close_time, close_time + MINUTE),
+        design=DesignMatrix(values, row),
+        folds=(Fold(0, FIRST, FIRST, ROWS),),
+        horizon=1,
+        embargo_ms=0,
+    )
+    return data, draw.random(ROWS - FIRST)
 
 
 def logistic(x):
@@ -62,9 +79,10 @@ def logistic(x):
 
 
 def test_each_row_is_predicted_by_the_latest_model_that_had_not_seen_it(rows):
-    _, _, y, _, p = rows
+    data, p = rows
+    y = data.labels.y
     present = champion([model(20, -1.0), model(50, 0.5), model(70, 1.0)], 90)
-    found = compare(present, CELL, NAMES, *rows)
+    found = compare(present, CELL, *rows)
     # Models count from 5 minutes after their training ended: 25, 55, 75 and, the final one, 95.
     expected = np.repeat(logistic(np.array([-1.0, 0.5, 1.0, 3.0])), [15, 20, 20, 5])
     assert found.rows_compared == 60
@@ -74,28 +92,29 @@ def test_each_row_is_predicted_by_the_latest_model_that_had_not_seen_it(rows):
 
 
 def test_rows_before_the_champions_first_model_are_left_out_for_both(rows):
-    _, _, y, _, p = rows
-    found = compare(champion([model(60, -1.0)], 200), CELL, NAMES, *rows)
+    data, p = rows
+    y = data.labels.y
+    found = compare(champion([model(60, -1.0)], 200), CELL, *rows)
     assert found.rows_compared == 35
     assert found.scores == score(np.full(35, logistic(-1.0)), y[65:])
     assert found.challenger_scores == score(p[25:], y[65:])
 
 
 def test_a_row_that_closes_exactly_an_embargo_after_training_is_unseen(rows):
-    _, _, y, _, _ = rows
-    found = compare(champion([model(90, -1.0)], 94), CELL, NAMES, *rows)
+    y = rows[0].labels.y
+    found = compare(champion([model(90, -1.0)], 94), CELL, *rows)
     assert found.rows_compared == 5
     assert found.scores == score(logistic(np.array([-1.0, -1.0, -1.0, -1.0, 3.0])), y[95:])
 
 
 def test_a_champion_of_the_far_past_is_its_final_model(rows):
-    _, _, y, _, _ = rows
-    found = compare(champion([model(1, -1.0), model(2, 0.5)], 3), CELL, NAMES, *rows)
+    y = rows[0].labels.y
+    found = compare(champion([model(1, -1.0), model(2, 0.5)], 3), CELL, *rows)
     assert found.scores == score(np.full(60, logistic(3.0)), y[40:])
 
 
 def test_a_champion_that_has_seen_everything_is_not_scored(rows):
-    found = compare(champion([], 500), CELL, NAMES, *rows)
+    found = compare(champion([], 500), CELL, *rows)
     assert (found.scores, found.challenger_scores, found.rows_compared) == (None, None, 0)
     assert "has seen all" in found.detail
 
@@ -109,6 +128,6 @@ def test_a_champion_that_has_seen_everything_is_not_scored(rows):
     ],
 )
 def test_a_champion_of_other_features_or_another_cell_is_not_scored_and_it_is_said_why(rows, changes, reason):
-    found = compare(champion([model(20, 0.0)], 90, **changes), CELL, NAMES, *rows)
+    found = compare(champion([model(20, 0.0)], 90, **changes), CELL, *rows)
     assert (found.scores, found.rows_compared) == (None, 0)
     assert reason in found.detail

@@ -1,0 +1,99 @@
+"""All that one cell is trained on and judged by: candles, features, labels and the folds over them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from common.protocol.reports import Span
+from trainer.candles.arrays import IntArray
+from trainer.candles.candles import Candles
+from trainer.candles.moments import moment_of
+from trainer.features.labels import Labels, rise_labels
+from trainer.features.matrix import FeatureMatrix
+from trainer.learning.design_matrix import DesignMatrix
+from trainer.learning.splits import Fold, walk_forward
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """The inputs of one training, put together once and handed to whatever trains or checks.
+
+    Parameters
+    ----------
+    candles : Candles
+        The cell's own bars.
+    context : tuple of Candles
+        The coarser candles of ``matrix.contexts``, in that order.
+    matrix : FeatureMatrix
+        The features of all usable bars.
+    labels : Labels
+        The n rows of the matrix that have a label.
+    design : DesignMatrix
+        These rows, n x p.
+    folds : tuple of Fold
+        The expanding walk-forward over them, purged by time.
+    horizon : int
+        Bars that a label looks ahead.
+    embargo_ms : int
+        Least time between the end of a training label and the first test row.
+    """
+
+    candles: Candles
+    context: tuple[Candles, ...]
+    matrix: FeatureMatrix
+    labels: Labels
+    design: DesignMatrix
+    folds: tuple[Fold, ...]
+    horizon: int
+    embargo_ms: int
+
+    @classmethod
+    def of(
+        cls,
+        candles: Candles,
+        context: Sequence[Candles],
+        matrix: FeatureMatrix,
+        horizon: int,
+        n_splits: int,
+        embargo_ms: int,
+    ) -> TrainingSet:
+        """Label the rows of a feature matrix and split them into folds.
+
+        Parameters
+        ----------
+        context : sequence of Candles
+            Coarser candles; those that the matrix does not read are left out.
+        n_splits : int
+            Number of folds.
+        """
+        labels = rise_labels(candles, matrix.bar, horizon)
+        return cls(
+            candles=candles,
+            context=tuple(bars for bars in context if bars.timeframe in matrix.contexts),
+            matrix=matrix,
+            labels=labels,
+            design=DesignMatrix(matrix.values, labels.row),
+            folds=tuple(walk_forward(labels.close_time, labels.end, n_splits, embargo_ms)),
+            horizon=horizon,
+            embargo_ms=embargo_ms,
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def bar(self) -> IntArray:
+        """The bar of each labelled row, shape (n,)."""
+        return self.matrix.bar[self.labels.row]
+
+    @property
+    def first_test_row(self) -> int:
+        """The first row that any fold tests on."""
+        return self.folds[0].test_start
+
+    def span(self, start: int, stop: int) -> Span:
+        """Return the time of the labelled rows from `start` to `stop`, half-open and not empty."""
+        close_time = self.labels.close_time
+        opened = close_time[start] - self.candles.interval_ms
+        return Span(start=moment_of(opened), end=moment_of(close_time[stop - 1]))
