@@ -16,7 +16,7 @@ from sqlalchemy import update
 from coordinator.alerts import store_own
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import RUNNING_RUN, RunRow, all_of
+from coordinator.store.rows import all_of, running_run
 from coordinator.store.tables import lives
 
 logger = logging.getLogger(__name__)
@@ -117,13 +117,13 @@ def _absence(tx: Transaction) -> Absence | None:
     last = tx.connection.execute(all_of(lives).order_by(lives.c.id.desc()).limit(1)).first()
     if last is None:
         return None
-    waiting = tx.connection.execute(RUNNING_RUN).first()
+    waiting = running_run(tx)
     since = last.stopped or last.seen
     return Absence(
         since=since,
         until=max(since, tx.now),
         clean=last.stopped is not None,
-        run=None if waiting is None else RunRow.of(waiting).id,
+        run=None if waiting is None else waiting.id,
     )
 
 

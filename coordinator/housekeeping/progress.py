@@ -13,7 +13,7 @@ from common.whole_file import write_whole
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.queue.checkpoints import saved_folds
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import NEWEST_RUN, AttemptRow, RunRow
+from coordinator.store.rows import AttemptRow, RunRow, newest_run
 from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import attempts_of, jobs_of, progress_of
 from coordinator.views.runs import run_view
@@ -61,10 +61,10 @@ class ProgressFile(Duty):
         """
         eta = self.forecast.eta()
         with self.database.read() as tx:
-            row = tx.connection.execute(NEWEST_RUN).first()
-            if row is None:
+            run = newest_run(tx)
+            if run is None:
                 return
-            document = _progress(tx, RunRow.of(row), eta)
+            document = _progress(tx, run, eta)
         write_whole(self.path, (json.dumps(document, indent=1) + "\n").encode())
 
 

@@ -6,7 +6,6 @@ The rows of the current run are read once, without their documents; all metrics 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,12 +16,13 @@ from sqlalchemy import Select, Table, func, literal, null, select
 from common.protocol.runs import RunState, RunView
 from common.protocol.status import EtaView
 from common.settings.night import NightSettings
-from coordinator.policy.breaker import Breaker, Gate
+from coordinator.policy.breaker import Gate
+from coordinator.queue.breakers import read_breakers
 from coordinator.queue.history import Experience
 from coordinator.queue.snapshot import read_outlook
 from coordinator.store.database import Transaction
-from coordinator.store.rows import NEWEST_RUN, AttemptRow, JobRow, RunRow
-from coordinator.store.tables import attempts, checkpoints, jobs, runs, symbols, trainers
+from coordinator.store.rows import AttemptRow, JobRow, RunRow, newest_run
+from coordinator.store.tables import attempts, checkpoints, jobs, runs, trainers
 from coordinator.views.forecast import Forecast
 from coordinator.views.runs import run_view
 from coordinator.views.trainers import KnownTrainer, known_trainers
@@ -76,8 +76,7 @@ def read_facts(tx: Transaction, settings: NightSettings, forecast: Forecast, pro
     progress_file : Path
         The night's checkpoint file, of which the time of writing is a fact too.
     """
-    row = tx.connection.execute(NEWEST_RUN).first()
-    run = None if row is None else RunRow.of(row)
+    run = newest_run(tx)
     unfinished = run.id if run is not None and run.state is RunState.RUNNING else None
     snapshot = read_outlook(tx.connection, unfinished, tx.now, settings)
     view = None if run is None else run_view(tx, run)
@@ -109,7 +108,9 @@ def _run(tx: Transaction, run: RunRow, view: RunView, eta: EtaView) -> RunFacts:
         jobs=_jobs(tx, run.id),
         attempts=_attempts(tx, run.id),
         saved=_saved(tx, run.id),
-        gates=_gates(tx, run.id),
+        gates={
+            symbol: breaker.gate(tx.now) for symbol, breaker in read_breakers(tx.connection, run.id).items()
+        },
         earlier_aucs=_earlier_aucs(tx, run),
     )
 
@@ -145,16 +146,6 @@ def _saved(tx: Transaction, run_id: int) -> dict[int, datetime]:
         .where(jobs.c.run_id == run_id, jobs.c.finished.is_(None))
     )
     return {row.job_id: row.saved for row in tx.connection.execute(query)}
-
-
-def _gates(tx: Transaction, run_id: int) -> dict[str, Gate]:
-    query = select(symbols.c.symbol, symbols.c.failing, symbols.c.parked_until).where(
-        symbols.c.run_id == run_id
-    )
-    return {
-        symbol: Breaker(frozenset(json.loads(failing)), parked_until).gate(tx.now)
-        for symbol, failing, parked_until in tx.connection.execute(query)
-    }
 
 
 def _earlier_aucs(tx: Transaction, run: RunRow) -> tuple[float, ...]:

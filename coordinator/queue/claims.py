@@ -23,7 +23,7 @@ from coordinator.queue.pauses import blocked_words
 from coordinator.queue.snapshot import Outlook, read_outlook
 from coordinator.queue.transitions import end_queued, open_attempt
 from coordinator.store.database import Transaction
-from coordinator.store.rows import JOBS, RUNNING_RUN, AttemptRow, JobRow, TrainerRow
+from coordinator.store.rows import JOBS, AttemptRow, JobRow, TrainerRow, running_run
 from coordinator.store.tables import jobs, trainers
 
 UNTOLD = DiskState(folder="", free_bytes=None)
@@ -76,7 +76,7 @@ def decide(
     """Hand out the best job for a trainer, or say why it gets none."""
     if not night_at(settings.window, tx.now).open:
         return Refusal(NoWork.NIGHT_CLOSED, "the night is closed")
-    run = tx.connection.execute(RUNNING_RUN).first()
+    run = running_run(tx)
     if run is None:
         return Refusal(NoWork.EMPTY, "there is no unfinished run")
     outlook = read_outlook(tx.connection, run.id, tx.now, settings)
@@ -116,7 +116,7 @@ def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
 
 def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow, str]]:
     """Fail the jobs that ran out of memory and that no live trainer can take; return them and why."""
-    run = tx.connection.execute(RUNNING_RUN).first()
+    run = running_run(tx)
     starved = JOBS.where(jobs.c.state == JobState.QUEUED, jobs.c.oom_room_bytes.is_not(None))
     if run is None or tx.connection.execute(starved.where(jobs.c.run_id == run.id)).first() is None:
         return []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,8 +11,8 @@ from common.protocol.jobs import JobKind, JobState
 from common.protocol.trainers import HostPressure, LimitKind, Progress
 from common.settings.night import NightSettings
 from coordinator.policy.admission import Candidate, Host, Seat, Terms
-from coordinator.policy.breaker import Breaker, Gate
 from coordinator.policy.disk import Disk, matrix_bytes
+from coordinator.queue.breakers import read_breakers
 from coordinator.queue.history import SURVEY, Experience, recall
 from coordinator.store.rows import OPEN_ATTEMPTS, PRESENT_TRAINERS, AttemptRow, TrainerRow
 from coordinator.store.tables import checkpoints, jobs, symbols
@@ -104,12 +103,9 @@ def _candidates(
     leases: tuple[AttemptRow, ...],
     experience: Experience,
 ) -> tuple[Candidate, ...]:
-    volumes: dict[str, float] = {}
-    gates: dict[str, Gate] = {}
-    facts = select(symbols.c.symbol, symbols.c.quote_volume, symbols.c.failing, symbols.c.parked_until)
-    for symbol, volume, failing, parked_until in connection.execute(facts.where(symbols.c.run_id == run_id)):
-        volumes[symbol] = volume
-        gates[symbol] = Breaker(frozenset(json.loads(failing)), parked_until).gate(now)
+    of_run = select(symbols.c.symbol, symbols.c.quote_volume).where(symbols.c.run_id == run_id)
+    volumes = {row.symbol: row.quote_volume for row in connection.execute(of_run)}
+    gates = {symbol: breaker.gate(now) for symbol, breaker in read_breakers(connection, run_id).items()}
     leased = [lease.job_id for lease in leases]
     busy = set(
         connection.execute(

@@ -20,12 +20,12 @@ from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import (
     JOBS,
     OPEN_ATTEMPTS,
-    RUNNING_RUN,
     AttemptRow,
     JobRow,
     RunRow,
     all_of,
     find_run,
+    running_run,
 )
 from coordinator.store.tables import attempts, jobs, runs, symbols
 
@@ -59,9 +59,8 @@ class Runs:
         """
         try:
             with self.database.write() as tx:
-                row = tx.connection.execute(RUNNING_RUN.with_for_update()).first()
-                if row is not None:
-                    present = RunRow.of(row)
+                present = running_run(tx, lock=True)
+                if present is not None:
                     if not request.fresh:
                         _assert_equal(present, request.config)
                         return present, False
@@ -100,11 +99,11 @@ class Runs:
 
 def unsettled_run(tx: Transaction) -> RunRow | None:
     """Return the running run if all its jobs are final, so that it can be decided and ended."""
-    row = tx.connection.execute(RUNNING_RUN).first()
-    if row is None:
+    run = running_run(tx)
+    if run is None:
         return None
-    open_jobs = select(jobs.c.id).where(jobs.c.run_id == row.id, jobs.c.state.not_in(FINAL_STATES)).limit(1)
-    return None if tx.connection.execute(open_jobs).first() is not None else RunRow.of(row)
+    open_jobs = select(jobs.c.id).where(jobs.c.run_id == run.id, jobs.c.state.not_in(FINAL_STATES)).limit(1)
+    return None if tx.connection.execute(open_jobs).first() is not None else run
 
 
 def unreported_run(tx: Transaction) -> RunRow | None:

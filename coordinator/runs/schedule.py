@@ -15,7 +15,7 @@ from common.settings.night import NightSettings
 from coordinator.policy.window import last_opening, night_at
 from coordinator.runs.runs import Runs
 from coordinator.store.database import Database
-from coordinator.store.rows import NEWEST_RUN, RunRow
+from coordinator.store.rows import RunRow, newest_run
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +51,7 @@ def begin_if_due(database: Database, settings: NightSettings) -> RunRow | None:
         Another run was begun at the very same moment.
     """
     with database.read() as tx:
-        row = tx.connection.execute(NEWEST_RUN).first()
-        if not is_due(settings, tx.now, None if row is None else RunRow.of(row)):
+        if not is_due(settings, tx.now, newest_run(tx)):
             return None
     run, made = Runs(database).submit(RunRequest(config=GridConfig(**settings.grid_config())))
     if made:

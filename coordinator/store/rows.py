@@ -168,11 +168,22 @@ def all_of(table: Table) -> Select[Any]:
     return select(*table.c)
 
 
-RUNNING_RUN = all_of(runs).where(runs.c.state == RunState.RUNNING)
-NEWEST_RUN = all_of(runs).order_by(runs.c.id.desc()).limit(1)
 OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(attempts.c.id)
 PRESENT_TRAINERS = all_of(trainers).where(trainers.c.superseded.is_(None)).order_by(trainers.c.name)
 JOBS = all_of(jobs)
+
+
+def running_run(tx: Transaction, lock: bool = False) -> RunRow | None:
+    """Return the unfinished run, of which there is one at most; `lock` keeps others from changing it."""
+    query = all_of(runs).where(runs.c.state == RunState.RUNNING)
+    row = tx.connection.execute(query.with_for_update() if lock else query).first()
+    return None if row is None else RunRow.of(row)
+
+
+def newest_run(tx: Transaction) -> RunRow | None:
+    """Return the run that was made last."""
+    row = tx.connection.execute(all_of(runs).order_by(runs.c.id.desc()).limit(1)).first()
+    return None if row is None else RunRow.of(row)
 
 
 def find_run(tx: Transaction, run_id: int) -> RunRow:

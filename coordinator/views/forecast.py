@@ -14,7 +14,7 @@ from coordinator.policy.eta import UNKNOWN, estimate
 from coordinator.queue.history import SURVEY
 from coordinator.queue.snapshot import Outlook, read_outlook
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import JOBS, RUNNING_RUN, RunRow
+from coordinator.store.rows import JOBS, running_run
 from coordinator.store.tables import jobs
 from coordinator.views.runs import run_view
 
@@ -42,8 +42,7 @@ class Forecast:
     def eta(self) -> EtaView:
         """Return when the unfinished run will end."""
         with self.database.read() as tx:
-            row = tx.connection.execute(RUNNING_RUN).first()
-            run = None if row is None else RunRow.of(row)
+            run = running_run(tx)
             snapshot = read_outlook(tx.connection, run.id if run else None, tx.now, self.settings)
             return self.eta_of(tx, snapshot, None if run is None else run_view(tx, run))
 

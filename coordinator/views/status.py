@@ -20,7 +20,7 @@ from coordinator.alerts import present_alerts
 from coordinator.policy.window import night_at
 from coordinator.queue.snapshot import read_outlook
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import JOBS, NEWEST_RUN, JobRow, RunRow
+from coordinator.store.rows import JOBS, JobRow, newest_run
 from coordinator.store.tables import attempts, jobs
 from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import job_views
@@ -72,8 +72,7 @@ class Status:
     def document(self) -> StatusDocument:
         """Return the night as it is now."""
         with self.database.read() as tx:
-            row = tx.connection.execute(NEWEST_RUN).first()
-            run = None if row is None else RunRow.of(row)
+            run = newest_run(tx)
             unfinished = run.id if run is not None and run.state is RunState.RUNNING else None
             snapshot = read_outlook(tx.connection, unfinished, tx.now, self.settings)
             view = None if run is None else run_view(tx, run)

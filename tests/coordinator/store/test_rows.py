@@ -1,0 +1,36 @@
+"""Which run is the newest, and which is the running one."""
+
+from __future__ import annotations
+
+import pytest
+
+from common.errors import NotFoundError
+from coordinator.store.rows import find_run, newest_run, running_run
+from tests.coordinator.specimens import Night
+
+
+def test_before_the_first_run_there_is_none(night: Night) -> None:
+    with night.database.read() as tx:
+        assert newest_run(tx) is None and running_run(tx) is None
+        with pytest.raises(NotFoundError, match="there is no run 1"):
+            find_run(tx, 1)
+
+
+def test_a_cancelled_run_is_the_newest_but_does_not_run(night: Night) -> None:
+    first = night.begin()
+    with night.database.read() as tx:
+        assert newest_run(tx) == running_run(tx) == find_run(tx, first)
+    night.runs.cancel(first)
+    with night.database.read() as tx:
+        assert running_run(tx) is None
+        assert newest_run(tx) == find_run(tx, first)
+
+
+def test_of_two_runs_the_later_is_the_newest(night: Night) -> None:
+    first = night.begin()
+    night.runs.cancel(first)
+    second = night.begin()
+    with night.database.read() as tx:
+        newest, running = newest_run(tx), running_run(tx)
+    assert newest is not None and running is not None
+    assert newest.id == running.id == second != first
