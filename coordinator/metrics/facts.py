@@ -18,8 +18,8 @@ from common.protocol.status import EtaView
 from common.settings.night import NightSettings
 from coordinator.policy.breaker import Gate
 from coordinator.queue.breakers import read_breakers
-from coordinator.queue.history import Experience
-from coordinator.queue.snapshot import read_outlook
+from coordinator.queue.history import History
+from coordinator.queue.snapshot import read_snapshot
 from coordinator.store.database import Transaction
 from coordinator.store.rows import AttemptRow, JobRow, RunRow, newest_run
 from coordinator.store.tables import attempts, checkpoints, jobs, runs, trainers
@@ -54,7 +54,7 @@ class Facts:
 
     now: datetime
     settings: NightSettings
-    experience: Experience
+    history: History
     run: RunFacts | None
     trainers: tuple[KnownTrainer, ...]
     starts: dict[str, int]
@@ -78,14 +78,14 @@ def read_facts(tx: Transaction, settings: NightSettings, forecast: Forecast, pro
     """
     run = newest_run(tx)
     unfinished = run.id if run is not None and run.state is RunState.RUNNING else None
-    snapshot = read_outlook(tx.connection, unfinished, tx.now, settings)
+    snapshot = read_snapshot(tx.connection, unfinished, tx.now, settings)
     view = None if run is None else run_view(tx, run)
     known = tuple(known_trainers(tx, snapshot))
     last_claim = select(attempts.c.started).order_by(attempts.c.id.desc()).limit(1)
     return Facts(
         now=tx.now,
         settings=settings,
-        experience=snapshot.experience,
+        history=snapshot.history,
         run=None if run is None or view is None else _run(tx, run, view, forecast.eta_of(tx, snapshot, view)),
         trainers=known,
         starts=_starts(tx, [one.row.name for one in known]),

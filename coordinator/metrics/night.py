@@ -124,7 +124,7 @@ def _count(labels: Iterable[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
 def _read_running(readings: Readings, facts: Facts, job: JobRow, attempt: AttemptRow) -> None:
     cell = cell_labels(job)
     _moment(readings, metrics.RUNNING_JOB_STARTED, attempt.started, **cell)
-    expected = facts.experience.seconds(job.cell.timeframe, job.rows)
+    expected = facts.history.seconds(job.cell.timeframe, job.rows)
     if expected is not None:
         readings.put(metrics.RUNNING_JOB_EXPECTED, expected, **cell)
 

@@ -71,7 +71,7 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Host:
-    """The memory of a host in bytes as its trainers last told, and what of it our own children hold.
+    """The memory of a host in bytes as its trainers last reported it, and what of it our own children hold.
 
     `leases` counts live leases; `lone` says that one of them runs alone; `agent` that a live trainer there
     holds its own limit, so that a larger room can be given.
@@ -161,15 +161,15 @@ def choose(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Choice 
             room = host.lone_room_bytes(terms.threshold) if alone else seat.limit_bytes
             return Choice(candidate.job_id, room, alone)
         refusals.append(obstacle)
-    # The reason told is the one that a change in this trainer's surroundings could lift, if there is one.
-    told = (
+    # The reason given is the one that a change in this trainer's surroundings could lift, if there is one.
+    most_useful = (
         NoWork.STORAGE,
         NoWork.NEEDS_LONE_ROOM,
         NoWork.TOO_LARGE,
         NoWork.WAITING,
         NoWork.SYMBOL_PARKED,
     )
-    return min(refusals, key=lambda refusal: told.index(refusal.reason))
+    return min(refusals, key=lambda refusal: most_useful.index(refusal.reason))
 
 
 def ranked(candidates: Sequence[Candidate], last_symbol: str, terms: Terms) -> list[Candidate]:

@@ -56,7 +56,7 @@ class Disk:
 
 
 ANY_DISK = Disk()
-"""That of a trainer which has told nothing of it: it counts as one that can be written."""
+"""The disk of a trainer that reports nothing about it: it counts as one that can be written."""
 
 
 def matrix_bytes(rows: int) -> int:

@@ -48,7 +48,7 @@ def estimate(
     Returns
     -------
     EtaView
-        Both None where no trainer is alive or some duration cannot be told; both `now` where nothing remains.
+        Both None where no trainer is alive or some duration is unknown; both `now` where nothing remains.
     """
     if not running and not queued:
         return EtaView(p50=now, p90=now)

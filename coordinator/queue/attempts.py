@@ -43,7 +43,7 @@ def give_back(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending)
     return Verdict(JobState.QUEUED, 0.0)
 
 
-def postpone(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending) -> Verdict:
+def defer(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending) -> Verdict:
     """End an attempt that could not be written: free of charge.
 
     The trainer pauses. The job waits twice as long, so that the trainer tries another one first.
@@ -55,10 +55,10 @@ def postpone(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending) 
     return Verdict(JobState.QUEUED, wait)
 
 
-def fault(
+def fail_attempt(
     tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending, settings: NightSettings, random: Random
 ) -> Verdict:
-    """End an attempt by a fault; the job is tried again unless the budget of the cause is spent."""
+    """End an attempt that failed; the job is retried unless the budget of the cause is spent."""
     cause = ending.cause
     assert cause is not None and cause not in FREE_CAUSES
     wait = retry_wait_seconds(cause, _spent(tx, job, attempt), settings.retry, random)

@@ -1,6 +1,6 @@
-"""A claim: the trainer is heard, the best job for it is chosen and locked, and the lease is made out.
+"""A claim: the trainer's heartbeat is recorded, the best job for it is chosen, locked and leased.
 
-A job for which no claim will ever come is failed here too.
+A job that no trainer will ever be able to claim is failed here too.
 """
 
 from __future__ import annotations
@@ -20,35 +20,35 @@ from coordinator.policy.window import night_at
 from coordinator.queue.attempts import fail_cells
 from coordinator.queue.checkpoints import load_checkpoint
 from coordinator.queue.pauses import blocked_words
-from coordinator.queue.snapshot import Outlook, read_outlook
+from coordinator.queue.snapshot import Snapshot, read_snapshot
 from coordinator.queue.transitions import end_queued, open_attempt
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, AttemptRow, JobRow, TrainerRow, running_run
 from coordinator.store.tables import jobs, trainers
 
-UNTOLD = DiskState(folder="", free_bytes=None)
+UNKNOWN_DISK = DiskState(folder="", free_bytes=None)
 """The disk of a trainer that does not measure it."""
 
 UNCONFIRMED = timedelta(seconds=2 * MAX_PAUSE_SECONDS)
 """How long after a pause a trainer is not yet believed to be able to write: so long a job may wait."""
 
 
-def hear(tx: Transaction, trainer: TrainerRow, request: ClaimRequest) -> TrainerRow:
-    """Note that a trainer is alive and what it tells of its host and its disk."""
-    disk = request.disk or UNTOLD
-    told = {
+def record_heartbeat(tx: Transaction, trainer: TrainerRow, request: ClaimRequest) -> TrainerRow:
+    """Record that a trainer is alive, and what it reports of its host and its disk."""
+    disk = request.disk or UNKNOWN_DISK
+    reported = {
         "last_seen": tx.now,
         **request.pressure.model_dump(),
         "disk_folder": disk.folder,
         "disk_free_bytes": disk.free_bytes,
         "disk_problem": disk.problem,
     }
-    tx.connection.execute(update(trainers).where(trainers.c.boot_id == trainer.boot_id).values(**told))
-    return replace(trainer, **told)
+    tx.connection.execute(update(trainers).where(trainers.c.boot_id == trainer.boot_id).values(**reported))
+    return replace(trainer, **reported)
 
 
-def note(tx: Transaction, trainer: TrainerRow, decision: Grant | Refusal) -> None:
-    """Note for people why a trainer got no job (nothing: it got one), and since when it cannot write.
+def record_reason(tx: Transaction, trainer: TrainerRow, decision: Grant | Refusal) -> None:
+    """Record for people why a trainer got no job (nothing: it got one), and since when it cannot write.
 
     After an attempt that could not be written this holds until one ends otherwise, or until nothing has
     confirmed it for a while.
@@ -79,23 +79,23 @@ def decide(
     run = running_run(tx)
     if run is None:
         return Refusal(NoWork.EMPTY, "there is no unfinished run")
-    outlook = read_outlook(tx.connection, run.id, tx.now, settings)
-    candidates = list(outlook.candidates)
+    snapshot = read_snapshot(tx.connection, run.id, tx.now, settings)
+    candidates = list(snapshot.candidates)
     while True:
-        choice = choose(candidates, outlook.seat(trainer, last_symbol), outlook.terms)
+        choice = choose(candidates, snapshot.seat(trainer, last_symbol), snapshot.terms)
         if isinstance(choice, Refusal):
             return choice
         query = JOBS.where(jobs.c.id == choice.job_id, jobs.c.state == JobState.QUEUED)
         row = tx.connection.execute(query.with_for_update(skip_locked=True)).first()
         if row is not None:
             job = JobRow.of(row)
-            return grant(tx, _lease(tx, trainer, job, choice, outlook), job)
+            return grant(tx, _lease(tx, trainer, job, choice, snapshot), job)
         # A claim on another host took it after it was read.
         candidates = [candidate for candidate in candidates if candidate.job_id != choice.job_id]
 
 
 def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
-    """Make out the grant of a lease."""
+    """Return what a trainer is told about the job that it has leased."""
     assert job.spec is not None
     spec = SPEC.validate_json(job.spec)
     champion = None
@@ -115,17 +115,17 @@ def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
 
 
 def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow, str]]:
-    """Fail the jobs that ran out of memory and that no live trainer can take; return them and why."""
+    """Fail the jobs that ran out of memory and for which no live trainer has room; return them and why."""
     run = running_run(tx)
     starved = JOBS.where(jobs.c.state == JobState.QUEUED, jobs.c.oom_room_bytes.is_not(None))
     if run is None or tx.connection.execute(starved.where(jobs.c.run_id == run.id)).first() is None:
         return []
-    outlook = read_outlook(tx.connection, run.id, tx.now, settings)
-    told = {candidate.job_id: roomless(candidate, outlook.terms) for candidate in outlook.candidates}
+    snapshot = read_snapshot(tx.connection, run.id, tx.now, settings)
+    reasons = {candidate.job_id: roomless(candidate, snapshot.terms) for candidate in snapshot.candidates}
     failed = []
-    hopeless = starved.where(jobs.c.id.in_([job_id for job_id, words in told.items() if words]))
+    hopeless = starved.where(jobs.c.id.in_([job_id for job_id, words in reasons.items() if words]))
     for row in tx.connection.execute(hopeless.with_for_update()).all():
-        job, words = JobRow.of(row), told[row.id]
+        job, words = JobRow.of(row), reasons[row.id]
         end_queued(tx, job, JobState.FAILED, Cause.OOM, words)
         if job.kind is JobKind.SURVEY:
             fail_cells(tx, job, Cause.OOM, f"the survey of {job.symbol} failed: {words}")
@@ -133,9 +133,11 @@ def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow
     return failed
 
 
-def _lease(tx: Transaction, trainer: TrainerRow, job: JobRow, choice: Choice, outlook: Outlook) -> AttemptRow:
-    settings = outlook.settings
-    expected = outlook.experience.seconds(job.timeframe, job.rows) if job.timeframe else None
+def _lease(
+    tx: Transaction, trainer: TrainerRow, job: JobRow, choice: Choice, snapshot: Snapshot
+) -> AttemptRow:
+    settings = snapshot.settings
+    expected = snapshot.history.seconds(job.timeframe, job.rows) if job.timeframe else None
     return open_attempt(
         tx,
         job,

@@ -1,4 +1,4 @@
-"""What earlier attempts tell about a job to come: its duration and its memory, by timeframe and rows."""
+"""What earlier attempts say about the jobs to come: duration and memory, by timeframe and rows."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Measurement:
 
 
 @dataclass(frozen=True)
-class Experience:
-    """Measurements, and the estimates that are made from them."""
+class History:
+    """Measured attempts, and the estimates that are made from them."""
 
     measurements: tuple[Measurement, ...] = ()
 
@@ -108,8 +108,8 @@ class Experience:
         return ratios
 
 
-def recall(connection: Connection) -> Experience:
-    """Return what the recent attempts of all runs tell, without those that resumed from finished folds."""
+def read_history(connection: Connection) -> History:
+    """Return the recent attempts of all runs, without those that resumed from finished folds."""
     newest = connection.execute(select(func.max(attempts.c.id))).scalar() or 0
     query = (
         select(jobs.c.timeframe, jobs.c.rows, attempts.c.seconds, attempts.c.peak_memory_bytes)
@@ -118,7 +118,7 @@ def recall(connection: Connection) -> Experience:
         .where(func.coalesce(attempts.c.resumed_folds, 0) == 0)
         .order_by(attempts.c.id)
     )
-    return Experience(
+    return History(
         tuple(
             Measurement(timeframe or SURVEY, rows or 0, seconds, peak)
             for timeframe, rows, seconds, peak in connection.execute(query)

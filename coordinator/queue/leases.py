@@ -16,7 +16,7 @@ from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause
 from common.protocol.trainers import Progress, TrainerHello
 from common.settings.night import NightSettings
-from coordinator.queue.attempts import Verdict, fault
+from coordinator.queue.attempts import Verdict, fail_attempt
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Transaction
 from coordinator.store.rows import (
@@ -55,7 +55,7 @@ def held(tx: Transaction, lease_id: str) -> tuple[AttemptRow, JobRow]:
     Raises
     ------
     StaleLeaseError
-        The lease is no longer held, and says how it ended.
+        The lease is no longer held; the message says how it ended.
     """
     attempt = attempt_of(tx, lease_id)
     if attempt.ended is not None:
@@ -77,7 +77,7 @@ def job_of(tx: Transaction, attempt: AttemptRow) -> JobRow:
 
 
 def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, random: Random) -> list[Loss]:
-    """Note that a trainer has started, and take back the leases that its earlier process held.
+    """Record that a trainer has started, and end the leases that its earlier process held.
 
     Raises
     ------
@@ -89,9 +89,9 @@ def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, rand
     ).first()
     if known is not None and known.superseded is not None:
         raise _superseded(TrainerRow.of(known))
-    told = {**hello.model_dump(mode="json", exclude={"boot_id"}), "last_seen": tx.now}
+    reported = {**hello.model_dump(mode="json", exclude={"boot_id"}), "last_seen": tx.now}
     if known is not None:
-        tx.connection.execute(update(trainers).where(trainers.c.boot_id == hello.boot_id).values(**told))
+        tx.connection.execute(update(trainers).where(trainers.c.boot_id == hello.boot_id).values(**reported))
         return []
     losses = []
     earlier = PRESENT_TRAINERS.where(trainers.c.name == hello.name).with_for_update()
@@ -101,7 +101,7 @@ def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, rand
         )
         open_attempts = OPEN_ATTEMPTS.where(attempts.c.boot_id == row.boot_id).with_for_update()
         for attempt in tx.connection.execute(open_attempts).all():
-            message = f"trainer {hello.name} was started anew while it held this job"
+            message = f"trainer {hello.name} was restarted while it held this job"
             losses.append(_lose(tx, AttemptRow.of(attempt), message, settings, random))
     tx.connection.execute(
         trainers.insert().values(
@@ -111,7 +111,7 @@ def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, rand
             memory_available_bytes=0,
             cpu_ratio=0.0,
             note="",
-            **told,
+            **reported,
         )
     )
     return losses
@@ -140,19 +140,19 @@ def trainer_of(tx: Transaction, boot_id: str) -> TrainerRow:
 
 
 def expire(tx: Transaction, settings: NightSettings, random: Random) -> list[Loss]:
-    """Take back the leases that were not renewed in time."""
+    """End the leases that were not renewed in time."""
     overdue = OPEN_ATTEMPTS.where(attempts.c.expires < tx.now).with_for_update(skip_locked=True)
     losses = []
     for row in tx.connection.execute(overdue).all():
         attempt = AttemptRow.of(row)
         silence = (tx.now - attempt.renewed).total_seconds()
-        message = f"trainer {attempt.trainer} was not heard of for {silence:.0f} s"
+        message = f"trainer {attempt.trainer} was silent for {silence:.0f} s"
         losses.append(_lose(tx, attempt, message, settings, random))
     return losses
 
 
 def extend(tx: Transaction, settings: NightSettings) -> int:
-    """Let every lease live a full term from now: the coordinator was away, which is no trainer's fault."""
+    """Extend every lease by a full term: the coordinator was away, which is no trainer's fault."""
     expires = tx.now + timedelta(seconds=settings.lease.seconds)
     changed = tx.connection.execute(
         update(attempts)
@@ -173,11 +173,11 @@ def _lose(
         message=message,
         evidence=f"last stage: {progress.stage} {progress.done}/{progress.total}"
         if progress
-        else "no progress was told",
+        else "no progress was reported",
         seconds=(tx.now - attempt.started).total_seconds(),
         peak_memory_bytes=progress.peak_memory_bytes if progress else None,
     )
-    return job, attempt, fault(tx, job, attempt, ending, settings, random)
+    return job, attempt, fail_attempt(tx, job, attempt, ending, settings, random)
 
 
 def _superseded(trainer: TrainerRow) -> ConflictError:

@@ -1,7 +1,7 @@
 """The queue: each change of a job's state by a trainer, one transaction each, fenced by the lease.
 
-Whoever names a lease that is closed gets a `StaleLeaseError` and changes nothing, except that the very
-request that closed it is answered again as before: its first answer was lost on the way.
+A request under a lease that is closed raises a `StaleLeaseError` and changes nothing. The exception is the
+very request that closed it: its first answer was lost on the way, so it is answered again as before.
 """
 
 from __future__ import annotations
@@ -33,9 +33,8 @@ from common.settings.night import NightSettings
 from coordinator.policy.admission import Refusal, gigabytes
 from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
-from coordinator.queue import checkpoints, claims, leases
-from coordinator.queue import results as intake
-from coordinator.queue.attempts import fault, give_back, postpone
+from coordinator.queue import checkpoints, claims, leases, results
+from coordinator.queue.attempts import defer, fail_attempt, give_back
 from coordinator.queue.leases import Loss, attempt_of, held, job_of, stale, trainer_of
 from coordinator.queue.pauses import lift_pause
 from coordinator.queue.transitions import Ending
@@ -107,9 +106,9 @@ class Queue:
                 attempt = AttemptRow.of(present)
                 self._renew(tx, attempt)
                 return claims.grant(tx, attempt, job_of(tx, attempt))
-            trainer = claims.hear(tx, trainer, request)
+            trainer = claims.record_heartbeat(tx, trainer, request)
             decision = claims.decide(tx, trainer, request.last_symbol, self.settings)
-            claims.note(tx, trainer, decision)
+            claims.record_reason(tx, trainer, decision)
         if isinstance(decision, Refusal):
             logger.debug("%s gets no job: %s", trainer.name, decision.words)
         else:
@@ -118,7 +117,7 @@ class Queue:
         return decision
 
     def renew(self, lease_id: str, renewal: Renewal) -> RenewalAnswer:
-        """Keep a lease alive and note the progress; after a cancellation the answer is CANCEL.
+        """Keep a lease alive and record the progress; after a cancellation the answer is CANCEL.
 
         Raises
         ------
@@ -166,7 +165,7 @@ class Queue:
             held(tx, lease_id)
 
     def attach_artifact(self, lease_id: str, sha256: str, size: int) -> None:
-        """Note that the bytes of a job's model are stored.
+        """Record that the bytes of a job's model are stored.
 
         Raises
         ------
@@ -200,13 +199,13 @@ class Queue:
             if attempt.ended is not None:
                 raise stale(attempt)
             job = job_of(tx, attempt)
-            refused = intake.take(tx, job, attempt, finish)
+            refused = results.accept(tx, job, attempt, finish)
         logger.info("%s: done by %s in %.1f s", job.name, attempt.trainer, finish.seconds)
         for cell in refused:
             logger.warning("%s: refused by the survey", cell.name)
 
     def fail(self, lease_id: str, failure: Failure) -> FailureAnswer:
-        """Take the end of an attempt without a result, and say what becomes of the job.
+        """End an attempt that failed, and return what becomes of its job.
 
         Raises
         ------
@@ -232,14 +231,14 @@ class Queue:
                 room_bytes=failure.memory_limit_bytes,
             )
             if ending.cause is Cause.STORAGE:
-                verdict = postpone(tx, job, attempt, ending)
+                verdict = defer(tx, job, attempt, ending)
             else:
-                verdict = fault(tx, job, attempt, ending, self.settings, self.random)
+                verdict = fail_attempt(tx, job, attempt, ending, self.settings, self.random)
         _log([(job, attempt, verdict)], f"{failure.cause}: {failure.message}")
         return FailureAnswer(state=verdict.state, retry_in_seconds=verdict.retry_in_seconds)
 
     def release(self, lease_id: str, release: Release) -> None:
-        """Take a job back unharmed and free of charge.
+        """Put a job back in the queue, free of charge.
 
         Raises
         ------
@@ -270,11 +269,11 @@ class Queue:
         return len(losses)
 
     def extend(self) -> int:
-        """Let every lease live a full term from now, because the coordinator was away; return how many."""
+        """Extend every lease by a full term, because the coordinator was away; return how many."""
         with self.database.write() as tx:
             count = leases.extend(tx, self.settings)
         if count:
-            logger.info("%d leases go on after the coordinator was away", count)
+            logger.info("%d leases continue after the coordinator was away", count)
         return count
 
     def fail_roomless(self) -> int:

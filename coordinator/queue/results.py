@@ -1,4 +1,4 @@
-"""What a finished job brings: a survey's report, or a model with its report and manifest."""
+"""The result of a finished job: a survey's report, or a model with its report and manifest."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from coordinator.store.rows import AttemptRow, JobRow
 from coordinator.store.tables import manifests, reports
 
 
-def take(tx: Transaction, job: JobRow, attempt: AttemptRow, finish: Finish) -> list[JobRow]:
-    """Take a job's result and end its attempt.
+def accept(tx: Transaction, job: JobRow, attempt: AttemptRow, finish: Finish) -> list[JobRow]:
+    """Store a job's result and end its attempt.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What a claim is decided on, as the database has it: queued jobs, trainers, hosts and experience."""
+"""What a claim is decided on, as the database has it: queued jobs, trainers, hosts and the history."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from common.settings.night import NightSettings
 from coordinator.policy.admission import Candidate, Host, Seat, Terms
 from coordinator.policy.disk import Disk, matrix_bytes
 from coordinator.queue.breakers import read_breakers
-from coordinator.queue.history import SURVEY, Experience, recall
+from coordinator.queue.history import SURVEY, History, read_history
 from coordinator.store.rows import OPEN_ATTEMPTS, PRESENT_TRAINERS, AttemptRow, TrainerRow
 from coordinator.store.tables import checkpoints, jobs, symbols
 
 
 @dataclass(frozen=True)
-class Outlook:
+class Snapshot:
     """The facts at one moment.
 
-    `leases` are the open attempts, `live` the trainers heard of in time.
+    `leases` are the open attempts, `live` the trainers whose heartbeat came in time.
     """
 
     now: datetime
@@ -31,7 +31,7 @@ class Outlook:
     live: tuple[TrainerRow, ...]
     leases: tuple[AttemptRow, ...]
     hosts: dict[str, Host]
-    experience: Experience
+    history: History
 
     @property
     def blocked(self) -> tuple[TrainerRow, ...]:
@@ -66,29 +66,29 @@ class Outlook:
         )
 
 
-def read_outlook(
+def read_snapshot(
     connection: Connection, run_id: int | None, now: datetime, settings: NightSettings
-) -> Outlook:
+) -> Snapshot:
     """Read the facts about a run (None: there is none) as they are in this transaction."""
     leases = tuple(AttemptRow.of(row) for row in connection.execute(OPEN_ATTEMPTS))
     trainers = [TrainerRow.of(row) for row in connection.execute(PRESENT_TRAINERS)]
     holders = {lease.boot_id for lease in leases}
-    heard = now - timedelta(seconds=settings.lease.seconds)
-    live = tuple(one for one in trainers if one.last_seen >= heard or one.boot_id in holders)
-    experience = recall(connection)
-    return Outlook(
+    oldest = now - timedelta(seconds=settings.lease.seconds)
+    live = tuple(one for one in trainers if one.last_seen >= oldest or one.boot_id in holders)
+    history = read_history(connection)
+    return Snapshot(
         now=now,
         settings=settings,
-        candidates=_candidates(connection, run_id, now, leases, experience) if run_id is not None else (),
+        candidates=_candidates(connection, run_id, now, leases, history) if run_id is not None else (),
         live=live,
         leases=leases,
         hosts={host.name: host for host in _hosts(live, leases)},
-        experience=experience,
+        history=history,
     )
 
 
 def pressure_of(trainer: TrainerRow) -> HostPressure:
-    """Return the state of its host that a trainer told last."""
+    """Return the state of its host that a trainer last reported."""
     return HostPressure(
         memory_total_bytes=trainer.memory_total_bytes,
         memory_available_bytes=trainer.memory_available_bytes,
@@ -101,7 +101,7 @@ def _candidates(
     run_id: int,
     now: datetime,
     leases: tuple[AttemptRow, ...],
-    experience: Experience,
+    history: History,
 ) -> tuple[Candidate, ...]:
     of_run = select(symbols.c.symbol, symbols.c.quote_volume).where(symbols.c.run_id == run_id)
     volumes = {row.symbol: row.quote_volume for row in connection.execute(of_run)}
@@ -133,7 +133,7 @@ def _candidates(
     for job_id, kind, symbol, ordinal, timeframe, rows, since, not_before, room in connection.execute(query):
         key = (timeframe or SURVEY, rows)
         if key not in expected:
-            expected[key] = experience.seconds(*key), experience.peak_memory_bytes(*key)
+            expected[key] = history.seconds(*key), history.peak_memory_bytes(*key)
         seconds, peak = expected[key]
         candidates.append(
             Candidate(
@@ -172,13 +172,13 @@ def _hosts(live: tuple[TrainerRow, ...], leases: tuple[AttemptRow, ...]) -> list
         here = [trainer for trainer in live if trainer.host == name]
         freshest = max(here, key=lambda trainer: (trainer.memory_total_bytes > 0, trainer.last_seen))
         held = [lease for lease in leases if lease.host == name]
-        told = [Progress.model_validate_json(lease.progress) for lease in held if lease.progress]
+        reported = [Progress.model_validate_json(lease.progress) for lease in held if lease.progress]
         hosts.append(
             Host(
                 name=name,
                 total_bytes=freshest.memory_total_bytes,
                 available_bytes=freshest.memory_available_bytes,
-                own_bytes=sum(progress.memory_bytes for progress in told),
+                own_bytes=sum(progress.memory_bytes for progress in reported),
                 leases=len(held),
                 lone=any(lease.alone for lease in held),
                 agent=any(trainer.limit_kind is LimitKind.AGENT for trainer in here),

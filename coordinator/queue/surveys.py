@@ -76,7 +76,7 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
 def _refusal(job: JobRow, series: dict[Timeframe, SeriesReport]) -> str:
     found = series.get(job.cell.timeframe)
     if found is None:
-        return f"the survey of {job.symbol} says nothing of {job.timeframe} candles"
+        return f"the survey of {job.symbol} says nothing about {job.timeframe} candles"
     if found.refusal:
         return found.refusal
     return "" if found.digest else f"{job.symbol} has no {job.timeframe} candles"

@@ -1,4 +1,4 @@
-"""Runs: a night is made from its grid, gone on with, or cancelled; there is one unfinished run at a time."""
+"""Runs: one is created from its grid, continued, or cancelled; there is one unfinished run at a time."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Runs:
         self.database = database
 
     def submit(self, request: RunRequest) -> tuple[RunRow, bool]:
-        """Make a run, or go on with the unfinished one if it is the same night.
+        """Create a run, or continue the unfinished one if it is the same night.
 
         Returns
         -------
         tuple of RunRow and bool
-            The run, and whether it was made now.
+            The run, and whether it was created now.
 
         Raises
         ------
@@ -65,12 +65,12 @@ class Runs:
                         _assert_equal(present, request.config)
                         return present, False
                     if present.decided is not None:
-                        raise ConflictError(f"run {present.id} is about to end", "ask again in a moment")
+                        raise ConflictError(f"run {present.id} is about to end", "try again in a moment")
                     _cancel(tx, present)
                 run = _make(tx, request.config)
         except IntegrityError as error:
             # The rule of one unfinished run is the database's; a second coordinator may have been quicker.
-            raise ConflictError("another run has just begun", "ask again") from error
+            raise ConflictError("another run has just begun", "try again") from error
         config = request.config
         cells = len(config.symbols) * len(config.timeframes) * len(config.horizons)
         logger.info("run %d: %d cells of %d symbols", run.id, cells, len(config.symbols))
@@ -114,7 +114,7 @@ def unreported_run(tx: Transaction) -> RunRow | None:
 
 
 def end_run(tx: Transaction, run: RunRow, results_path: str) -> None:
-    """Note that the results of a run were written; a running one is done with that."""
+    """Record that the results of a run were written; a running one is done with that."""
     values: dict[str, Any] = {"results_path": results_path}
     if run.state is RunState.RUNNING:
         values |= {"state": RunState.DONE, "finished": tx.now}

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 def is_due(settings: NightSettings, now: datetime, newest: RunRow | None) -> bool:
-    """Return whether a run has to be begun by the schedule.
+    """Return whether the schedule has to begin a run.
 
     An opening is served by any run that was under way at some moment since: one that the schedule or an
     operator has begun, one that was cancelled, and one that was carried over from the night before. Without

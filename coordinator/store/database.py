@@ -58,7 +58,7 @@ class Database:
     Attributes
     ----------
     took : callable
-        Is told of each transaction, when it has ended: ``read`` or ``write``, and how many seconds it took.
+        Called with each transaction when it has ended: ``read`` or ``write``, and how many seconds it took.
 
     Raises
     ------

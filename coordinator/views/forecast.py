@@ -12,7 +12,7 @@ from common.settings.night import NightSettings
 from coordinator.policy.admission import ranked
 from coordinator.policy.eta import UNKNOWN, estimate
 from coordinator.queue.history import SURVEY
-from coordinator.queue.snapshot import Outlook, read_outlook
+from coordinator.queue.snapshot import Snapshot, read_snapshot
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import JOBS, running_run
 from coordinator.store.tables import jobs
@@ -43,10 +43,10 @@ class Forecast:
         """Return when the unfinished run will end."""
         with self.database.read() as tx:
             run = running_run(tx)
-            snapshot = read_outlook(tx.connection, run.id if run else None, tx.now, self.settings)
+            snapshot = read_snapshot(tx.connection, run.id if run else None, tx.now, self.settings)
             return self.eta_of(tx, snapshot, None if run is None else run_view(tx, run))
 
-    def eta_of(self, tx: Transaction, snapshot: Outlook, run: RunView | None) -> EtaView:
+    def eta_of(self, tx: Transaction, snapshot: Snapshot, run: RunView | None) -> EtaView:
         """Return when a run will end whose snapshot was read in this transaction."""
         if run is None or run.state is not RunState.RUNNING:
             return UNKNOWN
@@ -61,9 +61,9 @@ class Forecast:
             return eta
 
 
-def _estimate(tx: Transaction, snapshot: Outlook) -> EtaView:
+def _estimate(tx: Transaction, snapshot: Snapshot) -> EtaView:
     leased = {lease.job_id: (tx.now - lease.started).total_seconds() for lease in snapshot.leases}
-    history = snapshot.experience
+    history = snapshot.history
     running = [
         (history.seconds(row.timeframe or SURVEY, row.rows), leased[row.id])
         for row in tx.connection.execute(JOBS.where(jobs.c.id.in_(list(leased))))

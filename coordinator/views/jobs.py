@@ -17,7 +17,7 @@ from common.settings.night import NightSettings
 from coordinator.policy.admission import Candidate, obstacle_of, pressure_words, ranked, wait_of
 from coordinator.policy.window import night_at
 from coordinator.queue.checkpoints import load_checkpoint
-from coordinator.queue.snapshot import Outlook, read_outlook
+from coordinator.queue.snapshot import Snapshot, read_snapshot
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import JOBS, AttemptRow, JobRow, all_of
 from coordinator.store.tables import attempts, jobs, manifests, reports
@@ -97,7 +97,7 @@ def job_views(tx: Transaction, found: Sequence[JobRow], settings: NightSettings)
     history = attempts_of(tx, [job.id for job in found])
     waits: dict[int, str] = {}
     for run_id in {job.run_id for job in found if job.state is JobState.QUEUED}:
-        waits |= waits_of(read_outlook(tx.connection, run_id, tx.now, settings))
+        waits |= waits_of(read_snapshot(tx.connection, run_id, tx.now, settings))
     return [_job_view(job, history[job.id], waits.get(job.id, "")) for job in found]
 
 
@@ -119,7 +119,7 @@ def progress_of(attempt: AttemptRow) -> Progress | None:
     return Progress.model_validate_json(attempt.progress) if attempt.progress else None
 
 
-def waits_of(snapshot: Outlook) -> dict[int, str]:
+def waits_of(snapshot: Snapshot) -> dict[int, str]:
     """Return in words why each queued job has not been handed out yet."""
     night = night_at(snapshot.settings.window, snapshot.now)
     closed = f"the night is closed until {night.opens:%Y-%m-%d %H:%M} UTC" if not night.open else ""
@@ -134,7 +134,7 @@ def waits_of(snapshot: Outlook) -> dict[int, str]:
     return words
 
 
-def _seatless(candidate: Candidate, snapshot: Outlook, ahead: int) -> str:
+def _seatless(candidate: Candidate, snapshot: Snapshot, ahead: int) -> str:
     if not snapshot.live:
         return "no trainer is alive"
     if snapshot.blocked == snapshot.live:

@@ -18,7 +18,7 @@ from common.protocol.status import ScoreView, SpeedView, StatusDocument, SystemV
 from common.settings.night import NightSettings
 from coordinator.alerts import present_alerts
 from coordinator.policy.window import night_at
-from coordinator.queue.snapshot import read_outlook
+from coordinator.queue.snapshot import read_snapshot
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import JOBS, JobRow, newest_run
 from coordinator.store.tables import attempts, jobs
@@ -74,7 +74,7 @@ class Status:
         with self.database.read() as tx:
             run = newest_run(tx)
             unfinished = run.id if run is not None and run.state is RunState.RUNNING else None
-            snapshot = read_outlook(tx.connection, unfinished, tx.now, self.settings)
+            snapshot = read_snapshot(tx.connection, unfinished, tx.now, self.settings)
             view = None if run is None else run_view(tx, run)
             night = night_at(self.settings.window, tx.now)
             eta = self.forecast.eta_of(tx, snapshot, view)

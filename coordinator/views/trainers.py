@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 
 from common.protocol.job_views import Outcome
 from common.protocol.status import TrainerState, TrainerView
-from coordinator.queue.snapshot import Outlook
+from coordinator.queue.snapshot import Snapshot
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, PRESENT_TRAINERS, AttemptRow, JobRow, TrainerRow, all_of
 from coordinator.store.tables import attempts, jobs
@@ -38,7 +38,7 @@ class KnownTrainer:
     last_seen: datetime
 
 
-def known_trainers(tx: Transaction, snapshot: Outlook) -> list[KnownTrainer]:
+def known_trainers(tx: Transaction, snapshot: Snapshot) -> list[KnownTrainer]:
     """Return the live trainers and the lost ones, by name."""
     leases = {lease.boot_id: lease for lease in snapshot.leases}
     live = {trainer.boot_id for trainer in snapshot.live}
@@ -58,7 +58,7 @@ def known_trainers(tx: Transaction, snapshot: Outlook) -> list[KnownTrainer]:
     return known
 
 
-def _silent(trainer: TrainerRow, last: AttemptRow, snapshot: Outlook) -> KnownTrainer | None:
+def _silent(trainer: TrainerRow, last: AttemptRow, snapshot: Snapshot) -> KnownTrainer | None:
     seen = max(trainer.last_seen, last.renewed)
     if last.ended is not None and last.outcome in REPORTED_BY_TRAINER:
         seen = max(seen, last.ended)

@@ -9,7 +9,7 @@ from common.protocol.runs import RunView
 from common.protocol.status import EtaView, NightView, SystemView, TrainerState
 from coordinator.policy.admission import pressure_words
 from coordinator.policy.breaker import Gate
-from coordinator.queue.snapshot import Outlook
+from coordinator.queue.snapshot import Snapshot
 from coordinator.views.trainers import KnownTrainer
 
 LITTLE_DISK_BYTES = 2 * 1024**3
@@ -53,13 +53,13 @@ def night_warnings(run: RunView, night: NightView, eta: EtaView) -> list[str]:
 
 
 def progress_warnings(
-    snapshot: Outlook, run: RunView, known: list[KnownTrainer], began: datetime
+    snapshot: Snapshot, run: RunView, known: list[KnownTrainer], began: datetime
 ) -> list[str]:
     """Return what keeps an unfinished run from progressing.
 
     Parameters
     ----------
-    snapshot : Outlook
+    snapshot : Snapshot
         What claims are decided on.
     run : RunView
         The unfinished run.

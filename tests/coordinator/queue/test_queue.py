@@ -190,7 +190,7 @@ def test_silence_ends_the_lease_as_a_crash(night: Night) -> None:
     assert night.queue.expire() == 1
     [attempt] = detail(night, grant.job_id).history
     assert (attempt.outcome, attempt.cause, attempt.charged) == (Outcome.EXPIRED, Cause.CRASH, True)
-    assert attempt.message == "trainer t1 was not heard of for 31 s"
+    assert attempt.message == "trainer t1 was silent for 31 s"
     assert attempt.peak_memory_bytes == GIB // 2 and "crossval 1/5" in attempt.evidence
 
 
@@ -207,7 +207,7 @@ def test_a_restart_of_the_trainer_gives_its_lease_up_at_once(night: Night) -> No
     grant = night.grant("t1-boot")
     assert night.queue.register(hello(boot="t1-second")).lost_leases == 1
     [attempt] = detail(night, grant.job_id).history
-    assert attempt.cause is Cause.CRASH and "started anew" in attempt.message
+    assert attempt.cause is Cause.CRASH and "restarted while it held" in attempt.message
     with pytest.raises(StaleLeaseError):
         night.queue.renew(grant.lease_id, renewal())
     with pytest.raises(ConflictError, match="another process has registered as trainer t1"):

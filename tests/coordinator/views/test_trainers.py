@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from common.protocol.jobs import Cause
 from common.protocol.status import TrainerState
-from coordinator.queue.snapshot import read_outlook
+from coordinator.queue.snapshot import read_snapshot
 from coordinator.views.trainers import KnownTrainer, known_trainers
 from tests.coordinator.specimens import Night, failure, release, renewal
 
@@ -11,8 +11,8 @@ LEASE = 30.0
 
 def known(night: Night) -> dict[str, KnownTrainer]:
     with night.database.read() as tx:
-        outlook = read_outlook(tx.connection, 1, tx.now, night.settings)
-        return {one.row.name: one for one in known_trainers(tx, outlook)}
+        snapshot = read_snapshot(tx.connection, 1, tx.now, night.settings)
+        return {one.row.name: one for one in known_trainers(tx, snapshot)}
 
 
 def states(night: Night) -> dict[str, TrainerState]:
