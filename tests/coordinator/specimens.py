@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from common.out_folder import OutFolder
+from common.protocol.job_views import JobDetail, JobView
 from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
 from common.protocol.reports import (
     Certificate,
@@ -90,8 +91,14 @@ class Night:
     def status(self, *troubles: str) -> Status:
         return Status(self.database, self.settings, self.out, "1.2.3", self.forecast, lambda: troubles)
 
+    def jobs(self, **filters: object) -> tuple[JobView, ...]:
+        return JobListing(self.database, self.settings).page(filters, 500, 0).jobs
+
+    def detail(self, job_id: int) -> JobDetail:
+        return JobListing(self.database, self.settings).detail(job_id)
+
     def waits(self, job_id: int) -> str:
-        return JobListing(self.database, self.settings).detail(job_id).waits
+        return self.detail(job_id).waits
 
     @property
     def clock(self) -> Clock:
@@ -128,6 +135,13 @@ class Night:
             report = survey_report(answer.spec, volume=volume, refused=refused, synthetic=synthetic)
             self.queue.finish(answer.lease_id, finish(report))
 
+    def start(self, **changes: Any) -> str:
+        """Begin a run, have its surveys done, and return the boot id of the trainer that did them."""
+        self.begin(**changes)
+        boot = self.register()
+        self.survey_all(boot)
+        return boot
+
     def succeed(self, grant: Grant, **changes: Any) -> TrainingReport:
         assert isinstance(grant.spec, TrainingSpec)
         report, content = training_report(grant.spec, **changes)
@@ -140,6 +154,11 @@ class Night:
     def finish_all(self, boot: str, **changes: Any) -> None:
         while isinstance(answer := self.claim(boot), Grant):
             self.succeed(answer, **changes)
+
+
+def spec_of(grant: Grant) -> TrainingSpec:
+    assert isinstance(grant.spec, TrainingSpec)
+    return grant.spec
 
 
 def settings(**changes: Any) -> NightSettings:

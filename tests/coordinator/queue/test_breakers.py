@@ -1,15 +1,17 @@
-"""What the database keeps of a symbol's breaker comes back as it was."""
+"""A symbol's breaker: what the database keeps of it, and what it lets through."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
 from common.protocol.jobs import Cause
+from common.protocol.trainers import Grant, NoWork
 from common.settings.sections import Breaker as Rule
+from coordinator.policy.admission import Refusal
 from coordinator.policy.breaker import Breaker
 from coordinator.queue.breakers import read_breakers, record_failure, record_success
 from coordinator.queue.leases import held
-from tests.coordinator.specimens import MakeNight
+from tests.coordinator.specimens import MakeNight, failure, release, spec_of
 
 
 def test_failures_are_kept_by_symbol_until_a_success(make_night: MakeNight) -> None:
@@ -40,3 +42,28 @@ def test_a_survey_says_nothing_about_the_breaker(make_night: MakeNight) -> None:
         _, survey = held(tx, grant.lease_id)
         record_failure(tx, survey, Cause.ERROR, night.settings)
         assert set(read_breakers(tx.connection, run).values()) == {Breaker()}
+
+
+def test_a_symbol_whose_cells_fail_in_a_row_is_parked_and_then_probed(make_night: MakeNight) -> None:
+    night = make_night(breaker=Rule(failures=2, park_seconds=60))
+    boot, other = night.start(symbols=("BTCUSDT",)), night.register("t2")
+    for _ in range(2):
+        night.queue.fail(night.grant(boot).lease_id, failure(Cause.DATA))
+    refusal = night.claim(boot)
+    assert isinstance(refusal, Refusal) and refusal.reason is NoWork.SYMBOL_PARKED
+    night.clock.advance(60)
+    probe = night.grant(boot)
+    assert isinstance(night.claim(other), Refusal)
+    night.succeed(probe)
+    assert isinstance(night.claim(other), Grant)
+
+
+def test_a_probe_goes_before_everything_else(make_night: MakeNight) -> None:
+    night = make_night(breaker=Rule(failures=2, park_seconds=60))
+    boot = night.start()
+    for _ in range(2):
+        night.queue.fail(night.grant(boot, last_symbol="BTCUSDT").lease_id, failure(Cause.DATA))
+    assert spec_of(night.grant(boot, last_symbol="BTCUSDT")).cell.symbol == "ETHUSDT"
+    night.queue.release(night.grant(boot).lease_id, release())
+    night.clock.advance(60)
+    assert spec_of(night.grant(boot, last_symbol="ETHUSDT")).cell.symbol == "BTCUSDT"

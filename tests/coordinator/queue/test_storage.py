@@ -7,12 +7,10 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from common.protocol.job_views import JobDetail
 from common.protocol.jobs import Cause, JobState, TrainingSpec
 from common.protocol.trainers import Grant, NoWork
 from coordinator.policy.admission import Refusal
 from coordinator.store.tables import attempts
-from coordinator.views.jobs import JobListing
 from tests.coordinator.specimens import (
     FULL_DISK,
     GIB,
@@ -24,18 +22,6 @@ from tests.coordinator.specimens import (
 )
 
 MIB = 1024**2
-
-
-def started(night: Night, **changes: object) -> str:
-    """A run whose surveys are done, and the boot id of a trainer."""
-    night.begin(**changes)
-    boot = night.register()
-    night.survey_all(boot)
-    return boot
-
-
-def detail(night: Night, job_id: int) -> JobDetail:
-    return JobListing(night.database, night.settings).detail(job_id)
 
 
 def spec_of(grant: Grant) -> TrainingSpec:
@@ -61,7 +47,7 @@ def attempts_of(night: Night) -> int:
 
 
 def test_a_trainer_whose_disk_is_full_gets_no_job_until_it_is_not(night: Night) -> None:
-    boot = started(night, symbols=("BTCUSDT",))
+    boot = night.start(symbols=("BTCUSDT",))
     before = attempts_of(night)
     for _ in range(100):
         assert refused_for_storage(night, boot, disk=FULL_DISK) == FULL_WORDS
@@ -74,13 +60,13 @@ def test_a_trainer_whose_disk_is_full_gets_no_job_until_it_is_not(night: Night) 
 
 
 def test_a_trainer_that_reports_nothing_of_its_disk_counts_as_one_that_can_write(night: Night) -> None:
-    boot = started(night, symbols=("BTCUSDT",))
+    boot = night.start(symbols=("BTCUSDT",))
     refused_for_storage(night, boot, disk=FULL_DISK)
     assert isinstance(night.claim(boot), Grant)
 
 
 def test_a_job_gets_no_disk_that_its_matrix_would_fill_until_the_matrix_is_there(night: Night) -> None:
-    boot = started(night, symbols=("BTCUSDT",), timeframes=("15m",), horizons=(1, 3))
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("15m",), horizons=(1, 3))
     small = disk(6 * MIB)
     assert refused_for_storage(night, boot, disk=small) == (
         "7.7 MiB are needed in /cache, which has 6.0 MiB left: free some room"
@@ -102,13 +88,13 @@ def test_a_job_gets_no_disk_that_its_matrix_would_fill_until_the_matrix_is_there
 
 
 def test_a_smaller_job_is_handed_out_where_a_larger_one_does_not_fit(night: Night) -> None:
-    boot = started(night, symbols=("BTCUSDT",), timeframes=("15m", "1h"), horizons=(1,))
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("15m", "1h"), horizons=(1,))
     assert spec_of(night.grant(boot, disk=disk(6 * MIB))).cell.timeframe == "1h"
     assert spec_of(night.grant(night.register("t2"), disk=disk())).cell.timeframe == "15m"
 
 
 def test_a_disk_that_fills_during_a_job_costs_it_nothing_and_makes_the_trainer_pause(night: Night) -> None:
-    boot = started(night, symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
     waits = []
     for _ in range(8):
         grant = night.grant(boot, disk=disk())
@@ -121,11 +107,11 @@ def test_a_disk_that_fills_during_a_job_costs_it_nothing_and_makes_the_trainer_p
         assert words == "/cache/x: No space left on device"
         night.clock.advance(answer.retry_in_seconds / 2 + 0.1)
     assert waits == [4, 8, 24, 72, 120, 120, 120, 120]
-    assert not any(attempt.charged for attempt in detail(night, grant.job_id).history)
+    assert not any(attempt.charged for attempt in night.detail(grant.job_id).history)
 
 
 def test_another_end_of_an_attempt_ends_the_pauses(night: Night) -> None:
-    boot = started(night, symbols=("BTCUSDT",))
+    boot = night.start(symbols=("BTCUSDT",))
     for _ in range(5):
         night.queue.fail(night.grant(boot).lease_id, NO_ROOM)
         night.clock.advance(121)
@@ -136,7 +122,7 @@ def test_another_end_of_an_attempt_ends_the_pauses(night: Night) -> None:
 
 
 def test_a_job_that_cannot_be_written_lets_others_pass(night: Night) -> None:
-    boot = started(night, symbols=("BTCUSDT",))
+    boot = night.start(symbols=("BTCUSDT",))
     stuck = night.grant(boot)
     night.queue.fail(stuck.lease_id, NO_ROOM)
     night.clock.advance(2.1)
@@ -153,7 +139,7 @@ def test_a_job_that_cannot_be_written_lets_others_pass(night: Night) -> None:
 
 def test_a_disk_that_lies_for_days_does_not_fill_the_database(night: Night) -> None:
     # It can be written and has room whenever it is asked, but never when a job wants it.
-    boot = started(night, symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1, 3))
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1, 3))
     begun = night.clock.now
     first: dict[int, datetime] = {}
     made = 0
@@ -168,7 +154,7 @@ def test_a_disk_that_lies_for_days_does_not_fill_the_database(night: Night) -> N
     assert 2000 < made < 2 * 24 * 60, "it is tried about once a minute"
     assert set(first) == {2, 3}
     for job_id, ended in first.items():
-        history = detail(night, job_id).history
+        history = night.detail(job_id).history
         assert len(history) == 11
         assert (history[0].number, history[0].ended) == (1, ended)
         last = [attempt.number for attempt in history[1:]]

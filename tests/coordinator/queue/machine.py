@@ -10,8 +10,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -19,9 +17,8 @@ from hypothesis.stateful import (
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
-from sqlalchemy import create_engine, make_url, select, text
+from sqlalchemy import select
 
 from common.errors import ConflictError, StaleLeaseError
 from common.protocol.job_views import Outcome
@@ -31,7 +28,6 @@ from common.settings.sections import Breaker, Lease, Retry
 from coordinator.policy.admission import Refusal
 from coordinator.store.database import Database, sqlite_url
 from coordinator.store.tables import attempts, jobs, trainers
-from tests.coordinator.conftest import POSTGRES
 from tests.coordinator.specimens import (
     FULL_DISK,
     GIB,
@@ -466,50 +462,3 @@ class QueueMachine(RuleBasedStateMachine):
 def _fast_folder() -> str | None:
     # What survives a loss of power is not asked here, so a folder in memory will do.
     return "/dev/shm" if Path("/dev/shm").is_dir() else None
-
-
-def test_the_queue_is_as_its_model_on_sqlite(migrated: Path) -> None:
-    class OnSqlite(QueueMachine):
-        def _open(self) -> Night:
-            if not (self.folder / "nighttrain.db").exists():
-                shutil.copy(migrated, self.folder / "nighttrain.db")
-            return super()._open()
-
-    run_state_machine_as_test(
-        OnSqlite,
-        settings=hypothesis_settings(
-            max_examples=30, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
-
-
-@pytest.mark.skipif(not POSTGRES, reason="NIGHTTRAIN_TEST_POSTGRES names no database")
-def test_the_queue_is_as_its_model_on_postgresql() -> None:
-    schema = "queue_machine"
-    address = make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={schema}"})
-
-    class OnPostgres(QueueMachine):
-        url = address.render_as_string(hide_password=False)
-
-        def begin_schema(self) -> None:
-            engine = create_engine(POSTGRES)
-            with engine.begin() as connection:
-                connection.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
-                connection.execute(text(f"CREATE SCHEMA {schema}"))
-            engine.dispose()
-            database = Database(self.url)
-            database.upgrade()
-            database.close()
-            self.prepared = True
-
-        def _open(self) -> Night:
-            if not hasattr(self, "prepared"):
-                self.begin_schema()
-            return super()._open()
-
-    run_state_machine_as_test(
-        OnPostgres,
-        settings=hypothesis_settings(
-            max_examples=10, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )

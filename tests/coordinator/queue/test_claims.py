@@ -1,0 +1,139 @@
+"""What a trainer gets that asks for work, on every backend."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from common.errors import (
+    NotFoundError,
+)
+from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec
+from common.protocol.trainers import LimitKind, NoWork
+from coordinator.policy.admission import Refusal
+from tests.coordinator.specimens import (
+    GIB,
+    MakeNight,
+    Night,
+    failure,
+    finish,
+    release,
+    spec_of,
+    survey_report,
+)
+
+
+def test_surveys_come_before_training_and_know_what_to_read(night: Night) -> None:
+    night.begin(timeframes=("15m",))
+    grant = night.grant(night.register())
+    assert isinstance(grant.spec, SurveySpec)
+    assert grant.spec.symbol == "BTCUSDT"
+    assert grant.spec.timeframes == ("15m", "1h", "1d")
+    assert list(grant.spec.timeframes) == sorted(grant.spec.timeframes, key=lambda one: one.seconds)
+    assert grant.memory_limit_bytes == 2 * GIB and grant.checkpoint is None and grant.champion is None
+
+
+def test_training_waits_for_the_survey_of_its_symbol(night: Night) -> None:
+    night.begin(symbols=("BTCUSDT",))
+    first = night.grant(night.register("t1"))
+    refusal = night.claim(night.register("t2"))
+    assert isinstance(refusal, Refusal) and refusal.reason is NoWork.WAITING
+    night.queue.finish(first.lease_id, finish(survey_report(first.spec)))
+    assert spec_of(night.grant("t2-boot")).cell.symbol == "BTCUSDT"
+
+
+def test_a_trainer_stays_with_its_symbol(night: Night) -> None:
+    boot = night.start()
+    assert spec_of(night.grant(boot, last_symbol="ETHUSDT")).cell.symbol == "ETHUSDT"
+
+
+def test_a_job_that_waited_too_long_goes_first(make_night: MakeNight) -> None:
+    night = make_night(max_wait_seconds=100)
+    night.begin()
+    boot = night.register()
+    for _ in range(2):
+        grant = night.grant(boot)
+        night.queue.finish(grant.lease_id, finish(survey_report(grant.spec)))
+        night.clock.advance(50)
+    night.queue.release(night.grant(boot, last_symbol="ETHUSDT").lease_id, release())
+    assert night.jobs(symbol="ETHUSDT", kind=JobKind.TRAINING)[0].attempts == 1
+    night.clock.advance(1)
+    assert spec_of(night.grant(boot, last_symbol="ETHUSDT")).cell.symbol == "BTCUSDT"
+
+
+def test_an_answer_that_was_lost_is_given_again(night: Night) -> None:
+    boot = night.start()
+    first = night.grant(boot)
+    night.clock.advance(20)
+    assert night.grant(boot) == first
+    night.clock.advance(20)
+    assert night.queue.expire() == 0
+    assert len(night.jobs(state=JobState.LEASED)) == 1
+
+
+def test_trainers_that_ask_at_once_get_a_job_each(night: Night) -> None:
+    night.start()
+    boots = [night.register(f"t{index}", host=f"host-{index % 3}") for index in range(2, 10)]
+    with ThreadPoolExecutor(len(boots)) as pool:
+        grants = list(pool.map(night.grant, boots))
+    assert len({grant.job_id for grant in grants}) == len({grant.lease_id for grant in grants}) == len(boots)
+    assert {job.id for job in night.jobs(state=JobState.LEASED)} == {grant.job_id for grant in grants}
+
+
+def test_without_a_run_there_is_nothing_to_do(night: Night) -> None:
+    refusal = night.claim(night.register())
+    assert isinstance(refusal, Refusal) and refusal.reason is NoWork.EMPTY
+
+
+def test_a_pressed_host_gets_nothing(night: Night) -> None:
+    boot = night.start()
+    refusal = night.claim(boot, free=0.1)
+    assert isinstance(refusal, Refusal) and refusal.reason is NoWork.MEMORY_PRESSURE
+
+
+def test_a_trainer_must_have_registered(night: Night) -> None:
+    with pytest.raises(NotFoundError, match="register first"):
+        night.claim("nobody")
+
+
+def test_after_an_oom_the_job_runs_alone_in_a_larger_room(night: Night) -> None:
+    boot = night.start(symbols=("BTCUSDT",))
+    other = night.register("t2")
+    hurt, busy = night.grant(boot), night.grant(other)
+    night.queue.fail(hurt.lease_id, failure(Cause.OOM))
+    night.clock.advance(2)
+    second = night.grant(boot)
+    assert second.job_id != hurt.job_id and second.memory_limit_bytes == 2 * GIB
+    assert "waits to run alone" in night.detail(hurt.job_id).waits
+    night.succeed(busy)
+    night.succeed(second)
+    alone = night.grant(boot)
+    assert alone.job_id == hurt.job_id and alone.memory_limit_bytes == int(int(16 * GIB * 0.9) * 0.85)
+    refusal = night.claim(other)
+    assert isinstance(refusal, Refusal) and refusal.reason is NoWork.NEEDS_LONE_ROOM
+
+
+def test_a_survey_that_nobody_has_room_for_takes_its_cells_with_it(night: Night) -> None:
+    night.begin(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1, 3))
+    boot = night.register(kind=LimitKind.CGROUP)
+    assert night.queue.fail(night.grant(boot).lease_id, failure(Cause.OOM)).state == JobState.QUEUED
+    assert night.queue.fail_roomless() == 1
+    cells = [night.detail(job_id) for job_id in (2, 3)]
+    assert [cell.state for cell in cells] == [JobState.FAILED, JobState.FAILED]
+    assert {cell.cause for cell in cells} == {Cause.OOM}
+    assert all("the survey of BTCUSDT failed: ran out of memory" in cell.message for cell in cells)
+
+
+def test_an_oom_job_that_nobody_can_take_fails_and_says_so(night: Night) -> None:
+    night.begin(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
+    boot = night.register(kind=LimitKind.CGROUP)
+    night.survey_all(boot)
+    grant = night.grant(boot)
+    assert night.queue.fail(grant.lease_id, failure(Cause.OOM)).state == JobState.QUEUED
+    assert night.queue.fail_roomless() == 1
+    job = night.detail(grant.job_id)
+    assert (job.state, job.cause) == (JobState.FAILED, Cause.OOM)
+    assert (
+        job.message == "ran out of memory in 2.00 GB, and no trainer has more room: the largest has 2.00 GB"
+    )

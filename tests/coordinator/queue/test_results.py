@@ -1,0 +1,65 @@
+"""A result ends the job that it is about, and no other."""
+
+from __future__ import annotations
+
+import pytest
+
+from common.errors import (
+    DigestMismatchError,
+    InvalidRequestError,
+)
+from common.protocol.jobs import JobState, SurveySpec
+from tests.coordinator.specimens import (
+    Night,
+    finish,
+    manifest,
+    spec_of,
+    survey_report,
+    training_report,
+)
+
+
+def test_a_finished_job_keeps_everything_it_brought(night: Night) -> None:
+    boot = night.start()
+    grant = night.grant(boot)
+    report = night.succeed(grant)
+    job = night.detail(grant.job_id)
+    assert job.report == report
+    assert (job.state, job.scores, job.p_value, job.seconds) == (
+        JobState.SUCCEEDED,
+        report.scores,
+        0.001,
+        10.0,
+    )
+
+
+@pytest.mark.parametrize("digests", ["not uploaded", "another manifest", "not announced"])
+def test_a_model_must_be_the_one_that_was_uploaded_and_that_the_manifest_names(
+    night: Night, digests: str
+) -> None:
+    boot = night.start()
+    grant = night.grant(boot)
+    report, content = training_report(spec_of(grant))
+    announced = report.manifest.pickle_sha256
+    if digests != "not uploaded":
+        night.artifacts.store(content, announced)
+        night.queue.attach_artifact(grant.lease_id, announced, len(content))
+    if digests == "another manifest":
+        report = report.model_copy(update={"manifest": manifest(report.cell)})
+    with pytest.raises(DigestMismatchError):
+        night.queue.finish(grant.lease_id, finish(report, "" if digests == "not announced" else announced))
+    assert night.detail(grant.job_id).state is JobState.LEASED
+    night.succeed(grant)
+
+
+def test_a_result_must_be_of_this_job(night: Night) -> None:
+    boot = night.start()
+    grant = night.grant(boot)
+    spec = spec_of(grant)
+    other = spec.model_copy(update={"cell": spec.cell.model_copy(update={"horizon": 99})})
+    real = spec.model_copy(update={"synthetic": True})
+    survey = SurveySpec(symbol="BTCUSDT", timeframes=("1h",), policy=night.settings.data.policy)
+    for wrong in (training_report(other)[0], training_report(real)[0], survey_report(survey)):
+        with pytest.raises(InvalidRequestError):
+            night.queue.finish(grant.lease_id, finish(wrong))
+    night.succeed(grant)
