@@ -79,9 +79,9 @@ def test_the_migrations_make_the_very_constraints_of_the_tables(migrated: Path) 
 
 @pytest.mark.parametrize("revision", ["0002", "0003", "0004"])
 def test_an_upgrade_keeps_a_night_in_progress_and_goes_on_with_it(
-    empty_url: str, migrated: Path, clock: Clock, tmp_path: Path, revision: str
+    empty_url: str, clock: Clock, tmp_path: Path, revision: str
 ) -> None:
-    today = Database(sqlite_url(migrated.with_name(f"of-{revision}.db")), clock)
+    today = Database(sqlite_url(tmp_path / "today.db"), clock)
     today.upgrade()
     night = Night(today, settings(), tmp_path)
     night.begin()
