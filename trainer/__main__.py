@@ -1,6 +1,6 @@
 """``python -m trainer``: one trainer, from its options to its exit code.
 
-Exit codes: 0 after a stop, 2 for what the user can put right (options, folders, the token), 1 for all else.
+Exit codes: 0 after a stop, 2 for what the user can correct (options, folders, the token), 1 for all else.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from common import logs
 from common.client.client import TrainerClient
 from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
 from common.host import ControlGroup, control_group
-from common.settings.night import GIGABYTE
+from common.settings.night import GIBIBYTE
 from trainer.agent.agent import PICKLER, WORKER, Agent, Workplace
 from trainer.agent.identity import introduce
 from trainer.agent.metrics import TrainerCollector, serve
@@ -29,7 +29,7 @@ from trainer.process.fork_server import ForkServer
 LOG = logging.getLogger("trainer")
 
 TOKEN_SECONDS = 0.5
-DEFAULT_LIMIT_GB = 2.0
+DEFAULT_LIMIT_GIB = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         usage = isinstance(error, ConfigurationError | UnauthorizedError)
         return 2 if usage else error.kind.exit_code
     except Exception:
-        LOG.exception("a defect of the trainer")
+        LOG.exception("a defect in the trainer")
         return 1
     finally:
         server.close()
@@ -76,9 +76,9 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--cache", required=True, type=Path, metavar="DIR", help="where candles and features are cached")
     add(
         "--memory-limit-gb",
-        type=_gigabytes,
-        metavar="GB",
-        help=f"what a job may take (default: the control group's limit, or {DEFAULT_LIMIT_GB} without one)",
+        type=_gibibytes,
+        metavar="GIB",
+        help=f"what a job may take (default: the control group's limit, else {DEFAULT_LIMIT_GIB} GiB)",
     )
     add(
         "--metrics-port",
@@ -96,24 +96,24 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 to 65535")
     return int(text)
 
 
-def _gigabytes(text: str) -> float:
+def _gibibytes(text: str) -> float:
     try:
         value = float(text)
     except ValueError:
         value = 0.0
     if not 0.1 <= value < 1e6:
-        raise argparse.ArgumentTypeError(f"{text!r} is no limit; give gigabytes, at least 0.1")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a limit; give GiB, at least 0.1")
     return value
 
 
 def _check_folders(data: Path, cache: Path) -> None:
     if not data.is_dir():
         raise ConfigurationError(
-            f"the data folder {data} is not there", "name the folder with candles by --data"
+            f"the data folder {data} does not exist", "name the folder with candles by --data"
         )
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -146,8 +146,8 @@ def _run(options: argparse.Namespace, server: ForkServer, stop: StopRequest) -> 
 def _memory_limit_bytes(options: argparse.Namespace, group: ControlGroup) -> int:
     given: float | None = options.memory_limit_gb
     if given is not None:
-        return int(given * GIGABYTE)
-    return group.memory_limit_bytes() or int(DEFAULT_LIMIT_GB * GIGABYTE)
+        return int(given * GIBIBYTE)
+    return group.memory_limit_bytes() or int(DEFAULT_LIMIT_GIB * GIBIBYTE)
 
 
 if __name__ == "__main__":

@@ -19,16 +19,16 @@ from common.timeframes import Timeframe
 from trainer import pipeline
 from trainer.candles.cache import open_candles
 from trainer.candles.candles import Candles
-from trainer.process.channel import ChildEnd, Mishap, Task
+from trainer.process.channel import AttemptFailure, ChildEnd, Task
 from trainer.survey.survey import survey
 
 EVIDENCE_BYTES = 16384
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
-"""A disk that is full or has become read-only is no fault of the job; what else cannot be written may be."""
+"""A disk that is full or has become read-only is not the job's fault; other failed writes may be."""
 
 FOLDS = "folds"
-"""The stage in which a fold is under way, and would be lost: it is left by a checkpoint only."""
+"""The stage in which stopping would lose the fold that is being fitted: it stops at a checkpoint only."""
 
 
 class GivenUp(BaseException):
@@ -50,22 +50,23 @@ def perform(channel: socket.socket) -> None:
     except GivenUp:
         end.stopped()
     except Exception as error:
-        end.mishap(mishap(error))
+        end.failure(failure_of(error))
 
 
-def mishap(error: Exception) -> Mishap:
-    """Say by which cause a job failed that raised `error`, in one line and with the traceback."""
+def failure_of(error: Exception) -> AttemptFailure:
+    """Return why a job that raised `error` failed: the cause, one line, and the traceback as evidence."""
     name = type(error).__name__
     evidence = "".join(traceback.format_exception(error))[-EVIDENCE_BYTES:]
     if isinstance(error, MemoryError):
-        return Mishap(cause=Cause.OOM, message=_line(f"out of memory: {name}: {error}"), evidence=evidence)
+        message = _line(f"out of memory: {name}: {error}")
+        return AttemptFailure(cause=Cause.OOM, message=message, evidence=evidence)
     if isinstance(error, DataError):
-        return Mishap(cause=Cause.DATA, message=_line(str(error)), evidence=evidence)
+        return AttemptFailure(cause=Cause.DATA, message=_line(str(error)), evidence=evidence)
     reason = error.__cause__ if isinstance(error, StorageError) else error
     full = isinstance(reason, OSError) and reason.errno in NO_ROOM
     cause = Cause.STORAGE if full else Cause.ERROR
     text = str(error) if isinstance(error, NighttrainError) else f"{name}: {error}"
-    return Mishap(cause=cause, message=_line(text), evidence=evidence)
+    return AttemptFailure(cause=cause, message=_line(text), evidence=evidence)
 
 
 def _line(text: str) -> str:

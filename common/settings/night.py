@@ -43,7 +43,7 @@ ENV_ALIASES = {
 }
 """Names that users already know, and the key that each one sets. `BT_NIGHT_TRAINING` needs no alias."""
 
-GIGABYTE = 1024**3
+GIBIBYTE = 1024**3
 
 
 class NightSettings(BaseSettings):
@@ -103,7 +103,7 @@ class NightSettings(BaseSettings):
     @property
     def memory_limit_bytes(self) -> int:
         """`max_memory_per_process` in bytes."""
-        return int(self.max_memory_per_process * GIGABYTE)
+        return int(self.max_memory_per_process * GIBIBYTE)
 
     def grid_config(self) -> dict[str, Any]:
         """Return the part that decides the results, as plain JSON; nights with equal parts are one night."""

@@ -187,7 +187,7 @@ def obstacle_of(candidate: Candidate, seat: Seat, terms: Terms) -> Refusal | Non
         return Refusal(NoWork.STORAGE, f"{lack}: free some room")
     room = candidate.oom_room_bytes
     if room is not None and not _fits(candidate, seat):
-        needed = f"it ran out of memory in {gigabytes(room)} and needs a larger room"
+        needed = f"it ran out of memory in {gibibytes(room)} and needs a larger room"
         if seat.limit_kind is not LimitKind.AGENT:
             return Refusal(NoWork.TOO_LARGE, needed)
         if seat.host.leases or seat.host.lone_room_bytes(terms.threshold) <= room:
@@ -196,7 +196,7 @@ def obstacle_of(candidate: Candidate, seat: Seat, terms: Terms) -> Refusal | Non
         peak = int(candidate.peak_bytes * PEAK_MARGIN)
         if peak > seat.limit_bytes and seat.limit_bytes < max(terms.limits, default=0):
             return Refusal(
-                NoWork.TOO_LARGE, f"it is expected to need {gigabytes(peak)}: it waits for a larger trainer"
+                NoWork.TOO_LARGE, f"it is expected to need {gibibytes(peak)}: it waits for a larger trainer"
             )
     return None
 
@@ -243,16 +243,16 @@ def roomless(candidate: Candidate, terms: Terms) -> str:
         return ""
     largest = max(terms.limits)
     hosts = [host for host in terms.hosts.values() if host.agent]
-    needed = f"ran out of memory in {gigabytes(room)}, and no trainer has more room"
+    needed = f"ran out of memory in {gibibytes(room)}, and no trainer has more room"
     if not any(host.total_bytes * terms.threshold > room for host in hosts):
         whole = max((int(host.total_bytes * terms.threshold) for host in hosts), default=0)
-        return f"{needed}: the largest has {gigabytes(max(largest, whole))}"
+        return f"{needed}: the largest has {gibibytes(max(largest, whole))}"
     if any(host.lone_room_bytes(terms.threshold) > room for host in hosts):
         return ""
     if not candidate.overdue(terms.now, terms.max_wait_seconds):
         return ""
     free = max(host.lone_room_bytes(terms.threshold) for host in hosts)
-    return f"{needed}: {gigabytes(free)} at most became free for it in {terms.max_wait_seconds:.0f} s"
+    return f"{needed}: {gibibytes(free)} at most became free for it in {terms.max_wait_seconds:.0f} s"
 
 
 def pressure_words(host: Host, threshold: float) -> str:
@@ -264,9 +264,9 @@ def pressure_words(host: Host, threshold: float) -> str:
     return words
 
 
-def gigabytes(count: int) -> str:
-    """Return a number of bytes in words, in units of 2**30."""
-    return f"{count / 1024**3:.2f} GB"
+def gibibytes(count: int) -> str:
+    """Return a number of bytes in GiB, in words."""
+    return f"{count / 1024**3:.2f} GiB"
 
 
 def _fits(candidate: Candidate, seat: Seat) -> bool:

@@ -30,7 +30,7 @@ from common.protocol.trainers import (
     Welcome,
 )
 from common.settings.night import NightSettings
-from coordinator.policy.admission import Refusal, gigabytes
+from coordinator.policy.admission import Refusal, gibibytes
 from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
 from coordinator.queue import checkpoints, claims, leases, results
@@ -76,7 +76,7 @@ class Queue:
         """
         with self.database.write() as tx:
             losses = leases.register(tx, hello, self.settings, self.random)
-        room = gigabytes(hello.memory_limit_bytes)
+        room = gibibytes(hello.memory_limit_bytes)
         logger.info("trainer %s on %s registered (%s by %s)", hello.name, hello.host, room, hello.limit_kind)
         _log(losses)
         seconds = self.settings.lease.seconds

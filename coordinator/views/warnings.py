@@ -34,7 +34,7 @@ def standing_warnings(run: RunView | None, system: SystemView, out: Path) -> lis
         warnings.append(f"run {run.id} trains on synthetic candles")
     if system.disk_free_bytes < LITTLE_DISK_BYTES:
         free = system.disk_free_bytes / 1024**3
-        warnings.append(f"only {free:.1f} GB are free on the disk of {out}")
+        warnings.append(f"only {free:.1f} GiB are free on the disk of {out}")
     return warnings
 
 

@@ -8,7 +8,7 @@ whole() { # NAME VALUE LEAST: refuse anything but a whole number
 }
 
 mebibytes() { # NAME GIGABYTES
-  echo "$2" | grep -Eqx '[0-9]+(\.[0-9]+)?' || fail "$1 must be a number of GB; got '$2'"
+  echo "$2" | grep -Eqx '[0-9]+(\.[0-9]+)?' || fail "$1 must be a number of GiB; got '$2'"
   awk -v g="$2" 'BEGIN {print int(g * 1024)}'
 }
 

@@ -22,7 +22,7 @@ from common.protocol.reports import (
     SurveyReport,
     TrainingReport,
 )
-from trainer.process.channel import ChildEnd, Mishap, Task
+from trainer.process.channel import AttemptFailure, ChildEnd, Task
 
 FOLDS = 15
 FOLD_SECONDS = 0.1
@@ -188,7 +188,7 @@ def hog(channel: socket.socket) -> None:
 def fail(channel: socket.socket) -> None:
     if work := begin(channel):
         end, _ = work
-        end.mishap(Mishap(cause=Cause.DATA, message="no candles", evidence="looked everywhere"))
+        end.failure(AttemptFailure(cause=Cause.DATA, message="no candles", evidence="looked everywhere"))
 
 
 def send_nonsense(channel: socket.socket) -> None:
@@ -256,7 +256,7 @@ def describe(channel: socket.socket) -> None:
         links = [Path(f"/proc/self/fd/{number}") for number in range(64)]
         files = [str(link.readlink()).partition(":")[0] for link in links if link.is_symlink()]
         said = f"threads={threads} score={score} blas={blas} files={files}"
-        end.mishap(Mishap(cause=Cause.ERROR, message=said, evidence=digest(said)))
+        end.failure(AttemptFailure(cause=Cause.ERROR, message=said, evidence=digest(said)))
 
 
 def greet(channel: socket.socket) -> None:

@@ -13,8 +13,8 @@ from common.settings.night import NightSettings
 from common.settings.sections import SurveyPolicy
 from tests.trainer.real_night import Coordinator, RealNight, eventually
 from trainer.artifact import load
-from trainer.job import mishap
-from trainer.process.channel import Mishap, Result, Stopped, Task
+from trainer.job import failure_of
+from trainer.process.channel import AttemptFailure, Result, Stopped, Task
 from trainer.process.child import Child, End
 from trainer.process.exit_cause import Limits
 from trainer.process.fork_server import ForkServer
@@ -165,7 +165,7 @@ def test_candles_that_changed_since_the_survey_are_a_data_error(perform, spec, t
     other = tmp_path / "other"
     write_sample(other, ["BTCUSDT"], 30, 8, lambda stage, done, total: None)
     end, _ = perform(spec, tmp_path / "cache", data=other)
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert end.cause is Cause.DATA
     assert end.message.endswith(f"below {other} changed since the survey (run again with --fresh)")
 
@@ -173,7 +173,7 @@ def test_candles_that_changed_since_the_survey_are_a_data_error(perform, spec, t
 def test_a_symbol_without_candles_is_a_data_error(perform, tmp_path) -> None:
     spec = SurveySpec(symbol="NONEUSDT", timeframes=("1h",), policy=POLICY)
     end, _ = perform(spec, tmp_path)
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert end.cause is Cause.DATA
     assert "NONEUSDT" in end.message
     assert "\n" not in end.message
@@ -183,7 +183,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_that_names_it(perform, tmp_p
     (tmp_path / "file").touch()
     spec = SurveySpec(symbol="BTCUSDT", timeframes=("1h",), policy=POLICY)
     end, _ = perform(spec, tmp_path / "file" / "cache")
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert end.cause is Cause.ERROR
     assert str(tmp_path / "file") in end.message
 
@@ -193,7 +193,7 @@ def test_with_all_that_is_imported_the_fork_server_has_one_thread(server, spec, 
     child = Child(server, "tests.trainer.targets:describe", task, LIMITS, control_group())
     while (end := child.poll()) is None:
         assert child.seconds < 30.0
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert end.message.startswith("threads=1 ")
 
 
@@ -242,7 +242,7 @@ def raised(error: Exception) -> Exception:
     ],
 )
 def test_an_exception_is_one_line_with_its_traceback_as_evidence(error, cause, message) -> None:
-    said = mishap(raised(error))
+    said = failure_of(raised(error))
     assert (said.cause, said.message) == (cause, message)
     assert "in raised" in said.evidence
     assert len(said.evidence) <= 16384

@@ -32,7 +32,7 @@ from trainer.agent.disk import disk_state
 from trainer.agent.lease import HeldLease, Report, Success
 from trainer.agent.stop_request import StopRequest
 from trainer.agent.vitals import LOST, SUCCEEDED, Phase, Vitals
-from trainer.process.channel import Mishap, Result, Task
+from trainer.process.channel import AttemptFailure, Result, Task
 from trainer.process.child import Child, End
 from trainer.process.exit_cause import Killed, Limits, gib
 from trainer.process.fork_server import ForkServer
@@ -85,7 +85,7 @@ class Agent:
     stop : StopRequest
         Ends the loop.
     vitals : Vitals
-        Is told what goes on.
+        Keeps what the agent does for whoever asks.
     """
 
     def __init__(
@@ -110,8 +110,8 @@ class Agent:
         Raises
         ------
         NighttrainError
-            The coordinator will not have this trainer (wrong token, another version), or there is no
-            training code.
+            The coordinator refuses this trainer (wrong token, another version), or the training code
+            cannot be imported.
         """
         welcome = self._register()
         while welcome is not None and not self._stop.is_made:
@@ -156,7 +156,7 @@ class Agent:
         if answer is not None:
             self._vitals.phase = Phase.IDLE
             if self._said_away_at is not None:
-                LOG.info("the coordinator is there")
+                LOG.info("the coordinator can be reached again")
                 self._said_away_at = None
         return answer
 
@@ -214,7 +214,7 @@ class Agent:
             while not lease.wait(0.1):
                 self._vitals.beat()
                 if self._stop.age_seconds > STOP_SECONDS:
-                    LOG.warning("the coordinator is away; what it was not told is done again")
+                    LOG.warning("no coordinator to report to; the unreported work will be done again")
                     break
         finally:
             child.kill()
@@ -250,7 +250,7 @@ class Agent:
         seconds, peak = child.seconds, child.progress.peak_memory_bytes
         if isinstance(end, Result):
             return Success(Finish(result=end.report, seconds=seconds, peak_memory_bytes=peak), end.artifact)
-        if isinstance(end, Mishap):
+        if isinstance(end, AttemptFailure):
             return Failure(
                 cause=end.cause,
                 message=end.message,
@@ -282,6 +282,6 @@ def _outcome(accepted: Report | None) -> str:
 def _word(end: End) -> str:
     if isinstance(end, Result):
         return "done"
-    if isinstance(end, Mishap):
+    if isinstance(end, AttemptFailure):
         return f"failed ({end.cause}: {end.message})"
     return "given up"

@@ -1,4 +1,4 @@
-"""What the agent is doing and has done since its start, kept for whoever asks meanwhile.
+"""What the agent is doing and has done since its start, kept for whoever asks.
 
 The agent and its lease write, a scrape reads from another thread. Nothing of it is needed for the work, so
 it is lost with the process.
@@ -60,15 +60,15 @@ class Vitals:
 
     @property
     def silence_seconds(self) -> float:
-        """For how long the main thread has said nothing."""
+        """How long ago the main thread last showed that it is not stuck."""
         return time.monotonic() - self._beat
 
     def begin(self, grant: Grant) -> None:
-        """Note that a job is begun."""
+        """Record that a job has begun."""
         self.phase, self.grant, self.progress = Phase.WORKING, grant, NOTHING
 
     def end(self, outcome: str) -> None:
-        """Note that the job is over: ``succeeded``, its cause, or ``lost``."""
+        """Record that the job is over: ``succeeded``, its cause, or ``lost``."""
         assert self.grant is not None
         self.jobs[self.grant.spec.kind.value, outcome] += 1
         self.phase, self.grant, self.progress = Phase.IDLE, None, NOTHING

@@ -33,7 +33,7 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
     ----------
     cache_dir : Path
         The cache's folder.
-    symbol, timeframe, digest : str
+    symbol : str, timeframe : Timeframe, digest : str
         Which candles; `digest` as in `SeriesReport.digest`.
 
     Returns

@@ -1,4 +1,4 @@
-"""The words of a survey: one function for each kind of finding, one clear sentence each.
+"""The words of a survey: one function for each kind of finding, one sentence each.
 
 A finding of a file has an empty timeframe; a finding of a series names its timeframe.
 """
@@ -32,50 +32,50 @@ def counted(number: int, noun: str) -> str:
 
 
 def percent(share: float) -> str:
-    """Write a share with the digits that tell something: ``12.3 %``, ``0.0076 %``."""
+    """Write a share with the digits that matter: ``12.3 %``, ``0.0076 %``."""
     return f"{100 * share:.1f} %" if share >= 0.1 else f"{100 * share:.2g} %"
 
 
 def unreadable(file: str, defect: str, why: str) -> Finding:
-    """Tell of a file, or a member of an archive, that was left out."""
+    """Report a file, or a member of an archive, that was left out."""
     return _of_file(defect, 1, "dropped", file, f"{file} was left out: {why}.")
 
 
 def cut_line(file: str) -> Finding:
-    """Tell of a text whose last line ends early."""
+    """Report a text whose last line ends early."""
     detail = f"The last line of {file} ends early, so the file was probably cut; the line was dropped."
     return _of_file("cut_file", 1, "dropped", file, detail)
 
 
 def bad_lines(file: str, count: int, first: int) -> Finding:
-    """Tell of lines with too few or too many fields."""
+    """Report lines with too few or too many fields."""
     lines = f"{counted(count, 'line')} of {file}"
     detail = f"{lines} with too few or too many fields {_were(count)} dropped, first line {first}."
     return _of_file("bad_line", count, "dropped", file, detail)
 
 
 def timeless(file: str, count: int) -> Finding:
-    """Tell of rows without a time."""
+    """Report rows without a time."""
     detail = f"{counted(count, 'row')} of {file} without a time that can be read {_were(count)} dropped."
     return _of_file("no_time", count, "dropped", file, detail)
 
 
 def name_disagrees(file: str, named: str, timeframe: str) -> Finding:
-    """Tell of a file whose name tells another timeframe than its rows."""
+    """Report a file whose name gives another timeframe than its rows."""
     says = f"says {named}" if named else "tells a timeframe that cannot be trained"
     detail = f"The name of {file} {says}, but its rows are {timeframe} apart; they were taken as {timeframe}."
     return _of_series("name_disagrees", timeframe, 1, "kept", file, detail)
 
 
 def mixed_units(timeframe: str, file: str, units: Iterable[str]) -> Finding:
-    """Tell of times in several units within one series."""
+    """Report times in several units within one series."""
     named = " and ".join(sorted(units))
     detail = f"The times are written in {named}, changing first in {file}; each was read by its magnitude."
     return _of_series("mixed_time_units", timeframe, 1, "kept", file, detail)
 
 
 def unsorted(timeframe: str, rows: int, files: int, file: str, newest_first: bool) -> Finding:
-    """Tell of files whose rows are not in the order of time."""
+    """Report files whose rows are not in the order of time."""
     where = file if files == 1 else f"{files} files, first {file}"
     how = "run from new to old" if newest_first else f"are out of order at {counted(rows, 'place')}"
     detail = f"The rows {how} in {where}; they were sorted."
@@ -83,13 +83,13 @@ def unsorted(timeframe: str, rows: int, files: int, file: str, newest_first: boo
 
 
 def impossible(timeframe: str, defect: str, words: str, count: int, first_ms: int) -> Finding:
-    """Tell of bars whose numbers cannot be true; `words` says what is wrong, after ``3 bars with``."""
+    """Report bars whose numbers cannot be true; `words` says what is wrong, after ``3 bars with``."""
     detail = f"{counted(count, 'bar')} with {words} {_were(count)} dropped, first {moment(first_ms)}."
     return _of_series(defect, timeframe, count, "dropped", moment(first_ms), detail)
 
 
 def jumps(timeframe: str, count: int, first_ms: int, before: float, after: float, factor: float) -> Finding:
-    """Tell of bars that lie far above or below all of the bar before; `before` and `after` are closes."""
+    """Report bars that lie far above or below all of the bar before; `before` and `after` are closes."""
     detail = (
         f"The price jumps {factor:g}-fold or more from bar to bar at {counted(count, 'place')}, first "
         f"{moment(first_ms)} from {before:.6g} to {after:.6g}; kept as it is. It may be a split, another "
@@ -99,7 +99,7 @@ def jumps(timeframe: str, count: int, first_ms: int, before: float, after: float
 
 
 def wide(timeframe: str, count: int, first_ms: int, factor: float) -> Finding:
-    """Tell of bars whose high is very many times their low."""
+    """Report bars whose high is very many times their low."""
     detail = (
         f"{counted(count, 'bar')} with a high of more than {factor:,.0f} times the low {_were(count)} kept, "
         f"first {moment(first_ms)}. It may be a flash crash, or a wrong decimal point."
@@ -108,14 +108,14 @@ def wide(timeframe: str, count: int, first_ms: int, factor: float) -> Finding:
 
 
 def bad_turnover(timeframe: str, count: int, first_ms: int) -> Finding:
-    """Tell of bars whose quote volume alone cannot be true."""
+    """Report bars whose quote volume alone cannot be true."""
     bars = f"{counted(count, 'bar')} with an impossible quote volume {_were(count)} kept"
     detail = f"{bars}, first {moment(first_ms)}; volume x close was counted instead."
     return _of_series("quote_volume", timeframe, count, "kept", moment(first_ms), detail)
 
 
 def off_grid(timeframe: Timeframe, count: int, first_ms: int, offset_ms: int | None) -> Finding:
-    """Tell of bars that open on no multiple of their length; `offset_ms` if all are off by the same."""
+    """Report bars that open on no multiple of their length; `offset_ms` if all are off by the same."""
     where = f"not on a whole {timeframe}"
     if offset_ms == timeframe.milliseconds - 1:
         where = f"a millisecond before a whole {timeframe}, as closing times are,"
@@ -126,14 +126,14 @@ def off_grid(timeframe: Timeframe, count: int, first_ms: int, offset_ms: int | N
 
 
 def duplicate_equal(timeframe: str, count: int, first_ms: int, file: str) -> Finding:
-    """Tell of bars that one file holds more than once with equal values."""
+    """Report bars that one file holds more than once with equal values."""
     bars = counted(count, "repeated bar")
     detail = f"{bars} with equal values {_were(count)} dropped, first {moment(first_ms)} in {file}."
     return _of_series("duplicate_equal", timeframe, count, "dropped", moment(first_ms), detail)
 
 
 def duplicate_different(timeframe: str, count: int, first_ms: int, file: str, largest: float) -> Finding:
-    """Tell of bars that one file holds more than once with different values."""
+    """Report bars that one file holds more than once with different values."""
     bars = f"{counted(count, 'bar')} {_are(count)} repeated with other values, by up to {percent(largest)}"
     why = "which is right cannot be told, so fetch them again"
     detail = f"{bars} apart, first {moment(first_ms)} in {file}; {why}."
@@ -141,7 +141,7 @@ def duplicate_different(timeframe: str, count: int, first_ms: int, file: str, la
 
 
 def overlap(timeframe: str, common: int, first_ms: int, ours: str, theirs: str) -> Finding:
-    """Tell of sources that have bars in common and agree on all of them."""
+    """Report sources that have bars in common and agree on all of them."""
     bars = f"{counted(common, 'bar')} of {ours} {_are(common)}"
     detail = f"{bars} also in {theirs}, with equal values, first {moment(first_ms)}."
     return _of_series("overlap_equal", timeframe, common, "dropped", moment(first_ms), detail)
@@ -150,7 +150,7 @@ def overlap(timeframe: str, common: int, first_ms: int, ours: str, theirs: str) 
 def disagreement(
     timeframe: str, count: int, common: int, first_ms: int, ours: str, theirs: str, largest: float
 ) -> Finding:
-    """Tell of sources that differ on `count` of the `common` bars that both have."""
+    """Report sources that differ on `count` of the `common` bars that both have."""
     bars = f"{count:,} of {counted(common, 'common bar')} {'differs' if count == 1 else 'differ'}"
     apart = f"by up to {percent(largest)}, first {moment(first_ms)}"
     detail = f"{bars} between {ours} and {theirs}, {apart}; the first-named is used."
@@ -158,13 +158,13 @@ def disagreement(
 
 
 def unfinished(timeframe: str, open_ms: int, file: str, why: str) -> Finding:
-    """Tell of a newest bar that was still open when it was written."""
+    """Report a newest bar that was still open when it was written."""
     detail = f"The newest bar, {moment(open_ms)} in {file}, was dropped as unfinished: {why}."
     return _of_series("unfinished", timeframe, 1, "dropped", moment(open_ms), detail)
 
 
 def zero_volume(timeframe: str, count: int, rows: int, first_ms: int) -> Finding:
-    """Tell of bars in which nothing was traded."""
+    """Report bars in which nothing was traded."""
     bars = f"{count:,} of {counted(rows, 'bar')}"
     detail = (
         f"{bars} {'has' if count == 1 else 'have'} no volume, first {moment(first_ms)}; kept as they are."
@@ -175,7 +175,7 @@ def zero_volume(timeframe: str, count: int, rows: int, first_ms: int) -> Finding
 def gaps(
     timeframe: str, missing: int, expected: int, openings: Sequence[int], lengths: Sequence[int], why: str
 ) -> Finding:
-    """Tell of missing bars.
+    """Report missing bars.
 
     Parameters
     ----------
@@ -201,14 +201,14 @@ def gaps(
 
 
 def filled(timeframe: str, count: int, first_ms: int, lacking: str, source: str) -> Finding:
-    """Tell of bars that the preferred source lacks and that were resampled from another."""
+    """Report bars that the preferred source lacks and that were resampled from another."""
     bars = f"{counted(count, 'bar')} not among {lacking} {_were(count)}"
     detail = f"{bars} resampled from {source}, first {moment(first_ms)}."
     return _of_series("filled", timeframe, count, "resampled", moment(first_ms), detail)
 
 
 def refused(timeframe: str, defect: str, count: int, first_ms: int, detail: str) -> Finding:
-    """Tell of a series that is refused; `detail` is the sentence that says why."""
+    """Report a series that is refused; `detail` is the sentence that says why."""
     return _of_series(defect, timeframe, count, "refused", moment(first_ms), detail)
 
 

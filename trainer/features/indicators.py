@@ -210,7 +210,7 @@ def _volume(bars: _Bars) -> dict[str, FloatArray]:
     volume = bars.volume
     traded = (volume > 0.0).astype(np.float64)
     flow = talib.MFI(bars.high, bars.low, bars.close, volume, 14)
-    # Running sums leave rounding behind in a window without trades, so such windows are told by exact counts.
+    # Running sums leave rounding behind in a window without trades, so these are found by exact counts.
     flow = np.where(talib.SUM(traded, 15) > 0.5, flow, 50.0)
     columns = {"mfi_14": (np.clip(flow, 0.0, 100.0) - 50.0) / 20.0}
     mean_60 = np.maximum(talib.SMA(volume, 60), 0.0)

@@ -36,7 +36,7 @@ _LENGTH = struct.Struct("!I")
 _REPORT: TypeAdapter[SurveyReport | TrainingReport] = TypeAdapter(SurveyReport | TrainingReport)
 
 _TASK, _STOP = b"T", b"X"
-_STEP, _LOOKUP, _CHECKPOINT, _RESULT, _MISHAP, _STOPPED = b"s", b"l", b"c", b"r", b"m", b"x"
+_STEP, _LOOKUP, _CHECKPOINT, _RESULT, _FAILURE, _STOPPED = b"s", b"l", b"c", b"r", b"m", b"x"
 
 
 class Task(Frozen):
@@ -72,8 +72,8 @@ class Result:
     artifact: bytes
 
 
-class Mishap(Frozen):
-    """An attempt that brought no result: the cause, one line, and what proves it."""
+class AttemptFailure(Frozen):
+    """Why an attempt has no result: the cause, one line, and the evidence."""
 
     cause: Literal[Cause.ERROR, Cause.CRASH, Cause.TIMEOUT, Cause.OOM, Cause.DATA, Cause.STORAGE]
     message: str
@@ -85,7 +85,7 @@ class Stopped:
     """The child gave up because it was asked to, after its last checkpoint."""
 
 
-Message = Step | Lookup | Checkpoint | Result | Mishap | Stopped
+Message = Step | Lookup | Checkpoint | Result | AttemptFailure | Stopped
 
 
 class AgentEnd:
@@ -170,8 +170,8 @@ def _message(kind: bytes, payload: bytes) -> Message:
         (length,) = _LENGTH.unpack_from(payload)
         report, artifact = payload[_LENGTH.size : _LENGTH.size + length], payload[_LENGTH.size + length :]
         return Result(_REPORT.validate_json(report), artifact)
-    if kind == _MISHAP:
-        return Mishap.model_validate_json(payload)
+    if kind == _FAILURE:
+        return AttemptFailure.model_validate_json(payload)
     return Stopped()
 
 
@@ -219,9 +219,9 @@ class ChildEnd:
         document = report.model_dump_json().encode()
         self._send(_RESULT, _LENGTH.pack(len(document)) + document + artifact)
 
-    def mishap(self, mishap: Mishap) -> None:
+    def failure(self, failure: AttemptFailure) -> None:
         """Say why there is no result."""
-        self._send(_MISHAP, mishap.model_dump_json().encode())
+        self._send(_FAILURE, failure.model_dump_json().encode())
 
     def stopped(self) -> None:
         """Say that the job was given up as asked."""

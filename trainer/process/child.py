@@ -20,7 +20,17 @@ from common.host import ControlGroup, anonymous_memory_bytes
 from common.protocol.jobs import Cause
 from common.protocol.reports import Checkpoint
 from common.protocol.trainers import Progress
-from trainer.process.channel import READS, AgentEnd, Lookup, Message, Mishap, Result, Step, Stopped, Task
+from trainer.process.channel import (
+    READS,
+    AgentEnd,
+    AttemptFailure,
+    Lookup,
+    Message,
+    Result,
+    Step,
+    Stopped,
+    Task,
+)
 from trainer.process.exit_cause import Death, Killed, Limits
 from trainer.process.fork_server import ForkServer
 
@@ -40,7 +50,7 @@ KERNEL_SECONDS = 10.0
 
 TAIL_BYTES = 8192
 
-End = Result | Stopped | Mishap | Killed
+End = Result | Stopped | AttemptFailure | Killed
 
 
 class Child:
@@ -69,7 +79,7 @@ class Child:
         self._memory = self._peak = 0
         self._lookups: list[Lookup] = []
         self._checkpoint: Checkpoint | None = None
-        self._outcome: Result | Stopped | Mishap | None = None
+        self._outcome: Result | Stopped | AttemptFailure | None = None
         self._outcome_at = 0.0
         self._killed: Killed | None = None
         self._hung_at: float | None = None
@@ -163,7 +173,7 @@ class Child:
             first = error.errors(include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"])
             text = f"the job sent a {error.title} that does not fit: {place}: {first['msg']}"
-            self._take(Mishap(cause=Cause.ERROR, message=text, evidence=str(error)[:TAIL_BYTES]))
+            self._take(AttemptFailure(cause=Cause.ERROR, message=text, evidence=str(error)[:TAIL_BYTES]))
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Step):

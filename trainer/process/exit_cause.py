@@ -1,4 +1,4 @@
-"""What the death of a child that left no outcome means.
+"""Why a child died that left no outcome.
 
 A cause is named only by evidence: our own kill, the kernel's counter of out-of-memory kills, or the exit
 status.
@@ -13,7 +13,7 @@ from typing import Literal
 
 from common.protocol.jobs import Cause
 from common.protocol.trainers import Progress
-from trainer.process.channel import Mishap
+from trainer.process.channel import AttemptFailure
 from trainer.process.fork_server import Exit
 
 DeathCause = Literal[Cause.CRASH, Cause.TIMEOUT, Cause.OOM]
@@ -54,7 +54,7 @@ class Death:
     group_limit_bytes: int | None
     output: str
 
-    def explain(self) -> Mishap:
+    def explain(self) -> AttemptFailure:
         """Return the cause, one line that names it, and the evidence in full."""
         progress = self.progress
         stage = progress.stage or "none"
@@ -71,7 +71,7 @@ class Death:
             )
         if self.output:
             lines.append(f"last output:\n{self.output}")
-        return Mishap(cause=cause, message=message, evidence="\n".join(lines))
+        return AttemptFailure(cause=cause, message=message, evidence="\n".join(lines))
 
     def _judge(self) -> tuple[DeathCause, str, str]:
         peak = gib(self.progress.peak_memory_bytes)

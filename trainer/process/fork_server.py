@@ -5,7 +5,7 @@ messages apart: a request is the child's target ("module:function") with two des
 stderr); answers are JSON. `multiprocessing` has a fork server too, but that one lives on until its last
 child has gone, even when its starter was killed, and starting a child blocks until everything is
 imported. Here the chain of agent, server and child is tied by PR_SET_PDEATHSIG, so that whoever dies
-takes all below with him, and the agent is never blocked.
+takes all below it along, and the agent is never blocked.
 """
 
 from __future__ import annotations
@@ -184,7 +184,7 @@ class ForkServer:
 
 def main(control_fd: int, parent: int, preload: str, afterload: str) -> None:
     """Import what children need, then fork one a request until the agent closes the socket."""
-    # A stop is the agent's business: a signal to the whole group must not cost a fold.
+    # Stopping is the agent's decision: a signal to the whole group must not cost a fold.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     die_with(parent)
@@ -211,8 +211,8 @@ def main(control_fd: int, parent: int, preload: str, afterload: str) -> None:
             if late:
                 # Said before the exit, so that nobody claims a job that would have to wait.
                 _say(control, ready=False)
-            for exit_told in exits:
-                _say(control, **exit_told)
+            for one in exits:
+                _say(control, **one)
             if late:
                 _import_if_possible(afterload)
                 afterload = ""
@@ -278,7 +278,7 @@ def _be_child(server: int, target: str, descriptors: list[int], foreign: list[in
 
 
 def _be_first_victim() -> None:
-    """When memory runs out, the kernel shall take the child, not the agent that can tell what happened."""
+    """Have the kernel kill the child when memory runs out, not the agent, which reports what happened."""
     try:
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     except OSError:

@@ -1,4 +1,4 @@
-"""Readers of source files. What a file is, is told by its first bytes, not by its name.
+"""Readers of source files. A file is recognised by its first bytes, not by its name.
 
 Read are ZIP and gzip (of any of the others), Parquet, Arrow and Feather, JSON (a list of rows) and CSV.
 """

@@ -1,4 +1,4 @@
-"""The data folder: which of its files hold a symbol's candles, told by the names of files and folders alone.
+"""The data folder: which of its files hold a symbol's candles, by the names of files and folders alone.
 
 A file's own name goes before those of its folders, and the symbol that is asked for goes before any other
 reading of a name: ``seconds_sparse_kraken_BTCUSDC_1m.zip`` is BTCUSDC, ``BTC/USDT/1m.csv`` and

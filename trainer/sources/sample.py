@@ -11,7 +11,7 @@ clusters, and makes fat tails out of normal eps. Volume follows sigma.
 
 In the planted symbols the moving averages E_k of past eps shift the mean; their time constants tau_k of
 minutes, hours and days give every timeframe something to find. In all others kappa is 0, and the returns are
-a martingale difference: nothing at all can be told of their signs.
+a martingale difference: nothing at all can be predicted of their signs.
 
 sigma cancels from the sign of r_t, so for one minute the best possible AUC is known exactly, and for sums of
 minutes it is known but for the changes of sigma within them: `best_possible_auc` gives 0.539 for the next

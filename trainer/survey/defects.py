@@ -1,7 +1,7 @@
-"""Bars that no market is known to have made or no model can use, and levels that are only told.
+"""Bars that no market is known to have made or no model can use, and levels that are only reported.
 
 A bound stands where no market is known to have come near it, because a true bar that is dropped is lost to
-the model, and a false one that is kept is told. What markets did do, and what is therefore kept: a sale into
+the model, and a false one that is kept is reported. What markets did do, and is therefore kept: a sale into
 an empty book takes the low of a bar to the smallest price that can be written (a factor of 3,000 on more
 than one exchange), a purchase takes the high up by a factor of two million, a coin loses all but a hundred
 thousandth within days, an asset comes back after a halt as another one under the same name, and where only
@@ -9,7 +9,7 @@ dust is traded a purchase of twenty coins is a thousand million times that.
 
 Hence a single price far off is no proof. A whole bar is none either: where nobody else trades, one trade at a
 thousandth of the price is all of its bar, and true. Such a bar is dropped all the same, when the bars on both
-sides agree with each other: it cannot be told from a wrong decimal point, and a feature or label of a price
+sides agree with each other: it looks just like a wrong decimal point, and a feature or label of a price
 at which nothing was traded before or after would mislead a model even if it is true. The findings count it.
 """
 
@@ -36,17 +36,17 @@ LARGEST_RANGE = 1e9
 """Greatest high of a bar in units of its low; from a bitcoin's price to the smallest step of it is 1e7."""
 
 BURST = 1e9
-"""A volume of so many times the median is told, and kept: where only dust is traded there are such bars."""
+"""A volume of so many times the median is reported and kept: where only dust is traded they exist."""
 
 LARGEST_BURST = 1e12
 """Greatest volume of a bar in units of the median. A greater one may be true, but the features have sums that
 run over the bars after it, and lose the volumes of these to rounding: at 1e15 it shows in the features."""
 
 WIDE = 1e3
-"""A bar whose high is so many times its low is told, and kept: there were such bars."""
+"""A bar whose high is so many times its low is reported, and kept: there were such bars."""
 
 LEAP = 10.0
-"""A bar that lies by such a factor above or below all of the bar before it is told, and kept."""
+"""A bar that lies by such a factor above or below all of the bar before it is reported, and kept."""
 
 SPIKE = 1e3
 """A bar by such a factor above or below all of both neighbours, which agree within `LEAP`, is dropped. It may
@@ -63,7 +63,7 @@ def impossible(bars: Bars, timeframe: Timeframe) -> tuple[Mask, list[Finding]]:
     ----------
     bars : Bars
         As they were read.
-    timeframe : str
+    timeframe : Timeframe
         What they are bars of.
 
     Returns
@@ -131,7 +131,7 @@ def spikes(bars: Bars, timeframe: Timeframe) -> tuple[Mask, list[Finding]]:
     ----------
     bars : Bars
         Strictly ascending, each possible by itself.
-    timeframe : str
+    timeframe : Timeframe
         What they are bars of.
 
     Returns
@@ -186,7 +186,7 @@ def without_bad_turnover(bars: Bars, timeframe: Timeframe) -> tuple[Bars, list[F
     ----------
     bars : Bars
         Possible in all else; not changed.
-    timeframe : str
+    timeframe : Timeframe
         What they are bars of.
     """
     quote = bars.values[QUOTE_VOLUME]

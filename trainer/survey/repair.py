@@ -1,4 +1,4 @@
-"""What is done about damage in native candles: which rows go, and when a series is refused.
+"""Repair of native candles: which rows are dropped, and when a series is refused.
 
 In this order: impossible bars and bars off the grid are dropped; the rest is sorted; of repeated bars the
 first file's stays; bars that are impossible between their neighbours are dropped; the newest bar goes if it
@@ -28,7 +28,7 @@ THIN_SHARE = 0.02
 """A newest bar with less than this share of the usual volume, and less than any, had just opened."""
 
 USUAL_BARS = 60
-"""So many bars before the newest tell what volume is usual; at least a third of them are needed."""
+"""How many bars before the newest show what volume is usual; at least a third of them are needed."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def repaired(
     ----------
     sources : sequence of Source
         At least one, in the order of their names: where two differ, the first is believed.
-    timeframe : str
+    timeframe : Timeframe
         What they are candles of.
     policy : SurveyPolicy
         `max_defect_share` is the share of rows that may be impossible or off the grid.
@@ -213,7 +213,7 @@ def compared(
 
     Parameters
     ----------
-    timeframe : str
+    timeframe : Timeframe
         What the bars are of.
     open_time : ndarray of int64, shape (n,)
         Openings of the common bars in milliseconds since the epoch, ascending; n > 0.

@@ -39,11 +39,11 @@ def assembled(
     """Put the series of one timeframe together.
 
     Native candles are used where they exist; bars that they lack are resampled from the finest candles that
-    have them. Where native candles and complete resampled bars tell of the same bar they are compared.
+    have them. Where native candles and complete resampled bars cover the same bar they are compared.
 
     Parameters
     ----------
-    symbol, timeframe : str
+    symbol, timeframe : Timeframe
         What is to be trained.
     native : mapping of NativeSeries
         What was found, by timeframe, after repair; a refused series is not used.

@@ -66,7 +66,7 @@ def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress
     by_timeframe, of_names = _by_timeframe(sources)
     found = findings.grouped(found + of_names)
     if not by_timeframe:
-        hint = f"mend or replace what is named, or take {spec.symbol} out of the symbols"
+        hint = f"repair or replace what is named, or take {spec.symbol} out of the symbols"
         raise DataError(_nothing_read(spec.symbol, data_dir, len(files), found), hint)
     synthetic = any(source.synthetic for source in sources)
     sources.clear()

@@ -199,7 +199,7 @@ def test_a_host_is_not_emptied_where_a_larger_trainer_lives() -> None:
 
 def test_a_job_that_no_live_trainer_can_ever_take_is_given_up_in_words() -> None:
     tiny = Host("a", 2 * GIB, 2 * GIB, agent=True)
-    assert "no trainer has more room: the largest has 2.00 GB" in roomless(HURT, terms(tiny))
+    assert "no trainer has more room: the largest has 2.00 GiB" in roomless(HURT, terms(tiny))
     fixed = replace(IDLE, agent=False)
     assert "no trainer has more room" in roomless(HURT, terms(fixed))
     assert roomless(HURT, terms(fixed, limits=(2 * GIB, 4 * GIB))) == ""

@@ -299,7 +299,7 @@ def test_a_wrong_token_is_one_clear_line(night, tmp_path) -> None:
 
 def test_a_missing_data_folder_is_one_clear_line(own_night) -> None:
     own_night.data.rmdir()
-    expected = f"the data folder {own_night.data} is not there (name the folder with candles by --data)"
+    expected = f"the data folder {own_night.data} does not exist (name the folder with candles by --data)"
     assert expected in refused(own_night)
 
 
@@ -319,7 +319,7 @@ def test_another_program_at_the_address_is_one_clear_line(own, own_night, tmp_pa
 def test_an_impossible_option_is_refused_by_the_parser(own_night) -> None:
     for text in ("0.01", "abc", "nan"):
         said = refused(own_night, "--memory-limit-gb", text)
-        assert f"--memory-limit-gb: '{text}' is no limit; give gigabytes, at least 0.1" in said
+        assert f"--memory-limit-gb: '{text}' is not a limit; give GiB, at least 0.1" in said
 
 
 # --- who holds whom to which limit

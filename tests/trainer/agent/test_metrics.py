@@ -121,7 +121,7 @@ class TestARealTrainer:
         finally:
             night.close()
 
-    def test_takes_the_limit_of_its_control_group_or_two_gigabytes(self, night: RealNight) -> None:
+    def test_takes_the_limit_of_its_control_group_or_two_gibibytes(self, night: RealNight) -> None:
         night.start_trainer("succeed")
         eventually(night.is_done)
         [told] = [one for one in night.operator.status().trainers if one.name == "t1"]

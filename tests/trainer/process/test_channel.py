@@ -17,7 +17,7 @@ from common.protocol.jobs import Cause, SurveySpec
 from common.protocol.reports import Checkpoint
 from common.settings.sections import SurveyPolicy
 from tests.trainer.targets import SCORES, checkpoint, fold, survey_report
-from trainer.process.channel import AgentEnd, ChildEnd, Message, Mishap, Result, Step, Stopped, Task
+from trainer.process.channel import AgentEnd, AttemptFailure, ChildEnd, Message, Result, Step, Stopped, Task
 
 POLICY = SurveyPolicy(max_missing_share=0.2, max_defect_share=0.01, max_bar_missing_share=0.0)
 SPEC = SurveySpec(symbol="BTCUSDT", timeframes=("1h",), policy=POLICY)
@@ -54,17 +54,17 @@ def test_the_task_arrives_as_it_was_given(ends) -> None:
 
 def test_all_that_a_child_says_arrives_in_order(ends) -> None:
     report = survey_report(SPEC)
-    mishap = Mishap(cause=Cause.ERROR, message="m", evidence="e\n")
+    failure = AttemptFailure(cause=Cause.ERROR, message="m", evidence="e\n")
     ends.child.step("survey", 1, 3)
     ends.child.checkpoint(checkpoint(2))
     ends.child.result(report, b"\x80\x00pickle")
-    ends.child.mishap(mishap)
+    ends.child.failure(failure)
     ends.child.stopped()
     assert ends.messages(5) == [
         Step(stage="survey", done=1, total=3),
         checkpoint(2),
         Result(report, b"\x80\x00pickle"),
-        mishap,
+        failure,
         Stopped(),
     ]
 
@@ -122,7 +122,7 @@ def test_frames_are_put_together_however_they_are_cut(cuts) -> None:
     other_ours, other_theirs = socket.socketpair()
     with ours, theirs, other_ours, other_theirs:
         child = ChildEnd(theirs)
-        child.mishap(Mishap(cause=Cause.DATA, message="a", evidence="b" * 300))
+        child.failure(AttemptFailure(cause=Cause.DATA, message="a", evidence="b" * 300))
         child.stopped()
         stream = ours.recv(65536)
         agent, found = AgentEnd(other_ours), []
@@ -130,7 +130,7 @@ def test_frames_are_put_together_however_they_are_cut(cuts) -> None:
             other_theirs.sendall(stream[:cut])
             stream = stream[cut:]
             found += agent.receive()
-        assert [type(message) for message in found] == [Mishap, Stopped]
+        assert [type(message) for message in found] == [AttemptFailure, Stopped]
 
 
 def test_the_end_of_the_stream_is_seen_after_the_last_message(ends) -> None:

@@ -13,7 +13,7 @@ from common.protocol.reports import Checkpoint, TrainingReport
 from common.settings.sections import SurveyPolicy
 from tests.trainer.targets import FOLDS, checkpoint
 from trainer.process import child as child_module
-from trainer.process.channel import Mishap, Result, Stopped, Task
+from trainer.process.channel import AttemptFailure, Result, Stopped, Task
 from trainer.process.child import Child, End
 from trainer.process.exit_cause import Killed, Limits
 from trainer.process.fork_server import ForkServer
@@ -148,14 +148,14 @@ def test_asked_to_stop_it_gives_up_after_its_next_checkpoint(start) -> None:
 
 
 def test_what_the_child_says_of_its_failure_is_kept(start) -> None:
-    assert end_of(start("fail")) == Mishap(
+    assert end_of(start("fail")) == AttemptFailure(
         cause=Cause.DATA, message="no candles", evidence="looked everywhere"
     )
 
 
 def test_a_message_that_does_not_fit_is_an_error_with_its_place(start) -> None:
     end = end_of(start("send_nonsense"))
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert end.cause is Cause.ERROR
     assert end.message.startswith("the job sent a Checkpoint that does not fit: folds.0.scores.brier: ")
 
@@ -163,7 +163,7 @@ def test_a_message_that_does_not_fit_is_an_error_with_its_place(start) -> None:
 def test_a_memory_hog_is_killed_at_its_limit_and_the_peak_is_named(start) -> None:
     child = start("hog", Limits(memory_bytes=200 * MIB, deadline_seconds=20.0))
     end = end_of(child)
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert end.cause is Cause.OOM
     assert 200 * MIB < child.progress.peak_memory_bytes < 400 * MIB
     assert (
@@ -177,7 +177,7 @@ def test_a_memory_hog_is_killed_at_its_limit_and_the_peak_is_named(start) -> Non
 def test_a_hung_child_is_killed_at_the_deadline_and_its_stack_is_evidence(start) -> None:
     child = start("linger", Limits(memory_bytes=512 * MIB, deadline_seconds=0.4))
     end = end_of(child)
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert (end.cause, end.message) == (Cause.TIMEOUT, "hung in crossval: no end after 0 s")
     assert "last progress: crossval 1/5" in end.evidence
     assert "in wait_for_ever" in end.evidence
@@ -191,7 +191,7 @@ def test_a_child_that_freezes_in_the_middle_of_a_message_blocks_nobody(start) ->
     while (end := child.poll()) is None:
         now = time.monotonic()
         longest, last = max(longest, now - last), now
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert end.cause is Cause.TIMEOUT
     assert longest < 0.5
 
@@ -199,7 +199,7 @@ def test_a_child_that_freezes_in_the_middle_of_a_message_blocks_nobody(start) ->
 def test_killed_from_outside_it_is_a_crash_by_that_signal(start) -> None:
     child = start("linger")
     end = end_of(child, lambda: child.progress.done == 1, lambda: os.kill(child.pid, signal.SIGKILL))
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert (end.cause, end.message) == (Cause.CRASH, "the job died: SIGKILL")
     assert end.evidence.startswith(
         "killed neither by the agent nor, by the cgroup's counter, as out of memory"
@@ -208,7 +208,7 @@ def test_killed_from_outside_it_is_a_crash_by_that_signal(start) -> None:
 
 def test_a_segmentation_fault_is_a_crash_with_its_stack(start) -> None:
     end = end_of(start("segfault"))
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert (end.cause, end.message) == (Cause.CRASH, "the job died: SIGSEGV")
     assert "Segmentation fault" in end.evidence
     assert "in segfault" in end.evidence
@@ -216,7 +216,7 @@ def test_a_segmentation_fault_is_a_crash_with_its_stack(start) -> None:
 
 def test_an_exit_is_a_crash_with_the_end_of_what_was_said(start) -> None:
     end = end_of(start("complain_and_exit"))
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert (end.cause, end.message) == (Cause.CRASH, "the job died: exit code 3")
     assert end.evidence.endswith("something odd happened")
     assert len(end.evidence) < 10_000
@@ -225,13 +225,13 @@ def test_an_exit_is_a_crash_with_the_end_of_what_was_said(start) -> None:
 def test_an_exit_without_a_word_is_a_crash(start) -> None:
     spec = SPEC.model_copy()
     end = end_of(start("say_nothing", spec=spec))
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert (end.cause, end.message) == (Cause.CRASH, "the job ended without a result")
 
 
 def test_a_target_that_is_not_there_is_a_crash_that_says_so(start) -> None:
     end = end_of(start("no_such_thing"))
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert end.cause is Cause.CRASH
     assert "has no attribute 'no_such_thing'" in end.evidence
 
@@ -275,7 +275,7 @@ def test_the_death_of_the_fork_server_takes_the_child_and_the_next_job_has_a_new
         return child.progress.done == 1
 
     end = end_of(child, born, kill_server)
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert (end.cause, end.message) == (Cause.CRASH, "the fork server died, and the job with it")
     wait_until(lambda: is_gone(pid), 2.0)
     assert isinstance(end_of(start("succeed")), Result)
@@ -283,7 +283,7 @@ def test_the_death_of_the_fork_server_takes_the_child_and_the_next_job_has_a_new
 
 def test_a_child_is_what_it_should_be(start) -> None:
     end = end_of(start("describe"))
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     files = ["/dev/null", "pipe", "pipe", "socket"]
     assert end.message == f"threads=1 score=1000 blas=['1', '1', '1'] files={files}"
 
@@ -325,7 +325,7 @@ def test_the_kernels_kill_is_told_by_its_counter(tmp_path) -> None:
             assert server.is_alive
         finally:
             server.close()
-    assert isinstance(end, Mishap)
+    assert isinstance(end, AttemptFailure)
     assert end.cause is Cause.OOM
     assert end.message.startswith("out of memory: killed by the kernel at ")
     assert "the cgroup's oom_kill counter rose by 1; cgroup peak 0.39 GiB, cgroup limit 0.39" in end.evidence

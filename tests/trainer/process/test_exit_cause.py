@@ -48,13 +48,13 @@ UNKNOWN = Death(
     ],
 )
 def test_the_cause_is_named_by_the_evidence_alone(known, cause, message) -> None:
-    mishap = replace(UNKNOWN, **known).explain()
-    assert (mishap.cause, mishap.message) == (cause, message)
+    failure = replace(UNKNOWN, **known).explain()
+    assert (failure.cause, failure.message) == (cause, message)
 
 
 def test_the_evidence_has_counter_progress_memory_exit_and_output() -> None:
-    mishap = replace(UNKNOWN, kernel_kills=1, output="last words").explain()
-    assert mishap.evidence.splitlines() == [
+    failure = replace(UNKNOWN, kernel_kills=1, output="last words").explain()
+    assert failure.evidence.splitlines() == [
         "the cgroup's oom_kill counter rose by 1; cgroup peak 2.00 GiB, cgroup limit 2.00 GiB",
         "last progress: crossval 3/5, 12.3 s after the start",
         "anonymous memory: 1.00 GiB last, 1.50 GiB peak, 2.00 GiB allowed",

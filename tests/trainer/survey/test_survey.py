@@ -303,7 +303,7 @@ def test_a_symbol_of_which_nothing_can_be_read_is_a_data_error(tmp_path):
     assert error.value.detail == (
         f"BTCUSDT: nothing could be read of 1 file in {tmp_path}. BTCUSDT-1m.csv was left out: it is empty"
     )
-    assert error.value.hint == "mend or replace what is named, or take BTCUSDT out of the symbols"
+    assert error.value.hint == "repair or replace what is named, or take BTCUSDT out of the symbols"
 
 
 def test_one_synthetic_source_makes_the_symbol_synthetic(tmp_path):
