@@ -1,14 +1,10 @@
-import os
-import subprocess
-import sys
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
-from common.errors import DataError, StorageError
+from common.errors import DataError
 from common.protocol.jobs import SurveySpec
-from common.protocol.reports import SurveyReport
 from common.timeframes import Timeframe
 from tests.candle_fixtures import (
     POLICY,
@@ -32,6 +28,7 @@ from trainer.survey.resample import resampled
 from trainer.survey.survey import survey
 
 DAY = 1440
+GRID = ("1m", "5m", "15m", "1h", "4h", "1d")
 
 
 def by_timeframe(report):
@@ -105,149 +102,6 @@ def test_sources_of_all_formats_and_spellings_are_one_series(tmp_path):
     assert alone.series[0].digest == series.digest
 
 
-def test_native_candles_go_before_resampled_ones_and_agree(tmp_path):
-    columns = candles(2 * DAY)
-    write_csv(tmp_path / "BTCUSDT-1m.csv", columns)
-    write_csv(tmp_path / "BTCUSDT-1h.csv", coarser(columns, 3_600_000))
-    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1h", "4h"))
-    assert [series.source for series in report.series] == ["native", "resampled from 1m"]
-    assert report.findings == ()
-
-
-def test_native_candles_that_differ_from_their_minutes_are_told(tmp_path):
-    columns = candles(2 * DAY)
-    hours = coarser(columns, 3_600_000)
-    hours["high"][[5, 9]] *= [1.01, 1.02]
-    write_csv(tmp_path / "BTCUSDT-1m.csv", columns)
-    write_csv(tmp_path / "BTCUSDT-1h.csv", hours)
-    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1h",))
-    assert detail(report, "1h", "overlap_different") == (
-        "2 of 48 common bars differ between the native candles and those resampled from 1m, by up to 2 %, "
-        "first 2023-01-01 05:00 UTC; the first-named is used."
-    )
-    cached = open_candles(tmp_path / "cache", "BTCUSDT", Timeframe.H1, report.series[0].digest)
-    assert (cached.high == hours["high"]).all()
-
-
-def test_bars_that_native_candles_lack_are_resampled(tmp_path):
-    columns = candles(2 * DAY)
-    hours = coarser(columns, 3_600_000)
-    write_csv(tmp_path / "BTCUSDT-1m.csv", columns)
-    write_csv(tmp_path / "BTCUSDT-1h.csv", rows_of(hours, np.r_[10:20, 22:30]))
-    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1h",))
-    assert report.series[0].source == "native and resampled from 1m"
-    assert report.series[0].rows == 48
-    assert detail(report, "1h", "filled") == (
-        "30 bars not among the native candles were resampled from 1m, first 2023-01-01 00:00 UTC."
-    )
-    cached = open_candles(tmp_path / "cache", "BTCUSDT", Timeframe.H1, report.series[0].digest)
-    assert cached.close.tolist() == hours["close"].tolist()
-
-
-def test_a_spike_in_native_candles_is_replaced_by_what_the_minutes_say(tmp_path):
-    columns = candles(2 * DAY)
-    hours = coarser(columns, 3_600_000)
-    spiked = {name: values.copy() for name, values in hours.items()}
-    for name in FIELDS[:4]:
-        spiked[name][20] *= 1e4
-    write_csv(tmp_path / "BTCUSDT-1m.csv", columns)
-    write_csv(tmp_path / "BTCUSDT-1h.csv", spiked)
-    lenient = POLICY.model_copy(update={"max_defect_share": 0.03})
-    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1h",), lenient)
-    assert defects(report) == {("1h", "spike"): 1, ("1h", "filled"): 1}
-    cached = open_candles(tmp_path / "cache", "BTCUSDT", Timeframe.H1, report.series[0].digest)
-    assert cached.close.tolist() == hours["close"].tolist()
-
-
-def test_numbers_that_overflow_leave_a_report_that_can_be_read_back(tmp_path):
-    columns = candles(300)
-    for name, number in (("volume", 1e308), ("high", 1e308), ("low", 5e-324)):
-        columns[name][100] = number
-    columns["quote_volume"] = np.where(np.arange(300) == 200, 1e308, 5000.0)
-    write_parquet(tmp_path / "BTCUSDT-1m.parquet", columns)
-    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m", "5m"))
-    assert SurveyReport.model_validate_json(report.model_dump_json()) == report
-    assert {series.timeframe: series.rows for series in report.series} == {"1m": 299, "5m": 59}
-    assert report.quote_volume_per_day == pytest.approx(5000.0 * DAY, rel=0.01)
-
-
-def test_a_timeframe_finer_than_all_candles_is_refused_with_the_finest_found(tmp_path):
-    write_csv(tmp_path / "ADAUSDT-1h.csv", candles(500, "1h"))
-    report = surveyed(tmp_path, tmp_path / "cache", "ADAUSDT", ("1m", "15m", "1h", "4h"))
-    series = by_timeframe(report)
-    assert series["1m"].refusal == "ADAUSDT: no candles fine enough for 1m; the finest found are 1h"
-    assert series["15m"].refusal == "ADAUSDT: no candles fine enough for 15m; the finest found are 1h"
-    assert (series["1m"].rows, series["1m"].span, series["1m"].digest) == (0, None, "")
-    assert series["1h"].refusal == series["4h"].refusal == ""
-
-
-def test_candles_that_do_not_divide_a_timeframe_are_no_source_of_it(tmp_path):
-    write_csv(tmp_path / "ADAUSDT-4h.csv", candles(500, "4h"))
-    report = surveyed(tmp_path, tmp_path / "cache", "ADAUSDT", ("6h", "12h"))
-    assert report.series[0].refusal == "ADAUSDT: no candles that add up to 6h; found are 4h"
-    assert report.series[1].refusal == ""
-
-
-def test_gaps_are_counted_with_the_first_and_the_longest(tmp_path):
-    kept = np.r_[0:100, 101:200, 205:300]
-    write_csv(tmp_path / "BTCUSDT-1m.csv", rows_of(candles(300), kept))
-    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m", "5m"))
-    assert by_timeframe(report)["1m"].missing == 6
-    assert by_timeframe(report)["1m"].segments == 3
-    assert detail(report, "1m", "gap") == (
-        "6 of 300 bars (2 %) are missing in 2 gaps, first 2023-01-01 01:40 UTC (1 bar), "
-        "longest 2023-01-01 03:20 UTC (5 bars)."
-    )
-    assert by_timeframe(report)["5m"].missing == 2
-    assert detail(report, "5m", "gap").endswith("as max_bar_missing_share is 0.")
-
-
-def test_too_many_missing_bars_are_refused_with_figures(tmp_path):
-    kept = np.r_[0:60, 120:300]
-    write_csv(tmp_path / "BTCUSDT-1m.csv", rows_of(candles(300), kept))
-    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m",))
-    assert report.series[0].refusal == ""
-    write_csv(tmp_path / "BTCUSDT-1m.csv", rows_of(candles(300), np.r_[0:59, 120:300]))
-    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m",))
-    assert report.series[0].refusal == (
-        "BTCUSDT 1m: 61 of 300 bars (20.3 %) are missing, 61 of them in a row from "
-        "2023-01-01 00:59 UTC; max_missing_share allows 20.0 %"
-    )
-    assert (report.series[0].digest, report.series[0].rows, report.series[0].missing) == ("", 239, 61)
-    assert defects(report)["1m", "missing_share"] == 61
-
-
-def test_bars_that_lack_minutes_are_refused_with_the_reason(tmp_path):
-    write_csv(tmp_path / "BTCUSDT-1m.csv", rows_of(candles(300), np.delete(np.arange(300), [61, 121, 181])))
-    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m", "1h", "1d"))
-    assert [series.refusal for series in report.series] == [
-        "",
-        "BTCUSDT 1h: 3 of 5 bars (60.0 %) are missing, 3 of them in a row from 2023-01-01 01:00 UTC; "
-        "max_missing_share allows 20.0 % (a bar needs all its 1m candles, as max_bar_missing_share is 0)",
-        "BTCUSDT 1d: no bar is left; a bar needs all its 1m candles, as max_bar_missing_share is 0",
-    ]
-
-
-def test_the_policy_decides_over_incomplete_bars(tmp_path):
-    write_csv(tmp_path / "BTCUSDT-1m.csv", rows_of(candles(300), np.r_[0:59, 60:300]))
-    strict = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1h",))
-    lenient = POLICY.model_copy(update={"max_bar_missing_share": 0.05})
-    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1h",), lenient)
-    assert (strict.series[0].rows, report.series[0].rows) == (4, 5)
-
-
-def test_a_refused_source_is_told_where_nothing_else_serves(tmp_path):
-    columns = candles(300)
-    columns["close"][:10] = -1
-    write_csv(tmp_path / "BTCUSDT-1m.csv", columns)
-    report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m", "5m"))
-    for series in report.series:
-        assert series.refusal == (
-            f"BTCUSDT {series.timeframe}: the 1m candles were refused: 10 of 300 bars (3.3 %) are impossible "
-            "or off the grid (10 non_positive), first 2023-01-01 00:00 UTC; max_defect_share allows 1 %"
-        )
-
-
 def test_a_name_that_disagrees_with_the_spacing_is_told_and_the_spacing_believed(tmp_path):
     write_csv(tmp_path / "BTCUSDT-1m.csv", candles(300, "5m"))
     report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m", "5m"))
@@ -314,88 +168,6 @@ def test_one_synthetic_source_makes_the_symbol_synthetic(tmp_path):
     report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("5m",))
     assert report.synthetic
     assert open_candles(tmp_path / "cache", "BTCUSDT", Timeframe.M5, report.series[0].digest).synthetic
-
-
-def test_unchanged_files_are_not_opened_again(tmp_path):
-    """The second survey answers as before although the source's bytes are gone: it cannot have read them."""
-    path = write_csv(tmp_path / "data/BTCUSDT-1m.csv", candles(300))
-    first = surveyed(tmp_path / "data", tmp_path / "cache", "BTCUSDT", ("1m", "5m"))
-    assert not first.cache_hit
-    status = path.stat()
-    path.write_bytes(b"x" * status.st_size)
-    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
-    second = surveyed(tmp_path / "data", tmp_path / "cache", "BTCUSDT", ("1m", "5m"))
-    assert second == first.model_copy(update={"cache_hit": True})
-
-
-def test_the_cache_serves_the_same_files_in_another_place(tmp_path):
-    path = write_csv(tmp_path / "here/BTCUSDT-1m.csv", candles(300))
-    surveyed(tmp_path / "here", tmp_path / "cache", "BTCUSDT", ("1m",))
-    path.parent.rename(tmp_path / "there")
-    assert surveyed(tmp_path / "there", tmp_path / "cache", "BTCUSDT", ("1m",)).cache_hit
-
-
-CHANGES = {
-    "content": lambda path: write_csv(path, candles(301)),
-    "time of change": lambda path: os.utime(path, ns=(1, path.stat().st_mtime_ns + 1)),
-    "name": lambda path: path.rename(path.with_name("BTCUSDT_1m.csv")),
-    "one more file": lambda path: write_csv(path.with_name("BTCUSDT-1h.csv"), candles(50, "1h")),
-}
-
-
-@pytest.mark.parametrize("change", CHANGES)
-def test_a_changed_folder_is_surveyed_anew(tmp_path, change):
-    path = write_csv(tmp_path / "data/BTCUSDT-1m.csv", candles(300))
-    surveyed(tmp_path / "data", tmp_path / "cache", "BTCUSDT", ("1m",))
-    CHANGES[change](path)
-    assert not surveyed(tmp_path / "data", tmp_path / "cache", "BTCUSDT", ("1m",)).cache_hit
-
-
-def test_another_policy_and_other_timeframes_are_surveyed_anew(tmp_path):
-    write_csv(tmp_path / "BTCUSDT-1m.csv", candles(300))
-    surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m",))
-    assert not surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m", "5m")).cache_hit
-    policy = POLICY.model_copy(update={"max_missing_share": 0.3})
-    assert not surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m",), policy).cache_hit
-
-
-@pytest.mark.parametrize("victim", ["1m-*.columns", "5m-*.columns", "survey-*.json"])
-@pytest.mark.parametrize("damage", ["lost", "cut", "changed"])
-def test_a_damaged_cache_is_rebuilt(tmp_path, victim, damage):
-    write_csv(tmp_path / "BTCUSDT-1m.csv", candles(300))
-    first = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m", "5m"))
-    (path,) = (tmp_path / "cache/candles/BTCUSDT").glob(victim)
-    content = path.read_bytes()
-    if damage == "lost":
-        path.unlink()
-    else:
-        path.write_bytes(content[:-20] if damage == "cut" else content[:-20] + b"?" * 20)
-    second = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m", "5m"))
-    assert second == first
-    assert path.read_bytes() == content
-
-
-def test_two_surveys_at_once_give_one_result(tmp_path):
-    write_csv(tmp_path / "data/BTCUSDT-1m.csv", candles(5000))
-    script = (
-        "import sys; from pathlib import Path; from tests.candle_fixtures import surveyed\n"
-        "print(surveyed(Path(sys.argv[1]), Path(sys.argv[2]), 'BTCUSDT', ('1m', '5m')).model_dump_json())"
-    )
-    command = [sys.executable, "-c", script, str(tmp_path / "data"), str(tmp_path / "cache")]
-    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    answers = [process.communicate(timeout=60)[0].replace("true", "false") for process in processes]
-    assert answers[0] == answers[1] != ""
-    assert len(list((tmp_path / "cache/candles/BTCUSDT").iterdir())) == 3
-
-
-def test_a_cache_that_cannot_be_written_is_a_storage_error(tmp_path):
-    write_csv(tmp_path / "BTCUSDT-1m.csv", candles(300))
-    (tmp_path / "cache").write_bytes(b"in the way")
-    with pytest.raises(StorageError, match=r"cache/candles/CACHEDIR.TAG: cannot be written"):
-        surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m",))
-
-
-GRID = ("1m", "5m", "15m", "1h", "4h", "1d")
 
 
 def test_the_real_night_trains_what_it_can_and_refuses_the_rest(tmp_path):
