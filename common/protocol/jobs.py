@@ -52,8 +52,9 @@ class Cause(StrEnum):
 FREE_CAUSES = frozenset({Cause.STORAGE, Cause.STOPPED, Cause.NIGHT_CLOSED, Cause.CANCELLED})
 """Causes that are no fault of the job and charge no budget."""
 
-BREAKER_CAUSES = frozenset({Cause.ERROR, Cause.DATA})
-"""Causes that speak against the symbol's data, and so count for its breaker."""
+BREAKER_CAUSES = frozenset({Cause.ERROR})
+"""Causes that count for the breaker of a symbol. A data error is final at once: parking the symbol would only
+delay its other cells."""
 
 
 class Cell(Frozen):

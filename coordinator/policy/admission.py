@@ -43,8 +43,9 @@ class Candidate:
     """A queued job of the running run.
 
     `waiting_since` is None before the survey of its symbol. `oom_room_bytes` is the largest room that it
-    ran out of. `symbol_busy` says that another job of its symbol is leased. Seconds and peak are
-    expectations, None where unknown; `disk_bytes` is what it is expected to write, 0 where unknown.
+    ran out of. `symbol_busy` says that another job of its symbol is leased, `parked_until` when the parking
+    of its symbol ends or ended. Seconds and peak are expectations, None where unknown; `disk_bytes` is what
+    it is expected to write, 0 where unknown.
     """
 
     job_id: int
@@ -61,6 +62,13 @@ class Candidate:
     gate: Gate
     symbol_busy: bool
     disk_bytes: int = 0
+    parked_until: datetime | None = None
+
+    def delay_seconds(self, now: datetime) -> float:
+        """Return for how long its backoff and its symbol's breaker keep it from every trainer, in seconds."""
+        parked_until = self.parked_until if self.kind is JobKind.TRAINING else None
+        moments = [moment for moment in (self.not_before, parked_until) if moment is not None]
+        return max([0.0, *((moment - now).total_seconds() for moment in moments)])
 
     def overdue(self, now: datetime, max_wait_seconds: float) -> bool:
         """Return whether it has waited for longer than the bound."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from random import Random
@@ -18,7 +19,7 @@ STEPS = 20_000
 
 def estimate(
     running: Sequence[tuple[float | None, float]],
-    queued: Sequence[float | None],
+    queued: Sequence[tuple[float | None, float]],
     residuals: Sequence[float],
     trainers: int,
     now: datetime,
@@ -28,14 +29,16 @@ def estimate(
 
     Each draw resamples the measured ratios of actual to expected duration (the bootstrap of B. Efron, 1979,
     so that few measurements give a wide answer), draws one for each job, and lets the trainers take the
-    jobs in the given order.
+    jobs in the given order. A job that may not begin yet (it backs off, or its symbol is parked) is passed
+    over until it may, and a trainer that finds nothing else waits for it.
 
     Parameters
     ----------
     running : sequence of (float or None, float)
         Expected duration of each leased job, and for how long it has run, in seconds.
-    queued : sequence of (float or None)
-        Expected duration of each queued job in seconds, in the order in which they are handed out.
+    queued : sequence of (float or None, float)
+        Expected duration of each queued job, and how long it may not begin yet (0 or more), in seconds, in
+        the order in which they are handed out.
     residuals : sequence of float
         Ratios of measured to expected durations.
     trainers : int
@@ -53,19 +56,19 @@ def estimate(
     if not running and not queued:
         return EtaView(p50=now, p90=now)
     held = [(mean, ran) for mean, ran in running if mean is not None]
-    means = [mean for mean in queued if mean is not None]
-    if trainers < 1 or len(held) < len(running) or len(means) < len(queued):
+    waiting = [(mean, delay) for mean, delay in queued if mean is not None]
+    if trainers < 1 or len(held) < len(running) or len(waiting) < len(queued):
         return UNKNOWN
     random = Random(seed)
-    draws = min(MOST_DRAWS, max(FEWEST_DRAWS, STEPS // (len(held) + len(means))))
-    ends = sorted(_play(held, means, trainers, residuals or [1.0], random) for _ in range(draws))
+    draws = min(MOST_DRAWS, max(FEWEST_DRAWS, STEPS // (len(held) + len(waiting))))
+    ends = sorted(_play(held, waiting, trainers, residuals or [1.0], random) for _ in range(draws))
     p50, p90 = ends[(draws - 1) // 2], ends[(9 * draws - 1) // 10]
     return EtaView(p50=now + timedelta(seconds=p50), p90=now + timedelta(seconds=p90))
 
 
 def _play(
     running: Sequence[tuple[float, float]],
-    queued: Sequence[float],
+    queued: Sequence[tuple[float, float]],
     trainers: int,
     residuals: Sequence[float],
     random: Random,
@@ -77,8 +80,13 @@ def _play(
     free_at += [0.0] * max(0, trainers - len(running))
     heapq.heapify(free_at)
     end = max(free_at)
-    for mean in queued:
-        done = free_at[0] + mean * next(ratios)
+    ready = deque(mean for mean, delay in queued if delay <= 0)
+    delayed = deque(sorted((delay, mean) for mean, delay in queued if delay > 0))
+    while ready or delayed:
+        start = free_at[0] if ready else max(free_at[0], delayed[0][0])
+        while delayed and delayed[0][0] <= start:
+            ready.append(delayed.popleft()[1])
+        done = start + ready.popleft() * next(ratios)
         heapq.heapreplace(free_at, done)
         end = max(end, done)
     return end

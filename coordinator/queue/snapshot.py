@@ -105,7 +105,7 @@ def _candidates(
 ) -> tuple[Candidate, ...]:
     of_run = select(symbols.c.symbol, symbols.c.quote_volume).where(symbols.c.run_id == run_id)
     volumes = {row.symbol: row.quote_volume for row in connection.execute(of_run)}
-    gates = {symbol: breaker.gate(now) for symbol, breaker in read_breakers(connection, run_id).items()}
+    breakers = read_breakers(connection, run_id)
     leased = [lease.job_id for lease in leases]
     busy = set(
         connection.execute(
@@ -148,9 +148,10 @@ def _candidates(
                 seconds=seconds,
                 peak_bytes=peak,
                 rows=rows or 0,
-                gate=gates[symbol],
+                gate=breakers[symbol].gate(now),
                 symbol_busy=symbol in busy,
                 disk_bytes=0 if (symbol, timeframe) in built else matrix_bytes(rows or 0),
+                parked_until=breakers[symbol].parked_until,
             )
         )
     return tuple(candidates)

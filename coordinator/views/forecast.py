@@ -68,6 +68,9 @@ def _estimate(tx: Transaction, snapshot: Snapshot) -> EtaView:
         (history.seconds(row.timeframe or SURVEY, row.rows), leased[row.id])
         for row in tx.connection.execute(JOBS.where(jobs.c.id.in_(list(leased))))
     ]
-    queued = [candidate.seconds for candidate in ranked(snapshot.candidates, "", snapshot.terms)]
+    queued = [
+        (candidate.seconds, candidate.delay_seconds(tx.now))
+        for candidate in ranked(snapshot.candidates, "", snapshot.terms)
+    ]
     seed = len(running) + len(queued)
     return estimate(running, queued, history.residuals(), len(snapshot.live), tx.now, seed)

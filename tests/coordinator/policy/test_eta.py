@@ -9,8 +9,15 @@ from tests.coordinator.specimens import NOON
 seconds = st.floats(0.1, 1000)
 
 
-def ends(*arguments: object, seed: int = 1) -> tuple[float, float]:
-    eta = estimate(*arguments, NOON, seed)  # type: ignore[arg-type]
+def ends(
+    running: list[tuple[float, float]],
+    queued: list[float],
+    residuals: list[float],
+    trainers: int,
+    delays: list[float] | None = None,
+) -> tuple[float, float]:
+    waiting = list(zip(queued, delays or [0.0] * len(queued), strict=True))
+    eta = estimate(running, waiting, residuals, trainers, NOON, 1)
     assert eta.p50 is not None and eta.p90 is not None
     return (eta.p50 - NOON).total_seconds(), (eta.p90 - NOON).total_seconds()
 
@@ -27,15 +34,32 @@ def test_nothing_left_ends_now() -> None:
 
 def test_an_unknown_duration_or_no_trainer_leaves_the_end_unknown() -> None:
     for eta in (
-        estimate([], [1.0, None], [1.0], 1, NOON, 1),
+        estimate([], [(1.0, 0.0), (None, 0.0)], [1.0], 1, NOON, 1),
         estimate([(None, 1.0)], [], [1.0], 1, NOON, 1),
-        estimate([], [1.0], [1.0], 0, NOON, 1),
+        estimate([], [(1.0, 0.0)], [1.0], 0, NOON, 1),
     ):
         assert eta.p50 is None and eta.p90 is None
 
 
 def test_a_job_that_outlived_its_expectation_does_not_end_in_the_past() -> None:
     assert ends([(10.0, 100.0)], [], [1.0], 1) == (10.0, 10.0)
+
+
+def test_time_in_which_no_job_may_begin_counts() -> None:
+    # A parked symbol is the last to end, though its job is short.
+    assert ends([], [10.0, 1.0], [1.0], 1, [0.0, 600.0]) == (601.0, 601.0)
+    assert ends([(10.0, 4.0)], [1.0], [1.0], 1, [600.0]) == (601.0, 601.0)
+    # It delays nobody else, and those that come back together share the trainers.
+    assert ends([], [10.0, 10.0, 10.0], [1.0], 1, [5.0, 0.0, 0.0]) == (30.0, 30.0)
+    assert ends([], [10.0, 10.0], [1.0], 2, [600.0, 600.0]) == (610.0, 610.0)
+
+
+@given(st.lists(st.tuples(seconds, st.floats(0, 1000)), min_size=1))
+def test_nobody_begins_before_it_may(waiting: list[tuple[float, float]]) -> None:
+    latest = max(mean + delay for mean, delay in waiting)
+    _, p90 = ends([], [mean for mean, _ in waiting], [1.0], 1, [delay for _, delay in waiting])
+    most = max(delay for _, delay in waiting) + sum(mean for mean, _ in waiting)
+    assert latest - 1e-6 <= p90 <= most + 1e-6
 
 
 def test_the_truth_lies_below_the_p90_about_nine_times_of_ten() -> None:
@@ -65,4 +89,4 @@ def test_the_estimate_is_ordered_repeatable_and_sooner_with_more_hands(
 
 
 def test_the_unit_is_seconds() -> None:
-    assert estimate([], [3600.0], [1.0], 1, NOON, 1).p50 == NOON + timedelta(hours=1)
+    assert estimate([], [(3600.0, 0.0)], [1.0], 1, NOON, 1).p50 == NOON + timedelta(hours=1)

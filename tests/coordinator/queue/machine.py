@@ -151,7 +151,7 @@ class QueueMachine(RuleBasedStateMachine):
         job = self.jobs[lease.job]
         job.charged[cause] += 1
         job.room = job.room or cause is Cause.OOM
-        if job.kind is JobKind.TRAINING and cause in (Cause.ERROR, Cause.DATA):
+        if job.kind is JobKind.TRAINING and cause is Cause.ERROR:
             self._blame(lease.job, job.symbol)
         if job.charged[cause] >= BUDGETS[cause]:
             job.state = JobState.FAILED

@@ -7,6 +7,7 @@ from datetime import timedelta
 from common.protocol.jobs import Cause
 from common.protocol.trainers import Grant, NoWork
 from common.settings.sections import Breaker as Rule
+from common.settings.sections import Retry
 from coordinator.policy.admission import Refusal
 from coordinator.policy.breaker import Breaker
 from coordinator.queue.breakers import read_breakers, record_failure, record_success
@@ -45,10 +46,10 @@ def test_a_survey_says_nothing_about_the_breaker(make_night: MakeNight) -> None:
 
 
 def test_a_symbol_whose_cells_fail_in_a_row_is_parked_and_then_probed(make_night: MakeNight) -> None:
-    night = make_night(breaker=Rule(failures=2, park_seconds=60))
+    night = make_night(breaker=Rule(failures=2, park_seconds=60), retry=Retry(error=1))
     boot, other = night.start(symbols=("BTCUSDT",)), night.register("t2")
     for _ in range(2):
-        night.queue.fail(night.grant(boot).lease_id, failure(Cause.DATA))
+        night.queue.fail(night.grant(boot).lease_id, failure(Cause.ERROR))
     refusal = night.claim(boot)
     assert isinstance(refusal, Refusal) and refusal.reason is NoWork.SYMBOL_PARKED
     night.clock.advance(60)
@@ -59,11 +60,22 @@ def test_a_symbol_whose_cells_fail_in_a_row_is_parked_and_then_probed(make_night
 
 
 def test_a_probe_goes_before_everything_else(make_night: MakeNight) -> None:
-    night = make_night(breaker=Rule(failures=2, park_seconds=60))
+    night = make_night(breaker=Rule(failures=2, park_seconds=60), retry=Retry(error=1))
     boot = night.start()
     for _ in range(2):
-        night.queue.fail(night.grant(boot, last_symbol="BTCUSDT").lease_id, failure(Cause.DATA))
+        night.queue.fail(night.grant(boot, last_symbol="BTCUSDT").lease_id, failure(Cause.ERROR))
     assert spec_of(night.grant(boot, last_symbol="BTCUSDT")).cell.symbol == "ETHUSDT"
     night.queue.release(night.grant(boot).lease_id, release())
     night.clock.advance(60)
     assert spec_of(night.grant(boot, last_symbol="ETHUSDT")).cell.symbol == "BTCUSDT"
+
+
+def test_data_errors_park_nothing_so_that_the_other_cells_fail_at_once_too(make_night: MakeNight) -> None:
+    night = make_night(breaker=Rule(failures=2, park_seconds=60))
+    boot = night.start(symbols=("BTCUSDT",))
+    cells = 0
+    while isinstance(grant := night.claim(boot), Grant):
+        night.queue.fail(grant.lease_id, failure(Cause.DATA, "too few rows"))
+        cells += 1
+    assert isinstance(grant, Refusal) and grant.reason is NoWork.EMPTY
+    assert cells > 2

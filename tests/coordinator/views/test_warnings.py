@@ -8,16 +8,16 @@ import pytest
 
 from common.protocol.jobs import Cause
 from common.protocol.status import TrainerState
-from common.settings.sections import Breaker, Lease, Window
+from common.settings.sections import Breaker, Lease, Retry, Window
 from tests.coordinator.specimens import FULL_DISK, NOON, MakeNight, Night, disk, failure, renewal
 
 
 def test_it_warns_of_synthetic_candles_pressure_and_parked_symbols(make_night: MakeNight) -> None:
-    night = make_night(breaker=Breaker(failures=1, park_seconds=600))
+    night = make_night(breaker=Breaker(failures=1, park_seconds=600), retry=Retry(error=1))
     night.begin(symbols=("BTCUSDT",))
     boot = night.register()
     night.survey_all(boot, synthetic=True)
-    night.queue.fail(night.grant(boot).lease_id, failure(Cause.DATA))
+    night.queue.fail(night.grant(boot).lease_id, failure(Cause.ERROR))
     night.claim(boot, free=0.05)
     synthetic, pressed, parked, trouble = night.status("leases: the disk is full").document().warnings
     assert synthetic == "run 1 trains on synthetic candles"
