@@ -31,12 +31,12 @@ from common.protocol.reports import (
 )
 from common.timeframes import Timeframe
 from trainer.candles.arrays import FloatArray
-from trainer.candles.candles import Candles
+from trainer.candles.candles import Candles, lost_rows
 from trainer.candles.moments import moment_of
 from trainer.evidence.certificate import check_choice, check_features, check_labels, check_scalers
 from trainer.evidence.champion import compare
 from trainer.evidence.significance import shift_p_value
-from trainer.features.indicators import FEATURE_VERSION
+from trainer.features.indicators import FEATURE_VERSION, WARM_UP
 from trainer.features.matrix import FeatureMatrix, open_features, versions
 from trainer.learning.crossval import CrossValidation, FoldFit
 from trainer.learning.fold_reports import fit_of, fold_model, fold_report
@@ -97,7 +97,9 @@ def train(
         matrix = open_features(cache_dir, own, context)
     with stages.enter("labels"):
         data = TrainingSet.of(own, context, matrix, horizon, spec.n_splits, spec.embargo_minutes * 60_000)
-        require_trainable(data.folds, data.labels.y, spec.min_train_rows, spec.min_test_rows, spec.cell.name)
+        lost = lost_rows(own.open_time, own.interval_ms, WARM_UP + horizon)
+        least = spec.min_train_rows, spec.min_test_rows
+        require_trainable(data.folds, data.labels.y, *least, spec.cell.name, lost)
     inputs = inputs_digest(spec, matrix)
     reports = _finished(load_checkpoint(), inputs)
     resumed = len(reports)

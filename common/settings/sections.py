@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -23,6 +23,7 @@ Whole = Annotated[int, BeforeValidator(_no_truth)]
 Number = Annotated[float, BeforeValidator(_no_truth)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Port = Annotated[Whole, Field(ge=0, le=65535)]
+Missing = Literal["skip", "no_trade"]
 Seconds = Annotated[Number, Field(gt=0, le=366 * 86400)]
 
 
@@ -59,7 +60,8 @@ class Data(Frozen):
     sample: SampleData = SampleData()
     max_missing_share: Share = 0.20
     max_defect_share: Share = 0.01
-    max_bar_missing_share: Annotated[Number, Field(ge=0, lt=1)] = 0.0
+    max_bar_missing_share: Annotated[Number, Field(ge=0, lt=1)] = 0.05
+    missing: Missing = "skip"
 
     @property
     def policy(self) -> SurveyPolicy:
@@ -68,6 +70,7 @@ class Data(Frozen):
             max_missing_share=self.max_missing_share,
             max_defect_share=self.max_defect_share,
             max_bar_missing_share=self.max_bar_missing_share,
+            missing=self.missing,
         )
 
 
@@ -169,8 +172,10 @@ class SurveyPolicy(Frozen):
     """How damaged candles may be before they are refused; shares run from 0 to 1."""
 
     max_missing_share: float
-    """Share of bars that may be missing between the first and the last."""
+    """Share of bars that may be missing between the first and the last; long holes do not count."""
     max_defect_share: float
     """Share of bars that may be impossible; they are dropped."""
     max_bar_missing_share: float
-    """Share of the finer bars that a resampled bar may lack."""
+    """Share of the finer bars that a resampled bar may lack, to the nearest whole bar."""
+    missing: Missing = "skip"
+    """Whether bars in which nothing was traded are left out, or put in at the close before them."""

@@ -147,6 +147,29 @@ class Candles:
         return list(zip(starts, [*starts[1:], len(self)], strict=True))
 
 
+def lost_rows(open_time: IntArray, interval_ms: int, window: int) -> tuple[int, int]:
+    """Count the rows that gaps cost, where a row needs `window` other bars without a gap.
+
+    Parameters
+    ----------
+    open_time : ndarray of int64, shape (n,)
+        Openings of the bars in milliseconds since the epoch, ascending.
+    interval_ms : int
+        Length of a bar in milliseconds.
+    window : int
+        Bars beside its own that a row needs.
+
+    Returns
+    -------
+    lost, possible : int
+        Rows that there would be without gaps and are not, and rows that there would be without gaps.
+    """
+    edges = np.flatnonzero(np.diff(open_time) != interval_ms) + 1
+    lengths = np.diff(np.concatenate([[0], edges, [len(open_time)]]))
+    possible = max(len(open_time) - window, 0)
+    return possible - int(np.maximum(lengths - window, 0).sum()), possible
+
+
 def _digest(timeframe: Timeframe, arrays: list[npt.NDArray[np.generic]], synthetic: bool) -> str:
     head = f"{timeframe} {len(arrays[0])} {'synthetic' if synthetic else 'real'}"
     digest = hashlib.sha256(DIGEST_SCHEMA + b"\n" + head.encode() + b"\n")

@@ -132,12 +132,23 @@ def duplicate_equal(timeframe: str, count: int, first_ms: int, file: str) -> Fin
     return _of_series("duplicate_equal", timeframe, count, "dropped", moment(first_ms), detail)
 
 
-def duplicate_different(timeframe: str, count: int, first_ms: int, file: str, largest: float) -> Finding:
-    """Report bars that one file holds more than once with different values."""
+def duplicate_unfinished(timeframe: str, count: int, first_ms: int, file: str) -> Finding:
+    """Report bars that one file holds as they were while still open, and once more finished."""
+    bars = f"{counted(count, 'bar')} {_are(count)} repeated"
+    detail = f"{bars}, once unfinished and once finished, first {moment(first_ms)} in {file}; "
+    detail += "the finished one is used."
+    return _of_series("duplicate_unfinished", timeframe, count, "dropped", moment(first_ms), detail)
+
+
+def duplicate_different(
+    timeframe: str, count: int, first_ms: int, file: str, largest: float, refusal: str
+) -> Finding:
+    """Report bars that one file holds more than once with different values; `refusal` if too many."""
     bars = f"{counted(count, 'bar')} {_are(count)} repeated with other values, by up to {percent(largest)}"
-    why = "which is right cannot be told, so fetch them again"
-    detail = f"{bars} apart, first {moment(first_ms)} in {file}; {why}."
-    return _of_series("duplicate_different", timeframe, count, "refused", moment(first_ms), detail)
+    done = refusal or "the later of each is used"
+    detail = f"{bars} apart, first {moment(first_ms)} in {file}; {done}."
+    action = "refused" if refusal else "reported"
+    return _of_series("duplicate_different", timeframe, count, action, moment(first_ms), detail)
 
 
 def overlap(timeframe: str, common: int, first_ms: int, ours: str, theirs: str) -> Finding:
@@ -148,13 +159,22 @@ def overlap(timeframe: str, common: int, first_ms: int, ours: str, theirs: str) 
 
 
 def disagreement(
-    timeframe: str, count: int, common: int, first_ms: int, ours: str, theirs: str, largest: float
+    timeframe: str, count: int, common: int, first_ms: int, ours: str, theirs: str, largest: float, kept: str
 ) -> Finding:
-    """Report sources that differ on `count` of the `common` bars that both have."""
+    """Report sources that differ on `count` of the `common` bars that both have; `kept` is what was done."""
     bars = f"{count:,} of {counted(common, 'common bar')} {'differs' if count == 1 else 'differ'}"
     apart = f"by up to {percent(largest)}, first {moment(first_ms)}"
-    detail = f"{bars} between {ours} and {theirs}, {apart}; the first-named is used."
+    detail = f"{bars} between {ours} and {theirs}, {apart}; {kept}."
     return _of_series("overlap_different", timeframe, count, "reported", moment(first_ms), detail)
+
+
+def sources_disagree(
+    timeframe: str, count: int, common: int, first_ms: int, ours: str, theirs: str, largest: float, why: str
+) -> Finding:
+    """Report sources that differ on so many bars that neither can be believed; `why` says what it may be."""
+    bars = f"{count:,} of {counted(common, 'common bar')} differ between {ours} and {theirs}"
+    detail = f"{bars}, by up to {percent(largest)}, first {moment(first_ms)}; {why}."
+    return _of_series("sources_disagree", timeframe, count, "refused", moment(first_ms), detail)
 
 
 def unfinished(timeframe: str, open_ms: int, file: str, why: str) -> Finding:
@@ -172,8 +192,32 @@ def zero_volume(timeframe: str, count: int, rows: int, first_ms: int) -> Finding
     return _of_series("zero_volume", timeframe, count, "kept", moment(first_ms), detail)
 
 
+def no_trade(timeframe: str, count: int, first_ms: int, filled: bool) -> Finding:
+    """Report absent bars in which, by all that can be seen, nothing was traded."""
+    bars = f"{counted(count, 'absent bar')} {_are(count)} taken for times without a trade"
+    done = "filled with the close before" if filled else "not counted against coarser bars, and not filled"
+    detail = f"{bars}, first {moment(first_ms)}; {done}, as missing is {'no_trade' if filled else 'skip'}."
+    return _of_series("no_trade", timeframe, count, "filled" if filled else "kept", moment(first_ms), detail)
+
+
+def left_out(
+    timeframe: str, count: int, missing: int, expected: int, first_ms: int, allowed: float
+) -> Finding:
+    """Report bars of spans in which too many are missing, so that they are not used."""
+    bars = f"{counted(count, 'bar')} of a span that lacks {missing:,} of {counted(expected, 'bar')}"
+    share = f"{percent(missing / expected)}; max_missing_share allows {percent(allowed)}"
+    detail = f"{bars} ({share}) {_were(count)} left out, first {moment(first_ms)}."
+    return _of_series("span_left_out", timeframe, count, "dropped", moment(first_ms), detail)
+
+
 def gaps(
-    timeframe: str, missing: int, expected: int, openings: Sequence[int], lengths: Sequence[int], why: str
+    timeframe: str,
+    missing: int,
+    expected: int,
+    openings: Sequence[int],
+    lengths: Sequence[int],
+    lost: tuple[int, int],
+    why: str,
 ) -> Finding:
     """Report missing bars.
 
@@ -185,6 +229,8 @@ def gaps(
         Missing bars, and bars that there would be without gaps.
     openings, lengths : sequence of int
         For each gap the opening of its first bar in milliseconds since the epoch, and the number of its bars.
+    lost : tuple of int
+        How many bars get no features because of the gaps, and how many would have some without gaps.
     why : str
         What makes a bar count as missing where that is not plain, or empty.
     """
@@ -196,6 +242,8 @@ def gaps(
         detail += f" ({counted(lengths[0], 'bar')})"
     if lengths[longest] > lengths[0]:
         detail += f", longest {moment(openings[longest])} ({counted(lengths[longest], 'bar')})"
+    if lost[0] > 0.01 * lost[1]:
+        detail += f"; windows do not reach across them, which costs {percent(lost[0] / lost[1])} of the rows"
     detail += f"; {why}." if why else "."
     return _of_series("gap", timeframe, missing, "kept", moment(openings[0]), detail)
 

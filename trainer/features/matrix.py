@@ -193,7 +193,10 @@ def _unusable(candles: Candles, plan: Sequence[Block]) -> DataError:
         longest = max((end - start for start, end in candles.segments()), default=0)
         return DataError(
             f"{where}: {WARM_UP + 1} bars in a row are needed, there are {longest} ({len(candles)} in all)",
-            "bring candles with fewer gaps or of a longer span",
+            "bring candles of a longer span"
+            if longest == len(candles)
+            else "bring candles without these gaps, or, where they are minutes without trades, set data.missing to "
+            "no_trade",
         )
     seen = np.isfinite(block_features(candles, plan[0])).any(axis=0)
     columns = ", ".join(NAMES[position] for position in np.flatnonzero(~seen))

@@ -16,6 +16,9 @@ import numpy.typing as npt
 from common.errors import DataError
 from trainer.candles.arrays import IntArray
 
+MUCH_LOST = 0.1
+"""From this share of the rows on it is the gaps that a message blames, not the span."""
+
 
 @dataclass(frozen=True)
 class Fold:
@@ -66,7 +69,12 @@ def walk_forward(close_time: IntArray, label_end: IntArray, n_splits: int, embar
 
 
 def require_trainable(
-    folds: Sequence[Fold], y: npt.NDArray[np.float64], min_train_rows: int, min_test_rows: int, where: str
+    folds: Sequence[Fold],
+    y: npt.NDArray[np.float64],
+    min_train_rows: int,
+    min_test_rows: int,
+    where: str,
+    lost: tuple[int, int] = (0, 0),
 ) -> None:
     """Refuse folds that cannot be trained or tested.
 
@@ -80,6 +88,8 @@ def require_trainable(
         The least rows of a fold.
     where : str
         What is split, for the message.
+    lost : tuple of int
+        Rows that gaps in the candles cost, and rows that there would be without gaps, for the message.
 
     Raises
     ------
@@ -94,9 +104,8 @@ def require_trainable(
             ("test", test_rows, min_test_rows),
         ):
             if rows < least:
-                raise DataError(
-                    f"{place} has {rows} rows to {part} on, needed are {least} ({len(y)} rows in all)",
-                    f"bring candles of a longer span, or lower n_splits or model.min_{part}_rows",
+                raise _too_few(
+                    f"{place} has {rows} rows to {part} on, needed are {least}", part, len(y), lost
                 )
         rises = int(y[: fold.train_stop].sum())
         if rises in (0, fold.train_stop):
@@ -105,3 +114,18 @@ def require_trainable(
                 f"{place} has one class only: the close {word} after all {fold.train_stop} training rows",
                 "look at the candles' closes",
             )
+
+
+def _too_few(said: str, part: str, rows: int, lost: tuple[int, int]) -> DataError:
+    by_gaps, possible = lost
+    if by_gaps > MUCH_LOST * possible:
+        share = f"{by_gaps:,} of {possible:,}"
+        return DataError(
+            f"{said} ({rows} rows in all; gaps in the candles took {share}, since no window reaches across one)",
+            "bring candles without these gaps, or, where they are minutes without trades, set data.missing to "
+            "no_trade",
+        )
+    return DataError(
+        f"{said} ({rows} rows in all)",
+        f"bring candles of a longer span, or lower n_splits or model.min_{part}_rows",
+    )

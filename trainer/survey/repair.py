@@ -1,8 +1,8 @@
 """Repair of native candles: which rows are dropped, and when a series is refused.
 
 In this order: impossible bars and bars off the grid are dropped; the rest is sorted; of repeated bars the
-first file's stays; bars that are impossible between their neighbours are dropped; the newest bar goes if it
-was not finished. Bars without volume stay.
+finished one stays, or the one written later; bars that are impossible between their neighbours are dropped;
+the newest bar goes if it was not finished. Bars without volume stay.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from common.protocol.reports import Finding
 from common.settings.sections import SurveyPolicy
 from common.timeframes import Timeframe
 from trainer.candles import findings
-from trainer.candles.bars import VOLUME, Bars, largest_difference
+from trainer.candles.arrays import IntArray
+from trainer.candles.bars import VOLUME, Bars
 from trainer.sources.files import Source
 from trainer.survey import defects
-
-EQUAL = 1e-9
-"""Relative difference up to which two numbers are the same; sums in another order differ by less."""
+from trainer.survey.holes import filled_idle, idle_times
+from trainer.survey.repeats import repeats
+from trainer.survey.resample import NONE
 
 THIN_SHARE = 0.02
 """A newest bar with less than this share of the usual volume, and less than any, had just opened."""
@@ -31,17 +32,18 @@ USUAL_BARS = 60
 """How many bars before the newest show what volume is usual; at least a third of them are needed."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class NativeSeries:
     """The native candles of one timeframe after repair.
 
     `bars` are strictly ascending, on the grid and possible; `refusal` says why they must not be used, or is
-    empty.
+    empty. `idle` are the openings of absent bars in which nothing was traded.
     """
 
     timeframe: Timeframe
     bars: Bars
     refusal: str
+    idle: IntArray
 
 
 def repaired(
@@ -52,7 +54,7 @@ def repaired(
     Parameters
     ----------
     sources : sequence of Source
-        At least one, in the order of their names: where two differ, the first is believed.
+        At least one, in the order of their names.
     timeframe : Timeframe
         What they are candles of.
     policy : SurveyPolicy
@@ -77,20 +79,19 @@ def repaired(
         bars, origin = bars.take(~defective), origin[~defective]
     refused = _too_many(times, rows, of_defects, timeframe, policy)
     if refused:
-        return NativeSeries(timeframe, bars, refused.detail.rstrip(".")), [*found, refused]
+        return NativeSeries(timeframe, bars, refused.detail.rstrip("."), NONE), [*found, refused]
     bars, of_turnover = defects.without_bad_turnover(bars, timeframe)
     found += of_turnover
 
     if not bars.ascending:
         order = np.argsort(bars.open_time, kind="stable")
         bars, origin = bars.take(order), origin[order]
-    names = [source.name for source in sources]
-    repeated, of_repeats, refusal = _repeats(bars, origin, names, timeframe)
+    repeated, of_repeats, refusal = repeats(bars, origin, sources, timeframe, policy.max_defect_share)
     found += of_repeats
     if repeated.any():
         bars, origin = bars.take(~repeated), origin[~repeated]
     if refusal:
-        return NativeSeries(timeframe, bars, refusal), found
+        return NativeSeries(timeframe, bars, refusal, NONE), found
 
     spiked, of_spikes = defects.spikes(bars, timeframe)
     found += of_spikes
@@ -99,16 +100,22 @@ def repaired(
         bars, origin = bars.take(~spiked), origin[~spiked]
         refused = _too_many(times, rows, [*of_defects, *of_spikes], timeframe, policy)
         if refused:
-            return NativeSeries(timeframe, bars, refused.detail.rstrip(".")), [*found, refused]
+            return NativeSeries(timeframe, bars, refused.detail.rstrip("."), NONE), [*found, refused]
 
     unfinished = _unfinished(bars, sources[origin[-1]], timeframe) if len(bars) else None
     if unfinished:
         found.append(unfinished)
         bars = bars.take(slice(0, -1))
-    idle = np.flatnonzero(bars.values[VOLUME] == 0)
+    empty = np.flatnonzero(bars.values[VOLUME] == 0)
+    if len(empty):
+        found.append(findings.zero_volume(timeframe, len(empty), len(bars), int(bars.open_time[empty[0]])))
+    idle = idle_times(bars, timeframe)
     if len(idle):
-        found.append(findings.zero_volume(timeframe, len(idle), len(bars), int(bars.open_time[idle[0]])))
-    return NativeSeries(timeframe, bars, ""), found
+        filled = policy.missing == "no_trade"
+        found.append(findings.no_trade(timeframe, len(idle), int(idle[0]), filled))
+        if filled:
+            return NativeSeries(timeframe, filled_idle(bars, idle), "", NONE), found
+    return NativeSeries(timeframe, bars, "", idle), found
 
 
 def _too_many(
@@ -151,82 +158,6 @@ def _units(sources: Sequence[Source], timeframe: Timeframe) -> list[Finding]:
             return [findings.mixed_units(timeframe, source.name, source.units)]
         units |= source.units
     return []
-
-
-def _repeats(
-    bars: Bars, origin: npt.NDArray[np.int64], names: Sequence[str], timeframe: Timeframe
-) -> tuple[npt.NDArray[np.bool_], list[Finding], str]:
-    repeated = np.zeros(len(bars), dtype=np.bool_)
-    repeated[1:] = bars.open_time[1:] == bars.open_time[:-1]
-    rows = np.flatnonzero(repeated)
-    if not len(rows):
-        return repeated, [], ""
-    same_file = origin[rows] == origin[rows - 1]
-    # A repeat within a file is compared with the row before it, one of another file with the row that is
-    # kept.
-    kept = np.maximum.accumulate(np.where(repeated, 0, np.arange(len(bars))))[rows]
-    against = np.where(same_file, rows - 1, kept)
-    difference = largest_difference(bars.values[:, against], bars.values[:, rows])
-    found: list[Finding] = []
-    refusal = ""
-
-    equal = rows[same_file & (difference <= EQUAL)]
-    if len(equal):
-        first_ms, file = int(bars.open_time[equal[0]]), names[origin[equal[0]]]
-        found.append(findings.duplicate_equal(timeframe, len(equal), first_ms, file))
-    different = same_file & (difference > EQUAL)
-    if different.any():
-        first = rows[different][0]
-        finding = findings.duplicate_different(
-            timeframe,
-            int(different.sum()),
-            int(bars.open_time[first]),
-            names[origin[first]],
-            float(difference[different].max()),
-        )
-        found.append(finding)
-        refusal = finding.detail.rstrip(".")
-    shared = rows[~same_file]
-    if len(shared):
-        ours, theirs = origin[against[~same_file]], origin[shared]
-        pairs = len(set(zip(ours.tolist(), theirs.tolist(), strict=True)))
-        others = f" (and {findings.counted(pairs - 1, 'other pair')} of files)" if pairs > 1 else ""
-        finding = compared(
-            timeframe,
-            bars.open_time[shared],
-            difference[~same_file],
-            names[ours[0]],
-            f"{names[theirs[0]]}{others}",
-        )
-        found.append(finding)
-    return repeated, found, refusal
-
-
-def compared(
-    timeframe: Timeframe,
-    open_time: npt.NDArray[np.int64],
-    difference: npt.NDArray[np.float64],
-    ours: str,
-    theirs: str,
-) -> Finding:
-    """Report whether two sources agree on the bars that both have.
-
-    Parameters
-    ----------
-    timeframe : Timeframe
-        What the bars are of.
-    open_time : ndarray of int64, shape (n,)
-        Openings of the common bars in milliseconds since the epoch, ascending; n > 0.
-    difference : ndarray of float64, shape (n,)
-        Largest relative difference of each.
-    ours, theirs : str
-        The source that is used, and the one that is compared with it.
-    """
-    rows = np.flatnonzero(difference > EQUAL)
-    if not len(rows):
-        return findings.overlap(timeframe, len(open_time), int(open_time[0]), ours, theirs)
-    first_ms, largest = int(open_time[rows[0]]), float(difference.max())
-    return findings.disagreement(timeframe, len(rows), len(open_time), first_ms, ours, theirs, largest)
 
 
 def _unfinished(bars: Bars, source: Source, timeframe: Timeframe) -> Finding | None:

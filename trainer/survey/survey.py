@@ -20,7 +20,7 @@ from trainer.sources.folder import SourceFile, named_timeframe, source_files, ti
 from trainer.survey.repair import NativeSeries, repaired
 from trainer.survey.series import assembled
 
-VERSION = 2
+VERSION = 3
 """Part of the cache's key: to be raised when the same files would give other candles or another report."""
 
 FEW_ROWS = 3

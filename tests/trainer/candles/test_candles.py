@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from common.timeframes import Timeframe
 from tests.candle_fixtures import START_MS, candles, rows_of
-from trainer.candles.candles import COLUMNS, Candles
+from trainer.candles.candles import COLUMNS, Candles, lost_rows
 
 
 def of(columns, symbol="BTCUSDT", timeframe="1m", synthetic=False):
@@ -76,3 +76,11 @@ def test_columns_that_are_no_series_are_refused(change, message):
     columns = {**candles(2), **{name: np.array(values) for name, values in change.items()}}
     with pytest.raises(ValueError, match=message):
         of(columns)
+
+
+def test_rows_are_lost_by_the_window_after_each_gap():
+    times = np.arange(1000) * 60_000
+    assert lost_rows(times, 60_000, 60) == (0, 940)
+    assert lost_rows(np.delete(times, 500), 60_000, 60) == (60, 939)
+    assert lost_rows(np.delete(times, np.arange(0, 1000, 50)), 60_000, 60) == (920, 920)
+    assert lost_rows(times[:10], 60_000, 60) == (0, 0)

@@ -67,14 +67,58 @@ def test_equal_duplicates_are_dropped_and_counted():
     assert (finding.count, finding.action, finding.first) == (3, "dropped", "2023-01-01 00:07 UTC")
 
 
-def test_different_duplicates_refuse_the_series():
+def test_of_different_duplicates_the_later_is_used():
     columns = candles(500)
     twin = changed(rows_of(columns, [7, 9]), 1, close=columns["low"][9])
-    series, findings = repair(source(joined(columns, twin)))
-    finding = findings["duplicate_different"]
-    assert (finding.count, finding.action, finding.first) == (1, "refused", "2023-01-01 00:09 UTC")
-    assert series.refusal + "." == finding.detail
-    assert findings["duplicate_equal"].count == 1
+    for order, close in (
+        (joined(columns, twin), columns["low"][9]),
+        (joined(twin, columns), columns["close"][9]),
+    ):
+        series, findings = repair(source(order))
+        finding = findings["duplicate_different"]
+        assert (finding.count, finding.action, finding.first) == (1, "reported", "2023-01-01 00:09 UTC")
+        assert finding.detail.endswith("in a.csv; the later of each is used.")
+        assert (series.refusal, len(series.bars), series.bars.values[3, 9]) == ("", 500, close)
+        assert findings["duplicate_equal"].count == 1
+
+
+def test_in_a_file_from_new_to_old_the_upper_row_is_the_later():
+    columns = candles(500)
+    twin = changed(rows_of(columns, [9]), 0, close=columns["low"][9])
+    backwards = rows_of(joined(columns, twin), np.r_[499:9:-1, 500, 9:-1:-1])
+    assert repair(source(backwards))[0].bars.values[3, 9] == columns["low"][9]
+
+
+def unfinished(columns, rows):
+    """The same bars as they were after a part of their time: the same open, a smaller range and volume."""
+    low, high = columns["low"][rows], columns["high"][rows]
+    half = {"close": columns["open"][rows], "volume": columns["volume"][rows] / 9}
+    half |= {name: np.clip(columns["open"][rows], low, high) for name in ("high", "low")}
+    return changed(rows_of(columns, rows), slice(None), **half)
+
+
+def test_of_a_bar_that_comes_unfinished_and_finished_the_finished_is_used_in_any_order():
+    columns = candles(500)
+    early = unfinished(columns, np.arange(20, 500, 20))
+    for parts in ((early, columns), (columns, early)):
+        series, findings = repair(source(joined(*parts)))
+        assert (series.bars.values[:5] == [columns[name] for name in FIELDS[:5]]).all()
+        assert series.refusal == ""
+        finding = findings["duplicate_unfinished"]
+        assert (finding.count, finding.action, finding.first) == (24, "dropped", "2023-01-01 00:20 UTC")
+        series, _ = repair(source(parts[0], "a.csv"), source(parts[1], "b.csv"))
+        assert series.refusal == ""
+        assert (series.bars.values[:5] == [columns[name] for name in FIELDS[:5]]).all()
+
+
+def test_many_different_duplicates_refuse_the_series():
+    columns = candles(500)
+    other = rows_of(candles(500, seed=3), slice(0, 6))
+    series, findings = repair(source(joined(columns, other)))
+    assert findings["duplicate_different"].action == "refused"
+    assert series.refusal + "." == findings["duplicate_different"].detail
+    assert "more than one market or clock: split it" in series.refusal
+    assert repair(source(joined(columns, rows_of(other, slice(0, 5)))))[0].refusal == ""
 
 
 def test_files_that_overlap_and_agree_are_merged():
@@ -89,7 +133,7 @@ def test_files_that_overlap_and_agree_are_merged():
     )
 
 
-def test_files_that_overlap_and_differ_are_told_and_the_first_wins():
+def test_files_that_overlap_and_differ_on_a_few_bars_are_told_and_the_finished_wins():
     columns = candles(500)
     other = changed(rows_of(columns, slice(200, 500)), [10, 20], volume=0.5)
     series, findings = repair(source(rows_of(columns, slice(0, 300)), "a.csv"), source(other, "b.csv"))
@@ -100,8 +144,16 @@ def test_files_that_overlap_and_differ_are_told_and_the_first_wins():
     largest = 1 - 0.5 / columns["volume"][[210, 220]].max()
     assert finding.detail == (
         f"2 of 100 common bars differ between a.csv and b.csv, by up to {100 * largest:.1f} %, "
-        "first 2023-01-01 03:30 UTC; the first-named is used."
+        "first 2023-01-01 03:30 UTC; the finished one is used, or that of the file that reaches further."
     )
+
+
+def test_of_two_files_the_one_that_reaches_further_is_believed():
+    columns = candles(500)
+    other = changed(rows_of(columns, slice(200, 500)), [10], close=columns["low"][210])
+    first = source(rows_of(columns, slice(0, 300)), "b.csv")
+    for files in ((first, source(other, "c.csv")), (source(other, "a.csv"), first)):
+        assert repair(*files)[0].bars.values[3, 210] == columns["low"][210]
 
 
 def test_three_files_of_one_bar_are_each_compared_with_the_one_that_is_kept():

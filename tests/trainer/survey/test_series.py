@@ -126,7 +126,8 @@ def test_gaps_are_counted_with_the_first_and_the_longest(tmp_path):
     assert by_timeframe(report)["1m"].segments == 3
     assert detail(report, "1m", "gap") == (
         "6 of 300 bars (2 %) are missing in 2 gaps, first 2023-01-01 01:40 UTC (1 bar), "
-        "longest 2023-01-01 03:20 UTC (5 bars)."
+        "longest 2023-01-01 03:20 UTC (5 bars); windows do not reach across them, which costs 51.3 % of "
+        "the rows."
     )
     assert by_timeframe(report)["5m"].missing == 2
     assert detail(report, "5m", "gap").endswith("as max_bar_missing_share is 0.")
@@ -137,10 +138,12 @@ def test_too_many_missing_bars_are_refused_with_figures(tmp_path):
     write_csv(tmp_path / "BTCUSDT-1m.csv", rows_of(candles(300), kept))
     report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m",))
     assert report.series[0].refusal == ""
-    write_csv(tmp_path / "BTCUSDT-1m.csv", rows_of(candles(300), np.r_[0:59, 120:300]))
+    write_csv(tmp_path / "BTCUSDT-1m.csv", rows_of(candles(300), np.r_[0:60, 61, 120:300]))
+    assert surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m",)).series[0].refusal == ""
+    write_csv(tmp_path / "BTCUSDT-1m.csv", rows_of(candles(300), np.r_[0:59, 100, 121:300]))
     report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m",))
     assert report.series[0].refusal == (
-        "BTCUSDT 1m: 61 of 300 bars (20.3 %) are missing, 61 of them in a row from "
+        "BTCUSDT 1m: 61 of 300 bars (20.3 %) are missing, 41 of them in a row from "
         "2023-01-01 00:59 UTC; max_missing_share allows 20.0 %"
     )
     assert (report.series[0].digest, report.series[0].rows, report.series[0].missing) == ("", 239, 61)
