@@ -183,6 +183,37 @@ def unfinished(timeframe: str, open_ms: int, file: str, why: str) -> Finding:
     return _of_series("unfinished", timeframe, 1, "dropped", moment(open_ms), detail)
 
 
+def empty_bars(timeframe: str, count: int, first_ms: int) -> Finding:
+    """Report rows that say that nothing was traded: no price and no volume."""
+    rows = f"{counted(count, 'bar')} without prices and volume {_are(count)}"
+    detail = f"{rows} taken for times without a trade, as if absent, first {moment(first_ms)}."
+    return _of_series("empty_bar", timeframe, count, "dropped", moment(first_ms), detail)
+
+
+def far_opens(timeframe: str, count: int, of: int, first_ms: int, far: float, refused: bool) -> Finding:
+    """Report bars that open far from the close before them."""
+    bars = (
+        f"{count:,} of {counted(of, 'bar')} ({percent(count / of)}) open more than {percent(far)} from the "
+    )
+    bars += "last close"
+    why = "these are not the bars of one market in their order" if refused else "kept as they are"
+    detail = f"{bars}, first {moment(first_ms)}; {why}."
+    return _of_series(
+        "far_open", timeframe, count, "refused" if refused else "kept", moment(first_ms), detail
+    )
+
+
+def volatile(timeframe: str, count: int, of: int, first_ms: int, far: float, refused: bool) -> Finding:
+    """Report moves that are larger and more frequent than those of a market that can be traded."""
+    bars = f"{count:,} of {counted(of, 'bar')} ({percent(count / of)}) move by more than {percent(far)}"
+    why = "the moves come back at once, as on a testnet or in a mixture of two markets"
+    why = why if refused else "kept as they are. It may be a testnet, or hardly anything is traded"
+    detail = f"{bars}, first {moment(first_ms)}; {why}."
+    return _of_series(
+        "volatile", timeframe, count, "refused" if refused else "kept", moment(first_ms), detail
+    )
+
+
 def zero_volume(timeframe: str, count: int, rows: int, first_ms: int) -> Finding:
     """Report bars in which nothing was traded."""
     bars = f"{count:,} of {counted(rows, 'bar')}"

@@ -195,8 +195,7 @@ def _unusable(candles: Candles, plan: Sequence[Block]) -> DataError:
             f"{where}: {WARM_UP + 1} bars in a row are needed, there are {longest} ({len(candles)} in all)",
             "bring candles of a longer span"
             if longest == len(candles)
-            else "bring candles without these gaps, or, where they are minutes without trades, set data.missing to "
-            "no_trade",
+            else "bring candles without gaps; if they are minutes without trades, set data.missing: no_trade",
         )
     seen = np.isfinite(block_features(candles, plan[0])).any(axis=0)
     columns = ", ".join(NAMES[position] for position in np.flatnonzero(~seen))

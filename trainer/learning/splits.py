@@ -104,9 +104,8 @@ def require_trainable(
             ("test", test_rows, min_test_rows),
         ):
             if rows < least:
-                raise _too_few(
-                    f"{place} has {rows} rows to {part} on, needed are {least}", part, len(y), lost
-                )
+                said = f"{place} has {rows} rows to {part} on, needed are {least}"
+                raise _too_few(said, part, len(y), lost)
         rises = int(y[: fold.train_stop].sum())
         if rises in (0, fold.train_stop):
             word = "falls or stays" if rises == 0 else "rises"
@@ -121,9 +120,8 @@ def _too_few(said: str, part: str, rows: int, lost: tuple[int, int]) -> DataErro
     if by_gaps > MUCH_LOST * possible:
         share = f"{by_gaps:,} of {possible:,}"
         return DataError(
-            f"{said} ({rows} rows in all; gaps in the candles took {share}, since no window reaches across one)",
-            "bring candles without these gaps, or, where they are minutes without trades, set data.missing to "
-            "no_trade",
+            f"{said} ({rows} rows in all; gaps in the candles took {share})",
+            "bring candles without gaps; if they are minutes without trades, set data.missing: no_trade",
         )
     return DataError(
         f"{said} ({rows} rows in all)",

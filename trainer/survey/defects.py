@@ -22,7 +22,7 @@ from common.protocol.reports import Finding
 from common.timeframes import Timeframe
 from trainer.candles import findings
 from trainer.candles.arrays import FloatArray
-from trainer.candles.bars import CLOSE, HIGH, LOW, QUOTE_VOLUME, VOLUME, Bars
+from trainer.candles.bars import CLOSE, HIGH, LOW, OPEN, QUOTE_VOLUME, VOLUME, Bars
 
 Mask = npt.NDArray[np.bool_]
 
@@ -92,6 +92,11 @@ def impossible(bars: Bars, timeframe: Timeframe) -> tuple[Mask, list[Finding]]:
                 f"a price that is not between {PRICES[0]:g} and {PRICES[1]:g}, or a volume above "
                 f"{LARGEST_VOLUME:g} or {LARGEST_BURST:g} times the median",
                 (lowest < PRICES[0]) | (highest > PRICES[1]) | (volume > largest_volume),
+            ),
+            (
+                "open_outside",
+                "an open outside of low to high",
+                _outside(bars.values[OPEN], bars) & ~_outside(bars.values[CLOSE], bars),
             ),
             (
                 "high_low",
@@ -197,6 +202,18 @@ def without_bad_turnover(bars: Bars, timeframe: Timeframe) -> tuple[Bars, list[F
     values[QUOTE_VOLUME, bad] = np.nan
     first_ms = int(bars.open_time[bad].min())
     return Bars(bars.open_time, values), [findings.bad_turnover(timeframe, len(bad), first_ms)]
+
+
+def empty(bars: Bars) -> Mask:
+    """Whether a row only says that nothing was traded: no volume, and no price or 0 for all four."""
+    prices, volume = bars.values[: CLOSE + 1], bars.values[VOLUME]
+    nothing = (np.isnan(prices) | (prices == 0)).all(axis=0)
+    return np.asarray(nothing & (np.isnan(volume) | (volume == 0)))
+
+
+def _outside(price: FloatArray, bars: Bars) -> Mask:
+    low, high = bars.values[LOW], bars.values[HIGH]
+    return np.asarray((low <= high) & ((price < low) | (price > high)))
 
 
 def _median(volume: FloatArray) -> float:

@@ -22,6 +22,7 @@ from trainer.candles.bars import VOLUME, Bars
 from trainer.sources.files import Source
 from trainer.survey import defects
 from trainer.survey.holes import filled_idle, idle_times
+from trainer.survey.plausibility import implausible
 from trainer.survey.repeats import repeats
 from trainer.survey.resample import NONE
 
@@ -70,6 +71,11 @@ def repaired(
     found = [*_order(sources, timeframe), *_units(sources, timeframe)]
     bars = Bars.joined([source.bars for source in sources])
     origin = np.repeat(np.arange(len(sources)), [len(source.bars) for source in sources])
+    absent = defects.empty(bars)
+    if absent.any():
+        first_ms = int(bars.open_time[absent].min())
+        found.append(findings.empty_bars(timeframe, int(absent.sum()), first_ms))
+        bars, origin = bars.take(~absent), origin[~absent]
     rows = len(bars)
 
     defective, of_defects = defects.impossible(bars, timeframe)
@@ -101,6 +107,12 @@ def repaired(
         refused = _too_many(times, rows, [*of_defects, *of_spikes], timeframe, policy)
         if refused:
             return NativeSeries(timeframe, bars, refused.detail.rstrip("."), NONE), [*found, refused]
+
+    of_moves = implausible(bars, timeframe)
+    found += of_moves
+    refusal = next((one.detail.rstrip(".") for one in of_moves if one.action == "refused"), "")
+    if refusal:
+        return NativeSeries(timeframe, bars, refusal, NONE), found
 
     unfinished = _unfinished(bars, sources[origin[-1]], timeframe) if len(bars) else None
     if unfinished:

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from common.settings.sections import Data
 from common.timeframes import Timeframe
 from tests.candle_fixtures import candles, rows_of, surveyed, write_csv
 from trainer.candles.bars import FIELDS, Bars
@@ -142,3 +143,10 @@ def test_the_case_of_repeated_unfinished_bars(tmp_path):
         case("repeated-unfinished", tmp_path), tmp_path / "cache", "BTCUSDT", ("1h", Timeframe.H4)
     )
     assert [(one.rows, one.refusal) for one in report.series] == [(4000, ""), (1000, "")]
+
+
+@pytest.mark.parametrize("share", ["0.12", "0.5"])
+def test_the_case_of_minutes_without_trade(tmp_path, share):
+    folder = case("sparse-minutes", tmp_path, share)
+    report = surveyed(folder, tmp_path / "cache", "ADAEUR", ("1h",), Data().policy)
+    assert (report.series[0].refusal, report.series[0].rows >= 3999) == ("", True)
