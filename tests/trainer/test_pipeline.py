@@ -288,6 +288,14 @@ def test_too_few_rows_are_a_data_error_with_figures(trainer, simulate):
         trainer.train([simulate(60 + 400)])
 
 
+def test_rows_that_gaps_took_are_a_data_error_that_blames_the_gaps(trainer, simulate):
+    sparse = simulate(5000, missing=range(62, 5000, 63))
+    with pytest.raises(
+        DataError, match=r"needed are 100 \(.* rows in all; gaps in the candles took [\d,]+ of"
+    ):
+        trainer.train([sparse])
+
+
 def test_closes_that_never_rise_are_a_data_error_in_words(trainer, simulate):
     candles = simulate(2000)
     candles.close[:] = 7.0
