@@ -2,7 +2,7 @@
 
 A testnet, a mixture of two markets in one file or times that were put in the wrong order give bars that pass
 one by one. Together they show moves that no market makes for long. Bounds stand far outside of what real
-candles do: of 3.7 million bars of six coins over two years at most 1.2 % of any series move as far as
+candles do: of 3.3 million bars of six coins at most 1.2 % of any series move as far as
 `FAR`, and at most 0.01 % open so far from the last close.
 """
 
