@@ -34,7 +34,7 @@ from common.timeframes import Timeframe
 from trainer.candles.candles import Candles, FloatArray
 from trainer.evidence.certificate import check_choice, check_features, check_labels, check_scalers, moment_of
 from trainer.evidence.champion import compare
-from trainer.evidence.significance import shift_p_value
+from trainer.evidence.significance import auc_p_value
 from trainer.features.indicators import FEATURE_VERSION
 from trainer.features.labels import Labels, rise_labels
 from trainer.features.matrix import FeatureMatrix, open_features, versions
@@ -120,7 +120,7 @@ def train(
         first = folds[0].test_start
         p, y = np.concatenate(tested), labels.y[first:]
         scores = score(p, y)
-        p_value = shift_p_value(p, y, spec.cell.horizon)
+        p_value = auc_p_value(p, y, spec.cell.horizon)
     with stages.enter("certificate"):
         bar = matrix.bar[labels.row]
         horizon = spec.cell.horizon
