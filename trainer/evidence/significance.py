@@ -39,8 +39,8 @@ def auc_p_value(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_U
     horizon : int
         Bars that a label spans, at least 1; labels of rows less than that apart share bars.
     memory : int
-        Bars that a prediction looks back on. Longer memories, of coarser timeframes, are covered as far as
-        the lags that many rows allow reach: up to n to the power of 2/3.
+        Bars that a prediction looks back on. A longer memory, of coarser timeframes, is covered as far as the
+        lags reach that so many rows allow anyway: n to the power of 2/3.
 
     Returns
     -------
