@@ -35,7 +35,7 @@ from trainer.candles.candles import Candles, lost_rows
 from trainer.candles.moments import moment_of
 from trainer.evidence.certificate import check_choice, check_features, check_labels, check_scalers
 from trainer.evidence.champion import compare
-from trainer.evidence.significance import shift_p_value
+from trainer.evidence.significance import auc_p_value
 from trainer.features.indicators import FEATURE_VERSION, WARM_UP
 from trainer.features.matrix import FeatureMatrix, open_features, versions
 from trainer.learning.crossval import CrossValidation, FoldFit
@@ -118,7 +118,7 @@ def train(
     with stages.enter("significance"):
         p, y = np.concatenate(tested), data.labels.y[data.first_test_row :]
         scores = score(p, y)
-        p_value = shift_p_value(p, y, horizon)
+        p_value = auc_p_value(p, y, horizon)
     with stages.enter("certificate"):
         scalers = check_scalers(data, reports, (model.means, model.scales))
         certificate = Certificate(

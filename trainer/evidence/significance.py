@@ -1,72 +1,117 @@
-"""How likely a score this good is by luck: the same predictions against circularly shifted labels.
+"""How likely a score this good is by luck: a rank-sum test for series that depend on their own past.
 
-Shifting keeps the autocorrelation of predictions and of labels, which a permutation would destroy; with it
-a permutation's p-values are far too small. The statistic is the area under the ROC curve; since a shift
-keeps the number of rises, it is ordered as the sum of ranks at rises, and that sum for all shifts is one
-circular cross-correlation.
+The statistic is the area under the ROC curve, whose influence function, where predictions and labels are
+independent, is the product of the prediction's centred placement and the centred label (Hanley & McNeil
+1982; DeLong, DeLong & Clarke-Pearson 1988). Labels of neighbouring rows share bars and predictions follow
+slow features, so these products are autocorrelated; the textbook variance takes them for independent and
+finds far too much.
+
+Under independence the autocovariance of the products is the product of the autocovariances (Bartlett 1935,
+Journal of the Royal Statistical Society 98). Each factor is measured better than the product: the
+predictions' own autocovariance is no estimate at all, given the predictions, and a lag counts only if both
+series have it. With Bartlett's weights (Newey & West 1987, Econometrica 55) the sum is never negative, and
+its sampling error is met by Student's t instead of the normal distribution, as fixed-b theory asks (Kiefer &
+Vogelsang 2005, Econometric Theory 21).
+
+What was measured, and which methods it was chosen from, is in ``deploy/significance.md``.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
+from scipy.special import stdtr
 
 from trainer.candles.arrays import FloatArray
 from trainer.features.indicators import WARM_UP
 from trainer.learning.scores import midranks
 
 
-def shift_p_value(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_UP) -> float:
-    """Return the one-sided p-value of the predictions' AUC under circular shifts of the labels.
+def auc_p_value(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_UP) -> float:
+    """Return the one-sided p-value of an area under the ROC curve above one half.
 
     Parameters
     ----------
     p : ndarray of float64, shape (n,)
-        Predictions in order of time.
+        Predictions in order of time; only their ranks matter.
     y : ndarray of float64, shape (n,)
         Labels 0 and 1 of the same rows.
     horizon : int
-        Bars that a label spans. Labels of rows less than `horizon` apart share bars, so a shift by less, in
-        either direction, still shows part of the truth; such shifts are left out.
+        Bars that a label spans, at least 1; labels of rows less than that apart share bars.
     memory : int
-        Bars that a prediction looks back on. Labels that have ended within them are in the features as past
-        returns, so that a shift to them shows what the model is made of, and no luck; these shifts, on the
-        past's side only, are left out as well.
+        Bars that a prediction looks back on. A longer memory, of coarser timeframes, is covered as far as the
+        lags reach that so many rows allow anyway: n to the power of 2/3.
 
     Returns
     -------
     float
-        ``(1 + number of shifts that score as well or better) / (1 + number of shifts)``; 1 where there are
-        no shifts or one class only.
+        From 0 to 1; 1 where there is one class only, where all predictions are equal, or where there are
+        fewer than 3 rows. Equal inputs give equal results.
 
     Notes
     -----
-    Twice the midranks, centred, are whole numbers, and so is their sum over rises; rounding the transform's
-    result to whole numbers makes ties exact (its error stays below 0.01 up to a million rows).
+    Rows on both sides of a gap in time count as neighbours. They are less alike than neighbours, so that the
+    variance comes out a little too large, if anything.
     """
-    null = 2.0 * shifted_rank_sums(midranks(p), y)
-    considered = allowed_shifts(len(y), horizon, memory)
-    if not len(considered):
-        return 1.0
-    as_good = np.count_nonzero(np.rint(null[considered]) >= np.rint(null[0]))
-    return float((1 + as_good) / (1 + len(considered)))
-
-
-def allowed_shifts(rows: int, horizon: int, memory: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Return the shifts s that count: prediction i meets label (i + s) modulo `rows`.
-
-    s from `horizon` on looks ahead; the s above ``rows - horizon - memory`` look back by less than that.
-    """
-    return np.arange(horizon, rows - horizon - memory + 1, dtype=np.int64)
-
-
-def shifted_rank_sums(ranks: FloatArray, y: FloatArray) -> FloatArray:
-    """Return for each shift s the sum over i of ``(ranks[i] - mean) * y[(i + s) % n]``, shape (n,)."""
     rows = len(y)
-    # Doubling the labels and padding to a fast length keeps a prime number of rows from being ten times
-    # slower.
-    length = next_fast_len(2 * rows - 1, real=True)
-    centred = ranks - (rows + 1) / 2
-    doubled = np.concatenate([y, y[:-1]])
-    sums: FloatArray = irfft(np.conj(rfft(centred, length)) * rfft(doubled, length), length)[:rows]
-    return sums
+    reach = min(max(6 * horizon, memory + horizon, int(rows ** (2 / 3))), rows // 3)
+    placement = (midranks(p) - (rows + 1) / 2) / rows
+    outcome = y - y.mean()
+    spread = float(placement @ placement)
+    if reach < 1 or not spread or not outcome.any():
+        return 1.0
+    score = float(placement @ outcome)
+    # What the predictions explain is no noise: left in, a signal that repeats or lasts would raise the
+    # variance that it is measured by.
+    slope = score / spread
+    of_p, of_y, p_after_y = covariances(placement, outcome, slope, reach)
+    lag = np.arange(1, reach + 1)
+    weight = 1 - lag / (reach + 1)
+    like_p, like_y = of_p[1:] / of_p[0], of_y[1:] / max(of_y[0], np.finfo(np.float64).tiny)
+    variance = of_p[0] * of_y[0] * (1 + 2 * float(weight @ (like_p * like_y))) / rows
+    # Centring by the sample's own mean makes slow series look less so, by the share of the rows that the
+    # predictions' run of likeness takes.
+    variance /= max(1 - (1 + 2 * float(weight @ like_p)) / rows, 0.2)
+    # The weights take this share from labels that overlap.
+    variance *= 1 + (horizon - 1 / horizon) / (3 * (reach + 1))
+    # Sampling error of the summed products, as degrees of freedom; one went into the slope.
+    error = 2 * float(weight**2 @ (like_p**2 + like_y**2))
+    freedom = max(rows / max(error, 1.0) - 1, 1.5)
+    variance *= 1 + 1 / freedom
+    lift = lift_of_fading(p_after_y, like_p, rows)
+    variance += 3 * lift * lift
+    if variance <= 0:
+        return float(score - lift <= 0)
+    return float(stdtr(freedom, -(score - lift) / np.sqrt(variance)))
+
+
+def covariances(
+    placement: FloatArray, outcome: FloatArray, slope: float, reach: int
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return sums of products at lags, by fast transforms padded so that nothing wraps around.
+
+    The placements' with themselves and what they leave of the outcomes with itself, at the lags 0 to
+    `reach`, and placements with outcomes 1 to `reach` rows before them.
+    """
+    length = next_fast_len(len(outcome) + reach, real=True)
+    of_p, of_y = rfft(placement, length), rfft(outcome, length)
+    rest = of_y - slope * of_p
+    own_p: FloatArray = irfft(of_p.real**2 + of_p.imag**2, length)[: reach + 1]
+    own_y: FloatArray = irfft(rest.real**2 + rest.imag**2, length)[: reach + 1]
+    later: FloatArray = irfft(of_p * np.conj(of_y), length)[1 : reach + 1]
+    return own_p, own_y, later
+
+
+def lift_of_fading(p_after_y: FloatArray, like_p: FloatArray, rows: int) -> float:
+    """Return by how much the score is raised because the predictions fade the labels before them.
+
+    Ranks are taken among all rows, later ones too, and later predictions are made of this row's outcome.
+    Who always says that what rose will fall ranks a row before a rise above the rows that follow it, and so
+    scores though nothing can be predicted. This is Stambaugh's bias (1999, Journal of Financial Economics
+    54), by Kendall's approximation (1954, Biometrika 41): once for the centring, twice for the scaling.
+
+    Who follows past labels loses by the same; that is not made good, so that no score is ever raised.
+    """
+    reach = len(p_after_y)
+    raised = -float(p_after_y @ (1 + 2 * like_p)) / rows / (1 - reach / rows)
+    return max(raised, 0.0)

@@ -3,87 +3,156 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import lfilter
+from scipy.stats import kstest, mannwhitneyu
 
-from trainer.evidence.significance import allowed_shifts, shift_p_value, shifted_rank_sums
+from trainer.evidence.significance import auc_p_value, covariances, lift_of_fading
 from trainer.learning.scores import area_under_curve, midranks
 
 
-def brute_force(p, y, horizon, memory):
-    n = len(y)
-    ranks = midranks(p)
-    observed = area_under_curve(ranks, y)
-    shifts = [s for s in range(1, n) if s >= horizon and n - s >= horizon + memory]
-    if not shifts or observed is None:
-        return 1.0
-    null = [area_under_curve(ranks, np.array([y[(i + s) % n] for i in range(n)])) for s in shifts]
-    # Ranks are multiples of one half, so that equal areas are equal but for the last digit.
-    return (1 + sum(area >= observed - 1e-12 for area in null)) / (1 + len(shifts))
+def remembering(draw, rows, memory):
+    """Of variance one; what lies `memory` rows back counts 1/e."""
+    keep = np.exp(-1 / memory)
+    noise = np.sqrt(1 - keep**2) * draw.standard_normal(rows + 8 * memory)
+    return lfilter([1], [1, -keep], noise)[8 * memory :]
 
 
-@settings(max_examples=120, deadline=None)
-@given(
-    rows=st.integers(1, 60),
-    horizon=st.integers(1, 6),
-    memory=st.integers(0, 8),
-    levels=st.sampled_from([2, 5, 10**6]),
-    seed=st.integers(0, 2**16),
-)
-def test_the_transform_gives_what_shifting_one_by_one_gives(rows, horizon, memory, levels, seed):
+def rises(returns, rows, horizon):
+    """Labels of the rows whose last known bar is the first, the second and so on."""
+    close = np.cumsum(returns)
+    return (close[horizon : horizon + rows] > close[:rows]).astype(float)
+
+
+def assert_size(p_values):
+    """Levels are passed no more than 1.3 times as often as they say, within three standard errors."""
+    for level in (0.01, 0.05, 0.1):
+        share = np.mean(np.array(p_values) <= level)
+        assert share <= 1.3 * level + 3 * np.sqrt(level * (1 - level) / len(p_values)), level
+
+
+@settings(max_examples=60, deadline=None)
+@given(rows=st.integers(4, 60), reach=st.integers(1, 20), seed=st.integers(0, 2**16))
+def test_the_transform_gives_what_sums_one_by_one_give(rows, reach, seed):
+    reach = min(reach, rows - 1)
     draw = np.random.default_rng(seed)
-    p = draw.integers(0, levels, rows) / levels
-    y = draw.integers(0, 2, rows).astype(float)
-    assert shift_p_value(p, y, horizon, memory) == pytest.approx(brute_force(p, y, horizon, memory))
+    p, y = draw.standard_normal((2, rows))
+    rest = y - 0.3 * p
+    own_p, own_y, later = covariances(p, y, 0.3, reach)
+    lags = range(reach + 1)
+    assert own_p == pytest.approx([sum(p[k:] * p[: rows - k]) for k in lags], abs=1e-9)
+    assert own_y == pytest.approx([sum(rest[k:] * rest[: rows - k]) for k in lags], abs=1e-9)
+    assert later == pytest.approx([sum(p[k:] * y[: rows - k]) for k in lags[1:]], abs=1e-9)
 
 
-def test_shifts_that_show_the_truth_or_the_features_past_are_left_out():
-    # Of 12 rows: 1, 2, 11 and 10 share the label's bars; 9 and 8 look at labels that the features hold.
-    assert allowed_shifts(12, horizon=3, memory=2).tolist() == [3, 4, 5, 6, 7]
-    assert allowed_shifts(5, horizon=3, memory=2).tolist() == []
-
-
-def test_a_positive_shift_meets_later_labels():
-    y = np.array([0.0, 0.0, 1.0, 0.0])
-    ranks = np.array([4.0, 1.0, 2.0, 3.0])
-    assert shifted_rank_sums(ranks, y) + 2.5 == pytest.approx([2.0, 1.0, 4.0, 3.0])
-
-
-def test_sums_stay_whole_numbers_for_a_prime_million():
-    draw = np.random.default_rng(0)
-    rows = 1_000_003
-    sums = 2 * shifted_rank_sums(midranks(draw.random(rows)), (draw.random(rows) < 0.5).astype(float))
-    assert np.abs(sums - np.rint(sums)).max() < 0.01
-
-
-def test_p_values_of_noise_are_uniform_though_both_series_are_autocorrelated():
+@pytest.mark.parametrize("values", [10**9, 4])
+def test_rows_without_a_past_are_judged_as_by_mann_and_whitney(values):
     draw = np.random.default_rng(1)
-    p_values = []
-    for _ in range(300):
-        p = lfilter([1], [1, -0.95], draw.standard_normal(700))
-        steps = draw.standard_normal(705)
-        y = (np.convolve(steps, np.ones(5), "valid")[:700] > 0).astype(float)
-        p_values.append(shift_p_value(p, y, 5, 0))
-    shares = [np.mean(np.array(p_values) <= level) for level in (0.1, 0.25, 0.5, 0.75)]
-    # Four standard errors of a share of 300 draws.
-    for share, level in zip(shares, (0.1, 0.25, 0.5, 0.75), strict=True):
-        assert abs(share - level) < 4 * np.sqrt(level * (1 - level) / 300)
+    for strength in (0.0, 0.02, 0.05):
+        y = (draw.random(20_000) < 0.4).astype(float)
+        p = np.floor(values * np.clip(0.5 + strength * (y - 0.5) + 0.1 * draw.standard_normal(20_000), 0, 1))
+        known = mannwhitneyu(p[y > 0], p[y < 1], alternative="greater", method="asymptotic")
+        assert np.log(auc_p_value(p, y, 1)) == pytest.approx(np.log(known.pvalue), rel=0.05, abs=0.05)
 
 
-def test_a_signal_is_as_significant_as_the_shifts_allow():
+def test_p_values_of_independent_rows_are_uniform():
     draw = np.random.default_rng(2)
-    signal = draw.standard_normal(2000)
-    y = (signal + draw.standard_normal(2000) > 0).astype(float)
-    assert shift_p_value(signal, y, 3, 60) == pytest.approx(1 / (1 + 2000 - 6 - 60 + 1))
+    found = [
+        auc_p_value(draw.standard_normal(2000), (draw.random(2000) < 0.55).astype(float), 1)
+        for _ in range(600)
+    ]
+    assert kstest(found, "uniform").pvalue > 0.001
 
 
-def test_a_model_of_past_returns_is_not_judged_by_the_labels_it_was_made_of():
+@pytest.mark.parametrize(("rows", "horizon"), [(300, 3), (1000, 10)])
+def test_overlapping_labels_and_slow_predictions_pass_no_more_often_than_they_should(rows, horizon):
     draw = np.random.default_rng(3)
+    found, naive = [], []
+    for _ in range(1500):
+        p, y = remembering(draw, rows, 30), rises(draw.standard_t(3, rows + horizon), rows, horizon)
+        found.append(auc_p_value(p, y, horizon))
+        naive.append(mannwhitneyu(p[y > 0], p[y < 1], alternative="greater").pvalue)
+    assert_size(found)
+    with pytest.raises(AssertionError):
+        assert_size(naive)
+
+
+def test_levels_by_fold_pass_no_more_often_than_they_should():
+    draw = np.random.default_rng(4)
+    assert_size(
+        [
+            auc_p_value(np.repeat(draw.standard_normal(5), 100), rises(draw.standard_normal(505), 500, 5), 5)
+            for _ in range(1500)
+        ]
+    )
+
+
+def test_fading_the_past_is_not_taken_for_knowing_the_future():
+    draw = np.random.default_rng(5)
+    found, areas = [], []
+    for _ in range(1500):
+        returns = draw.standard_normal(1000 + 60 + 3)
+        p = -np.convolve(returns, np.ones(60), "valid")[:1000]
+        y = rises(returns[59:], 1000, 3)
+        areas.append(area_under_curve(midranks(p), y))
+        found.append(auc_p_value(p, y, 3))
+    assert_size(found)
+    # Ranking among later rows lifts the area of what knows nothing.
+    assert np.mean(areas) > 0.505
+
+
+def test_the_lift_of_fading_is_never_below_zero():
+    assert lift_of_fading(np.array([-3.0, -1.0]), np.array([0.5, 0.0]), 100) == pytest.approx(0.07 / 0.98)
+    assert lift_of_fading(np.array([3.0, 1.0]), np.array([0.5, 0.0]), 100) == 0.0
+
+
+@pytest.mark.parametrize("rows", [40_000, 40_008])
+def test_a_signal_of_the_hour_of_day_is_found(rows):
+    draw = np.random.default_rng(6)
+    hour = np.arange(rows) % 24
+    edge = 0.053 * np.where(draw.permutation(24) < 12, 1.0, -1.0)[hour]
+    for _ in range(10):
+        y = (draw.random(rows) < 0.5 + edge).astype(float)
+        assert area_under_curve(midranks(edge), y) < 0.565
+        assert auc_p_value(edge, y, 1) <= 0.001
+
+
+@pytest.mark.parametrize("horizon", [1, 5])
+def test_a_trend_of_five_days_is_found(horizon):
+    draw = np.random.default_rng(7)
+    for _ in range(10):
+        trend = 0.05 * remembering(draw, 40_000 + horizon, 120)
+        y = rises(trend + draw.standard_normal(len(trend)), 40_000, horizon)
+        assert auc_p_value(trend[:40_000], y, horizon) <= 0.001
+
+
+def test_a_model_that_follows_past_returns_and_knows_a_little_of_the_next_is_found():
+    draw = np.random.default_rng(8)
     returns = draw.standard_normal(600)
     y = (returns[1:] > 0).astype(float)
-    # It follows the last 20 returns, whose signs are earlier rows' labels, and knows a little of the next.
     p = np.convolve(returns, np.ones(20), "full")[:599] + 0.8 * returns[1:]
-    assert shift_p_value(p, y, 1, 0) > 0.01
-    assert shift_p_value(p, y, 1, 20) < 0.01
+    assert auc_p_value(p, y, 1, 20) < 0.01
 
 
-def test_one_class_only_is_never_significant():
-    assert shift_p_value(np.arange(50.0), np.ones(50), 1, 0) == 1.0
+def test_only_ranks_matter():
+    draw = np.random.default_rng(9)
+    p, y = draw.random(500), (draw.random(500) < 0.5).astype(float)
+    assert auc_p_value(p, y, 3) == auc_p_value(np.exp(p), y, 3)
+
+
+def test_what_ranks_every_fall_above_every_rise_is_never_significant():
+    y = (np.arange(300) % 3 == 0).astype(float)
+    assert auc_p_value(1 - y, y, 1) > 0.5
+    assert auc_p_value(y, y, 1) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("p", "y"),
+    [
+        (np.arange(50.0), np.ones(50)),
+        (np.arange(50.0), np.zeros(50)),
+        (np.full(50, 0.5), (np.arange(50) % 2).astype(float)),
+        (np.array([0.0, 1.0]), np.array([0.0, 1.0])),
+        (np.array([0.3]), np.array([1.0])),
+    ],
+)
+def test_where_there_is_nothing_to_rank_nothing_is_significant(p, y):
+    assert auc_p_value(p, y, 1) == 1.0
