@@ -74,5 +74,5 @@ def _difference(claimed: Scores, p: FloatArray, y: FloatArray) -> str:
             same = abs(ours - theirs) <= TOLERANCE + (undecided if name == "accuracy" else 0.0)
         if not same:
             shown = ["none" if value is None else f"{value:.9g}" for value in (ours, theirs)]
-            return f"{name} of the stored model's predictions is {shown[0]}, not {shown[1]}"
+            return f"{name} of the stored models' predictions is {shown[0]}, not {shown[1]}"
     return ""
