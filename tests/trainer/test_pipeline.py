@@ -142,7 +142,7 @@ def test_a_report_tells_the_walk_forward_in_times(trainer, hours, days):
         report.span.end - report.span.end.replace(hour=22)
     )
     names = [check.name for check in report.certificate.checks]
-    assert names == "features labels models scaler coefficients losses C scores".split()
+    assert names == ["features", "labels", "models", "scaler", "coefficients", "losses", "C", "scores"]
 
 
 def test_features_and_lineage_name_the_context_that_was_read(trainer, hours, days):
