@@ -33,8 +33,11 @@ class Recount:
         Of which.
     means, deviations : ndarray of float64, shape (p,)
         Of the permitted rows.
-    distances : ndarray of float64, shape (m,)
-        How far each model is from the optimum over the permitted rows, in log odds; see `_distances`.
+    steps : ndarray of float64, shape (m,)
+        What Newton's step from the coefficients to the optimum over the permitted rows, where the penalised
+        loss is level, changes in a row's log odds: the standard deviation over these rows.
+    intercept_steps : ndarray of float64, shape (m,)
+        What it changes in the log odds of all rows alike.
     spreads : ndarray of float64, shape (m,)
         Standard deviation of each model's log odds over the permitted rows.
     log_losses : ndarray of float64, shape (m,)
@@ -44,7 +47,8 @@ class Recount:
     stored: StoredModels
     means: FloatArray
     deviations: FloatArray
-    distances: FloatArray
+    steps: FloatArray
+    intercept_steps: FloatArray
     spreads: FloatArray
     log_losses: FloatArray
 
@@ -93,12 +97,14 @@ def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels])
         own = slice(stop - len(models.Cs), stop)
         tested = models.tested.stop - models.tested.start
         moments = _Moments.of(products_until[models.permitted], models.permitted)
+        steps, intercept_steps = _steps(models, moments, gradients[own], curvatures[own])
         found.append(
             Recount(
                 stored=models,
                 means=origin + moments.shift,
                 deviations=moments.deviations,
-                distances=_distances(models, moments, gradients[own], curvatures[own]),
+                steps=steps,
+                intercept_steps=intercept_steps,
                 spreads=moments.spreads(weights[own, 1:]),
                 log_losses=losses[own] / tested if tested else np.full(len(models.Cs), np.nan),
             )
@@ -143,16 +149,13 @@ def _summed_log_loss(p: FloatArray, truth: FloatArray) -> FloatArray:
     return losses
 
 
-def _distances(
+def _steps(
     models: StoredModels, moments: _Moments, gradients: FloatArray, curvatures: FloatArray
-) -> FloatArray:
-    """Return the Newton decrement left to each model, as log odds a row, from the sums over permitted rows.
+) -> tuple[FloatArray, FloatArray]:
+    """Return `Recount.steps` and `Recount.intercept_steps`, from the sums over permitted rows.
 
-    The optimum is the one place where the penalised loss is level, and Newton's step s leads there.
-    ``sqrt(s'Hs / (rows * mean of p(1-p)))`` is the root mean square over the rows of the change in log odds
-    that the step makes, and more by what the penalty adds. H is taken as the Gram matrix times the mean of
-    p(1-p), as the fit does where the signal is weak; that needs no pass of its own, and says level of the
-    same place.
+    The Hessian is taken as the Gram matrix times the mean of p(1-p), as the fit does where the signal is
+    weak; that needs no pass of its own, and is level at the same place.
 
     Parameters
     ----------
@@ -166,9 +169,8 @@ def _distances(
     slopes = (gradients[:, 1:] - np.outer(gradients[:, 0], moments.shift)) / scales
     slopes += penalties * models.coefficients
     eigenvalues, vectors = np.linalg.eigh(moments.covariance / np.outer(scales, scales))
+    eigenvalues = np.maximum(eigenvalues, 0.0)
     weight = np.maximum(curvatures, np.finfo(np.float64).tiny)
-    squares = np.square(slopes @ vectors) / (weight[:, None] * np.maximum(eigenvalues, 0.0) + penalties)
-    decrements = np.square(gradients[:, 0]) / weight + squares.sum(axis=1)
+    rotated = slopes @ vectors / (weight[:, None] * eigenvalues + penalties)
     with np.errstate(over="ignore"):
-        distances: FloatArray = np.sqrt(decrements / weight)
-    return distances
+        return np.sqrt(np.square(rotated) @ eigenvalues), np.abs(gradients[:, 0]) / weight

@@ -82,7 +82,7 @@ def test_at_the_edge_of_being_constant_either_scale_is_right(share):
         assert check_scalers([claimed]).passed == right
 
 
-@pytest.mark.parametrize("kind", ["equal", "nearly equal", "heavy tails", "separable", "constant"])
+@pytest.mark.parametrize("kind", ["equal", "nearly equal", "heavy tails", "separable", "constant", "rare"])
 def test_honest_fits_of_awkward_columns_are_at_their_optimum(kind):
     X, y = drawn(rows=1000)
     if kind == "equal":
@@ -93,6 +93,8 @@ def test_honest_fits_of_awkward_columns_are_at_their_optimum(kind):
         X = np.random.default_rng(4).standard_t(1.5, X.shape)
     elif kind == "separable":
         y = (X[:, 0] > 0).astype(float)
+    elif kind == "rare":
+        y[:] = np.arange(len(y)) % 500 == 7
     else:
         X[:] = 7.0
     _, recounts = fitted(X, y, (1e-9, 1e-6, 1e-2, 1.0, 1e4))

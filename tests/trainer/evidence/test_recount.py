@@ -59,18 +59,18 @@ def test_moments_and_losses_are_those_of_each_ones_own_rows(drawn, models):
             assert abs(log_loss(p, y[one.tested]) - loss) < 1e-12
 
 
-def test_the_distance_is_the_newton_decrement_in_log_odds(drawn, models):
+def test_the_steps_are_what_newtons_step_changes_in_log_odds(drawn, models):
     X, y = drawn
     for one, found in zip(models, recount(DesignMatrix(X, np.arange(ROWS)), y, models), strict=True):
-        Z = np.column_stack(
-            [np.ones(one.permitted), (X[: one.permitted].astype(float) - one.means) / one.scales]
-        )
+        standardised = (X[: one.permitted].astype(float) - one.means) / one.scales
+        Z = np.column_stack([np.ones(one.permitted), standardised])
         for position, C in enumerate(CS):
             theta = np.concatenate([[one.intercepts[position]], one.coefficients[position]])
             p = 1 / (1 + np.exp(-Z @ theta))
             penalty = np.array([0.0, *[1 / C] * 4])
             gradient = Z.T @ (p - y[: one.permitted]) + penalty * theta
             hessian = (Z * (p * (1 - p))[:, None]).T @ Z + np.diag(penalty)
-            decrement = np.sqrt(gradient @ np.linalg.solve(hessian, gradient) / (p * (1 - p)).sum())
+            step = np.linalg.solve(hessian, gradient)
             # The mean of p(1-p) stands for each row's.
-            assert found.distances[position] == pytest.approx(decrement, rel=0.02)
+            assert found.steps[position] == pytest.approx((standardised @ step[1:]).std(), rel=0.02)
+            assert found.intercept_steps[position] == pytest.approx(abs(step[0]), rel=0.05)
