@@ -84,8 +84,8 @@ def check_coefficients(recounts: Sequence[Recount]) -> Check:
                 furthest = max(furthest, share)
                 continue
             detail = (
-                f"{stored.place}, C {C:g}: the coefficients are not those of the {stored.permitted} rows that "
-                f"it may know: the optimum over them is {share:.1e} of the spread of its log odds away "
+                f"{stored.place}, C {C:g}: the coefficients are not those of the {stored.permitted} rows "
+                f"that it may know: the optimum over them is {share:.1e} of the spread of its log odds away "
                 f"(honest fits: {FURTHEST:g} at most), its intercept {intercept_step:.1e} "
                 f"({FURTHEST_INTERCEPT:g} at most)"
             )
