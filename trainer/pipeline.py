@@ -22,7 +22,6 @@ from common.errors import DataError
 from common.protocol.jobs import TrainingSpec
 from common.protocol.reports import (
     CHECKPOINT_SCHEMA,
-    Certificate,
     Checkpoint,
     FoldReport,
     Manifest,
@@ -33,7 +32,7 @@ from common.timeframes import Timeframe
 from trainer.candles.arrays import FloatArray
 from trainer.candles.candles import Candles, lost_rows
 from trainer.candles.moments import moment_of
-from trainer.evidence.certificate import check_choice, check_features, check_labels, check_scalers
+from trainer.evidence.certificate import certify
 from trainer.evidence.champion import compare
 from trainer.evidence.significance import auc_p_value
 from trainer.features.indicators import FEATURE_VERSION, WARM_UP
@@ -120,15 +119,7 @@ def train(
         scores = score(p, y)
         p_value = auc_p_value(p, y, horizon)
     with stages.enter("certificate"):
-        scalers = check_scalers(data, reports, (model.means, model.scales))
-        certificate = Certificate(
-            checks=(
-                check_features(data),
-                check_labels(data, reports),
-                scalers,
-                check_choice(reports, Cs, Cs[choice]),
-            )
-        )
+        certificate = certify(data, reports, Cs, (Cs[choice], model), scores, p_value)
     with stages.enter("champion"):
         compared = champion and compare(champion, spec.cell, data, p)
     span = data.span(0, len(data))

@@ -34,6 +34,9 @@ ACTIONS = ("refused", "dropped", "reported", "kept")
 MOST_SYMBOLS = 8
 """How many symbols have a line of findings at most; the others are counted."""
 
+MOST_MODELS = 4
+"""How many models have a line about their certificate at most; the others are counted."""
+
 
 class Tone(StrEnum):
     """What a cell of the table is about, for those who can show it by colour."""
@@ -79,6 +82,22 @@ def failures(jobs: Iterable[JobResult]) -> list[str]:
     ]
 
 
+def failed_checks(jobs: Iterable[JobResult]) -> list[str]:
+    """Return a line for each model whose certificate is not valid, with the first check that failed.
+
+    Beyond `MOST_MODELS` they are only counted.
+    """
+    uncertified = [(job, job.failed_checks[0]) for job in jobs if job.failed_checks]
+    lines = [
+        f"certificate of {job.symbol} {job.timeframe} H{job.horizon} not valid: {check.name}: {check.detail}"
+        for job, check in uncertified[:MOST_MODELS]
+    ]
+    if folded := len(uncertified) - len(lines):
+        models = f"model{'s' * (folded > 1)}"
+        lines.append(f"{folded} more {models} without a valid certificate: see the results")
+    return lines
+
+
 def findings(results: Results) -> list[str]:
     """Return a line for each symbol whose candles have something that a person should know about.
 
@@ -100,6 +119,16 @@ def findings(results: Results) -> list[str]:
     return [
         *lines[:MOST_SYMBOLS],
         f"candles of {folded} more symbol{'s' * (folded > 1)} have findings too: see the results",
+    ]
+
+
+def lines(results: Results) -> list[str]:
+    """Return what stands below the table: failures, invalid certificates, findings and the figures."""
+    return [
+        *failures(results.jobs),
+        *failed_checks(results.jobs),
+        *findings(results),
+        totals(results),
     ]
 
 
@@ -135,6 +164,8 @@ def _cell(jobs: list[JobResult]) -> SummaryCell:
         if best.promoted:
             return SummaryCell(f"{text} *", Tone.PROMOTED)
         missed = best.refused_by[0] if best.refused_by else None
+        if missed is RefusalReason.CERTIFICATE and best.failed_checks:
+            return SummaryCell(f"{text} {missed}: {best.failed_checks[0].name}", Tone.FAILED)
         return SummaryCell(f"{text} {SHORT.get(missed, missed)}" if missed else text)
     cause = next((job.cause for job in jobs if job.state is JobState.FAILED), None)
     if cause is not None:

@@ -175,7 +175,12 @@ class Certificate(Frozen):
     @property
     def valid(self) -> bool:
         """Whether there are checks and all of them passed."""
-        return bool(self.checks) and all(check.passed for check in self.checks)
+        return bool(self.checks) and not self.failed
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that did not pass, in their order."""
+        return tuple(check for check in self.checks if not check.passed)
 
 
 class FoldModel(Frozen):

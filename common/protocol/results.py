@@ -17,7 +17,7 @@ from pydantic import Field
 from common.frozen import Frozen
 from common.protocol.job_views import AttemptView, RefusalReason
 from common.protocol.jobs import Cause, JobState
-from common.protocol.reports import FoldResult, Scores, Span, SurveyReport
+from common.protocol.reports import Check, FoldResult, Scores, Span, SurveyReport
 from common.settings.grid import GridConfig
 
 RESULTS_SCHEMA: Literal["nighttrain.results/1"] = "nighttrain.results/1"
@@ -54,6 +54,8 @@ class JobResult(Frozen):
     """What the model missed, if it was not promoted."""
     reasons: tuple[str, ...]
     """The same in sentences."""
+    failed_checks: tuple[Check, ...] = ()
+    """The checks of the model's certificate that failed; each of them refuses it."""
     seconds: float | None
     """How long the last attempt took, in seconds."""
     peak_memory_bytes: int | None

@@ -141,4 +141,5 @@ def _challenger(row: Row[*tuple[Any, ...]]) -> Challenger:
         synthetic=manifest.synthetic,
         feature_version=manifest.feature_version,
         comparison=comparison,
+        failed_checks=manifest.certificate.failed,
     )

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from common.protocol.job_views import RefusalReason
-from common.protocol.reports import ChampionComparison, Scores
+from common.protocol.reports import ChampionComparison, Check, Scores
 from common.settings.sections import PromoteIf
 
 
@@ -34,7 +34,11 @@ class Champion:
 
 @dataclass(frozen=True)
 class Challenger:
-    """A model of the run; `comparison` is what its trainer found out about the champion."""
+    """A model of the run; `comparison` is what its trainer found out about the champion.
+
+    `failed_checks` are those of its certificate that say why it is not `certified`; there are none where the
+    certificate is empty or is not that of the model that is kept.
+    """
 
     job_id: int
     scores: Scores
@@ -43,6 +47,7 @@ class Challenger:
     synthetic: bool
     feature_version: str
     comparison: ChampionComparison | None
+    failed_checks: tuple[Check, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,8 +132,9 @@ def false_discovery_bound(p_values: Sequence[float], rate: float) -> float:
 def _certificate(challenger: Challenger) -> list[Objection]:
     if challenger.certified:
         return []
-    words = "the certificate is not valid: a no-leak check failed or is missing"
-    return [Objection(RefusalReason.CERTIFICATE, words)]
+    found = "; ".join(f"check {check.name}: {check.detail}" for check in challenger.failed_checks)
+    words = found or "it has no checks, or is of a model that is not the one kept"
+    return [Objection(RefusalReason.CERTIFICATE, f"the certificate is not valid: {words}")]
 
 
 def _thresholds(scores: Scores, promote_if: PromoteIf) -> list[Objection]:

@@ -81,6 +81,7 @@ def _job_result(tx: Transaction, job: JobRow, history: list[AttemptRow]) -> JobR
         folds=tuple(FoldResult.of(fold) for fold in report.folds) if report else (),
         promoted=bool(job.promoted),
         reasons=reasons,
+        failed_checks=report.certificate.failed if report else (),
         **_tries(history),
     )
 

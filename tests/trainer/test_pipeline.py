@@ -141,7 +141,8 @@ def test_a_report_tells_the_walk_forward_in_times(trainer, hours, days):
     assert report.manifest.trained_span.end == report.span.end + (
         report.span.end - report.span.end.replace(hour=22)
     )
-    assert [check.name for check in report.certificate.checks] == ["features", "labels", "scaler", "C"]
+    names = [check.name for check in report.certificate.checks]
+    assert names == ["features", "labels", "models", "scaler", "coefficients", "losses", "C", "scores"]
 
 
 def test_features_and_lineage_name_the_context_that_was_read(trainer, hours, days):

@@ -4,6 +4,7 @@ from cli.screen import summary
 from cli.screen.summary import SummaryCell, Tone
 from common.protocol.job_views import RefusalReason
 from common.protocol.jobs import Cause, JobState
+from common.protocol.reports import Check
 from common.protocol.results import JobResult, SurveyResult
 from tests.result_fixtures import HOURS, failed, finding, job, results, series, surveyed
 
@@ -28,6 +29,20 @@ def test_a_refused_one_says_the_first_thing_that_it_missed() -> None:
     missed = (RefusalReason.AUC, RefusalReason.SIGNIFICANCE)
     assert cell(job("BTCUSDT", "15m", 1, refused_by=missed)).text == "0.510 H1 auc"
     assert cell(job("BTCUSDT", "15m", 1, refused_by=missed[1:])).text == "0.510 H1 chance"
+
+
+def test_a_certificate_that_is_not_valid_names_the_check_and_has_a_line_below_the_table() -> None:
+    leak = Check(name="scaler", passed=False, checked=6, detail="fold 1: means are not those of the 915 rows")
+    missed = (RefusalReason.CERTIFICATE, RefusalReason.AUC)
+    bad = job("BTCUSDT", "15m", 1, refused_by=missed, failed_checks=(leak,))
+    assert cell(bad) == SummaryCell("0.510 H1 certificate: scaler", Tone.FAILED)
+    assert cell(job("BTCUSDT", "15m", 1, refused_by=missed)).text == "0.510 H1 certificate"
+    told = "certificate of BTCUSDT 15m H1 not valid: scaler: fold 1: means are not those of the 915 rows"
+    assert summary.lines(results(bad, job("BTCUSDT", "15m", 3)))[:-1] == [told]
+    assert summary.failed_checks([bad] * 6)[-2:] == [
+        told,
+        "2 more models without a valid certificate: see the results",
+    ]
 
 
 def test_a_cell_without_scores_says_what_became_of_it() -> None:

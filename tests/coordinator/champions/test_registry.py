@@ -21,9 +21,12 @@ def test_without_a_valid_certificate_of_this_very_model_there_is_no_promotion(ni
     night.queue.attach_artifact(grant.lease_id, sha256, len(content))
     night.queue.finish(grant.lease_id, finish(report.model_copy(update={"manifest": forged}), sha256))
     night.housekeeping.tick()
-    assert [(promoted, reasons[0][:28]) for promoted, reasons in history(night)] == [
-        (False, "the certificate is not valid"),
-        (False, "the certificate is not valid"),
+    assert [(promoted, reasons[0]) for promoted, reasons in history(night)] == [
+        (False, "the certificate is not valid: check recompute: exact"),
+        (
+            False,
+            "the certificate is not valid: it has no checks, or is of a model that is not the one kept",
+        ),
     ]
 
 

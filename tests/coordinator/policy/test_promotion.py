@@ -8,13 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.protocol.reports import ChampionComparison
+from common.protocol.reports import ChampionComparison, Check
 from common.settings.sections import PromoteIf
 from coordinator.policy.promotion import Challenger, Champion, Decision, decide, false_discovery_bound
 from tests.coordinator.specimens import scores
 
 GATE = PromoteIf()
 REAL = Champion("c" * 64, False, "features/1", scores(auc=0.55))
+LEAK = Check(
+    name="scaler",
+    passed=False,
+    checked=6,
+    detail="fold 1: means are not those of the 915 rows that it may know",
+)
 
 
 def challenger(job_id: int = 1, **changes: Any) -> Challenger:
@@ -45,7 +51,16 @@ def test_a_good_model_without_a_champion_is_promoted() -> None:
 @pytest.mark.parametrize(
     ("changes", "missed", "reason"),
     [
-        ({"certified": False}, "certificate", "the certificate is not valid"),
+        (
+            {"certified": False},
+            "certificate",
+            "the certificate is not valid: it has no checks, or is of a model",
+        ),
+        (
+            {"certified": False, "failed_checks": (LEAK,)},
+            "certificate",
+            "the certificate is not valid: check scaler: fold 1: means are not those of the 915 rows",
+        ),
         ({"scores": scores(auc=0.512)}, "auc", "AUC 0.512 is below 0.52"),
         ({"scores": scores(auc=0.51999)}, "auc", "AUC 0.51999 is below 0.52"),
         ({"scores": scores(auc=None)}, "auc", "AUC is unknown: only one class was seen"),

@@ -62,6 +62,20 @@ def test_scores_and_folds_come_through_to_the_last_digit(night: Night) -> None:
     assert job.rows == 9_000
 
 
+def test_a_check_that_failed_is_told_by_name_and_detail(night: Night) -> None:
+    run = night.begin(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1, 3))
+    night.survey_all(night.register())
+    night.succeed(night.grant("t1-boot"), certified=False)
+    night.succeed(night.grant("t1-boot"))
+    night.housekeeping.tick()
+    uncertified, certified = read_results(night.database, run).jobs
+    [check] = uncertified.failed_checks
+    assert (check.name, check.passed, check.detail) == ("recompute", False, "exact")
+    assert uncertified.refused_by == ("certificate",)
+    assert uncertified.reasons[0] == "the certificate is not valid: check recompute: exact"
+    assert certified.failed_checks == () and certified.promoted
+
+
 def test_every_attempt_is_kept_with_its_cause(night: Night) -> None:
     run = night.begin(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
     night.survey_all(night.register())

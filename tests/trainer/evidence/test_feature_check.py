@@ -1,0 +1,103 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tests.trainer.evidence.claims import Job
+from trainer.features import context as context_module
+from trainer.features import indicators as features
+
+
+def test_features_that_know_nothing_of_later_rows_pass(job):
+    check = job.check_features()
+    assert check.passed and check.checked > 0, check
+
+
+def test_features_with_context_pass(hours, days, tmp_path):
+    job = Job(hours, tmp_path, [days])
+    assert job.matrix.contexts == ("1d",)
+    check = job.check_features()
+    assert check.passed, check
+
+
+def leaky_next_close(original):
+    def columns(bars):
+        found = original(bars)
+        found["return_1"] = np.append(found["return_1"][1:], 0.0)
+        return found
+
+    return columns
+
+
+def leaky_whole_block_mean(original):
+    def columns(bars):
+        found = original(bars)
+        found["return_1"] = found["return_1"] - np.nanmean(found["return_1"])
+        return found
+
+    return columns
+
+
+def leaky_window_in_the_middle(original):
+    def columns(bars):
+        found = original(bars)
+        found["volatility_5"] = np.convolve(found["volatility_5"], np.ones(5) / 5, "same")
+        return found
+
+    return columns
+
+
+@pytest.mark.parametrize("leak", [leaky_next_close, leaky_whole_block_mean, leaky_window_in_the_middle])
+def test_a_feature_that_looks_ahead_fails_and_is_named(hours, tmp_path, monkeypatch, leak):
+    monkeypatch.setattr(features, "_returns", leak(features._returns))
+    check = Job(hours, tmp_path).check_features()
+    assert not check.passed
+    assert ("volatility_5" if leak is leaky_window_in_the_middle else "return_1") in check.detail
+
+
+def test_context_of_a_bar_that_has_not_closed_fails(hours, days, tmp_path, monkeypatch):
+    def known_at_its_opening(candles):
+        frame = original(candles)
+        return dataclasses.replace(frame, close_time=frame.close_time - candles.interval_ms)
+
+    original = context_module.context_frame
+    with monkeypatch.context() as patch:
+        patch.setattr("trainer.features.matrix.context_frame", known_at_its_opening)
+        job = Job(hours, tmp_path, [days])
+    assert not job.check_features().passed
+
+
+def test_context_that_looks_ahead_fails(hours, days, tmp_path, monkeypatch):
+    def centred(candles):
+        frame = original(candles)
+        values = np.roll(frame.values, -1, axis=0) if len(frame.values) else frame.values
+        return dataclasses.replace(frame, values=values)
+
+    original = context_module.context_frame
+    for module in ("features.matrix", "evidence.feature_check"):
+        monkeypatch.setattr(f"trainer.{module}.context_frame", centred)
+    check = Job(hours, tmp_path, [days]).check_features()
+    assert not check.passed
+    assert "context_1d" in check.detail
+
+
+def test_a_matrix_that_was_altered_fails(job):
+    values = np.array(job.matrix.values)
+    values[:, 5] = np.nextafter(values[:, 5], np.float32(20))
+    check = job.check_features(values=values)
+    assert not check.passed
+    assert job.matrix.names[5] in check.detail
+
+
+def test_the_features_are_checked_once_a_matrix(job, monkeypatch):
+    first = job.check_features()
+    monkeypatch.setattr("trainer.evidence.feature_check.matrix_rows", None)
+    assert job.check_features() == first
+    with pytest.raises(TypeError):
+        job.check_features(digest="0" * 64)
+
+
+def test_a_damaged_memory_of_the_check_is_not_believed(job):
+    first = job.check_features()
+    job.matrix.path.with_suffix(".certificate.json").write_text('{"digest": "')
+    assert job.check_features() == first

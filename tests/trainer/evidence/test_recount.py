@@ -1,0 +1,77 @@
+import numpy as np
+import pytest
+
+from trainer.evidence.recount import recount
+from trainer.evidence.stored_models import StoredModels
+from trainer.learning.design_matrix import DesignMatrix
+from trainer.learning.scores import log_loss
+
+ROWS = 7000
+CS = (1e-3, 1.0)
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    draw = np.random.default_rng(5)
+    X = draw.standard_normal((ROWS, 4)).astype(np.float32) * [1, 1e-3, 30, 1] + [0, 5, -100, 0.1]
+    y = (draw.random(ROWS) < 1 / (1 + np.exp(-0.2 * X[:, 0]))).astype(float)
+    return X.astype(np.float32), y
+
+
+def stored(draw, X, permitted, tested):
+    rows = X[:permitted].astype(float)
+    coefficients = 0.1 * draw.standard_normal((2, 4))
+    return StoredModels(
+        "a fold",
+        permitted,
+        tested,
+        CS,
+        rows.mean(axis=0),
+        rows.std(axis=0),
+        coefficients,
+        np.array([0.0, 0.1]),
+    )
+
+
+@pytest.fixture(scope="module")
+def models(drawn):
+    draw = np.random.default_rng(6)
+    nothing = slice(ROWS, ROWS)
+    return [
+        stored(draw, drawn[0], 2500, slice(3000, 5100)),
+        stored(draw, drawn[0], 5000, slice(5100, ROWS)),
+        stored(draw, drawn[0], ROWS, nothing),
+    ]
+
+
+def test_moments_and_losses_are_those_of_each_ones_own_rows(drawn, models):
+    X, y = drawn
+    for one, found in zip(models, recount(DesignMatrix(X, np.arange(ROWS)), y, models), strict=True):
+        rows = X[: one.permitted].astype(float)
+        assert np.abs(found.means / rows.mean(axis=0) - 1).max() < 1e-12
+        assert np.abs(found.deviations / rows.std(axis=0) - 1).max() < 1e-10
+        log_odds = one.intercepts[:, None] + one.coefficients @ ((X.astype(float) - one.means) / one.scales).T
+        assert np.abs(found.spreads / log_odds[:, : one.permitted].std(axis=1) - 1).max() < 1e-10
+        if one.tested.start == one.tested.stop:
+            assert np.isnan(found.log_losses).all()
+            continue
+        for p, loss in zip(1 / (1 + np.exp(-log_odds[:, one.tested])), found.log_losses, strict=True):
+            assert abs(log_loss(p, y[one.tested]) - loss) < 1e-12
+
+
+def test_the_steps_are_what_newtons_step_changes_in_log_odds(drawn, models):
+    X, y = drawn
+    for one, found in zip(models, recount(DesignMatrix(X, np.arange(ROWS)), y, models), strict=True):
+        standardised = (X[: one.permitted].astype(float) - one.means) / one.scales
+        Z = np.column_stack([np.ones(one.permitted), standardised])
+        for position, C in enumerate(CS):
+            theta = np.concatenate([[one.intercepts[position]], one.coefficients[position]])
+            p = 1 / (1 + np.exp(-Z @ theta))
+            penalty = np.array([0.0, *[1 / C] * 4])
+            gradient = Z.T @ (p - y[: one.permitted]) + penalty * theta
+            hessian = (Z * (p * (1 - p))[:, None]).T @ Z + np.diag(penalty)
+            step = np.linalg.solve(hessian, gradient)
+            # The mean of p(1-p) stands for each row's.
+            assert found.steps[position] == pytest.approx((standardised @ step[1:]).std(), rel=0.02)
+            alone = abs(gradient[0]) / hessian[0, 0]
+            assert found.intercept_steps[position] == pytest.approx(alone, rel=1e-9)

@@ -1,0 +1,176 @@
+"""One pass over the rows that counts again what stored models claim: moments, optimum and test losses.
+
+Every model of every fold is evaluated on a chunk of rows while it is at hand, so that the pass costs one
+reading of the rows. All columns are taken relative to their means over the first chunk; without such a shift
+the variance of a column that hardly moves far from zero, such as an index that rests at 100, would be what
+rounding leaves of two large sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from trainer.candles.arrays import FloatArray
+from trainer.evidence.stored_models import StoredModels
+from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix, aligned
+from trainer.learning.logistic_model import logistic, unstandardised
+
+CONSTANT = 1e-6
+"""Standard deviation below which a column counts as constant and its scale is 1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Recount:
+    """What the rows say of stored models.
+
+    Parameters
+    ----------
+    stored : StoredModels
+        Of which.
+    means, deviations : ndarray of float64, shape (p,)
+        Of the permitted rows.
+    steps : ndarray of float64, shape (m,)
+        What Newton's step from the coefficients to the optimum over the permitted rows, where the penalised
+        loss is level, changes in a row's log odds: the standard deviation over these rows.
+    intercept_steps : ndarray of float64, shape (m,)
+        What it changes in the log odds of all rows alike.
+    spreads : ndarray of float64, shape (m,)
+        Standard deviation of each model's log odds over the permitted rows.
+    log_losses : ndarray of float64, shape (m,)
+        Mean log loss of the tested rows; nan where there are none.
+    """
+
+    stored: StoredModels
+    means: FloatArray
+    deviations: FloatArray
+    steps: FloatArray
+    intercept_steps: FloatArray
+    spreads: FloatArray
+    log_losses: FloatArray
+
+
+def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels]) -> list[Recount]:
+    """Count again in one pass, for each of `stored` over its own rows.
+
+    Parameters
+    ----------
+    design : DesignMatrix
+        Labelled rows in order of time, n x p.
+    y : ndarray of float64, shape (n,)
+        Their labels, 0 or 1.
+    stored : sequence of StoredModels
+        Each has at least one permitted row.
+    """
+    origin = next(design.chunks(0, min(CHUNK_ROWS, len(design))))[1].mean(axis=0)
+    counts = [len(models.Cs) for models in stored]
+    permitted = np.repeat([models.permitted for models in stored], counts)
+    first = np.repeat([models.tested.start for models in stored], counts)
+    last = np.repeat([models.tested.stop for models in stored], counts)
+    weights = np.concatenate([_weights(models, origin) for models in stored])
+    gradients, curvatures, losses = np.zeros_like(weights), np.zeros(len(weights)), np.zeros(len(weights))
+    products = np.zeros((design.columns + 1, design.columns + 1))
+    products_until = {}
+    block = aligned((CHUNK_ROWS, design.columns + 1))
+    block[:, 0] = 1.0
+    buffer = aligned((len(weights), CHUNK_ROWS))
+    for start, stop in pairwise(np.unique([0, *permitted, *first, *last]).tolist()):
+        learning = np.flatnonzero(permitted >= stop)
+        testing = np.flatnonzero((first <= start) & (start < last))
+        active = weights[np.concatenate([learning, testing])]
+        for rows, values in design.chunks(start, stop):
+            part, truth = block[: len(values)], y[rows]
+            np.subtract(values, origin, out=part[:, 1:])
+            products += part.T @ part
+            p = logistic(active, np.zeros(len(active)), part, buffer[: len(active)])
+            losses[testing] += _summed_log_loss(p[len(learning) :], truth)
+            residuals = p[: len(learning)]
+            curvatures[learning] += residuals.sum(axis=1) - np.einsum("ij,ij->i", residuals, residuals)
+            residuals -= truth
+            gradients[learning] += residuals @ part
+        products_until[stop] = products.copy()
+    found = []
+    for models, stop in zip(stored, np.cumsum(counts), strict=True):
+        own = slice(stop - len(models.Cs), stop)
+        tested = models.tested.stop - models.tested.start
+        moments = _Moments.of(products_until[models.permitted], models.permitted)
+        steps, intercept_steps = _steps(models, moments, gradients[own], curvatures[own])
+        found.append(
+            Recount(
+                stored=models,
+                means=origin + moments.shift,
+                deviations=moments.deviations,
+                steps=steps,
+                intercept_steps=intercept_steps,
+                spreads=moments.spreads(weights[own, 1:]),
+                log_losses=losses[own] / tested if tested else np.full(len(models.Cs), np.nan),
+            )
+        )
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """Means less the origin (p,), covariance (p, p) and standard deviations (p,) of some rows."""
+
+    shift: FloatArray
+    covariance: FloatArray
+    deviations: FloatArray
+
+    @classmethod
+    def of(cls, products: FloatArray, rows: int) -> _Moments:
+        shift = products[0, 1:] / rows
+        covariance = products[1:, 1:] / rows - np.outer(shift, shift)
+        return cls(shift, covariance, np.sqrt(np.maximum(np.diag(covariance), 0.0)))
+
+    def spreads(self, weights: FloatArray) -> FloatArray:
+        variances = np.einsum("ij,jk,ik->i", weights, self.covariance, weights)
+        return np.asarray(np.sqrt(np.maximum(variances, 0.0)))
+
+
+def _weights(models: StoredModels, origin: FloatArray) -> FloatArray:
+    """Return weights (m, p + 1) of a one and of the columns relative to the origin."""
+    weights, offsets = unstandardised(
+        models.coefficients, models.intercepts, models.means - origin, models.scales
+    )
+    return np.column_stack([offsets, weights])
+
+
+def _summed_log_loss(p: FloatArray, truth: FloatArray) -> FloatArray:
+    if not len(p):
+        return np.zeros(0)
+    epsilon = np.finfo(np.float64).eps
+    given = np.where(truth > 0.5, p, 1.0 - p)
+    np.clip(given, epsilon, 1.0 - epsilon, out=given)
+    losses: FloatArray = -np.log(given, out=given).sum(axis=1)
+    return losses
+
+
+def _steps(
+    models: StoredModels, moments: _Moments, gradients: FloatArray, curvatures: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return `Recount.steps` and `Recount.intercept_steps`, from the sums over permitted rows.
+
+    The Hessian is taken as the Gram matrix times the mean of p(1-p), as the fit does where the signal is
+    weak; that needs no pass of its own, and is level at the same place.
+
+    Parameters
+    ----------
+    gradients : ndarray of float64, shape (m, p + 1)
+        Of the summed log loss by intercept and by weights of the columns relative to the origin.
+    curvatures : ndarray of float64, shape (m,)
+        Sums of p(1-p).
+    """
+    scales = np.where(moments.deviations < CONSTANT, 1.0, moments.deviations)
+    penalties = 1.0 / np.asarray(models.Cs)[:, None]
+    slopes = (gradients[:, 1:] - np.outer(gradients[:, 0], moments.shift)) / scales
+    slopes += penalties * models.coefficients
+    eigenvalues, vectors = np.linalg.eigh(moments.covariance / np.outer(scales, scales))
+    eigenvalues = np.maximum(eigenvalues, 0.0)
+    weight = np.maximum(curvatures, np.finfo(np.float64).tiny)
+    rotated = slopes @ vectors / (weight[:, None] * eigenvalues + penalties)
+    with np.errstate(over="ignore"):
+        return np.sqrt(np.square(rotated) @ eigenvalues), np.abs(gradients[:, 0]) / weight
