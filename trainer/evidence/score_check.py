@@ -8,7 +8,7 @@ import numpy as np
 
 from common.protocol.reports import Check, FoldReport, Scores
 from trainer.candles.arrays import FloatArray
-from trainer.evidence.significance import shift_p_value
+from trainer.evidence.significance import auc_p_value
 from trainer.evidence.stored_models import StoredModels
 from trainer.learning.scores import score
 from trainer.learning.training_set import TrainingSet
@@ -52,7 +52,7 @@ def check_scores(
     truth = y[data.first_test_row :]
     if wrong := _difference(scores, p, truth):
         return _failed(len(predicted) + 1, f"all folds: {wrong}")
-    found = shift_p_value(p, truth, data.horizon)
+    found = auc_p_value(p, truth, data.horizon)
     if not abs(found - p_value) <= TOLERANCE:
         return _failed(len(predicted) + 2, f"the predictions' p-value is {found:.4g}, not {p_value:.4g}")
     detail = f"scores of {len(folds)} folds and of all, and the p-value, are those of the stored models"

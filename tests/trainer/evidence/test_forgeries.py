@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from trainer.evidence.certificate import certify
-from trainer.evidence.significance import shift_p_value
+from trainer.evidence.significance import auc_p_value
 from trainer.features.matrix import open_features
 from trainer.learning.crossval import CrossValidation, FoldFit, choose
 from trainer.learning.design_matrix import DesignMatrix
@@ -49,7 +49,7 @@ class Training:
             reports.append(fold_report(fits[-1], predicted[-1], data, CS))
         choice = choose([fit.log_losses for fit in fits], len(CS))
         p, truth = np.concatenate(predicted), y[data.first_test_row :]
-        p_value = shift_p_value(p, truth, data.horizon)
+        p_value = auc_p_value(p, truth, data.horizon)
         return cls(data, reports, CS[choice], final.model(choice), score(p, truth), p_value)
 
     def but(self, **changes):
