@@ -21,7 +21,12 @@ def lines(results: Results, width: int | None = None) -> Iterator[str]:
     yield from _table([("symbol", *results.config.timeframes), *rows])
     yield ""
     yield summary.LEGEND
-    for line in (*summary.failures(results.jobs), *summary.findings(results), summary.totals(results)):
+    for line in (
+        *summary.failures(results.jobs),
+        *summary.findings(results),
+        *summary.ties(results),
+        summary.totals(results),
+    ):
         yield summary.wrapped(line, width)
 
 

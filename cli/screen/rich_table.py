@@ -26,6 +26,11 @@ def print_summary(results: Results, console: Console) -> None:
     console.print(table)
     console.print(summary.LEGEND, style="dim", highlight=False)
     width = console.width if console.is_terminal else None
-    for line in (*summary.failures(results.jobs), *summary.findings(results), summary.totals(results)):
+    for line in (
+        *summary.failures(results.jobs),
+        *summary.findings(results),
+        *summary.ties(results),
+        summary.totals(results),
+    ):
         # A message is no markup: it may well have brackets, of a list or in a file's name.
         console.print(Text(summary.wrapped(line, width)), soft_wrap=True)
