@@ -36,10 +36,12 @@ from trainer.evidence.certificate import certify
 from trainer.evidence.champion import compare
 from trainer.evidence.significance import auc_p_value
 from trainer.features.indicators import FEATURE_VERSION, WARM_UP
+from trainer.features.labels import LABEL_VERSION, require_moves
 from trainer.features.matrix import FeatureMatrix, open_features, versions
 from trainer.learning.crossval import CrossValidation, FoldFit
+from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.fold_reports import fit_of, fold_model, fold_report
-from trainer.learning.scores import score
+from trainer.learning.scores import score, score_ties
 from trainer.learning.splits import require_trainable
 from trainer.learning.training_set import TrainingSet
 
@@ -96,6 +98,7 @@ def train(
         matrix = open_features(cache_dir, own, context)
     with stages.enter("labels"):
         data = TrainingSet.of(own, context, matrix, horizon, spec.n_splits, spec.embargo_minutes * 60_000)
+        require_moves(data.labels, spec.cell.name)
         lost = lost_rows(own.open_time, own.interval_ms, WARM_UP + horizon)
         least = spec.min_train_rows, spec.min_test_rows
         require_trainable(data.folds, data.labels.y, *least, spec.cell.name, lost)
@@ -106,10 +109,12 @@ def train(
         fits = [fit_of(report, fold, Cs) for report, fold in zip(reports, data.folds, strict=False)]
         crossval = CrossValidation(data.design, data.labels.y, data.folds, Cs, fits)
         tested = [_tested(fit, data) for fit in fits]
+        tied = [_tied(fit, data) for fit in fits]
     for _ in data.folds[resumed:]:
         with stages.enter("folds"):
             fit = crossval.fit_next()
             tested.append(_tested(fit, data))
+            tied.append(_tied(fit, data))
             reports.append(fold_report(fit, tested[-1], data, Cs))
             save_checkpoint(Checkpoint(inputs=inputs, folds=tuple(reports)))
     with stages.enter("final"):
@@ -117,6 +122,7 @@ def train(
     with stages.enter("significance"):
         p, y = np.concatenate(tested), data.labels.y[data.first_test_row :]
         scores = score(p, y)
+        ties = score_ties(p, y, np.concatenate(tied), len(data.labels.tie), data.labels.tie_share)
         p_value = auc_p_value(p, y, horizon)
     with stages.enter("certificate"):
         certificate = certify(data, reports, Cs, (Cs[choice], model), scores, p_value)
@@ -156,14 +162,16 @@ def train(
         manifest=manifest,
         stage_seconds=stages.seconds,
         resumed_folds=resumed,
+        ties=ties,
     )
 
 
 def inputs_digest(spec: TrainingSpec, matrix: FeatureMatrix) -> str:
-    """Return the SHA-256 of all that a fold depends on: specification, features, versions."""
+    """Return the SHA-256 of all that a fold depends on: specification, features, labels, versions."""
     parts = {
         "spec": spec.model_dump(mode="json"),
         "features": [matrix.digest, FEATURE_VERSION, *matrix.names],
+        "labels": LABEL_VERSION,
         "versions": _versions(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -208,6 +216,11 @@ def _finished(checkpoint: Checkpoint | None, inputs: str) -> list[FoldReport]:
 
 def _tested(fit: FoldFit, data: TrainingSet) -> FloatArray:
     return fit.model.predict(data.design, fit.fold.test_start, fit.fold.test_stop)
+
+
+def _tied(fit: FoldFit, data: TrainingSet) -> FloatArray:
+    ties = DesignMatrix(data.matrix.values, data.ties_of(fit.fold))
+    return fit.model.predict(ties, 0, len(ties))
 
 
 def _versions() -> dict[str, str]:

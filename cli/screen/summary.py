@@ -28,6 +28,9 @@ QUIET = frozenset(
 WORTH_TELLING = {"gap": 0.01, "zero_volume": 0.05}
 """Findings that are worth a line only above this share of the bars."""
 
+WORTH_TELLING_TIES = 0.01
+"""Ties are worth a line only above this share of a cell's rows."""
+
 ACTIONS = ("refused", "dropped", "reported", "kept")
 """What was done about a finding, the worst first."""
 
@@ -123,11 +126,12 @@ def findings(results: Results) -> list[str]:
 
 
 def lines(results: Results) -> list[str]:
-    """Return what stands below the table: failures, invalid certificates, findings and the figures."""
+    """Return what stands below the table: failures, invalid certificates, findings, ties and the figures."""
     return [
         *failures(results.jobs),
         *failed_checks(results.jobs),
         *findings(results),
+        *ties(results),
         totals(results),
     ]
 
@@ -139,6 +143,20 @@ def wrapped(line: str, width: int | None) -> str:
     return textwrap.fill(
         line, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
+
+
+def ties(results: Results) -> list[str]:
+    """Return a line on the rows that stand still, if any cell has a share of them worth a line."""
+    counted = [(job.ties.share, job) for job in results.jobs if job.ties]
+    many = [(share, job) for share, job in counted if share > WORTH_TELLING_TIES]
+    if not many:
+        return []
+    share, worst = max(many, key=lambda one: one[0])
+    where = f"{worst.symbol} {worst.timeframe} H{worst.horizon} ({share:.1%})"
+    return [
+        f"ties: {len(many)} of {len(counted)} cells leave out more than {WORTH_TELLING_TIES:.0%} "
+        f"of their rows, whose close did not move; most in {where}"
+    ]
 
 
 def totals(results: Results) -> str:

@@ -97,9 +97,20 @@ class Scores(Frozen):
     log_loss: float
     """Mean log loss in nats, the lower the better."""
     base_rate: float
-    """Share of rises among the rows, 0 to 1."""
+    """Share of rises among the rows, all of which moved, 0 to 1."""
     n: int
     """Number of rows."""
+
+
+class Ties(Frozen):
+    """Rows whose close ends where it was: neither trained on nor scored."""
+
+    rows: int
+    """How many there are."""
+    share: float
+    """Their share among all rows whose future is known, 0 to 1."""
+    auc_with_ties: float | None
+    """Out-of-fold AUC if ties counted as falls, to compare with; null where only one class was seen."""
 
 
 class FoldResult(Frozen):
@@ -284,3 +295,5 @@ class TrainingReport(Frozen):
     """Seconds that each stage took, by its name."""
     resumed_folds: int
     """Folds that were taken from a checkpoint."""
+    ties: Ties | None = None
+    """Rows that were left out because the close did not move; null where it was not counted."""

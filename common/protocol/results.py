@@ -17,7 +17,7 @@ from pydantic import Field
 from common.frozen import Frozen
 from common.protocol.job_views import AttemptView, RefusalReason
 from common.protocol.jobs import Cause, JobState
-from common.protocol.reports import Check, FoldResult, Scores, Span, SurveyReport
+from common.protocol.reports import Check, FoldResult, Scores, Span, SurveyReport, Ties
 from common.settings.grid import GridConfig
 
 RESULTS_SCHEMA: Literal["nighttrain.results/1"] = "nighttrain.results/1"
@@ -44,6 +44,8 @@ class JobResult(Frozen):
     """Time of these rows."""
     scores: Scores | None
     """Out-of-fold scores over all folds; null if it was not trained."""
+    ties: Ties | None = None
+    """Rows that were left out because the close did not move; null if it was not trained or not counted."""
     folds: tuple[FoldResult, ...]
     """The folds, in order."""
     p_value: float | None

@@ -78,6 +78,7 @@ def _job_result(tx: Transaction, job: JobRow, history: list[AttemptRow]) -> JobR
         job,
         rows=report.rows if report else job.rows,
         span=report.span if report else None,
+        ties=report.ties if report else None,
         folds=tuple(FoldResult.of(fold) for fold in report.folds) if report else (),
         promoted=bool(job.promoted),
         reasons=reasons,

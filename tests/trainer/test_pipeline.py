@@ -12,7 +12,9 @@ from scipy.stats import norm
 from common.errors import DataError
 from common.protocol.jobs import Cell, TrainingSpec
 from common.protocol.reports import Checkpoint, Manifest
+from common.timeframes import Timeframe
 from trainer.artifact import load, with_pickle
+from trainer.candles.candles import Candles
 from trainer.features import indicators as features
 from trainer.features.matrix import open_features
 from trainer.pipeline import train
@@ -297,8 +299,45 @@ def test_rows_that_gaps_took_are_a_data_error_that_blames_the_gaps(trainer, simu
         trainer.train([sparse])
 
 
-def test_closes_that_never_rise_are_a_data_error_in_words(trainer, simulate):
+def test_a_market_that_stands_still_is_a_data_error(trainer, simulate):
     candles = simulate(2000)
     candles.close[:] = 7.0
-    with pytest.raises(DataError, match="one class only: the close falls or stays after all"):
+    with pytest.raises(DataError, match="the close does not move in 1939 of 1939 rows"):
+        trainer.train([candles])
+
+
+def walk_of_ticks(seed, rows=8000):
+    """A coin of 400 ticks that moves by day and mostly sleeps by night: nothing tells the direction."""
+    draw = np.random.default_rng(seed)
+    hour = np.arange(rows) % 24
+    moves = draw.random(rows) < np.where((hour >= 8) & (hour < 20), 0.5, 0.1)
+    close = (400 + np.cumsum(np.where(moves, draw.choice([-1, 1], rows), 0))) * 1e-8
+    opened = np.append(close[:1], close[:-1])
+    columns = {
+        "open_time": 1_700_006_400_000 + np.arange(rows, dtype=np.int64) * 3_600_000,
+        "open": opened,
+        "high": np.maximum(opened, close),
+        "low": np.minimum(opened, close),
+        "close": close,
+        "volume": 1e5 * (0.2 + moves),
+    }
+    return Candles.of("HOTBTC", Timeframe.H1, columns)
+
+
+def test_whether_a_bar_moves_earns_nothing(tmp_path):
+    for seed in (1, 2, 3):
+        report = Trainer(tmp_path / str(seed)).train([walk_of_ticks(seed)])
+        assert report.ties.share == pytest.approx(0.7, abs=0.02)
+        assert report.rows + report.ties.rows == 8000 - features.WARM_UP - 1
+        # The standard error of an area over 2,000 moves is 0.013.
+        assert abs(report.scores.auc - 0.5) < 0.045
+        assert report.ties.auc_with_ties is not None
+        assert report.p_value > 0.01
+        assert report.certificate.valid
+
+
+def test_closes_that_never_rise_are_a_data_error_in_words(trainer, simulate):
+    candles = simulate(2000)
+    candles.close[:] = 1e6 - np.arange(2000)
+    with pytest.raises(DataError, match="one class only: the close falls after all"):
         trainer.train([candles])

@@ -81,7 +81,8 @@ def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
     Parameters
     ----------
     data : TrainingSet
-        What was trained on; only candles, the bar of each row, horizon and embargo are believed.
+        What was trained on; only candles, the bar of each row, horizon and embargo are believed. Ties
+        must be exactly the rows whose close ends where it was, and all others must have a label.
     folds : sequence of FoldReport
         What each fold says of its rows and times.
     """
@@ -96,6 +97,11 @@ def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
         return failed("a label reaches across a gap")
     if not (np.array_equal(end, labels.end) and np.array_equal(rise, labels.y > 0.5)):
         return failed("labels or their ends are not those of the closes and times")
+    moved, tied = _moves(candles, data.matrix.bar, horizon)
+    if not (np.array_equal(moved, labels.row) and np.array_equal(tied, labels.tie)):
+        return failed(
+            "rows with a label are not those whose close moves, or ties not those whose close stays"
+        )
     checked = 0
     least = None
     for fold in folds:
@@ -127,3 +133,14 @@ def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
 def _label_times(candles: Candles, bar: IntArray, horizon: int) -> tuple[IntArray, IntArray]:
     interval = candles.interval_ms
     return candles.open_time[bar] + interval, candles.open_time[bar + horizon] + interval
+
+
+def _moves(candles: Candles, bar: IntArray, horizon: int) -> tuple[IntArray, IntArray]:
+    """Return the rows of the matrix whose close moves over an unbroken horizon, and the ties."""
+    ahead = np.searchsorted(candles.open_time, candles.open_time[bar] + horizon * candles.interval_ms)
+    inside = ahead < len(candles)
+    ahead = np.where(inside, ahead, 0)
+    unbroken = inside & (ahead - bar == horizon)
+    unbroken &= candles.open_time[ahead] - candles.open_time[bar] == horizon * candles.interval_ms
+    change = candles.close[ahead] - candles.close[bar]
+    return np.flatnonzero(unbroken & (change != 0.0)), np.flatnonzero(unbroken & (change == 0.0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from common.protocol.reports import Scores
+from common.protocol.reports import Scores, Ties
 from trainer.candles.arrays import FloatArray
 
 
@@ -74,4 +74,24 @@ def score(p: FloatArray, y: FloatArray) -> Scores:
         log_loss=log_loss(p, y),
         base_rate=float(y.mean()),
         n=len(y),
+    )
+
+
+def score_ties(p: FloatArray, y: FloatArray, tied: FloatArray, rows: int, share: float) -> Ties:
+    """Report what was left out as a tie, and what the score would be with it.
+
+    Parameters
+    ----------
+    p, y : ndarray of float64, shape (n,)
+        Predictions and labels of the rows that moved.
+    tied : ndarray of float64, shape (t,)
+        The same models' predictions of the ties beside them.
+    rows, share : int, float
+        The ties of all rows, those before the first test row too, and their share.
+    """
+    ranks = midranks(np.concatenate([p, tied]))
+    return Ties(
+        rows=rows,
+        share=share,
+        auc_with_ties=area_under_curve(ranks, np.concatenate([y, np.zeros(len(tied))])),
     )

@@ -108,7 +108,7 @@ def require_trainable(
                 raise _too_few(said, part, len(y), lost)
         rises = int(y[: fold.train_stop].sum())
         if rises in (0, fold.train_stop):
-            word = "falls or stays" if rises == 0 else "rises"
+            word = "falls" if rises == 0 else "rises"
             raise DataError(
                 f"{place} has one class only: the close {word} after all {fold.train_stop} training rows",
                 "look at the candles' closes",

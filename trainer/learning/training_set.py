@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from common.protocol.reports import Span
 from trainer.candles.arrays import IntArray
 from trainer.candles.candles import Candles
@@ -28,7 +30,7 @@ class TrainingSet:
     matrix : FeatureMatrix
         The features of all usable bars.
     labels : Labels
-        The n rows of the matrix that have a label.
+        The n rows of the matrix that have a label, and the ties beside them.
     design : DesignMatrix
         These rows, n x p.
     folds : tuple of Fold
@@ -86,6 +88,15 @@ class TrainingSet:
     def bar(self) -> IntArray:
         """The bar of each labelled row, shape (n,)."""
         return self.matrix.bar[self.labels.row]
+
+    def ties_of(self, fold: Fold) -> IntArray:
+        """Return the ties between a fold's first test row and the next fold's, as rows of the matrix."""
+        known = self.matrix.close_time[self.labels.tie]
+        start = int(np.searchsorted(known, self.labels.close_time[fold.test_start]))
+        stop = len(known)
+        if fold.test_stop < len(self):
+            stop = int(np.searchsorted(known, self.labels.close_time[fold.test_stop]))
+        return self.labels.tie[start:stop]
 
     @property
     def first_test_row(self) -> int:

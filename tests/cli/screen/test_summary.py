@@ -4,7 +4,7 @@ from cli.screen import summary
 from cli.screen.summary import SummaryCell, Tone
 from common.protocol.job_views import RefusalReason
 from common.protocol.jobs import Cause, JobState
-from common.protocol.reports import Check
+from common.protocol.reports import Check, Ties
 from common.protocol.results import JobResult, SurveyResult
 from tests.result_fixtures import HOURS, failed, finding, job, results, series, surveyed
 
@@ -56,6 +56,16 @@ def test_the_rows_are_in_the_order_of_the_grid() -> None:
     assert [(symbol, [one.text for one in cells]) for symbol, cells in table] == [
         ("BTCUSDT", ["0.500 H1", ""]),
         ("ETHUSDT", ["", "0.600 H1"]),
+    ]
+
+
+def test_ties_have_one_line_that_names_the_worst_cell_or_none() -> None:
+    few, many = (Ties(rows=1, share=share, auc_with_ties=0.6) for share in (0.005, 0.123))
+    calm = job("BTCUSDT", "15m", 1, ties=few)
+    assert summary.ties(results(calm, job("BTCUSDT", "1h", 1))) == []
+    assert summary.ties(results(calm, job("BTCUSDT", "15m", 3, ties=many))) == [
+        "ties: 1 of 2 cells leave out more than 1% of their rows, whose close did not move; "
+        "most in BTCUSDT 15m H3 (12.3%)"
     ]
 
 

@@ -45,6 +45,39 @@ def test_labels_that_are_not_those_of_the_closes_fail(job):
     assert not job.check_labels(labels=dataclasses.replace(job.data.labels, y=y)).passed
 
 
+def test_ties_that_are_trained_on_or_moves_that_are_left_out_fail(hours, tmp_path):
+    hours.close[1200:1210] = hours.close[1200]
+    job = Job(hours, tmp_path)
+    labels = job.data.labels
+    assert len(labels.tie) == 7
+    assert job.check_labels().passed
+    bar = np.flatnonzero(job.matrix.bar == 1200)
+    place = np.searchsorted(labels.row, bar)
+    assert job.matrix.bar[labels.tie[0]] == 1200
+    interval = hours.interval_ms
+    closed = hours.open_time[1200] + interval
+    as_a_fall = dataclasses.replace(
+        labels,
+        row=np.insert(labels.row, place, bar),
+        y=np.insert(labels.y, place, 0.0),
+        close_time=np.insert(labels.close_time, place, closed),
+        end=np.insert(labels.end, place, closed + 3 * interval),
+        tie=labels.tie[1:],
+    )
+    hidden = dataclasses.replace(
+        labels,
+        row=np.delete(labels.row, 100),
+        y=np.delete(labels.y, 100),
+        close_time=np.delete(labels.close_time, 100),
+        end=np.delete(labels.end, 100),
+    )
+    uncounted = dataclasses.replace(labels, tie=labels.tie[1:])
+    for forged in (as_a_fall, hidden, uncounted):
+        check = job.check_labels(labels=forged)
+        assert not check.passed
+        assert check.detail.startswith("rows with a label are not those whose close moves")
+
+
 def test_labels_across_a_gap_fail(hours, tmp_path):
     job = Job(hours, tmp_path)
     across = np.flatnonzero(np.diff(hours.open_time) > hours.interval_ms)[0]

@@ -1,10 +1,12 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from common.errors import DataError
 from common.timeframes import Timeframe
 from trainer.candles.candles import Candles
-from trainer.features.labels import rise_labels
+from trainer.features.labels import require_moves, rise_labels
 
 MINUTE = 60_000
 
@@ -16,12 +18,14 @@ def candles_of(minutes, closes):
     return Candles.of("BTCUSDT", Timeframe.M1, {**columns, "volume": np.ones(len(closes))})
 
 
-def test_a_rise_is_one_and_a_fall_or_an_equal_close_is_none():
+def test_a_rise_is_one_a_fall_is_none_and_an_equal_close_has_no_label():
     labels = rise_labels(candles_of(range(5), [10, 11, 11, 9, 12]), np.arange(5), 1)
-    assert labels.y.tolist() == [1, 0, 0, 1]
-    assert labels.row.tolist() == [0, 1, 2, 3]
-    assert labels.close_time.tolist() == [1 * MINUTE, 2 * MINUTE, 3 * MINUTE, 4 * MINUTE]
-    assert labels.end.tolist() == [2 * MINUTE, 3 * MINUTE, 4 * MINUTE, 5 * MINUTE]
+    assert labels.y.tolist() == [1, 0, 1]
+    assert labels.row.tolist() == [0, 2, 3]
+    assert labels.tie.tolist() == [1]
+    assert labels.tie_share == 0.25
+    assert labels.close_time.tolist() == [1 * MINUTE, 3 * MINUTE, 4 * MINUTE]
+    assert labels.end.tolist() == [2 * MINUTE, 4 * MINUTE, 5 * MINUTE]
 
 
 def test_no_label_reaches_across_a_gap():
@@ -41,6 +45,14 @@ def test_a_horizon_beyond_the_candles_gives_no_label():
     assert len(rise_labels(candles_of(range(4), [1, 2, 3, 4]), np.arange(4), 4)) == 0
 
 
+def test_a_market_that_mostly_stands_still_is_refused_with_its_figures():
+    closes = [1, *[2] * 9, 3]  # 8 of 10 stand still
+    require_moves(rise_labels(candles_of(range(11), closes), np.arange(11), 1), "BTCUSDT_1m_H1")
+    still = rise_labels(candles_of(range(11), [*closes[:-1], 2]), np.arange(11), 1)
+    with pytest.raises(DataError, match=r"BTCUSDT_1m_H1: the close does not move in 9 of 10 rows \(90%\)"):
+        require_moves(still, "BTCUSDT_1m_H1")
+
+
 @settings(max_examples=100, deadline=None)
 @given(
     minutes=st.sets(st.integers(0, 40), min_size=1),
@@ -54,6 +66,7 @@ def test_labels_are_those_of_a_walk_minute_by_minute(minutes, horizon, seed):
         (time, closes[time + horizon] > closes[time])
         for time in times
         if all(time + step in closes for step in range(1, horizon + 1))
+        and closes[time + horizon] != closes[time]
     ]
     labels = rise_labels(candles_of(times, list(closes.values())), np.arange(len(times)), horizon)
     found = [(times[row], y > 0.5) for row, y in zip(labels.row, labels.y, strict=True)]

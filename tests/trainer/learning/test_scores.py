@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 from sklearn import metrics
 
-from trainer.learning.scores import area_under_curve, log_loss, midranks, score
+from trainer.learning.scores import area_under_curve, log_loss, midranks, score, score_ties
 
 # Few distinct values, so that ties are common.
 predictions = st.lists(st.sampled_from([0.1, 0.25, 0.4, 0.5, 0.75, 0.9]), min_size=2, max_size=60)
@@ -44,3 +44,12 @@ def test_a_perfect_and_a_reversed_order_are_one_and_zero():
     assert area_under_curve(midranks(np.arange(5.0)), y) == 1.0
     assert area_under_curve(midranks(-np.arange(5.0)), y) == 0.0
     assert area_under_curve(midranks(np.ones(5)), y) == 0.5
+
+
+def test_ties_lower_the_score_as_falls_would():
+    p, y = np.array([0.6, 0.4]), np.array([1.0, 0.0])
+    found = score_ties(p, y, np.array([0.7, 0.5]), 5, 0.25)
+    # Of the pairs of the rise with a fall or a tie two of three are in order.
+    assert found.auc_with_ties == pytest.approx(2 / 3)
+    assert (found.rows, found.share) == (5, 0.25)
+    assert score_ties(p, y, np.array([]), 0, 0.0).auc_with_ties == 1.0

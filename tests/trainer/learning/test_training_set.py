@@ -42,6 +42,21 @@ def test_the_folds_test_all_rows_from_the_first_tested_one_and_keep_the_embargo(
         assert data.labels.end[fold.train_stop] + data.embargo_ms > data.labels.close_time[fold.test_start]
 
 
+def test_each_tie_after_the_first_test_row_is_of_one_fold(simulate, tmp_path):
+    hours = simulate(24 * 60)
+    hours.close[::5] = hours.close[1::5]
+    matrix = open_features(tmp_path, hours, [])
+    data = TrainingSet.of(hours, [], matrix, 1, 4, HOUR_MS)
+    parts = [data.ties_of(fold) for fold in data.folds]
+    first = data.labels.row[data.first_test_row]
+    assert np.concatenate(parts).tolist() == [row for row in data.labels.tie if row > first]
+    for fold, part in zip(data.folds, parts, strict=True):
+        assert len(part)
+        assert part.min() > data.labels.row[fold.test_start]
+        if fold.test_stop < len(data):
+            assert part.max() < data.labels.row[fold.test_stop]
+
+
 def test_a_span_goes_from_the_first_opening_to_the_last_close(data):
     span = data.span(5, 8)
     assert span.start == datetime.fromtimestamp(data.candles.open_time[data.bar[5]] / 1000, UTC)
