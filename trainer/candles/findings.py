@@ -60,6 +60,11 @@ def timeless(file: str, count: int) -> Finding:
     return _of_file("no_time", count, "dropped", file, detail)
 
 
+def columns_told(file: str, note: str) -> Finding:
+    """Tell how the columns of a file were read; `note` begins with ``its``."""
+    return _of_file("columns", 1, "kept", file, f"{file}: {note}.")
+
+
 def name_disagrees(file: str, named: str, timeframe: str) -> Finding:
     """Report a file whose name gives another timeframe than its rows."""
     says = f"says {named}" if named else "tells a timeframe that cannot be trained"

@@ -105,6 +105,24 @@ def names_symbol(relative: str, symbol: str) -> bool:
     return False
 
 
+def canonical(text: str) -> str:
+    """Return a symbol in its one spelling: letters and digits only, in capitals."""
+    return "".join(_words(text))
+
+
+def names_other_symbol(text: str, symbol: str) -> bool:
+    """Whether a text names a symbol, and not this one."""
+    words = _words(text)
+    return bool(_symbols(words)) and not _holds(words, symbol)
+
+
+def pair_of(symbol: str) -> tuple[str, str]:
+    """Return base and quote currency of a symbol; the quote is empty where it is not known."""
+    known = [quote for quote in QUOTES if symbol.endswith(quote) and symbol != quote]
+    quote = max(known, key=len, default="")
+    return symbol.removesuffix(quote), quote
+
+
 def named_timeframe(relative: str) -> Timeframe | Literal[""] | None:
     """Return the timeframe that a path names; ``""`` if it cannot be trained, None if none is named.
 

@@ -20,7 +20,7 @@ from trainer.sources.folder import SourceFile, named_timeframe, source_files, ti
 from trainer.survey.repair import NativeSeries, repaired
 from trainer.survey.series import assembled
 
-VERSION = 2
+VERSION = 3
 """Part of the cache's key: to be raised when the same files would give other candles or another report."""
 
 FEW_ROWS = 3
@@ -62,7 +62,7 @@ def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress
     if known and _cached(cache_dir, known):
         return known.model_copy(update={"cache_hit": True})
     sweep(candle_folder(cache_dir, spec.symbol))
-    sources, found = _read(files, spec.symbol, progress)
+    sources, found = _read(files, spec, progress)
     by_timeframe, of_names = _by_timeframe(sources)
     found = findings.grouped(found + of_names)
     if not by_timeframe:
@@ -112,12 +112,14 @@ def _cached(cache_dir: Path, report: SurveyReport) -> bool:
     )
 
 
-def _read(files: Sequence[SourceFile], symbol: str, progress: Progress) -> tuple[list[Source], list[Finding]]:
+def _read(
+    files: Sequence[SourceFile], spec: SurveySpec, progress: Progress
+) -> tuple[list[Source], list[Finding]]:
     sources: list[Source] = []
     found: list[Finding] = []
     for place, file in enumerate(files):
         progress("read", place, len(files))
-        of_file, damage = read_source(file, symbol)
+        of_file, damage = read_source(file, spec.symbol, spec.policy.columns)
         sources += of_file
         found += damage
     progress("read", len(files), len(files))
