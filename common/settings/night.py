@@ -128,8 +128,11 @@ class NightSettings(BaseSettings):
 
 
 def canonical_symbol(symbol: str) -> str:
-    """Return the one spelling of a symbol: ``BTC/USDT``, ``BTC_USDT`` and ``btc-usdt`` are ``BTCUSDT``."""
-    return symbol.strip().upper().replace("/", "").replace("_", "").replace("-", "")
+    """Return the one spelling of a symbol: ``BTC/USDT``, ``BTC_USDT`` and ``btc-usdt`` are ``BTCUSDT``.
+
+    The perpetual ``BTC/USDT:USDT`` is ``BTCUSDTUSDT``, a symbol of its own.
+    """
+    return symbol.strip().upper().replace("/", "").replace("_", "").replace("-", "").replace(":", "")
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> NightSettings:

@@ -12,11 +12,14 @@ import pyarrow.compute as pc
 
 from trainer.candles.arrays import BoolArray, FloatArray, IntArray
 from trainer.candles.bars import CLOSE, Bars
-from trainer.sources.folder import canonical, names_other_symbol
 from trainer.sources.layouts import Choice, columns_by_order
 from trainer.sources.named import columns_by_name, mapped_places
+from trainer.sources.names import canonical, names_other_symbol
 from trainer.sources.probe import ENOUGH, Asked, Probe, UnreadableError
 from trainer.sources.times import NO_TIME, epoch_ms, milliseconds, with_clock, written_as
+
+UNPRICED = 0.1
+"""Share of the rows that may have a price of zero or less before the file is held to be no candles."""
 
 REPEATED = 0.1
 """Share of the rows that may repeat a time with another close before the rows are held to be of several."""
@@ -69,6 +72,7 @@ def bars_of(columns: Mapping[str, pa.ChunkedArray], asked: Asked) -> tuple[Bars,
     others = ("open_time", "clock", "symbol")
     bars = Bars.of(times, {name: _numbers(one, name) for name, one in columns.items() if name not in others})
     timed = times != NO_TIME
+    _assert_prices(bars)
     if not timed.any():
         first = _first(columns["open_time"])
         raise asked.unsettled(f"no row has a time that can be read; the first is {first}", "time", "format")
@@ -102,6 +106,16 @@ def _times(columns: Mapping[str, pa.ChunkedArray], asked: Asked) -> tuple[IntArr
         return epoch_ms(column, mapping.zone), frozenset()
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise UnreadableError(f"its times cannot be read: {first_line(error)}") from error
+
+
+def _assert_prices(bars: Bars) -> None:
+    with np.errstate(invalid="ignore"):
+        none = (bars.values[: CLOSE + 1] <= 0).any(axis=0)
+    if len(bars) >= ENOUGH and none.mean() > UNPRICED:
+        raise UnreadableError(
+            f"{int(none.sum()):,} of its {len(bars):,} rows have a price that is not above zero, as a "
+            "premium or a funding rate has and traded candles have not"
+        )
 
 
 def _assert_one_series(bars: Bars, kind: pa.DataType, asked: Asked) -> None:

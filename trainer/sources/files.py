@@ -25,7 +25,8 @@ from trainer.candles import findings
 from trainer.candles.bars import Bars
 from trainer.sources.columns import bars_of, chosen_columns, first_line
 from trainer.sources.csv_text import CsvTable, read_csv
-from trainer.sources.folder import SourceFile, names_symbol
+from trainer.sources.folder import SourceFile
+from trainer.sources.instruments import selected
 from trainer.sources.probe import Asked, Probe, UnreadableError
 
 SYNTHETIC_KEY = b"nighttrain.synthetic"
@@ -143,7 +144,8 @@ def _members(file: SourceFile, symbol: str) -> list[tuple[str, Callable[[], byte
         kind = "workbook (.xlsx)" if any(e.filename.startswith("xl/") for e in entries) else "document"
         raise UnreadableError(f"it is an Excel or Office {kind}; save its sheet as CSV")
     if len(entries) > 1:
-        entries = [entry for entry in entries if names_symbol(f"{file.relative}/{entry.filename}", symbol)]
+        names = [f"{file.relative}/{entry.filename}" for entry in entries]
+        entries = [entries[place] for place in selected(names, symbol).chosen]
     if not entries:
         raise UnreadableError(f"the archive holds no file of {symbol}")
     several = len(entries) > 1

@@ -9,8 +9,8 @@ from itertools import pairwise
 import numpy as np
 
 from trainer.sources.content import Relation, assert_named_order, relation, settled_volumes
-from trainer.sources.folder import pair_of
 from trainer.sources.layouts import CLOCK, DATE, Choice
+from trainer.sources.names import pair_of
 from trainer.sources.probe import Asked, Probe, UnreadableError
 from trainer.sources.times import NO_TIME
 
