@@ -113,7 +113,14 @@ def _port(text: str) -> int:
 
 def _settings(options: argparse.Namespace) -> NightSettings:
     if options.config is not None:
-        return load(options.config)
+        settings = load(options.config)
+        if settings.training and settings.window and (settings.all_symbols or settings.all_timeframes):
+            # Found out here and not at ten in the evening.
+            raise ConfigurationError(
+                "symbols or timeframes are all, and a coordinator that starts by the clock sees no candles",
+                "name the symbols and timeframes, or leave window out and use nighttrain start --data DIR",
+            )
+        return settings
     path: Path = options.settings_json
     try:
         return NightSettings(**json.loads(path.read_text(encoding="utf-8")))

@@ -34,11 +34,15 @@ def sample(
 ) -> int:
     """Make synthetic candles, the same ones each time."""
     from cli.local.candles_at_hand import make_sample
+    from common.errors import ConfigurationError
     from common.settings.night import load
 
     del debug  # read where errors end
     given = {"symbols": separated(symbols), "data.sample.days": days, "data.sample.seed": seed}
     settings = load(config, {key: value for key, value in given.items() if value is not None})
+    if settings.all_symbols:
+        problem = "symbols is all, and a sample has none of its own"
+        raise ConfigurationError(problem, "name them with --symbols")
     make_sample(out, settings.symbols, settings.data.sample.days, settings.data.sample.seed)
     print(f"sample candles (synthetic): {out}")
     return 0

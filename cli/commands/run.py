@@ -42,10 +42,12 @@ def run(
         str | None, typer.Option(metavar="N", help="number of trainers, or auto (num_workers)")
     ] = None,
     symbols: Annotated[
-        list[str] | None, typer.Option(metavar="S...", help="only these symbols, e.g. BTCUSDT ETH/USDT")
+        list[str] | None,
+        typer.Option(metavar="S...", help="only these symbols, e.g. BTCUSDT ETH/USDT, or all of the folder"),
     ] = None,
     timeframes: Annotated[
-        list[str] | None, typer.Option(metavar="T...", help="only these timeframes, e.g. 1h 4h")
+        list[str] | None,
+        typer.Option(metavar="T...", help="only these timeframes, e.g. 1h 4h, or all that the candles fill"),
     ] = None,
     horizons: Annotated[
         list[str] | None, typer.Option(metavar="H...", help="only these horizons in bars, e.g. 1 3")

@@ -42,6 +42,9 @@ def start(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="cancel an unfinished night and start over instead of resuming it")
     ] = False,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="folder of candles, for symbols or timeframes: all")
+    ] = None,
     debug: Debug = False,
 ) -> int:
     """Start the night of a running coordinator, or resume it."""
@@ -50,9 +53,25 @@ def start(
 
     del debug
     settings = load(config)
+    if settings.all_symbols or settings.all_timeframes:
+        settings = _of_folder(settings, data)
     with OperatorClient(url, token_file) as client:
         print(begin(client, settings, fresh))
     return 0
+
+
+def _of_folder(settings: NightSettings, data: Path | None) -> NightSettings:
+    from cli.local.folder_contents import whole_folder
+    from common.errors import ConfigurationError
+
+    if data is None:
+        problem = "symbols or timeframes are all, and a coordinator sees no candles"
+        raise ConfigurationError(problem, "start from where the candles are, with --data DIR, or name them")
+    if not data.is_dir():
+        raise ConfigurationError(f"{data}: no such folder here", "start from where the candles are")
+    expanded, said = whole_folder(settings, data)
+    print(said)
+    return expanded
 
 
 def begin(client: OperatorClient, settings: NightSettings, fresh: bool) -> str:

@@ -13,6 +13,7 @@ from common.errors import ConfigurationError
 from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 
+HINT_ALL = "name a folder with --data DIR, or name the symbols and timeframes to train on a sample"
 HINT = "put candles there, name a folder with --data DIR, or leave --data out to train on a sample"
 
 
@@ -28,7 +29,8 @@ def candles_for(
     Raises
     ------
     ConfigurationError
-        The folder that was named does not exist, is not a folder, cannot be read, or is empty.
+        The folder that was named does not exist, is not a folder, cannot be read, or is empty; or there are
+        no candles and the night is of all that there is.
     KeyboardInterrupt
         A signal came while the sample was made.
     """
@@ -42,6 +44,8 @@ def candles_for(
         return given
     if settings.data.dir.is_dir() and _has_files(settings.data.dir):
         return settings.data.dir
+    if settings.all_symbols or settings.all_timeframes:
+        raise ConfigurationError(f"no candles in {settings.data.dir}, so all is none", HINT_ALL)
     console.print(
         f"no candles in {settings.data.dir}: training on a SYNTHETIC sample, made in {out.sample}",
         soft_wrap=True,

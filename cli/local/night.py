@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from cli.local.candles_at_hand import candles_for
+from cli.local.folder_contents import assert_mostly_there, whole_folder
 from cli.local.interrupt import EXIT_INTERRUPTED, Interrupt, interruptible
 from cli.local.processes import Child, stop
 from cli.local.staff import client_of, coordinator_of, trainer_count, trainers_of
@@ -82,6 +83,7 @@ def train(options: NightOptions) -> int:
         logs.configure(out.launcher_log, options.debug, "nighttrain.launcher", stderr=False)
         try:
             data = candles_for(settings, options.data, out, console, interrupt)
+            settings = _of_folder(settings, data, out, options, console)
             document, path = _night(settings, out, data, options, interrupt, console)
         except KeyboardInterrupt:
             console.print("interrupted; progress is saved: run the same command to continue", soft_wrap=True)
@@ -92,6 +94,19 @@ def train(options: NightOptions) -> int:
         where = f"results {path}\nmodels  {out.models}\nlogs    {out.logs}"
         console.print(where, highlight=False, soft_wrap=True)
         return 0 if document.totals.succeeded == document.totals.jobs else 1
+
+
+def _of_folder(
+    settings: NightSettings, data: Path, out: OutFolder, options: NightOptions, console: Console
+) -> NightSettings:
+    if data == out.sample:
+        return settings
+    if settings.all_symbols or settings.all_timeframes:
+        settings, said = whole_folder(settings, data)
+        console.print(said, soft_wrap=True)
+    elif "symbols" not in options.settings:
+        assert_mostly_there(settings, data)
+    return settings
 
 
 def _settings(options: NightOptions) -> NightSettings:

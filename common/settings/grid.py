@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError, model_validator
 
 from common.frozen import Frozen
-from common.settings.night import NightSettings
+from common.settings.night import ALL, NightSettings
 from common.settings.sections import Model, PromoteIf, SurveyPolicy
 
 
@@ -41,4 +41,8 @@ class GridConfig(Frozen):
                 for mistake in error.errors()
             )
             raise ValueError("; ".join(f"{key}: {right}" for key, right in mistakes)) from None
+        for key in ("symbols", "timeframes"):
+            if tuple(name.lower() for name in getattr(self, key)) == (ALL,):
+                # Who makes a run sees the folder of candles; who keeps it does not.
+                raise ValueError(f"{key}: all must be told name by name here")
         return self

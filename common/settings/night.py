@@ -43,6 +43,9 @@ ENV_ALIASES = {
 }
 """Names that users already know, and the key that each one sets. `BT_NIGHT_TRAINING` needs no alias."""
 
+ALL = "all"
+"""Stands for all symbols or timeframes that the folder of candles holds."""
+
 GIBIBYTE = 1024**3
 
 
@@ -79,11 +82,20 @@ class NightSettings(BaseSettings):
     max_wait_seconds: Seconds = 900.0
     database_url: str = ""
 
+    @field_validator("symbols", "timeframes", mode="before")
+    @classmethod
+    def _all(cls, value: Any) -> Any:
+        return (ALL,) if isinstance(value, str) and value.strip().lower() == ALL else value
+
     @field_validator("symbols", mode="after")
     @classmethod
     def _symbols(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if _is_all(value):
+            return (ALL,)
         names = tuple(canonical_symbol(symbol) for symbol in value)
         for symbol in names:
+            if symbol == ALL.upper():
+                raise ValueError("all stands for every symbol, so nothing can stand beside it")
             if not (symbol.isascii() and symbol.isalnum() and 3 <= len(symbol) <= 30):
                 raise ValueError(f"{symbol!r} is no symbol; write it as BTCUSDT, BTC_USDT or BTC/USDT")
         return _distinct(names)
@@ -91,6 +103,8 @@ class NightSettings(BaseSettings):
     @field_validator("timeframes", mode="after")
     @classmethod
     def _timeframes(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if _is_all(value):
+            return (ALL,)
         for timeframe in value:
             Timeframe.named(timeframe)
         return _distinct(value)
@@ -99,6 +113,16 @@ class NightSettings(BaseSettings):
     @classmethod
     def _horizons(cls, value: tuple[int, ...]) -> tuple[int, ...]:
         return _distinct(value)
+
+    @property
+    def all_symbols(self) -> bool:
+        """Whether the symbols are all that the folder of candles holds."""
+        return self.symbols == (ALL,)
+
+    @property
+    def all_timeframes(self) -> bool:
+        """Whether the timeframes are all that the folder of candles can fill."""
+        return self.timeframes == (ALL,)
 
     @property
     def memory_limit_bytes(self) -> int:
@@ -128,8 +152,11 @@ class NightSettings(BaseSettings):
 
 
 def canonical_symbol(symbol: str) -> str:
-    """Return the one spelling of a symbol: ``BTC/USDT``, ``BTC_USDT`` and ``btc-usdt`` are ``BTCUSDT``."""
-    return symbol.strip().upper().replace("/", "").replace("_", "").replace("-", "")
+    """Return the one spelling of a symbol: ``BTC/USDT``, ``BTC_USDT`` and ``btc-usdt`` are ``BTCUSDT``.
+
+    The perpetual ``BTC/USDT:USDT`` is ``BTCUSDTUSDT``, a symbol of its own.
+    """
+    return symbol.strip().upper().replace("/", "").replace("_", "").replace("-", "").replace(":", "")
 
 
 def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> NightSettings:
@@ -157,6 +184,10 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Night
         return NightSettings(**merged(sources))
     except ValidationError as error:
         raise ConfigurationError(explain(error, sources, NightSettings)) from error
+
+
+def _is_all(values: tuple[str, ...]) -> bool:
+    return len(values) == 1 and values[0].strip().lower() == ALL
 
 
 def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -53,8 +53,44 @@ class SampleData(Frozen):
     seed: Annotated[Whole, Field(ge=0)] = 7
 
 
+Column = Annotated[str, Field(min_length=1)] | Annotated[Whole, Field(ge=1)]
+"""A column of a file, by its name or by its place from 1."""
+
+
+class ColumnMapping(Frozen):
+    """Which columns of a file hold what; what is not given is told by names and content, as without it."""
+
+    time: Column | Annotated[tuple[Column, ...], Field(min_length=1, max_length=2)] | None = None
+    """Opening of the bar; two columns are a date and a time of day."""
+    format: str | None = None
+    """How its text is written, in the letters of strptime, such as `%d/%m/%Y %H:%M`."""
+    zone: str | None = None
+    """The time zone of times that name none, such as `Europe/Berlin`; None is UTC."""
+    decimal: Literal[".", ","] | None = None
+    """The sign between the whole and the parts of a number in text."""
+    open: Column | None = None
+    """First price."""
+    high: Column | None = None
+    """Highest price."""
+    low: Column | None = None
+    """Lowest price."""
+    close: Column | None = None
+    """Last price."""
+    volume: Column | None = None
+    """Amount that was traded, in the base currency."""
+    quote_volume: Column | None = None
+    """Its value, in the quote currency."""
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str | None) -> str | None:
+        if value is not None and value not in available_timezones():
+            raise ValueError("must be a time zone such as UTC or Europe/Berlin")
+        return value
+
+
 class Data(Frozen):
-    """Where candles come from, and how damaged they may be."""
+    """Where candles come from, how damaged they may be, and what their columns are."""
 
     dir: Path = Path("data/candles")
     sample: SampleData = SampleData()
@@ -62,6 +98,7 @@ class Data(Frozen):
     max_defect_share: Share = 0.01
     max_bar_missing_share: Annotated[Number, Field(ge=0, lt=1)] = 0.05
     missing: Missing = "skip"
+    columns: dict[str, ColumnMapping] = Field(default_factory=dict)
 
     @property
     def policy(self) -> SurveyPolicy:
@@ -71,6 +108,7 @@ class Data(Frozen):
             max_defect_share=self.max_defect_share,
             max_bar_missing_share=self.max_bar_missing_share,
             missing=self.missing,
+            columns=self.columns,
         )
 
 
@@ -179,3 +217,5 @@ class SurveyPolicy(Frozen):
     """Share of the finer bars that a resampled bar may lack, to the nearest whole bar."""
     missing: Missing = "skip"
     """Whether bars in which nothing was traded are left out, or put in at the close before them."""
+    columns: dict[str, ColumnMapping] = Field(default_factory=dict)
+    """What the columns of files are, by a pattern of their paths such as `kraken/*.csv`."""

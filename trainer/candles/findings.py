@@ -60,6 +60,17 @@ def timeless(file: str, count: int) -> Finding:
     return _of_file("no_time", count, "dropped", file, detail)
 
 
+def other_instruments(symbol: str, kind: str, left_out: str) -> Finding:
+    """Tell of a symbol's files that are of another kind of instrument than the one that is read."""
+    detail = f"{symbol} is trained on its {kind} candles alone; left out were {left_out}."
+    return _of_file("other_instrument", 1, "dropped", symbol, detail)
+
+
+def columns_told(file: str, note: str) -> Finding:
+    """Tell how the columns of a file were read; `note` begins with ``its``."""
+    return _of_file("columns", 1, "kept", file, f"{file}: {note}.")
+
+
 def name_disagrees(file: str, named: str, timeframe: str) -> Finding:
     """Report a file whose name gives another timeframe than its rows."""
     says = f"says {named}" if named else "tells a timeframe that cannot be trained"

@@ -1,96 +1,52 @@
-"""The columns of a source: which of them are the candle's fields, and their values as numbers."""
+"""The columns of a source as bars: chosen by name or by order, and their values as numbers."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from trainer.candles.arrays import FloatArray, IntArray
-from trainer.candles.bars import FIELDS, Bars
-from trainer.sources.times import NO_TIME, epoch_ms, milliseconds
+from trainer.candles.arrays import BoolArray, FloatArray, IntArray
+from trainer.candles.bars import CLOSE, Bars
+from trainer.sources.layouts import Choice, columns_by_order
+from trainer.sources.named import columns_by_name, mapped_places
+from trainer.sources.names import canonical, names_other_symbol
+from trainer.sources.probe import ENOUGH, Asked, Probe, UnreadableError
+from trainer.sources.times import NO_TIME, epoch_ms, milliseconds, with_clock, written_as
 
-NAMES: dict[str, tuple[str, ...]] = {
-    "open_time": (
-        *("open_time", "opentime", "date", "datetime", "timestamp", "time", "unix"),
-        "__index_level_0__",  # what pandas calls an index without a name
-    ),
-    "open": ("open", "open_price"),
-    "high": ("high", "high_price"),
-    "low": ("low", "low_price"),
-    "close": ("close", "close_price"),
-    "volume": ("volume", "base_volume", "vol"),
-    "quote_volume": ("quote_volume", "quote_asset_volume", "quotevolume", "quote_vol", "turnover"),
-}
-"""Names of each field in sources, the most telling first; compared in lower case with ``_`` for spaces."""
+UNPRICED = 0.1
+"""Share of the rows that may have a price of zero or less before the file is held to be no candles."""
 
-OPTIONAL = frozenset({"quote_volume"})
-
-BINANCE_COLUMNS = 11
-"""A row without names that has so many columns is a Binance dump, whose eighth column is the quote volume."""
+REPEATED = 0.1
+"""Share of the rows that may repeat a time with another close before the rows are held to be of several."""
 
 
-class UnreadableError(Exception):
-    """A source that holds no candles that can be read; says why, without the source's name.
-
-    `defect` is the slug of the finding: ``empty_file``, ``cut_file`` or ``unreadable_file``.
-    """
-
-    def __init__(self, why: str, defect: str = "unreadable_file") -> None:
-        super().__init__(why)
-        self.defect = defect
-
-
-def columns_by_name(names: Sequence[str]) -> dict[str, int]:
-    """Return the place of each field among named columns.
+def chosen_columns(names: Sequence[str] | None, probe: Probe, asked: Asked) -> Choice:
+    """Tell which columns hold what; `names` is None where they have none.
 
     Raises
     ------
     UnreadableError
-        A field has no column.
+        It cannot be told.
     """
-    places: dict[str, int] = {}
-    for place, name in enumerate(names):
-        places.setdefault(name.strip().lower().replace(" ", "_"), place)
-    chosen: dict[str, int] = {}
-    for field, known in NAMES.items():
-        matching = [places[name] for name in known if name in places]
-        if matching:
-            chosen[field] = matching[0]
-        elif field not in OPTIONAL:
-            raise UnreadableError(
-                f"it has no column for {field}; its columns are {', '.join(names) or 'none'}"
-            )
-    return chosen
+    if names is not None:
+        return columns_by_name(names, probe, asked)
+    return columns_by_order(probe, mapped_places(asked, (), len(probe.columns)), asked)
 
 
-def columns_by_order(count: int) -> dict[str, int]:
-    """Return the place of each field among `count` columns without names: time, prices, volume.
-
-    Raises
-    ------
-    UnreadableError
-        There are fewer than six columns.
-    """
-    if count < 6:
-        raise UnreadableError(
-            f"its rows have {count} fields where time, open, high, low, close, volume were due"
-        )
-    chosen = {"open_time": 0, **{field: 1 + place for place, field in enumerate(FIELDS[:5])}}
-    if count >= BINANCE_COLUMNS:
-        chosen["quote_volume"] = 7
-    return chosen
-
-
-def bars_of(columns: Mapping[str, pa.ChunkedArray]) -> tuple[Bars, frozenset[str], int]:
+def bars_of(columns: Mapping[str, pa.ChunkedArray], asked: Asked) -> tuple[Bars, frozenset[str], int]:
     """Turn a source's columns into bars.
 
     Parameters
     ----------
     columns : mapping of pyarrow.ChunkedArray
-        By field.
+        By field, with ``clock`` and ``symbol`` where the source has a time of day or a symbol in each row.
+    asked : Asked
+        The symbol; rows that name another are passed over.
 
     Returns
     -------
@@ -104,30 +60,91 @@ def bars_of(columns: Mapping[str, pa.ChunkedArray]) -> tuple[Bars, frozenset[str
     Raises
     ------
     UnreadableError
-        No row has a time, or a column holds no numbers.
+        No row has a time, a column holds no numbers, or the rows are not those of one symbol.
     """
-    times, units = _times(columns["open_time"])
-    numbers = {field: _numbers(column, field) for field, column in columns.items() if field != "open_time"}
-    if not len(times):
+    if not len(columns["open_time"]):
         raise UnreadableError("it has no rows", "empty_file")
-    bars = Bars.of(times, numbers)
+    if "symbol" in columns:
+        rows = _rows_of_symbol(columns["symbol"], asked)
+        if rows is not None:
+            columns = {name: column.filter(pa.array(rows)) for name, column in columns.items()}
+    times, units = _times(columns, asked)
+    others = ("open_time", "clock", "symbol")
+    bars = Bars.of(times, {name: _numbers(one, name) for name, one in columns.items() if name not in others})
     timed = times != NO_TIME
-    if timed.all():
-        return bars, units, 0
+    _assert_prices(bars)
     if not timed.any():
         first = _first(columns["open_time"])
-        raise UnreadableError(f"no row has a time that can be read; the first is {first}")
-    return bars.take(timed), units, int((~timed).sum())
+        raise asked.unsettled(f"no row has a time that can be read; the first is {first}", "time", "format")
+    bars = bars if timed.all() else bars.take(timed)
+    _assert_one_series(bars, columns["open_time"].type, asked)
+    return bars, units, int((~timed).sum())
 
 
-def _times(column: pa.ChunkedArray) -> tuple[IntArray, frozenset[str]]:
+def _rows_of_symbol(column: pa.ChunkedArray, asked: Asked) -> BoolArray | None:
+    texts = pd.Series(column.cast(pa.string()).to_pandas(), dtype="string").fillna("")
+    found = [text for text in texts.unique() if text.strip()]
+    matching = [text for text in found if canonical(text) == asked.symbol]
+    if matching:
+        return None if len(found) == 1 else texts.isin(matching).to_numpy(dtype=bool)
+    if len(found) > 1 or any(names_other_symbol(text, asked.symbol) for text in found):
+        shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+        raise UnreadableError(f"its column of symbols names {shown} and not {asked.symbol}")
+    return None
+
+
+def _times(columns: Mapping[str, pa.ChunkedArray], asked: Asked) -> tuple[IntArray, frozenset[str]]:
+    column, mapping = columns["open_time"], asked.mapping
     kind = column.type
     try:
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+        if "clock" in columns:
+            column = with_clock(column, columns["clock"])
+        elif (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and mapping.format is None:
             return milliseconds(np.asarray(column.to_numpy()))
-        return epoch_ms(column), frozenset()
+        if mapping.format is not None:
+            return written_as(column, mapping.format, mapping.zone), frozenset()
+        return epoch_ms(column, mapping.zone), frozenset()
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise UnreadableError(f"its times cannot be read: {first_line(error)}") from error
+
+
+def _assert_prices(bars: Bars) -> None:
+    with np.errstate(invalid="ignore"):
+        none = (bars.values[: CLOSE + 1] <= 0).any(axis=0)
+    if len(bars) >= ENOUGH and none.mean() > UNPRICED:
+        raise UnreadableError(
+            f"{int(none.sum()):,} of its {len(bars):,} rows have a price that is not above zero, as a "
+            "premium or a funding rate has and traded candles have not"
+        )
+
+
+def _assert_one_series(bars: Bars, kind: pa.DataType, asked: Asked) -> None:
+    order = np.argsort(bars.open_time, kind="stable")
+    times, close = bars.open_time[order], bars.values[CLOSE][order]
+    again = np.flatnonzero(np.diff(times) == 0)
+    with np.errstate(all="ignore"):
+        again = again[np.abs(close[again + 1] / close[again] - 1) > 1e-9]
+    if not len(again) or len(times) < ENOUGH:
+        return
+    if len(again) > REPEATED * len(times):
+        raise asked.unsettled(
+            f"{len(again):,} of its {len(times):,} rows repeat a time with another close: it holds several "
+            "series, or times without their hour",
+            "time",
+        )
+    if not pa.types.is_integer(kind) and not pa.types.is_floating(kind) and asked.mapping.zone is None:
+        moments = pd.DatetimeIndex(times[again].astype("datetime64[ms]"))
+        # The clock is set back on a Sunday of October or November, in the south of March or April.
+        if (
+            (moments.day_of_week == 6).all()
+            and moments.month.isin([3, 4, 10, 11]).all()
+            and (moments.hour < 4).all()
+        ):
+            raise asked.unsettled(
+                f"the hour of {moments[0]:%Y-%m-%d %H}:00 is in it twice, as in local time when summer ends: "
+                "write its times in UTC",
+                "zone",
+            )
 
 
 def _first(column: pa.ChunkedArray) -> str:
@@ -141,7 +158,11 @@ def _numbers(column: pa.ChunkedArray, field: str) -> FloatArray:
     try:
         return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
     except pa.ArrowException as error:
-        raise UnreadableError(f"its column for {field} holds no numbers: {first_line(error)}") from error
+        first = next((text for text in column.to_pylist() if text), "")
+        commas = " with decimal commas" if re.fullmatch(r"-?\d+,\d+", str(first)) else ""
+        raise UnreadableError(
+            f"its column for {field} holds no numbers{commas}: {first_line(error)}"
+        ) from error
 
 
 def first_line(error: Exception) -> str:

@@ -13,19 +13,14 @@ import stat
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal, NoReturn
 
 from common.errors import DataError
 from common.out_folder import DATABASE_NAME
 from common.timeframes import Timeframe
-
-QUOTES = (
-    *("USDT", "USDC", "FDUSD", "BUSD", "TUSD", "USDP", "DAI", "USD"),
-    *("EUR", "GBP", "JPY", "KRW", "TRY", "BRL", "AUD", "BTC", "ETH", "BNB"),
-)
-"""Currencies that a symbol may end in; needed only to see that a name names some other symbol."""
+from trainer.sources.instruments import Kind, selected
+from trainer.sources.names import symbol_named, written
 
 COMPANIONS = (".checksum", ".sha256", ".md5", ".part", ".tmp", ".crdownload")
 """Endings of files that lie beside candles and hold none."""
@@ -36,7 +31,6 @@ NOT_SOURCES = frozenset({"CACHEDIR.TAG", DATABASE_NAME})
 NOT_FOLDERS = frozenset({"lost+found"})
 """Folders that disks have of their own and that only root can read."""
 
-_WORD = re.compile(r"[A-Za-z0-9]+")
 _TIMEFRAME = re.compile(r"(?<![A-Za-z0-9])(\d{1,4})(min|[smhdwM])(?![A-Za-z0-9])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 2_592_000}
 _NAMES = {timeframe.seconds: timeframe for timeframe in Timeframe}
@@ -52,7 +46,19 @@ class SourceFile:
     mtime_ns: int
 
 
-def source_files(data_dir: Path, symbol: str) -> list[SourceFile]:
+@dataclass(frozen=True)
+class SymbolFiles:
+    """The files that a symbol is read from, sorted by path; never empty.
+
+    `kind` is what they are of, and `left_out` names the symbol's files of other kinds, or is empty.
+    """
+
+    files: list[SourceFile]
+    kind: Kind
+    left_out: str
+
+
+def symbol_files(data_dir: Path, symbol: str) -> SymbolFiles:
     """Find the files that hold a symbol's candles, by name, without opening any.
 
     Parameters
@@ -63,46 +69,36 @@ def source_files(data_dir: Path, symbol: str) -> list[SourceFile]:
     symbol : str
         Canonical spelling.
 
-    Returns
-    -------
-    list of SourceFile
-        Sorted by relative path; never empty.
-
     Raises
     ------
     DataError
-        The folder is missing or cannot be read, or holds no file of the symbol.
+        The folder is missing or cannot be read, or holds no file of the symbol that can be trained.
     """
     if not data_dir.is_dir():
         raise DataError(
             f"{symbol}: there is no data folder {data_dir}", "name the folder of candles with --data DIR"
         )
-    files = sorted(_walk(data_dir), key=lambda file: file.relative)
-    own = [file for file in files if names_symbol(file.relative, symbol)]
-    if not own:
-        hint = f"put candles such as {symbol}-1m.zip there, or take {symbol} out of the symbols"
+    files = files_below(data_dir)
+    selection = selected([file.relative for file in files], symbol)
+    if selection.kind is not None:
+        return SymbolFiles([files[place] for place in selection.chosen], selection.kind, selection.left_out)
+    if selection.left_out:
+        hint = f"put its spot or perpetual candles there; a contract is a symbol, such as {symbol}240329"
         raise DataError(
-            f"{symbol}: no file of {symbol} in {data_dir}; found there: {_inventory(files)}", hint
+            f"{symbol}: no candles in {data_dir} that can be trained, but {selection.left_out}", hint
         )
-    return own
+    hint = f"put candles such as {symbol}-1m.zip there, or take {symbol} out of the symbols"
+    raise DataError(f"{symbol}: no file of {symbol} in {data_dir}; found there: {_inventory(files)}", hint)
 
 
-def names_symbol(relative: str, symbol: str) -> bool:
-    """Whether a path below the data folder names the symbol, in its last part that names any."""
-    *folders, name = relative.split("/")
-    words = _words(name)
-    if _holds(words, symbol):
-        return True
-    if _symbols(words):
-        return False
-    for depth in range(len(folders), 0, -1):
-        # A symbol may be spread over two folders, as in BTC/USDT.
-        words = _words(" ".join(folders[max(depth - 2, 0) : depth]))
-        if _holds(words, symbol):
-            return True
-        if _symbols(_words(folders[depth - 1])):
-            return False
-    return False
+def source_files(data_dir: Path, symbol: str) -> list[SourceFile]:
+    """Return the files of `symbol_files`."""
+    return symbol_files(data_dir, symbol).files
+
+
+def files_below(data_dir: Path) -> list[SourceFile]:
+    """Return all files of the data folder that may hold candles, sorted by relative path."""
+    return sorted(_walk(data_dir), key=lambda file: file.relative)
 
 
 def named_timeframe(relative: str) -> Timeframe | Literal[""] | None:
@@ -169,30 +165,10 @@ def _printable(name: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in name)
 
 
-def _words(text: str) -> list[str]:
-    return [word.upper() for word in _WORD.findall(text)]
-
-
-def _holds(words: list[str], symbol: str) -> bool:
-    if symbol in words:
-        return True
-    for place, pair in enumerate(pairwise(words)):
-        # BTC_USDT_USDT is a future settled in USDT, another instrument than the pair BTC_USDT.
-        if "".join(pair) == symbol and words[place + 2 : place + 3] != [pair[1]]:
-            return True
-    return False
-
-
-def _symbols(words: list[str]) -> list[str]:
-    whole = [word for word in words if any(word.endswith(quote) and word != quote for quote in QUOTES)]
-    pairs = [first + second for first, second in pairwise(words) if second in QUOTES]
-    return whole + pairs
-
-
 def _inventory(files: list[SourceFile]) -> str:
     if not files:
         return "no file at all"
-    names = {name for file in files for name in _symbols(_words(file.relative))[-1:]}
-    shown = sorted(names)[:10] or [file.relative for file in files[:3]]
+    names = {symbol for file in files if (symbol := symbol_named(file.relative))}
+    shown = sorted(written(name) for name in names)[:10] or [file.relative for file in files[:3]]
     more = f" and {len(names) - 10} more" if len(names) > 10 else ""
     return f"{', '.join(shown)}{more} ({len(files)} file{'s' if len(files) > 1 else ''})"

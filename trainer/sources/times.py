@@ -10,6 +10,8 @@ import pyarrow.compute as pc
 
 from trainer.candles.arrays import IntArray
 
+_OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})$"
+
 NO_TIME = np.iinfo(np.int64).min
 """Stands for a time that is missing or cannot be read."""
 
@@ -55,35 +57,79 @@ def milliseconds(numbers: npt.NDArray[np.generic]) -> tuple[IntArray, frozenset[
     return times, frozenset(units)
 
 
-def epoch_ms(column: pa.ChunkedArray) -> IntArray:
+def epoch_ms(column: pa.ChunkedArray, zone: str | None = None) -> IntArray:
     """Turn a column of dates, timestamps or ISO 8601 text into milliseconds since the epoch, shape (n,).
 
-    A time without a zone or offset is UTC. `NO_TIME` stands for what is null, cannot be read, or is no moment
-    that numbers could tell either.
+    A time without a zone or offset is of `zone`, or UTC. `NO_TIME` stands for what is null, cannot be read,
+    or is no moment that numbers could tell either.
     """
-    times = _moments(column)
+    return _told(_moments(column, zone))
+
+
+def written_as(column: pa.ChunkedArray, form: str, zone: str | None = None) -> IntArray:
+    """Turn text that is written in a form of strptime into milliseconds since the epoch, shape (n,)."""
+    text = pd.Series(column.cast(pa.string()).to_pandas(), dtype="string").str.strip()
+    if zone is not None and "%z" not in form:
+        moments = pd.to_datetime(text, format=form, errors="coerce")
+        return _told(_in_zone(pd.DatetimeIndex(moments), zone))
+    return _told(_stamps(pd.to_datetime(text, utc=True, format=form, errors="coerce")))
+
+
+def with_clock(dates: pa.ChunkedArray, clocks: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Put a column of dates and one of times of day together, as text."""
+    day = pd.Series(dates.cast(pa.string()).to_pandas(), dtype="string").str.strip()
+    clock = pd.Series(clocks.cast(pa.string()).to_pandas(), dtype="string").str.strip()
+    day = day.str.replace(r"[T ]00:00(:00(\.0+)?)?$", "", regex=True)
+    # 93000 is half past nine to whoever wrote numbers; one digit of an hour is no ISO 8601.
+    clock = clock.str.replace(r"^(\d):", r"0\1:", regex=True)
+    whole = (day + " " + clock).astype("string")
+    return pa.chunked_array([pa.array(whole.to_list(), pa.string(), from_pandas=True)])
+
+
+def _told(times: IntArray) -> IntArray:
     _, (_, least, _, _), (_, beyond, _, _), _ = UNITS
     return np.where((times >= least) & (times < beyond), times, NO_TIME)
 
 
-def _moments(column: pa.ChunkedArray) -> IntArray:
+def _moments(column: pa.ChunkedArray, zone: str | None) -> IntArray:
     kind = column.type
     if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _parsed(column)
-    zone = kind.tz if pa.types.is_timestamp(kind) else None
-    numbers = pc.cast(pc.cast(column, pa.timestamp("ms", zone), safe=False), pa.int64())
+        return _parsed(column, zone)
+    own = kind.tz if pa.types.is_timestamp(kind) else None
+    stamps = pc.cast(column, pa.timestamp("ms", own), safe=False)
+    if zone is not None and own is None:
+        return _in_zone(pd.DatetimeIndex(stamps.to_pandas()), zone)
+    numbers = pc.cast(stamps, pa.int64())
     return np.asarray(pc.fill_null(numbers, NO_TIME).to_numpy(), dtype=np.int64)
 
 
-def _parsed(column: pa.ChunkedArray) -> IntArray:
+def _in_zone(moments: pd.DatetimeIndex, zone: str) -> IntArray:
+    # The hour that is there twice is told by its order where it can be, and is no time where it cannot.
+    try:
+        local = moments.tz_localize(zone, ambiguous="infer", nonexistent="NaT")
+    except ValueError:
+        local = moments.tz_localize(zone, ambiguous="NaT", nonexistent="NaT")
+    return _stamps(pd.Series(local.tz_convert("UTC")))
+
+
+def _stamps(moments: pd.Series[pd.Timestamp]) -> IntArray:
+    stamps = moments.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy(dtype="datetime64[ms]")
+    return np.where(np.isnat(stamps), NO_TIME, stamps.astype(np.int64))
+
+
+def _parsed(column: pa.ChunkedArray, zone: str | None) -> IntArray:
     text = pd.Series(column.to_pandas(), dtype="string").str.strip()
     text = text.str.replace(r"\s*(UTC|GMT)$", "", regex=True, case=False)
-    is_number = text.str.fullmatch(r"\d+(\.\d+)?").fillna(False).to_numpy(dtype=bool)
+    text = text.str.replace(r"^(\d{4})[./](\d{2})[./](\d{2})", r"\1-\2-\3", regex=True)
+    is_number = text.str.fullmatch(r"\d{9,}(\.\d+)?").fillna(False).to_numpy(dtype=bool)
     times = np.full(len(text), NO_TIME, dtype=np.int64)
     if is_number.any():
         times[is_number] = milliseconds(text[is_number].to_numpy(dtype=np.float64))[0]
     if not is_number.all():
-        moments = pd.to_datetime(text[~is_number], utc=True, format="ISO8601", errors="coerce")
-        stamps = moments.to_numpy(dtype="datetime64[ms]")
-        times[~is_number] = np.where(np.isnat(stamps), NO_TIME, stamps.astype(np.int64))
+        rest = text[~is_number]
+        if zone is not None and not rest.str.contains(_OFFSET).any():
+            naive = pd.to_datetime(rest, format="ISO8601", errors="coerce")
+            times[~is_number] = _in_zone(pd.DatetimeIndex(naive), zone)
+        else:
+            times[~is_number] = _stamps(pd.to_datetime(rest, utc=True, format="ISO8601", errors="coerce"))
     return times

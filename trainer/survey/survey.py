@@ -16,11 +16,11 @@ from common.whole_file import sweep
 from trainer.candles import findings
 from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report
 from trainer.sources.files import Source, read_source
-from trainer.sources.folder import SourceFile, named_timeframe, source_files, timeframe_of
+from trainer.sources.folder import SourceFile, SymbolFiles, named_timeframe, symbol_files, timeframe_of
 from trainer.survey.repair import NativeSeries, repaired
 from trainer.survey.series import assembled
 
-VERSION = 3
+VERSION = 4
 """Part of the cache's key: to be raised when the same files would give other candles or another report."""
 
 FEW_ROWS = 3
@@ -56,14 +56,17 @@ def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress
     StorageError
         The cache cannot be written.
     """
-    files = source_files(data_dir, spec.symbol)
-    key = _key(spec, files)
+    of_symbol = symbol_files(data_dir, spec.symbol)
+    files = of_symbol.files
+    key = _key(spec, of_symbol)
     known = find_report(cache_dir, spec.symbol, key)
     if known and _cached(cache_dir, known):
         return known.model_copy(update={"cache_hit": True})
     sweep(candle_folder(cache_dir, spec.symbol))
-    sources, found = _read(files, spec.symbol, progress)
+    sources, found = _read(files, spec, progress)
     by_timeframe, of_names = _by_timeframe(sources)
+    if of_symbol.left_out:
+        found.append(findings.other_instruments(spec.symbol, of_symbol.kind, of_symbol.left_out))
     found = findings.grouped(found + of_names)
     if not by_timeframe:
         hint = f"repair or replace what is named, or take {spec.symbol} out of the symbols"
@@ -94,12 +97,13 @@ def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress
     return report
 
 
-def _key(spec: SurveySpec, files: Sequence[SourceFile]) -> str:
+def _key(spec: SurveySpec, of_symbol: SymbolFiles) -> str:
     document = {
         "version": VERSION,
         "timeframes": spec.timeframes,
         "policy": spec.policy.model_dump(),
-        "files": [(file.relative, file.size, file.mtime_ns) for file in files],
+        "files": [(file.relative, file.size, file.mtime_ns) for file in of_symbol.files],
+        "left_out": of_symbol.left_out,
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
@@ -112,12 +116,14 @@ def _cached(cache_dir: Path, report: SurveyReport) -> bool:
     )
 
 
-def _read(files: Sequence[SourceFile], symbol: str, progress: Progress) -> tuple[list[Source], list[Finding]]:
+def _read(
+    files: Sequence[SourceFile], spec: SurveySpec, progress: Progress
+) -> tuple[list[Source], list[Finding]]:
     sources: list[Source] = []
     found: list[Finding] = []
     for place, file in enumerate(files):
         progress("read", place, len(files))
-        of_file, damage = read_source(file, symbol)
+        of_file, damage = read_source(file, spec.symbol, spec.policy.columns)
         sources += of_file
         found += damage
     progress("read", len(files), len(files))

@@ -6,7 +6,8 @@ import pytest
 
 from common.errors import DataError
 from trainer.sources.files import read_source
-from trainer.sources.folder import named_timeframe, names_symbol, source_files, timeframe_of
+from trainer.sources.folder import named_timeframe, source_files, timeframe_of
+from trainer.sources.names import names_symbol
 
 
 @pytest.mark.parametrize(
