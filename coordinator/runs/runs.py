@@ -13,6 +13,7 @@ from common.protocol.job_views import Outcome
 from common.protocol.jobs import FINAL_STATES, Cause, JobKind, JobState
 from common.protocol.runs import RunRequest, RunState
 from common.settings.grid import GridConfig
+from common.settings.sections import Data
 from coordinator.queue.leases import job_of
 from coordinator.queue.surveys import survey_spec
 from coordinator.queue.transitions import Ending, close_attempt, create_jobs, end_queued
@@ -30,6 +31,9 @@ from coordinator.store.rows import (
 from coordinator.store.tables import attempts, jobs, runs, symbols
 
 logger = logging.getLogger(__name__)
+
+FORMER_BAR_MISSING_SHARE = 0.0
+"""The default before 0.05: a night that was begun with it is the same night, and continues with it."""
 
 
 class Runs:
@@ -185,6 +189,9 @@ def _cancel(tx: Transaction, run: RunRow) -> None:
 def _assert_equal(present: RunRow, wanted: GridConfig) -> None:
     before = GridConfig.model_validate_json(present.config).model_dump(mode="json")
     after = wanted.model_dump(mode="json")
+    if after["data"]["max_bar_missing_share"] == Data().max_bar_missing_share:
+        if before["data"]["max_bar_missing_share"] == FORMER_BAR_MISSING_SHARE:
+            before["data"]["max_bar_missing_share"] = after["data"]["max_bar_missing_share"]
     differing = [
         f"{key} (there {before[key]}, here {after[key]})" for key in after if before[key] != after[key]
     ]

@@ -49,6 +49,15 @@ def test_another_night_is_refused_with_what_differs(night: Night) -> None:
     assert "symbols" not in str(caught.value)
 
 
+def test_a_night_begun_with_a_former_default_goes_on_with_it(night: Night) -> None:
+    first, _ = night.runs.submit(request(data={"max_bar_missing_share": 0.0}))
+    again, made = night.runs.submit(request())
+    assert not made and again.id == first.id
+    assert night.run_listing.view(first.id).config.data.max_bar_missing_share == 0.0
+    with pytest.raises(ConflictError, match=r"max_bar_missing_share"):
+        night.runs.submit(request(data={"max_bar_missing_share": 0.1}))
+
+
 def test_a_fresh_night_cancels_the_unfinished_one(night: Night) -> None:
     first, _ = night.runs.submit(request())
     grant = night.grant(night.register())
