@@ -189,9 +189,9 @@ def _cancel(tx: Transaction, run: RunRow) -> None:
 def _assert_equal(present: RunRow, wanted: GridConfig) -> None:
     before = GridConfig.model_validate_json(present.config).model_dump(mode="json")
     after = wanted.model_dump(mode="json")
-    if after["data"]["max_bar_missing_share"] == Data().max_bar_missing_share:
-        if before["data"]["max_bar_missing_share"] == FORMER_BAR_MISSING_SHARE:
-            before["data"]["max_bar_missing_share"] = after["data"]["max_bar_missing_share"]
+    shares = before["data"]["max_bar_missing_share"], after["data"]["max_bar_missing_share"]
+    if shares == (FORMER_BAR_MISSING_SHARE, Data().max_bar_missing_share):
+        before["data"] = {**before["data"], "max_bar_missing_share": shares[1]}
     differing = [
         f"{key} (there {before[key]}, here {after[key]})" for key in after if before[key] != after[key]
     ]
