@@ -79,8 +79,10 @@ def _progress(run: RunView) -> str:
 
 
 def _places(run: RunView) -> Iterator[str]:
+    from common.out_folder import OutFolder
+
     if run.results_path:
-        logs = Path(run.results_path).parent
+        out = OutFolder(Path(run.results_path).parent.parent)
         yield f"results {run.results_path}"
-        yield f"models  {logs.parent / 'artifacts' / 'direction'}"
-        yield f"logs    {logs}"
+        yield f"models  {out.models}"
+        yield f"logs    {out.logs}"

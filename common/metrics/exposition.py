@@ -97,7 +97,7 @@ class Metric:
 
 
 def process_registry() -> CollectorRegistry:
-    """Return a fresh registry with what every process tells of itself: ``process_*`` and ``python_info``.
+    """Return a fresh registry with what each process reports about itself: ``process_*`` and ``python_info``.
 
     From now on counters and histograms of this process come without ``_created`` series, which nobody
     declared and nothing asks for.

@@ -106,8 +106,7 @@ def unsettled_run(tx: Transaction) -> RunRow | None:
     run = running_run(tx)
     if run is None:
         return None
-    open_jobs = select(jobs.c.id).where(jobs.c.run_id == run.id, jobs.c.state.not_in(FINAL_STATES)).limit(1)
-    return None if tx.connection.execute(open_jobs).first() is not None else run
+    return None if _open_job(tx, run) else run
 
 
 def unreported_run(tx: Transaction) -> RunRow | None:
@@ -167,8 +166,21 @@ def _make(tx: Transaction, config: GridConfig) -> RunRow:
 
 
 def _cancel(tx: Transaction, run: RunRow) -> None:
-    message = "the run was cancelled"
-    cancelled: dict[str, Any] = {"cause": Cause.CANCELLED, "message": message}
+    cancelled: dict[str, Any] = {"cause": Cause.CANCELLED, "message": "the run was cancelled"}
+    # A claim or an end that was under way meanwhile moves a job from one query to the other: look again.
+    while _open_job(tx, run):
+        _cancel_held(tx, run, cancelled)
+        queued = JOBS.where(jobs.c.run_id == run.id, jobs.c.state == JobState.QUEUED).order_by(jobs.c.id)
+        for row in tx.connection.execute(queued.with_for_update()).all():
+            end_queued(tx, JobRow.of(row), JobState.CANCELLED, **cancelled)
+    tx.connection.execute(
+        update(runs)
+        .where(runs.c.id == run.id)
+        .values(state=RunState.CANCELLED, decided=tx.now, finished=tx.now)
+    )
+
+
+def _cancel_held(tx: Transaction, run: RunRow, cancelled: dict[str, Any]) -> None:
     of_run = select(jobs.c.id).where(jobs.c.run_id == run.id)
     held = OPEN_ATTEMPTS.where(attempts.c.job_id.in_(of_run)).with_for_update()
     for row in tx.connection.execute(held).all():
@@ -176,14 +188,11 @@ def _cancel(tx: Transaction, run: RunRow) -> None:
         seconds = (tx.now - attempt.started).total_seconds()
         ending = Ending(Outcome.CANCELLED, **cancelled, seconds=seconds)
         close_attempt(tx, job_of(tx, attempt), attempt, ending, JobState.CANCELLED, **cancelled)
-    queued = JOBS.where(jobs.c.run_id == run.id, jobs.c.state == JobState.QUEUED).order_by(jobs.c.id)
-    for row in tx.connection.execute(queued.with_for_update()).all():
-        end_queued(tx, JobRow.of(row), JobState.CANCELLED, **cancelled)
-    tx.connection.execute(
-        update(runs)
-        .where(runs.c.id == run.id)
-        .values(state=RunState.CANCELLED, decided=tx.now, finished=tx.now)
-    )
+
+
+def _open_job(tx: Transaction, run: RunRow) -> bool:
+    query = select(jobs.c.id).where(jobs.c.run_id == run.id, jobs.c.state.not_in(FINAL_STATES)).limit(1)
+    return tx.connection.execute(query).first() is not None
 
 
 def _assert_equal(present: RunRow, wanted: GridConfig) -> None:

@@ -278,7 +278,7 @@ lives = Table(
     # Null for the process that is alive, and for each that did not come to say that it stops.
     Column("stopped", Instant),
 )
-"""The processes of the coordinator, one after the other, each with its last sign of life."""
+"""The processes of the coordinator, one after the other, each with its last heartbeat."""
 
 alerts = Table(
     "alerts",

@@ -51,7 +51,7 @@ def fold_report(fit: FoldFit, p: FloatArray, data: TrainingSet, Cs: Sequence[flo
 
 
 def fit_of(report: FoldReport, fold: Fold, Cs: Sequence[float]) -> FoldFit:
-    """Return the fit that a fold's report tells of, to the last digit."""
+    """Return the fit that a fold's report describes, to the last digit."""
     path = LogisticPath(
         means=np.asarray(report.means),
         scales=np.asarray(report.scales),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -8,6 +9,8 @@ from common.errors import ConflictError, NotFoundError, StaleLeaseError
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.runs import RunRequest, RunState
 from common.protocol.trainers import Directive, Grant
+from coordinator.queue import claims
+from coordinator.queue.leases import trainer_of
 from coordinator.views.jobs import JobListing
 from tests.coordinator.specimens import Night, failure, finish, grid, release, renewal, survey_report
 
@@ -96,3 +99,19 @@ def test_an_unknown_run_is_not_found(night: Night) -> None:
     for ask in (night.run_listing.view, night.runs.cancel):
         with pytest.raises(NotFoundError, match="there is no run 7"):
             ask(7)
+
+
+def test_a_job_that_is_claimed_while_its_run_is_cancelled_is_cancelled_too(night: Night) -> None:
+    run, boot = night.begin(), night.register()
+    cancelling = Thread(target=night.runs.cancel, args=(run,))
+    with night.database.write() as tx:
+        granted = claims.decide(tx, trainer_of(tx, boot), "", night.settings)
+        cancelling.start()
+        # It waits for this claim, on PostgreSQL with some of its queries behind it.
+        cancelling.join(1.0)
+        assert cancelling.is_alive()
+    cancelling.join()
+    assert isinstance(granted, Grant)
+    view = night.run_listing.view(run)
+    assert (view.state, view.surveys.cancelled, view.surveys.leased) == (RunState.CANCELLED, 2, 0)
+    assert night.queue.renew(granted.lease_id, renewal()).directive is Directive.CANCEL
