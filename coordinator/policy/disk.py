@@ -3,8 +3,7 @@
 1. A trainer whose disk cannot be written, or has nearly no room left, gets no job.
 2. A prediction refuses. The one large file of a training job is its feature matrix, and the survey tells how
    many rows that has, so a job gets no disk that is too small for it. The matrix is shared by all jobs of its
-   symbol and timeframe: once it is there, or being built, no more room is asked for. What the cache holds
-   from earlier runs is not known here, so for the first job of a matrix the room must be there in any case.
+   symbol and timeframe: once one of them has begun, in this run or the one before, no more room is asked for.
 3. An attempt that could not be written all the same makes its trainer pause: the room for a survey cannot be
    predicted, other programs write too, and a quota shows in no figure. The pause is short at first, and then
    always as long again as the trouble has lasted, up to a minute.

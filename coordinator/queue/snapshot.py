@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, or_, select
+from sqlalchemy import Connection, func, or_, select
 
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.trainers import HostPressure, LimitKind, Progress
@@ -15,7 +15,7 @@ from coordinator.policy.disk import Disk, matrix_bytes
 from coordinator.queue.breakers import read_breakers
 from coordinator.queue.history import SURVEY, History, read_history
 from coordinator.store.rows import OPEN_ATTEMPTS, PRESENT_TRAINERS, AttemptRow, TrainerRow
-from coordinator.store.tables import checkpoints, jobs, symbols
+from coordinator.store.tables import jobs, runs, symbols
 
 
 @dataclass(frozen=True)
@@ -158,12 +158,17 @@ def _candidates(
 
 
 def _built(connection: Connection, run_id: int) -> set[tuple[str, str | None]]:
-    """Return the symbols and timeframes whose feature matrix is there, or is just being built."""
-    has_it = or_(
-        jobs.c.state.in_([JobState.LEASED, JobState.SUCCEEDED]),
-        jobs.c.id.in_(select(checkpoints.c.job_id)),
+    """Return the symbols and timeframes of which this run or the one before has begun to train a cell.
+
+    Their feature matrix is there or nearly so. Where it is not, since it was deleted or is of other candles,
+    a disk that is too small is found out by writing, as it always can be.
+    """
+    before = select(func.max(runs.c.id)).where(runs.c.id < run_id).scalar_subquery()
+    query = (
+        select(jobs.c.symbol, jobs.c.timeframe)
+        .distinct()
+        .where(or_(jobs.c.run_id == run_id, jobs.c.run_id == before), jobs.c.started.is_not(None))
     )
-    query = select(jobs.c.symbol, jobs.c.timeframe).distinct().where(jobs.c.run_id == run_id, has_it)
     return {(symbol, timeframe) for symbol, timeframe in connection.execute(query)}
 
 

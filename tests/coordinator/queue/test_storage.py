@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 
 from common.protocol.jobs import Cause, JobState, TrainingSpec
+from common.protocol.runs import RunRequest
 from common.protocol.trainers import Grant, NoWork
 from coordinator.policy.admission import Refusal
 from coordinator.store.tables import attempts
@@ -15,9 +16,9 @@ from tests.coordinator.specimens import (
     FULL_DISK,
     GIB,
     Night,
-    checkpoint,
     disk,
     failure,
+    grid,
     release,
 )
 
@@ -77,14 +78,20 @@ def test_a_job_gets_no_disk_that_its_matrix_would_fill_until_the_matrix_is_there
     assert {spec_of(first).cell.horizon, spec_of(beside).cell.horizon} == {1, 3}, (
         "the first builds it for both"
     )
+    # Whoever has begun may have built it, even if it saved no fold.
     for grant in (first, beside):
-        night.queue.fail(grant.lease_id, failure())
-    night.clock.advance(60)
-    refused_for_storage(night, boot, disk=small)
-    grant = night.grant(boot, disk=disk())
-    night.queue.save_checkpoint(grant.lease_id, checkpoint())
-    night.queue.release(grant.lease_id, release())
+        night.queue.release(grant.lease_id, release())
     assert isinstance(night.claim(boot, disk=small), Grant)
+
+
+def test_the_matrix_of_the_night_before_needs_no_room_again(night: Night) -> None:
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("15m",), horizons=(1,))
+    night.grant(boot, disk=disk())
+    config = grid(symbols=("BTCUSDT",), timeframes=("15m",), horizons=(1,))
+    night.runs.submit(RunRequest(config=config, fresh=True))
+    again = night.register(boot="t1-again")
+    night.survey_all(again)
+    assert isinstance(night.claim(again, disk=disk(6 * MIB)), Grant)
 
 
 def test_a_smaller_job_is_handed_out_where_a_larger_one_does_not_fit(night: Night) -> None:
