@@ -158,7 +158,13 @@ def _engine(url: str) -> Engine:
         engine = create_engine(
             parsed, connect_args=arguments, pool_size=10, max_overflow=40, pool_pre_ping=not sqlite
         )
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+    except ModuleNotFoundError as error:
+        problem = f"database_url: its driver {error.name} is not installed"
+        hint = (
+            "for PostgreSQL write postgresql+psycopg://user:password@host/name and install the extra postgres"
+        )
+        raise ConfigurationError(problem, hint) from None
+    except (ArgumentError, NoSuchModuleError) as error:
         problem = f"database_url: cannot be used: {' '.join(str(error).split())}"
         hint = (
             "leave it empty, or write sqlite:////path/file.db or postgresql+psycopg://user:password@host/name"

@@ -167,7 +167,7 @@ def test_a_ready_database_says_its_schema(database: Database) -> None:
     ("url", "words"),
     [
         ("no url at all", "database_url: cannot be used"),
-        ("oracle://somewhere", "database_url: cannot be used"),
+        ("postgresql+psycopg2://user:secret@host/db", "driver psycopg2 is not installed"),
         ("sqlite:////proc/nowhere/x.db", "unable to open database file"),
         ("postgresql+psycopg://user:secret@127.0.0.1:1/db?connect_timeout=2", "Connection refused"),
     ],
