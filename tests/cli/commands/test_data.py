@@ -53,6 +53,8 @@ def test_an_interrupt_ends_it_with_130_and_keeps_what_is_made(tmp_path: Path) ->
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs the tests in the background has its children ignore the interrupt.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     made = tmp_path / "COIN0USDT-1m-sample.parquet"
     until(made.exists, "a first symbol", 60)
