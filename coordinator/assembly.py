@@ -14,6 +14,7 @@ from common.metrics.exposition import process_registry
 from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 from coordinator.alerts import Alerts
+from coordinator.audit import Audit
 from coordinator.housekeeping.expiry import Expiry
 from coordinator.housekeeping.heartbeat import Heartbeat
 from coordinator.housekeeping.leader import SoleProcess
@@ -29,6 +30,7 @@ from coordinator.metrics.collector import NightCollector
 from coordinator.metrics.process import Measures
 from coordinator.queue.queue import Queue
 from coordinator.runs.runs import Runs
+from coordinator.runs.steering import Steering
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
 from coordinator.views.forecast import Forecast
@@ -48,6 +50,8 @@ class Parts:
     database: Database
     queue: Queue
     runs: Runs
+    steering: Steering
+    audit: Audit
     run_listing: RunListing
     job_listing: JobListing
     status: Status
@@ -88,6 +92,8 @@ def assemble(
         database=database,
         queue=queue,
         runs=Runs(database),
+        steering=Steering(database),
+        audit=Audit(database),
         run_listing=RunListing(database),
         job_listing=JobListing(database, settings),
         status=Status(database, settings, out, program_version(), forecast, housekeeping.troubles),

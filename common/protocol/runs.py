@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from common.frozen import Frozen
+from common.protocol.steering import Hold
 from common.settings.grid import GridConfig
 
 
@@ -83,6 +84,8 @@ class RunView(Frozen):
     """Number of models that were promoted."""
     results_path: str
     """Path of the file with the results; empty until they were written."""
+    paused: Hold | None = None
+    """Who paused it, since when and why; null if nobody did."""
 
 
 class RunPage(Frozen):

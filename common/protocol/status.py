@@ -58,6 +58,8 @@ class EtaView(Frozen):
     """It ends as likely before this moment as after it."""
     p90: datetime | None
     """It ends before this moment with a probability of 90 %."""
+    paused: bool = False
+    """Whether no end can be told, because an operator has paused the run."""
 
 
 class SpeedView(Frozen):

@@ -38,6 +38,7 @@ class NoWork(StrEnum):
     WAITING = "waiting"
     MEMORY_PRESSURE = "memory_pressure"
     NIGHT_CLOSED = "night_closed"
+    PAUSED = "paused"
     SYMBOL_PARKED = "symbol_parked"
     TOO_LARGE = "too_large"
     NEEDS_LONE_ROOM = "needs_lone_room"

@@ -18,6 +18,7 @@ _HINT = "send the content of the token file (`token` in the out folder) as Autho
 LARGEST = 2**31 - 1
 """The largest number that every database holds in an INTEGER, as ids are; beyond it PostgreSQL fails."""
 RunId = Annotated[int, Path(ge=0, le=LARGEST, description="The run's id.", examples=[1])]
+JobId = Annotated[int, Path(ge=0, le=LARGEST, description="The job's id.", examples=[17])]
 Limit = Annotated[int, Field(ge=1, le=500, description="How many at most.")]
 Offset = Annotated[int, Field(ge=0, le=LARGEST, description="How many to skip.")]
 

@@ -13,7 +13,7 @@ from common.errors import PROBLEM_MEDIA_TYPE
 from coordinator.api.errors import Problem
 
 EXAMPLES = files("coordinator.api") / "examples"
-GROUPS = ("operators", "trainers", "alerts", "health")
+GROUPS = ("operators", "steering", "trainers", "alerts", "health")
 """The files with the examples of operations: by operation id what is sent, and by status what is answered."""
 PROBE = "probe_"
 """Begins the id of an operation that answers HEAD as another answers GET."""
@@ -22,6 +22,10 @@ TAGS = [
     {
         "name": "operators",
         "description": "Begin, watch and cancel nights. On loopback and trusted networks anybody may read.",
+    },
+    {
+        "name": "steering",
+        "description": "Change a night while it runs; who did it and why is kept. A preview changes nothing.",
     },
     {"name": "trainers", "description": "Register, claim jobs and hand in results, fenced by leases."},
     {"name": "alerts", "description": "What Prometheus found and Alertmanager reported."},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from common.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -16,7 +16,7 @@ from common.protocol.runs import RunPage, RunRequest, RunView
 from common.protocol.status import StatusDocument
 from common.settings.night import canonical_symbol
 from common.timeframes import Timeframe
-from coordinator.api.access import FILTERED, LARGEST, READS, WRITES, Limit, Offset, PartsOf, RunId
+from coordinator.api.access import FILTERED, LARGEST, READS, WRITES, JobId, Limit, Offset, PartsOf, RunId
 from coordinator.api.errors import READING, WRITING, answers
 from coordinator.views.results import read_results
 
@@ -35,8 +35,6 @@ _NO_TIMEFRAME = InvalidRequestError(
 changing = APIRouter(prefix="/api", tags=["operators"], dependencies=WRITES)
 reading = APIRouter(prefix="/api", tags=["operators"], dependencies=READS)
 listing = APIRouter(prefix="/api", tags=["operators"], dependencies=FILTERED)
-
-JobId = Annotated[int, Path(ge=0, le=LARGEST, description="The job's id.", examples=[17])]
 
 
 class RunQuery(Frozen):

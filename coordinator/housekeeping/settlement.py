@@ -15,7 +15,7 @@ from coordinator.champions.registry import decide_run
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.housekeeping.progress import ProgressFile
 from coordinator.housekeeping.publication import Publication
-from coordinator.runs.runs import end_run, unreported_run, unsettled_run
+from coordinator.runs.runs import end_run, is_settled, unreported_run, unsettled_run
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import RunRow, find_run
 from coordinator.views.results import results_of
@@ -54,15 +54,19 @@ class Settlement(Duty):
         with self.database.read() as tx:
             ready = unsettled_run(tx)
             cancelled = unreported_run(tx)
-        if ready is not None:
-            self._end(self._decide(ready))
+        decided = self._decide(ready) if ready is not None else None
+        if decided is not None:
+            self._end(decided)
         if cancelled is not None:
             self._end(cancelled)
 
-    def _decide(self, ready: RunRow) -> RunRow:
+    def _decide(self, ready: RunRow) -> RunRow | None:
         with self.database.write() as tx:
             run = find_run(tx, ready.id)
             if run.decided is None:
+                if not is_settled(tx, run):
+                    # An operator was quicker, and has a job tried again.
+                    return None
                 decisions = decide_run(tx, run)
                 promoted = sum(decision.promoted for decision in decisions)
                 logger.info("run %d: %d of %d models are promoted", run.id, promoted, len(decisions))

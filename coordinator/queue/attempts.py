@@ -112,7 +112,7 @@ def _spent(tx: Transaction, job: JobRow, attempt: AttemptRow) -> dict[Cause, int
     query = (
         select(attempts.c.cause, func.count())
         .where(attempts.c.job_id == job.id, attempts.c.charged, attempts.c.id != attempt.id)
-        .where(attempts.c.cause.is_not(None))
+        .where(attempts.c.cause.is_not(None), attempts.c.number > job.forgiven)
         .group_by(attempts.c.cause)
     )
     return {Cause(cause): count for cause, count in tx.connection.execute(query)}

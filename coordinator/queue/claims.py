@@ -80,6 +80,8 @@ def decide(
     if run is None:
         return Refusal(NoWork.EMPTY, "there is no unfinished run")
     snapshot = read_snapshot(tx.connection, run.id, tx.now, settings)
+    if snapshot.held_back:
+        return Refusal(NoWork.PAUSED, snapshot.held_back)
     candidates = list(snapshot.candidates)
     while True:
         choice = choose(candidates, snapshot.seat(trainer, last_symbol), snapshot.terms)

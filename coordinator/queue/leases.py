@@ -25,10 +25,11 @@ from coordinator.store.rows import (
     PRESENT_TRAINERS,
     AttemptRow,
     JobRow,
+    RunRow,
     TrainerRow,
     all_of,
 )
-from coordinator.store.tables import attempts, jobs, trainers
+from coordinator.store.tables import attempts, jobs, runs, trainers
 
 Loss = tuple[JobRow, AttemptRow, Verdict]
 """A job whose lease was lost, the attempt, and what became of the job."""
@@ -74,6 +75,13 @@ def stale(attempt: AttemptRow) -> StaleLeaseError:
 def job_of(tx: Transaction, attempt: AttemptRow) -> JobRow:
     """Return the job of an attempt, locked."""
     return JobRow.of(tx.connection.execute(JOBS.where(jobs.c.id == attempt.job_id).with_for_update()).one())
+
+
+def wanted_back(tx: Transaction, attempt: AttemptRow) -> str:
+    """Return in words why an operator wants a running job to be given back, or nothing."""
+    query = all_of(runs).join_from(runs, jobs, runs.c.id == jobs.c.run_id).where(jobs.c.id == attempt.job_id)
+    run = RunRow.of(tx.connection.execute(query).one())
+    return f"the night is paused {run.pause.words}" if run.pause is not None and run.pause_gives_back else ""
 
 
 def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, random: Random) -> list[Loss]:

@@ -35,7 +35,7 @@ from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
 from coordinator.queue import checkpoints, claims, leases, results
 from coordinator.queue.attempts import defer, fail_attempt, give_back
-from coordinator.queue.leases import Loss, attempt_of, held, job_of, stale, trainer_of
+from coordinator.queue.leases import Loss, attempt_of, held, job_of, stale, trainer_of, wanted_back
 from coordinator.queue.pauses import lift_pause
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Database, Transaction
@@ -131,9 +131,9 @@ class Queue:
             if attempt.ended is not None:
                 raise stale(attempt)
             self._renew(tx, attempt, renewal.progress.model_dump_json())
-            night = night_at(self.settings.window, tx.now)
+            stays = night_at(self.settings.window, tx.now).open and not wanted_back(tx, attempt)
             return RenewalAnswer(
-                directive=Directive.CONTINUE if night.open else Directive.RELEASE,
+                directive=Directive.CONTINUE if stays else Directive.RELEASE,
                 expires_in_seconds=self.settings.lease.seconds,
             )
 
@@ -255,6 +255,7 @@ class Queue:
             ending = Ending(
                 Outcome.RELEASED,
                 cause=Cause(release.cause),
+                message=wanted_back(tx, attempt),
                 seconds=release.seconds,
                 peak_memory_bytes=release.peak_memory_bytes,
             )

@@ -14,7 +14,14 @@ from coordinator.policy.admission import Candidate, Host, Seat, Terms
 from coordinator.policy.disk import Disk, matrix_bytes
 from coordinator.queue.breakers import read_breakers
 from coordinator.queue.history import SURVEY, History, read_history
-from coordinator.store.rows import OPEN_ATTEMPTS, PRESENT_TRAINERS, AttemptRow, TrainerRow
+from coordinator.store.rows import (
+    OPEN_ATTEMPTS,
+    PRESENT_TRAINERS,
+    AttemptRow,
+    RunRow,
+    TrainerRow,
+    all_of,
+)
 from coordinator.store.tables import jobs, runs, symbols
 
 
@@ -22,7 +29,8 @@ from coordinator.store.tables import jobs, runs, symbols
 class Snapshot:
     """The facts at one moment.
 
-    `leases` are the open attempts, `live` the trainers whose heartbeat came in time.
+    `leases` are the open attempts, `live` the trainers whose heartbeat came in time. `held_back` says why
+    nothing of the run is handed out to anybody, for an operator wants it so; it is empty otherwise.
     """
 
     now: datetime
@@ -32,6 +40,7 @@ class Snapshot:
     leases: tuple[AttemptRow, ...]
     hosts: dict[str, Host]
     history: History
+    held_back: str = ""
 
     @property
     def blocked(self) -> tuple[TrainerRow, ...]:
@@ -84,7 +93,14 @@ def read_snapshot(
         leases=leases,
         hosts={host.name: host for host in _hosts(live, leases)},
         history=history,
+        held_back=held_back(connection, run_id) if run_id is not None else "",
     )
+
+
+def held_back(connection: Connection, run_id: int) -> str:
+    """Return in words why an operator wants no job of a run to be handed out, or nothing."""
+    run = RunRow.of(connection.execute(all_of(runs).where(runs.c.id == run_id)).one())
+    return f"the night is paused {run.pause.words}" if run.pause is not None else ""
 
 
 def pressure_of(trainer: TrainerRow) -> HostPressure:

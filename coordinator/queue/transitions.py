@@ -1,8 +1,8 @@
 """The states of a job, and the only place that writes them.
 
 A job is leased exactly as long as it has an open attempt. So a state changes together with what causes the
-change: `open_attempt` leases a queued job, `close_attempt` moves it on, and `end_queued` ends a job that
-nobody holds.
+change: `open_attempt` leases a queued job, `close_attempt` moves it on, `end_queued` ends a job that nobody
+holds, and `reopen` queues one again that had ended.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import func, select, update
 
 from common.errors import InternalError
 from common.protocol.job_views import Outcome
-from common.protocol.jobs import FINAL_STATES, FREE_CAUSES, Cause, JobState
+from common.protocol.jobs import FINAL_STATES, FREE_CAUSES, Cause, JobKind, JobState
 from coordinator.queue.pauses import lift_pause
 from coordinator.store.database import Transaction
 from coordinator.store.rows import AttemptRow, JobRow, TrainerRow
@@ -26,11 +26,12 @@ from coordinator.store.tables import attempts, jobs
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.LEASED, JobState.FAILED, JobState.CANCELLED}),
     JobState.LEASED: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
-    JobState.SUCCEEDED: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
+    JobState.SUCCEEDED: frozenset({JobState.QUEUED}),
+    JobState.FAILED: frozenset({JobState.QUEUED}),
+    JobState.CANCELLED: frozenset({JobState.QUEUED}),
 }
-"""Allowed transitions. queued -> failed: refused by the survey, or no room is large enough after an oom."""
+"""Allowed transitions. queued -> failed: refused by the survey, or no room is large enough after an oom.
+Only an operator's retry leads out of a final state; succeeded -> queued: a survey done again for it."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,27 @@ def end_queued(tx: Transaction, job: JobRow, state: JobState, cause: Cause, mess
     """
     assert job.state is JobState.QUEUED
     _move(tx, job, state, cause=cause, message=message)
+
+
+def reopen(tx: Transaction, job: JobRow, *, waiting_since: datetime | None, forgiven: int) -> None:
+    """Queue a job again that had ended: it failed or was cancelled, or it is a survey.
+
+    Parameters
+    ----------
+    waiting_since : datetime or None
+        Since when it can be handed out; None while it waits for its symbol's survey.
+    forgiven : int
+        The last attempt that no longer counts against any budget.
+
+    Raises
+    ------
+    InternalError
+        The job has moved meanwhile, has not ended, or has a result that would be lost.
+    """
+    if job.state not in FINAL_STATES or (job.state is JobState.SUCCEEDED and job.kind is JobKind.TRAINING):
+        raise InternalError(f"job {job.id} ({job.name}) cannot be queued again: it is {job.state}")
+    fresh: dict[str, Any] = {"cause": None, "message": "", "finished": None, "not_before": None}
+    _move(tx, job, JobState.QUEUED, **fresh, waiting_since=waiting_since, forgiven=forgiven)
 
 
 def _move(tx: Transaction, job: JobRow, state: JobState, **changes: Any) -> None:

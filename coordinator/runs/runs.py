@@ -106,7 +106,12 @@ def unsettled_run(tx: Transaction) -> RunRow | None:
     run = running_run(tx)
     if run is None:
         return None
-    return None if _open_job(tx, run) else run
+    return run if is_settled(tx, run) else None
+
+
+def is_settled(tx: Transaction, run: RunRow) -> bool:
+    """Return whether all jobs of a run are final."""
+    return not _open_job(tx, run)
 
 
 def unreported_run(tx: Transaction) -> RunRow | None:

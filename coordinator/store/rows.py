@@ -14,6 +14,7 @@ from common.protocol.job_views import Outcome, RefusalReason
 from common.protocol.jobs import Cause, Cell, JobKind, JobState
 from common.protocol.reports import Scores
 from common.protocol.runs import RunState
+from common.protocol.steering import Hold
 from common.protocol.trainers import LimitKind
 from common.timeframes import Timeframe
 from coordinator.store.database import Transaction
@@ -32,6 +33,17 @@ class RunRow:
     decided: datetime | None
     finished: datetime | None
     results_path: str
+    paused: datetime | None = None
+    paused_by: str = ""
+    paused_reason: str = ""
+    pause_gives_back: bool = False
+
+    @property
+    def pause(self) -> Hold | None:
+        """Who has paused it, or None."""
+        if self.paused is None:
+            return None
+        return Hold(since=self.paused, by=self.paused_by, reason=self.paused_reason)
 
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:
@@ -68,6 +80,7 @@ class JobRow:
     scores: Scores | None
     refused_by: tuple[RefusalReason, ...]
     reasons: tuple[str, ...]
+    forgiven: int
 
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:

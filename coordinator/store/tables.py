@@ -28,6 +28,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
@@ -85,6 +86,11 @@ runs = Table(
     Column("decided", Instant),
     Column("finished", Instant),
     Column("results_path", Text, nullable=False),
+    # An operator hands out no more jobs of it; with `pause_gives_back` running jobs are given back too.
+    Column("paused", Instant),
+    Column("paused_by", Text, nullable=False, server_default=""),
+    Column("paused_reason", Text, nullable=False, server_default=""),
+    Column("pause_gives_back", Boolean, nullable=False, server_default=false()),
     CheckConstraint(_among("state", RunState), name="run_state"),
     CheckConstraint("(state = 'running') = (finished IS NULL)", name="run_finished"),
     _partial("one_running_run", "state", where="state = 'running'"),
@@ -130,6 +136,8 @@ jobs = Table(
     # What a model missed, as a JSON list; `reasons` says it in words.
     Column("refused_by", Text, nullable=False, server_default="[]"),
     Column("reasons", Text, nullable=False),
+    # Attempts up to this number no longer count against any budget: an operator had the job tried again.
+    Column("forgiven", Integer, nullable=False, server_default="0"),
     CheckConstraint(_among("kind", JobKind), name="job_kind"),
     CheckConstraint(_among("state", JobState), name="job_state"),
     # A job waits for room on a disk as long as it takes, and never ends by the lack of it.
@@ -299,3 +307,23 @@ alerts = Table(
     _partial("one_firing_alert", "fingerprint", where="ends IS NULL"),
     Index("alerts_by_end", "ends"),
 )
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("time", Instant, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("origin", Text, nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("run_id", ForeignKey("runs.id")),
+    Column("job_id", ForeignKey("jobs.id")),
+    Column("jobs", Integer, nullable=False),
+    Column("folds_saved", Integer, nullable=False),
+    Column("words", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    # What names the request, so that the same one is answered again and not done again.
+    Column("key", String(100), unique=True),
+    Index("audit_by_run", "run_id", "id"),
+)
+"""What operators have changed; triggers made by the migrations refuse to change or delete a row."""

@@ -123,6 +123,7 @@ def waits_of(snapshot: Snapshot) -> dict[int, str]:
     """Return in words why each queued job has not been handed out yet."""
     night = night_at(snapshot.settings.window, snapshot.now)
     closed = f"the night is closed until {night.opens:%Y-%m-%d %H:%M} UTC" if not night.open else ""
+    closed = snapshot.held_back or closed
     ahead = 0
     words = {}
     for candidate in ranked(snapshot.candidates, "", snapshot.terms):

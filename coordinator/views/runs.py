@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import case, func, select
 
 from common.protocol.jobs import JobKind
-from common.protocol.runs import JobCounts, RunPage, RunView
+from common.protocol.runs import JobCounts, RunPage, RunState, RunView
 from common.settings.grid import GridConfig
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import RunRow, all_of, find_run
@@ -58,6 +58,7 @@ def run_view(tx: Transaction, run: RunRow) -> RunView:
         training=training,
         progress_ratio=done / training.total,
         promoted=tx.connection.execute(promoted).scalar_one(),
+        paused=run.pause if run.state is RunState.RUNNING else None,
     )
 
 

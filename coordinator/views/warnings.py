@@ -39,7 +39,11 @@ def standing_warnings(run: RunView | None, system: SystemView, out: Path) -> lis
 
 
 def night_warnings(run: RunView, night: NightView, eta: EtaView) -> list[str]:
-    """Return whether the window is closed, or will close before an unfinished run has ended."""
+    """Return whether the run is paused, the window is closed, or will close before the run has ended."""
+    if run.paused is not None:
+        return [
+            f"the night is paused {run.paused.words}; {run.training.queued} cells wait until it is resumed"
+        ]
     if not night.open:
         return [
             f"the night is closed until {night.opens:%Y-%m-%d %H:%M} UTC; {run.training.queued} cells wait"

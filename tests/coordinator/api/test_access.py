@@ -20,6 +20,10 @@ from tests.coordinator.wire import TOKEN, Serve, problem
 CHANGES = [
     ("POST", "/api/runs"),
     ("POST", "/api/runs/1/cancel"),
+    ("POST", "/api/runs/1/pause"),
+    ("POST", "/api/runs/1/resume"),
+    ("POST", "/api/runs/1/retry"),
+    ("POST", "/api/jobs/1/retry"),
     ("POST", "/api/trainers"),
     ("POST", "/api/claims"),
     ("POST", "/api/leases/x/renewals"),
@@ -29,7 +33,15 @@ CHANGES = [
     ("POST", "/api/leases/x/failure"),
     ("POST", "/api/leases/x/release"),
 ]
-READS = ["/api/status", "/api/runs", "/api/runs/1", "/api/runs/1/results", "/api/jobs", "/api/jobs/1"]
+READS = [
+    "/api/status",
+    "/api/runs",
+    "/api/runs/1",
+    "/api/runs/1/results",
+    "/api/jobs",
+    "/api/jobs/1",
+    "/api/audit",
+]
 
 
 def test_whatever_changes_something_needs_the_token(anonymous: httpx.Client) -> None:
@@ -46,7 +58,12 @@ def test_the_list_of_what_needs_the_token_is_whole(client: httpx.Client) -> None
     changing = {
         (verb.upper(), path) for path, verbs in paths.items() for verb in verbs if verb not in ("get", "head")
     }
-    listed = {(verb, path.replace("/x/", "/{lease}/").replace("/1/", "/{run}/")) for verb, path in CHANGES}
+    named = {"/x/": "/{lease}/", "runs/1/": "runs/{run}/", "jobs/1/": "jobs/{job}/"}
+    listed = set()
+    for verb, path in CHANGES:
+        for shown, name in named.items():
+            path = path.replace(shown, name)
+        listed.add((verb, path))
     assert {one for one in changing if "alerts" not in one[1]} == listed
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from common.errors import PROBLEM_MEDIA_TYPE
 from common.protocol import alerts as alert_views
 from common.protocol import job_views as views
-from common.protocol import jobs, results, runs, status
+from common.protocol import jobs, results, runs, status, steering
 from common.protocol import reports as report
 from common.protocol import trainers as messages
 from common.settings import grid
@@ -25,7 +25,20 @@ from coordinator.api.openapi import EXAMPLES, example
 JSON = "application/json"
 UNCHECKED = ("/healthz", "/readyz", "/metrics")
 """Paths whose query is not looked at."""
-MODULES = (alert_views, alerts, grid, jobs, messages, report, results, runs, settings, status, views)
+MODULES = (
+    alert_views,
+    alerts,
+    grid,
+    jobs,
+    messages,
+    report,
+    results,
+    runs,
+    settings,
+    status,
+    steering,
+    views,
+)
 MODELS = {
     name: model
     for module in MODULES
@@ -129,7 +142,8 @@ def test_every_error_is_documented_as_a_problem_with_an_example(document: dict[s
         expected |= {"401", "503", "507"} if path.startswith(("/api", "/metrics")) else set()
         expected |= {"413"} if where.startswith(("post", "put")) else set()
         expected |= {"404"} if "{run}" in path or "{job}" in path or path == "/api/claims" else set()
-        expected |= {"409"} if "{lease}" in path or where.startswith("post /api/runs") else set()
+        steers = where.startswith(("post /api/runs", "post /api/jobs"))
+        expected |= {"409"} if "{lease}" in path or steers else set()
         expected |= {"409"} if path in ("/api/trainers", "/api/claims") else set()
         expected |= {"503", "507"} if path == "/readyz" else set()
         errors = {code: answer for code, answer in operation["responses"].items() if int(code) >= 400}

@@ -13,16 +13,26 @@ from common.errors import InternalError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import FINAL_STATES, Cause, JobState
 from coordinator.queue import transitions
-from coordinator.queue.leases import held
-from coordinator.queue.transitions import TRANSITIONS, Ending, close_attempt
+from coordinator.queue.leases import attempt_of, held, job_of
+from coordinator.queue.transitions import TRANSITIONS, Ending, close_attempt, reopen
 from tests.coordinator.specimens import Night
 
 ROOT = Path(coordinator.__file__).parent
 
 
-def test_every_state_has_its_transitions_and_final_ones_have_none() -> None:
+def test_every_state_has_its_transitions_and_final_ones_lead_back_to_the_queue_at_most() -> None:
     assert set(TRANSITIONS) == set(JobState)
-    assert {state for state, following in TRANSITIONS.items() if not following} == FINAL_STATES
+    assert all(TRANSITIONS[state] <= {JobState.QUEUED} for state in FINAL_STATES)
+
+
+def test_what_has_a_model_is_never_queued_again(night: Night) -> None:
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
+    grant = night.grant(boot)
+    night.succeed(grant)
+    with night.database.write() as tx:
+        job = job_of(tx, attempt_of(tx, grant.lease_id))
+        with pytest.raises(InternalError, match="cannot be queued again: it is succeeded"):
+            reopen(tx, job, waiting_since=tx.now, forgiven=0)
 
 
 def test_every_state_is_reached_from_queued_and_leads_to_an_end() -> None:

@@ -1,0 +1,330 @@
+"""What operators change while a night runs, and the record of it."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from threading import Barrier, Thread
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from common.errors import ConflictError, NotFoundError
+from common.protocol.jobs import Cause, JobKind, JobState
+from common.protocol.steering import Action, Order, PauseOrder, RetryOrder, Steered
+from common.protocol.trainers import Directive, Grant, NoWork
+from coordinator.audit import Audit, Request
+from coordinator.policy.admission import Refusal
+from coordinator.queue.breakers import read_breakers
+from coordinator.runs.steering import Steering
+from coordinator.store.tables import attempts
+from tests.coordinator.specimens import (
+    MakeNight,
+    Night,
+    checkpoint,
+    failure,
+    finish,
+    release,
+    renewal,
+    spec_of,
+    survey_report,
+)
+
+HERE = Request("127.0.0.1 nighttrain/0.1.0")
+ANNA = Order(by="anna", reason="because")
+ONE_SYMBOL = {"symbols": ("BTCUSDT",)}
+
+
+def pause(night: Night, run: int = 1, give_back: bool = False, **changes: object) -> Steered:
+    order = PauseOrder.model_validate({"by": "anna", "reason": "because", "give_back": give_back, **changes})
+    return Steering(night.database).pause(run, order, HERE)
+
+
+def resume(night: Night, run: int = 1) -> Steered:
+    return Steering(night.database).resume(run, ANNA, HERE)
+
+
+def retry(night: Night, run: int = 1, **group: object) -> Steered:
+    order = RetryOrder.model_validate({"by": "anna", **group})
+    return Steering(night.database).retry(run, order, HERE)
+
+
+def retry_job(night: Night, job: int) -> Steered:
+    return Steering(night.database).retry_job(job, ANNA, HERE)
+
+
+def failed_for_good(night: Night, boot: str, cause: Cause = Cause.DATA, message: str = "it broke") -> int:
+    """Have the next job fail until its budget is spent."""
+    job = None
+    while True:
+        night.clock.advance(60)
+        answer = night.grant(boot)
+        assert job in (None, answer.job_id)
+        job = answer.job_id
+        if night.queue.fail(answer.lease_id, failure(cause, message)).state == JobState.FAILED:
+            return job
+
+
+def recorded(night: Night) -> list[tuple[str, str, str]]:
+    page = Audit(night.database).page({}, 100, 0)
+    return [(entry.by, entry.action, entry.words) for entry in reversed(page.entries)]
+
+
+class TestAPause:
+    def test_nothing_is_handed_out_until_it_is_resumed_and_everybody_is_told_why(self, night: Night) -> None:
+        boot = night.start()
+        held = night.grant(boot)
+        told = pause(night)
+        assert told.changed and told.jobs == 8
+        assert "1 running jobs go on to their end, 7 wait" in told.words
+        idle = night.register("t2")
+        refusal = night.claim(idle)
+        assert isinstance(refusal, Refusal) and refusal.reason is NoWork.PAUSED
+        words = "the night is paused since 2026-03-02 12:00 UTC by anna: because"
+        assert refusal.words == words
+        waiting = [job for job in night.jobs(run_id=1) if job.state is JobState.QUEUED]
+        assert waiting and {job.waits for job in waiting} == {words}
+        document = night.status().document()
+        assert document.run is not None and document.run.paused is not None
+        assert (document.run.paused.by, document.run.paused.reason) == ("anna", "because")
+        assert document.eta.paused and document.eta.p50 is None
+        assert f"{words}; 7 cells wait until it is resumed" in document.warnings
+        assert night.queue.renew(held.lease_id, renewal()).directive is Directive.CONTINUE
+        night.succeed(held)
+        assert resume(night).changed
+        assert isinstance(night.claim(idle), Grant)
+        after = night.status().document()
+        assert after.run is not None and after.run.paused is None and not after.eta.paused
+
+    def test_it_outlives_a_restart(self, make_night: MakeNight) -> None:
+        night = make_night()
+        boot = night.start()
+        pause(night)
+        after = make_night()
+        after.queue.extend()
+        assert isinstance(after.claim(boot), Refusal)
+        after.housekeeping.tick()
+        assert isinstance(after.claim(boot), Refusal)
+        resume(after)
+        assert isinstance(after.claim(boot), Grant)
+
+    def test_running_jobs_are_given_back_free_of_charge_if_that_is_wanted(self, night: Night) -> None:
+        boot = night.start()
+        held = night.grant(boot)
+        night.queue.save_checkpoint(held.lease_id, checkpoint(3))
+        pause(night)
+        told = pause(night, give_back=True)
+        assert told.changed and told.folds_saved == 3
+        assert night.queue.renew(held.lease_id, renewal()).directive is Directive.RELEASE
+        night.queue.release(held.lease_id, release(Cause.NIGHT_CLOSED))
+        [attempt] = night.detail(held.job_id).history
+        assert not attempt.charged and attempt.message.startswith("the night is paused since")
+        resume(night)
+        again = night.grant(boot)
+        assert again.job_id == held.job_id and again.checkpoint == checkpoint(3)
+
+    def test_pausing_twice_is_pausing_once(self, night: Night) -> None:
+        night.start()
+        assert pause(night).changed
+        again = pause(night, by="bert", reason="too")
+        assert not again.changed and "paused already, since 2026-03-02 12:00 UTC by anna" in again.words
+        assert resume(night).changed and not resume(night).changed
+        assert [(by, action) for by, action, _ in recorded(night)] == [("anna", "pause"), ("anna", "resume")]
+
+    def test_of_two_operators_at_once_one_does_it(self, night: Night) -> None:
+        night.start()
+        told: list[Steered] = []
+        together = Barrier(2)
+
+        def act(name: str) -> None:
+            together.wait()
+            told.append(pause(night, by=name))
+
+        threads = [Thread(target=act, args=(name,)) for name in ("anna", "bert")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert Counter(one.changed for one in told) == {True: 1, False: 1}
+        assert len(recorded(night)) == 1
+
+    def test_a_run_that_has_ended_cannot_be_paused(self, night: Night) -> None:
+        boot = night.start(**ONE_SYMBOL)
+        night.finish_all(boot)
+        night.housekeeping.tick()
+        for act in (pause, resume, retry):
+            with pytest.raises(ConflictError, match="run 1 has ended"):
+                act(night)
+        with pytest.raises(NotFoundError, match="there is no run 9"):
+            pause(night, 9)
+
+
+class TestARetry:
+    def test_a_failed_job_begins_anew_with_its_folds_and_a_fresh_budget(self, night: Night) -> None:
+        boot = night.start(**ONE_SYMBOL)
+        held = night.grant(boot)
+        night.queue.save_checkpoint(held.lease_id, checkpoint(2))
+        night.queue.fail(held.lease_id, failure(Cause.TIMEOUT))
+        assert failed_for_good(night, boot, Cause.TIMEOUT) == held.job_id
+        told = retry_job(night, held.job_id)
+        assert told.changed and (told.job, told.jobs, told.folds_saved) == (held.job_id, 1, 2)
+        job = night.detail(held.job_id)
+        assert (job.state, job.cause, job.message, job.finished) == (JobState.QUEUED, None, "", None)
+        assert len(job.history) == 2, "what happened before is kept"
+        again = night.grant(boot)
+        assert (again.job_id, again.attempt) == (held.job_id, 3)
+        assert again.checkpoint == checkpoint(2)
+        # One failure more is not the last: the budget of two is whole again.
+        assert night.queue.fail(again.lease_id, failure(Cause.TIMEOUT)).state == JobState.QUEUED
+
+    def test_a_group_is_all_that_failed_by_one_cause_and_message(self, night: Night) -> None:
+        boot = night.start(**ONE_SYMBOL)
+        with_x = {failed_for_good(night, boot, message="x") for _ in range(2)}
+        with_y = failed_for_good(night, boot, message="y")
+        assert retry(night, cause="oom", message="x").changed is False
+        # A cell without rows enough is surveyed again: its candles may be others now.
+        told = retry(night, cause="data", message="x")
+        assert told.jobs == 3
+        states = {job.id: job.state for job in night.jobs(run_id=1, kind=JobKind.TRAINING)}
+        assert {job for job, state in states.items() if state == JobState.FAILED} == {with_y}
+        assert all(states[job] is JobState.QUEUED for job in with_x)
+        assert retry(night).jobs == 1
+        assert retry(night).words == "no job of run 1 has failed"
+
+    def test_a_preview_says_what_would_be_done_and_does_nothing(self, night: Night) -> None:
+        boot = night.start(**ONE_SYMBOL)
+        failed = failed_for_good(night, boot, Cause.TIMEOUT)
+        told = retry(night, preview=True)
+        assert told.preview and told.changed and told.jobs == 1
+        assert night.detail(failed).state is JobState.FAILED and recorded(night) == []
+        assert pause(night, preview=True).changed and isinstance(night.claim(boot), Grant)
+
+    def test_cells_that_a_survey_refused_are_surveyed_again(self, night: Night) -> None:
+        night.begin(**ONE_SYMBOL, timeframes=("15m", "1h"), horizons=(1,))
+        boot = night.register()
+        night.survey_all(boot, refused={"15m": "too few rows"})
+        [refused] = night.jobs(run_id=1, state=JobState.FAILED)
+        [waiting] = night.jobs(run_id=1, state=JobState.QUEUED)
+        told = retry_job(night, refused.id)
+        assert told.jobs == 2 and "survey of BTCUSDT" in told.words
+        assert {night.waits(refused.id), night.waits(waiting.id)} == {"it waits for the survey of BTCUSDT"}
+        night.survey_all(boot)
+        assert {spec_of(night.grant(boot)).cell.timeframe, _next(night)} == {"15m", "1h"}
+
+    def test_a_survey_that_failed_brings_its_cells_back(self, night: Night) -> None:
+        night.begin(**ONE_SYMBOL)
+        boot = night.register()
+        survey = failed_for_good(night, boot)
+        assert {job.state for job in night.jobs(run_id=1)} == {JobState.FAILED}
+        assert retry_job(night, survey).jobs == 5
+        grant = night.grant(boot)
+        assert grant.job_id == survey
+        night.queue.finish(grant.lease_id, finish(survey_report(grant.spec)))
+        night.finish_all(boot)
+        assert {job.state for job in night.jobs(run_id=1)} == {JobState.SUCCEEDED}
+
+    def test_what_runs_waits_or_has_succeeded_is_left_alone(self, night: Night) -> None:
+        boot = night.start(**ONE_SYMBOL)
+        held = night.grant(boot)
+        assert not retry_job(night, held.job_id).changed
+        night.succeed(held)
+        with pytest.raises(ConflictError, match="has succeeded"):
+            retry_job(night, held.job_id)
+        with pytest.raises(NotFoundError, match="there is no job 99"):
+            retry_job(night, 99)
+        assert recorded(night) == []
+
+    def test_a_run_does_not_end_under_a_retry(self, night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+        boot = night.start(**ONE_SYMBOL, timeframes=("1h",), horizons=(1,))
+        failed = failed_for_good(night, boot, Cause.TIMEOUT)
+        settlement = next(one for one in night.housekeeping.duties if one.name == "the end of the run")
+        decide = settlement._decide  # type: ignore[attr-defined]
+
+        def late(ready: object) -> object:
+            # The duty has seen that all jobs are final; now an operator is quicker.
+            retry_job(night, failed)
+            return decide(ready)
+
+        monkeypatch.setattr(settlement, "_decide", late)
+        night.housekeeping.tick()
+        assert night.run_listing.view(1).state == "running"
+        monkeypatch.undo()
+        night.succeed(night.grant(boot))
+        night.housekeeping.tick()
+        assert night.run_listing.view(1).state == "done"
+
+
+class TestTheRecord:
+    def test_who_what_when_where_and_why_are_kept_and_logged(
+        self, night: Night, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        night.start()
+        with caplog.at_level(logging.WARNING):
+            pause(night)
+        [entry] = Audit(night.database).page({"run_id": 1, "action": Action.PAUSE}, 10, 0).entries
+        assert (entry.by, entry.reason, entry.origin) == ("anna", "because", HERE.origin)
+        assert (entry.time, entry.run, entry.jobs) == (night.clock.now, 1, 8)
+        line = f"pause by anna from {HERE.origin}: {entry.words} (because)"
+        assert [one.getMessage() for one in caplog.records] == [line]
+        assert Audit(night.database).page({"action": Action.RETRY}, 10, 0).total == 0
+
+    def test_the_same_request_is_answered_as_before_whatever_has_happened_since(self, night: Night) -> None:
+        night.start()
+        steering, request = Steering(night.database), Request("127.0.0.1 x", key="k1")
+        first = steering.pause(1, PauseOrder(by="anna"), request)
+        resume(night)
+        assert steering.pause(1, PauseOrder(by="anna"), request) == first
+        assert night.run_listing.view(1).paused is None
+        with pytest.raises(ConflictError, match="belongs to another request: pause"):
+            steering.resume(1, Order(), request)
+
+    def test_a_change_that_cannot_be_recorded_is_not_made(
+        self, night: Night, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        night.start()
+
+        def killed(*_: object) -> None:
+            raise SystemExit
+
+        monkeypatch.setattr("coordinator.runs.steering.record", killed)
+        with pytest.raises(SystemExit):
+            pause(night)
+        assert night.run_listing.view(1).paused is None
+
+    def test_it_is_only_appended_to(self, night: Night) -> None:
+        night.start()
+        pause(night)
+        for statement in ("UPDATE audit SET reason = 'x'", "DELETE FROM audit"):
+            with pytest.raises(DBAPIError, match="only appended to"), night.database.write() as tx:
+                tx.connection.execute(text(statement))
+
+    def test_whoever_says_no_name_is_an_operator(self, night: Night) -> None:
+        night.start()
+        pause(night, by="", reason="")
+        assert recorded(night)[0][0] == "operator"
+
+    @pytest.mark.parametrize("reason", ["a\x1b[2J", "a\x00b", "‮evil", "x" * 501])
+    def test_a_reason_that_would_forge_a_line_is_refused(self, reason: str) -> None:
+        with pytest.raises(ValueError):
+            Order(reason=reason)
+
+    def test_a_reason_is_one_line(self) -> None:
+        assert Order(reason=" two\nlines\t here ").reason == "two lines here"
+
+
+def test_breakers_and_open_attempts_are_left_alone_by_a_retry(night: Night) -> None:
+    boot = night.start(**ONE_SYMBOL)
+    failed_for_good(night, boot, Cause.ERROR)
+    held = night.grant(boot)
+    with night.database.read() as tx:
+        before = read_breakers(tx.connection, 1)
+    retry(night)
+    with night.database.read() as tx:
+        assert read_breakers(tx.connection, 1) == before
+        running = tx.connection.execute(select(attempts.c.lease_id).where(attempts.c.ended.is_(None)))
+        assert list(running.scalars()) == [held.lease_id]
+
+
+def _next(night: Night) -> str:
+    return spec_of(night.grant(night.register("t2"))).cell.timeframe
