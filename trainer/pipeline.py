@@ -34,7 +34,8 @@ from trainer.candles.candles import Candles, lost_rows
 from trainer.candles.moments import moment_of
 from trainer.evidence.certificate import certify
 from trainer.evidence.champion import compare
-from trainer.evidence.significance import auc_p_value
+from trainer.evidence.curves import curves
+from trainer.evidence.significance import rank_sum
 from trainer.features.indicators import FEATURE_VERSION, WARM_UP
 from trainer.features.labels import LABEL_VERSION, require_moves
 from trainer.features.matrix import FeatureMatrix, open_features, versions
@@ -123,7 +124,8 @@ def train(
         p, y = np.concatenate(tested), data.labels.y[data.first_test_row :]
         scores = score(p, y)
         ties = score_ties(p, y, np.concatenate(tied), len(data.labels.tie), data.labels.tie_share)
-        p_value = auc_p_value(p, y, horizon)
+        test = rank_sum(p, y, horizon)
+        p_value = 1.0 if test is None else test.p_value
     with stages.enter("certificate"):
         certificate = certify(data, reports, Cs, (Cs[choice], model), scores, p_value)
     with stages.enter("champion"):
@@ -163,6 +165,7 @@ def train(
         stage_seconds=stages.seconds,
         resumed_folds=resumed,
         ties=ties,
+        curves=curves(p, y, test),
     )
 
 

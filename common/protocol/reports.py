@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from common.frozen import Frozen
+from common.protocol.curves import Curves
 from common.protocol.jobs import Cell
 from common.timeframes import Timeframe
 
@@ -64,6 +65,9 @@ class SeriesReport(Frozen):
     """Turnover a day in the quote currency (volume x close where the source has none)."""
     refusal: str
     """Why the series cannot be trained on; empty if it can."""
+    coverage: tuple[float, ...] = ()
+    """Share of the bars that are there in each of at most 96 equal parts of the span, 0 to 1, rounded down;
+    empty where there are no bars, and in a report of an earlier version."""
 
 
 class SurveyReport(Frozen):
@@ -297,3 +301,5 @@ class TrainingReport(Frozen):
     """Folds that were taken from a checkpoint."""
     ties: Ties | None = None
     """Rows that were left out because the close did not move; null where it was not counted."""
+    curves: Curves | None = None
+    """What is drawn of its predictions; null in a report of an earlier version."""

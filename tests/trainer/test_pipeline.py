@@ -341,3 +341,10 @@ def test_closes_that_never_rise_are_a_data_error_in_words(trainer, simulate):
     candles.close[:] = 1e6 - np.arange(2000)
     with pytest.raises(DataError, match="one class only: the close falls after all"):
         trainer.train([candles])
+
+
+def test_a_report_holds_what_is_drawn_of_its_predictions(trainer, hours):
+    report = trainer.train([hours])
+    assert report.curves.null.observed == pytest.approx(report.scores.auc, abs=1e-5)
+    assert sum(one.rows for one in report.curves.reliability) == report.scores.n
+    assert len(report.curves.model_dump_json()) < 4096

@@ -18,6 +18,8 @@ What was measured, and which methods it was chosen from, is in ``deploy/signific
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import stdtr
@@ -27,8 +29,38 @@ from trainer.features.indicators import WARM_UP
 from trainer.learning.scores import midranks
 
 
+@dataclass(frozen=True)
+class RankSum:
+    """The test of one score; `score` and `lift` are in units of the rank sum divided by the rows.
+
+    `lift` is what fading the past adds to the score where nothing can be predicted, `variance` its variance
+    there, and `freedom` the degrees of freedom of Student's t.
+    """
+
+    score: float
+    lift: float
+    variance: float
+    freedom: float
+
+    @property
+    def p_value(self) -> float:
+        """The one-sided p-value, 0 to 1."""
+        if self.variance <= 0:
+            return float(self.score - self.lift <= 0)
+        return float(stdtr(self.freedom, -(self.score - self.lift) / np.sqrt(self.variance)))
+
+
 def auc_p_value(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_UP) -> float:
     """Return the one-sided p-value of an area under the ROC curve above one half.
+
+    It is that of `rank_sum`, from 0 to 1; 1 where there is no test.
+    """
+    test = rank_sum(p, y, horizon, memory)
+    return 1.0 if test is None else test.p_value
+
+
+def rank_sum(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_UP) -> RankSum | None:
+    """Test whether an area under the ROC curve is above one half.
 
     Parameters
     ----------
@@ -44,9 +76,9 @@ def auc_p_value(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_U
 
     Returns
     -------
-    float
-        From 0 to 1; 1 where there is one class only, where all predictions are equal, or where there are
-        fewer than 3 rows. Equal inputs give equal results.
+    RankSum or None
+        None where there is one class only, where all predictions are equal, or where there are fewer than 3
+        rows. Equal inputs give equal results.
 
     Notes
     -----
@@ -59,7 +91,7 @@ def auc_p_value(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_U
     outcome = y - y.mean()
     spread = float(placement @ placement)
     if reach < 1 or not spread or not outcome.any():
-        return 1.0
+        return None
     score = float(placement @ outcome)
     # What the predictions explain is no noise: left in, a signal that repeats or lasts would raise the
     # variance that it is measured by.
@@ -80,9 +112,7 @@ def auc_p_value(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_U
     variance *= 1 + 1 / freedom
     lift = lift_of_fading(p_after_y, like_p, rows)
     variance += 3 * lift * lift
-    if variance <= 0:
-        return float(score - lift <= 0)
-    return float(stdtr(freedom, -(score - lift) / np.sqrt(variance)))
+    return RankSum(score, lift, float(variance), float(freedom))
 
 
 def covariances(

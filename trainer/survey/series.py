@@ -18,6 +18,7 @@ from trainer.candles.bars import VOLUME, Bars, largest_difference
 from trainer.candles.candles import COLUMNS, Candles, lost_rows
 from trainer.features.indicators import WARM_UP
 from trainer.survey.agreement import Side, compared, disagreement
+from trainer.survey.coverage import coverage
 from trainer.survey.holes import missing_share, pieces
 from trainer.survey.repair import NativeSeries
 from trainer.survey.resample import resampled
@@ -256,6 +257,7 @@ def _report(
         segments=int((np.diff(bars.open_time) != interval).sum()) + 1 if len(bars) else 0,
         quote_volume_per_day=_turnover_per_day(bars, interval) if len(bars) else 0.0,
         refusal=refusal,
+        coverage=coverage(bars.open_time, interval),
     )
 
 

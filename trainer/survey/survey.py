@@ -20,7 +20,7 @@ from trainer.sources.folder import SourceFile, SymbolFiles, named_timeframe, sym
 from trainer.survey.repair import NativeSeries, repaired
 from trainer.survey.series import assembled
 
-VERSION = 4
+VERSION = 5
 """Part of the cache's key: to be raised when the same files would give other candles or another report."""
 
 FEW_ROWS = 3

@@ -1,0 +1,93 @@
+"""What is drawn of out-of-fold predictions: ROC, reliability, and the null distribution of the score."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from common.protocol.curves import Curves, NullDistribution, ReliabilityBin, RocPoint
+from trainer.candles.arrays import FloatArray
+from trainer.evidence.significance import RankSum
+
+ROC_POINTS = 33
+"""Thresholds at most; they lie at quantiles of the predictions, so that none is wasted."""
+
+BINS = 10
+"""Bins of the reliability curve, of about equally many rows."""
+
+DIGITS = 5
+"""Decimals of a share or a probability: a plot of 400 pixels shows three."""
+
+
+def curves(p: FloatArray, y: FloatArray, test: RankSum | None) -> Curves:
+    """Return what is drawn of predictions.
+
+    Parameters
+    ----------
+    p : ndarray of float64, shape (n,)
+        Out-of-fold probabilities of a rise.
+    y : ndarray of float64, shape (n,)
+        Labels 0 and 1 of the same rows.
+    test : RankSum or None
+        The test of their score.
+    """
+    return Curves(roc=_roc(p, y), reliability=_reliability(p, y), null=_null(y, test))
+
+
+def _roc(p: FloatArray, y: FloatArray) -> tuple[RocPoint, ...]:
+    rises, others = int(y.sum()), int(len(y) - y.sum())
+    if not rises or not others:
+        return ()
+    at = np.unique(np.quantile(p, np.linspace(0, 1, ROC_POINTS), method="nearest"))[::-1]
+    # Rows at or above each threshold.
+    above_rises = rises - np.searchsorted(np.sort(p[y > 0.5]), at, side="left")
+    above_others = others - np.searchsorted(np.sort(p[y < 0.5]), at, side="left")
+    return tuple(
+        RocPoint(
+            threshold=_rounded(threshold),
+            false_positive_ratio=_rounded(false / others),
+            true_positive_ratio=_rounded(true / rises),
+        )
+        for threshold, false, true in zip(
+            at.tolist(), above_others.tolist(), above_rises.tolist(), strict=True
+        )
+    )
+
+
+def _reliability(p: FloatArray, y: FloatArray) -> tuple[ReliabilityBin, ...]:
+    inner = np.unique(np.quantile(p, np.linspace(0, 1, BINS + 1)[1:-1]))
+    # Equal predictions share a bin; one that is an edge belongs to the bin above it.
+    place = np.searchsorted(inner, p, side="right")
+    rows = np.bincount(place, minlength=len(inner) + 1)
+    predicted, observed = (np.bincount(place, weights=values, minlength=len(rows)) for values in (p, y))
+    return tuple(
+        ReliabilityBin(
+            predicted=_rounded(predicted[k] / rows[k]),
+            observed=_rounded(observed[k] / rows[k]),
+            rows=int(rows[k]),
+        )
+        for k in np.flatnonzero(rows).tolist()
+    )
+
+
+def _null(y: FloatArray, test: RankSum | None) -> NullDistribution | None:
+    if test is None or test.variance <= 0:
+        return None
+    rises = float(y.sum())
+    # The rank sum divided by the rows is AUC - 1/2 times rises * others / rows.
+    scale = len(y) / (rises * (len(y) - rises))
+    return NullDistribution(
+        observed=_rounded(0.5 + test.score * scale),
+        center=_rounded(0.5 + test.lift * scale),
+        standard_error=_significant(math.sqrt(test.variance) * scale),
+        freedom=round(test.freedom, 1),
+    )
+
+
+def _rounded(value: float) -> float:
+    return round(float(value), DIGITS)
+
+
+def _significant(value: float) -> float:
+    return float(f"{value:.4g}")
