@@ -1,84 +1,23 @@
-"""Trainings that cheat, and in everything else are told as an honest one would be."""
+"""Trainings that cheat are found, each by the check that it cheats."""
 
 import dataclasses
 
 import numpy as np
 import pytest
 
+from tests.trust.trainings import CS, ROWS, Training, expressed, fitted, honest_paths, training_set
 from trainer.evidence.certificate import certify
-from trainer.evidence.significance import auc_p_value
-from trainer.features.matrix import open_features
-from trainer.learning.crossval import CrossValidation, FoldFit, choose
-from trainer.learning.design_matrix import DesignMatrix
-from trainer.learning.fold_reports import fold_report
-from trainer.learning.logistic_path import LogisticPath, Moments, fit_path
 from trainer.learning.scores import score
-from trainer.learning.training_set import TrainingSet
-
-CS = (1e-6, 1e-4, 1e-2, 1.0)
-HORIZON = 5
-EMBARGO_MS = 2 * 3_600_000
-
-
-@dataclasses.dataclass
-class Training:
-    """A finished training; what is forged in it is replaced."""
-
-    data: TrainingSet
-    reports: list
-    C: float
-    model: object
-    scores: object
-    p_value: float
-
-    @classmethod
-    def told(cls, data, paths, final, nudge=0.0):
-        """Tell of models as an honest training does: their losses, the choice, scores, and the p-value.
-
-        `nudge` moves each prediction towards its label.
-        """
-        y, fits, reports, predicted = data.labels.y, [], [], []
-        for fold, path in zip(data.folds, paths, strict=True):
-            truth = y[fold.test_start : fold.test_stop]
-            p = path.predict(data.design, fold.test_start, fold.test_stop)
-            p += nudge * (truth - p)
-            losses = tuple(score(each, truth).log_loss for each in p)
-            choice = choose([fit.log_losses for fit in fits], len(CS))
-            fits.append(FoldFit(fold, path, losses, choice, tuple(range(len(fits)))))
-            predicted.append(p[choice])
-            reports.append(fold_report(fits[-1], predicted[-1], data, CS))
-        choice = choose([fit.log_losses for fit in fits], len(CS))
-        p, truth = np.concatenate(predicted), y[data.first_test_row :]
-        p_value = auc_p_value(p, truth, data.horizon)
-        return cls(data, reports, CS[choice], final.model(choice), score(p, truth), p_value)
-
-    def but(self, **changes):
-        return dataclasses.replace(self, **changes)
-
-    def with_report(self, index, **changes):
-        reports = list(self.reports)
-        reports[index] = reports[index].model_copy(update=changes)
-        return self.but(reports=reports)
-
-    def failed(self):
-        """Names of the checks that fail, and the detail of the first."""
-        certificate = certify(self.data, self.reports, CS, (self.C, self.model), self.scores, self.p_value)
-        failed = [check for check in certificate.checks if not check.passed]
-        assert certificate.valid == (not failed)
-        return [check.name for check in failed], failed[0].detail if failed else ""
 
 
 @pytest.fixture(scope="module")
 def data(simulate, tmp_path_factory):
-    candles = simulate(24 * 125, autocorrelation=0.1)
-    matrix = open_features(tmp_path_factory.mktemp("cache"), candles, ())
-    return TrainingSet.of(candles, (), matrix, HORIZON, 3, EMBARGO_MS)
+    return training_set(simulate(24 * 125, autocorrelation=0.1), tmp_path_factory.mktemp("cache"))
 
 
 @pytest.fixture(scope="module")
 def paths(data):
-    crossval = CrossValidation(data.design, data.labels.y, data.folds, CS)
-    return [crossval.fit_next().path for _ in data.folds]
+    return honest_paths(data)
 
 
 @pytest.fixture(scope="module")
@@ -89,55 +28,6 @@ def final(data):
 @pytest.fixture(scope="module")
 def honest(data, paths, final):
     return Training.told(data, paths, final)
-
-
-def fitted(data, rows, start=None):
-    """Fit a path on some rows."""
-    moments = Moments(DesignMatrix(data.matrix.values, data.labels.row[rows]))
-    moments.extend(len(rows))
-    return fit_path(moments, data.labels.y[rows], CS, start)
-
-
-def expressed(path, scaler):
-    """Tell of the same predictions with the means and scales of another path."""
-    weights = path.coefficients / path.scales
-    intercepts = path.intercepts + weights @ (scaler.means - path.means)
-    return LogisticPath(scaler.means, scaler.scales, weights * scaler.scales, intercepts, path.passes)
-
-
-def all_rows(data, fold):
-    return np.arange(len(data))
-
-
-def one_row_more(data, fold):
-    return np.arange(fold.train_stop + 1)
-
-
-def five_purged_rows(data, fold):
-    assert fold.test_start - fold.train_stop > 5
-    return np.arange(fold.train_stop + 5)
-
-
-def a_fifth_of_the_test_rows(data, fold):
-    return np.concatenate([np.arange(fold.train_stop), np.arange(fold.test_start, fold.test_stop, 5)])
-
-
-def the_test_rows_only(data, fold):
-    return np.arange(fold.test_start, fold.test_stop)
-
-
-def one_row_less(data, fold):
-    return np.arange(fold.train_stop - 1)
-
-
-ROWS = [
-    all_rows,
-    one_row_more,
-    five_purged_rows,
-    a_fifth_of_the_test_rows,
-    the_test_rows_only,
-    one_row_less,
-]
 
 
 def test_an_honest_training_passes_every_check(data, honest):
