@@ -30,8 +30,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     StorageError
         The file could not be written (no room, no permission, ...); names it, and leaves nothing of it.
     """
-    # A name of its own for each writer: two processes may write the same file at once, and the last one wins.
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.unfinished")
+    unfinished = _unfinished(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -44,11 +43,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             with contextlib.suppress(OSError):
                 unfinished.unlink()
             raise
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        _keep(path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
         raise StorageError(
@@ -68,6 +63,32 @@ def write_whole(path: Path, content: bytes) -> None:
         file.write(content)
 
 
+def point(path: Path, target: str) -> None:
+    """Make a symbolic link, or turn one to another target in one step: it shows the old one or the new one.
+
+    Parameters
+    ----------
+    path : Path
+        The link, in a folder that is there; what has its name is replaced.
+    target : str
+        What it shows, relative to its folder; it need not be there.
+
+    Raises
+    ------
+    OSError
+        The folder cannot be written, or its file system has no such links.
+    """
+    unfinished = _unfinished(path)
+    unfinished.symlink_to(target)
+    try:
+        unfinished.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise
+    _keep(path.parent)
+
+
 def sweep(folder: Path, now: Callable[[], float] = time.time) -> int:
     """Remove what killed processes left unfinished in a folder; return how many files that were."""
     swept = 0
@@ -77,3 +98,17 @@ def sweep(folder: Path, now: Callable[[], float] = time.time) -> int:
                 path.unlink()
                 swept += 1
     return swept
+
+
+def _unfinished(path: Path) -> Path:
+    # A name of its own for each writer: two processes may write the same file at once, and the last one wins.
+    return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.unfinished")
+
+
+def _keep(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -21,6 +21,9 @@ from sklearn.preprocessing import StandardScaler
 from common.errors import DigestMismatchError, NotFoundError
 from common.protocol.reports import Manifest
 
+TRIES = 5
+"""How often a model is read whose files were exchanged meanwhile."""
+
 
 def pipeline_of(manifest: Manifest) -> Pipeline:
     """Return the manifest's model as a fitted scikit-learn pipeline of a scaler and a logistic regression.
@@ -82,14 +85,21 @@ def load(path: Path) -> Pipeline:
             raise NotFoundError(
                 f"{file}: no such file", "a model is a .pkl with its .json manifest beside it"
             )
-    try:
-        expected = Manifest.model_validate_json(beside.read_bytes()).pickle_sha256
-    except ValidationError as error:
-        raise DigestMismatchError(
-            f"{beside}: no manifest: {error.error_count()} errors", "restore it"
-        ) from error
-    content = path.read_bytes()
-    found = hashlib.sha256(content).hexdigest()
+    for _ in range(TRIES):
+        try:
+            named, content = beside.read_bytes(), path.read_bytes()
+        except FileNotFoundError as error:
+            raise NotFoundError(f"{path}: the model was withdrawn just now") from error
+        try:
+            expected = Manifest.model_validate_json(named).pickle_sha256
+        except ValidationError as error:
+            raise DigestMismatchError(
+                f"{beside}: no manifest: {error.error_count()} errors", "restore it"
+            ) from error
+        found = hashlib.sha256(content).hexdigest()
+        # Else another model may have taken the place of this one between the two readings.
+        if found == expected:
+            break
     if found != expected:
         raise DigestMismatchError(
             f"{path}: sha256 is {found}, its manifest says {expected or 'none'}", "do not load it"

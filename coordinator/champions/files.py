@@ -1,57 +1,178 @@
 """The files of promoted models in `artifacts/direction`: a .pkl and its .json manifest beside each other.
 
-A promotion is committed to the database first. Whatever a crash left half done is written again from the
-blob at the next start.
+A change of champions is committed to the database first, and whatever a crash left undone is done at the
+next start. Who reads the folder sees for each cell the old pair, the new pair or none, at each instant and
+wherever a crash has stopped the writing: both names are links through one pointer, which turns in one step.
+
+    BTCUSDT_1h_H1_logreg_optimized.pkl   -> .models/BTCUSDT_1h_H1/model.pkl
+    BTCUSDT_1h_H1_logreg_optimized.json  -> .models/BTCUSDT_1h_H1/model.json
+    .models/BTCUSDT_1h_H1                -> BTCUSDT_1h_H1.5d41402abc4b2a76
+    .models/BTCUSDT_1h_H1.5d41402abc4b2a76/model.pkl, model.json
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import shutil
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from pydantic import ValidationError
+
+from common.errors import StorageError
 from common.protocol.jobs import Cell
 from common.protocol.reports import Manifest
-from common.whole_file import write_whole
+from common.whole_file import point, write_whole
+from coordinator.champions.registry import ChampionRow
 from coordinator.store.blobs import Artifacts
 
+VERSIONS = ".models"
+"""The folder of pairs and pointers, within that of promoted models."""
 
-def publish(artifacts: Artifacts, directory: Path, wanted: Iterable[tuple[Cell, str, str]]) -> list[str]:
-    """Write the files of champions that are missing or differ from what the database says.
+NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
+"""What a file system without symbolic links says."""
+
+
+@dataclass
+class Published:
+    """The cells whose files were written and those whose files were removed, by name."""
+
+    written: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+
+
+def publish(
+    artifacts: Artifacts, directory: Path, wanted: Iterable[ChampionRow], vacant: Iterable[Cell]
+) -> Published:
+    """Make the folder of promoted models show the champions that the database names.
 
     Parameters
     ----------
     artifacts : Artifacts
         Where the .pkl of each champion is kept by its digest.
     directory : Path
-        The folder of promoted models.
-    wanted : iterable of (Cell, str, str)
-        As `champions` returns them.
-
-    Returns
-    -------
-    list of str
-        Names of the cells whose files were written.
+        The folder of promoted models; files of other names in it are left alone.
+    wanted : iterable of ChampionRow
+        The champions.
+    vacant : iterable of Cell
+        Cells whose former champions must not be shown any longer.
 
     Raises
     ------
     StorageError
-        A file could not be written, or a blob is missing or damaged.
+        A file could not be written or removed, or a blob is missing or damaged.
     """
-    written = []
-    for cell, sha256, document in wanted:
-        stem = f"{cell.name}_logreg_optimized"
-        pickle, manifest = directory / f"{stem}.pkl", directory / f"{stem}.json"
-        content = manifest_bytes(document)
-        if artifacts.is_intact(pickle, sha256) and manifest.is_file() and manifest.read_bytes() == content:
-            continue
-        # The manifest goes last: until it names the new .pkl, loading fails by digest and never mixes two
-        # models.
-        write_whole(pickle, artifacts.read(sha256))
-        write_whole(manifest, content)
-        written.append(cell.name)
-    return written
+    done = Published()
+    try:
+        for cell in vacant:
+            if _remove(_Place(directory, cell)):
+                done.removed.append(cell.name)
+        for champion in wanted:
+            place, content = _Place(directory, champion.cell), manifest_bytes(champion.document)
+            if place.shows(champion.sha256, content):
+                place.drop_others()
+            else:
+                _show(place, artifacts.read(champion.sha256), content)
+                done.written.append(champion.cell.name)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        where = error.filename or directory
+        raise StorageError(
+            f"{where}: cannot be changed: {reason}", "free some space or repair the folder"
+        ) from error
+    return done
 
 
 def manifest_bytes(document: str) -> bytes:
     """Return the manifest as it stands beside the .pkl: indented JSON in UTF-8."""
     return (Manifest.model_validate_json(document).model_dump_json(indent=2) + "\n").encode()
+
+
+class _Place:
+    """Where the files of one cell are."""
+
+    def __init__(self, directory: Path, cell: Cell) -> None:
+        stem = f"{cell.name}_logreg_optimized"
+        self.pickle, self.manifest = directory / f"{stem}.pkl", directory / f"{stem}.json"
+        self.pointer = directory / VERSIONS / cell.name
+
+    @property
+    def names(self) -> tuple[Path, Path]:
+        """The two names that users know."""
+        return self.pickle, self.manifest
+
+    def shows(self, sha256: str, manifest: bytes) -> bool:
+        """Return whether the files are those of this model."""
+        if not Artifacts.is_intact(self.pickle, sha256):
+            return False
+        return self.manifest.is_file() and self.manifest.read_bytes() == manifest
+
+    def keep(self, pickle: bytes, manifest: bytes) -> str:
+        """Write a pair where nobody looks yet, and return its name."""
+        digest = hashlib.sha256(hashlib.sha256(pickle).digest() + manifest).hexdigest()[:16]
+        folder = self.pointer.with_name(f"{self.pointer.name}.{digest}")
+        write_whole(folder / "model.pkl", pickle)
+        write_whole(folder / "model.json", manifest)
+        return folder.name
+
+    def link(self) -> None:
+        """Make both names show what the pointer shows, be that something or nothing."""
+        for name in self.names:
+            target = f"{VERSIONS}/{self.pointer.name}/model{name.suffix}"
+            if not (name.is_symlink() and str(name.readlink()) == target):
+                point(name, target)
+
+    def drop_others(self) -> None:
+        """Remove the pairs that the pointer does not show.
+
+        Not in the turn that moves it: who has just looked up an old pair is to find its files.
+        """
+        shown = self.pointer.readlink().name if self.pointer.is_symlink() else ""
+        for folder in self.pointer.parent.glob(f"{self.pointer.name}.*"):
+            if folder.name != shown:
+                shutil.rmtree(folder)
+
+
+def _show(place: _Place, pickle: bytes, manifest: bytes) -> None:
+    version = place.keep(pickle, manifest)
+    try:
+        present = _present(place)
+        if present is not None:
+            # An earlier version wrote plain files. Their content takes the new way before it is exchanged.
+            point(place.pointer, place.keep(*present))
+        place.link()
+        point(place.pointer, version)
+    except OSError as error:
+        if error.errno not in NO_LINKS:
+            raise
+        # Where there are no links the manifest goes last: until it names the new .pkl, loading fails by
+        # digest and never mixes two models.
+        write_whole(place.pickle, pickle)
+        write_whole(place.manifest, manifest)
+
+
+def _present(place: _Place) -> tuple[bytes, bytes] | None:
+    """Return the content of plain files, if they belong together."""
+    if any(name.is_symlink() or not name.is_file() for name in place.names):
+        return None
+    pickle, manifest = place.pickle.read_bytes(), place.manifest.read_bytes()
+    try:
+        named = Manifest.model_validate_json(manifest).pickle_sha256
+    except ValidationError:
+        return None
+    return (pickle, manifest) if hashlib.sha256(pickle).hexdigest() == named else None
+
+
+def _remove(place: _Place) -> bool:
+    """Remove a cell's files and return whether any were there."""
+    there = place.pointer.is_symlink() or any(name.is_symlink() or name.exists() for name in place.names)
+    if there:
+        # The pointer first: with it both names lose their content at once. A plain .pkl goes before its
+        # manifest, which alone is no model.
+        for path in (place.pointer, *place.names):
+            path.unlink(missing_ok=True)
+    else:
+        place.drop_others()
+    return there

@@ -1,145 +1,226 @@
-"""The promoted models in the database: what is decided on them, and who is the champion of a cell.
+"""Who is the champion of a cell, and each change of it with its reason: only ever appended to.
 
 The database decides, the files of `coordinator.champions.files` follow.
 """
 
 from __future__ import annotations
 
-import json
-from typing import Any
+import logging
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, func, select, update
+from pydantic import ValidationError
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
 
-from common.protocol.jobs import Cell, JobKind, JobState
-from common.protocol.reports import ChampionComparison, Manifest, Scores
-from common.settings.grid import GridConfig
-from coordinator.policy.promotion import Challenger, Champion, Decision, decide
+from common.errors import ConflictError, InvalidRequestError, NotFoundError
+from common.protocol.champions import ChampionAction, ChampionChange
+from common.protocol.jobs import Cell
+from common.protocol.reports import Manifest
 from coordinator.store.database import Transaction
-from coordinator.store.rows import RunRow
-from coordinator.store.tables import jobs, manifests, promotions, runs
+from coordinator.store.tables import champion_changes, jobs, manifests
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class ChampionRow:
+    """The champion of a cell, as it stands in the database.
+
+    `job_id` trained it, `since` is when it became champion, `sha256` is that of its .pkl and `document` its
+    manifest as JSON, which nobody has validated.
+    """
+
+    cell: Cell
+    job_id: int
+    since: ChampionChange
+    sha256: str
+    document: str
+
+    def manifest(self) -> Manifest | None:
+        """Return its manifest, or None if it is malformed."""
+        try:
+            return Manifest.model_validate_json(self.document)
+        except ValidationError:
+            return None
+
+
+def record_change(
+    tx: Transaction,
+    cell: Cell,
+    job_id: int | None,
+    reason: str,
+    *,
+    expired: bool = False,
+    run_id: int | None = None,
+    by: str = "",
+) -> ChampionChange:
+    """Make a model the champion of its cell, or leave the cell without one, for good and with the reason.
+
+    This is the one place that changes who is champion. The files follow when `Publication.publish` is called
+    after the transaction, and at the next start.
+
+    Parameters
+    ----------
+    tx : Transaction
+        A write; the change is committed with all else in it.
+    cell : Cell
+        The cell.
+    job_id : int or None
+        The training job whose model is champion from now on; None: the present one is champion no longer.
+    reason : str
+        Why, in a sentence and with the numbers it rests on.
+    expired : bool
+        Whether it is its age alone that ends a champion without a successor.
+    run_id : int or None
+        The run that decides it.
+    by : str
+        The person who decides it; empty where a run does.
+
+    Raises
+    ------
+    InvalidRequestError
+        There is no reason, or the job's model is of another cell.
+    NotFoundError
+        The job has no model.
+    ConflictError
+        The cell has no champion that could be ended, or the model is champion already and a person asks.
+    """
+    if not reason.strip():
+        raise InvalidRequestError(f"{cell.name}: the change of a champion needs a reason", "say why")
+    present = champion_of(tx.connection, cell)
+    sha256 = "" if job_id is None else _model_of(tx.connection, cell, job_id)
+    if job_id is None and present is None:
+        raise ConflictError(f"{cell.name} has no champion")
+    if by and present is not None and job_id == present.job_id:
+        raise ConflictError(f"{cell.name}: the model of job {job_id} is its champion already")
+    if job_id is None:
+        action = ChampionAction.EXPIRED if expired else ChampionAction.DEMOTED
+    else:
+        action = ChampionAction.PROMOTED if present is None else ChampionAction.REPLACED
+    tx.connection.execute(
+        champion_changes.insert().values(
+            time=tx.now,
+            symbol=cell.symbol,
+            timeframe=cell.timeframe,
+            horizon=cell.horizon,
+            action=action,
+            job_id=job_id,
+            former_job_id=None if present is None else present.job_id,
+            run_id=run_id,
+            by=by,
+            reason=reason,
+        )
+    )
+    return ChampionChange(
+        time=tx.now,
+        symbol=cell.symbol,
+        timeframe=cell.timeframe,
+        horizon=cell.horizon,
+        action=action,
+        model=sha256,
+        former="" if present is None else present.sha256,
+        run=run_id,
+        by=by,
+        reason=reason,
+    )
+
+
+def champions(connection: Connection) -> list[ChampionRow]:
+    """Return the champion of each cell that has one, in the order of their promotions."""
+    newest = select(func.max(champion_changes.c.id)).group_by(
+        champion_changes.c.symbol, champion_changes.c.timeframe, champion_changes.c.horizon
+    )
+    return _champions(connection, _CHAMPIONS.where(champion_changes.c.id.in_(newest)))
+
+
+def champion_of(connection: Connection, cell: Cell) -> ChampionRow | None:
+    """Return the champion of a cell, or None."""
+    newest = select(func.max(champion_changes.c.id)).where(_is_of(cell))
+    found = _champions(connection, _CHAMPIONS.where(champion_changes.c.id == newest.scalar_subquery()))
+    return found[0] if found else None
+
+
+def vacant_cells(connection: Connection) -> list[Cell]:
+    """Return the cells that had a champion once and have none now."""
+    cells = select(champion_changes.c.symbol, champion_changes.c.timeframe, champion_changes.c.horizon)
+    known = {
+        Cell(symbol=row.symbol, timeframe=row.timeframe, horizon=row.horizon)
+        for row in connection.execute(cells.distinct())
+    }
+    present = {champion.cell for champion in champions(connection)}
+    return sorted(known - present, key=lambda cell: cell.name)
+
+
+def changes(
+    connection: Connection, run_id: int | None = None, cell: Cell | None = None
+) -> tuple[ChampionChange, ...]:
+    """Return the changes, those of one run or one cell if that is given, the oldest first."""
+    query = _CHANGES
+    if run_id is not None:
+        query = query.where(champion_changes.c.run_id == run_id)
+    if cell is not None:
+        query = query.where(_is_of(cell))
+    return tuple(
+        ChampionChange.of(row, model=row.sha256 or "", former=row.former_sha256 or "", run=row.run_id)
+        for row in connection.execute(query)
+    )
 
 
 def champion_manifest(connection: Connection, cell: Cell, synthetic: bool) -> Manifest | None:
-    """Return the manifest of a cell's champion if both were trained on the same kind of candles."""
-    row = _champion_row(connection, cell.symbol, cell.timeframe, cell.horizon)
-    if row is None or row.synthetic != synthetic:
+    """Return the manifest of a cell's champion if both were trained on the same kind of candles.
+
+    A malformed one counts as none; the end of the run says so.
+    """
+    champion = champion_of(connection, cell)
+    manifest = None if champion is None else champion.manifest()
+    if manifest is None or manifest.synthetic != synthetic:
         return None
-    return Manifest.model_validate_json(row.document)
+    return manifest
 
 
-def decide_run(tx: Transaction, run: RunRow) -> list[Decision]:
-    """Decide on every model of a run whose jobs are all final, and append the decisions to the history."""
-    config = GridConfig.model_validate_json(run.config)
-    query = (
-        select(
-            jobs.c.id,
-            jobs.c.symbol,
-            jobs.c.timeframe,
-            jobs.c.horizon,
-            jobs.c.scores,
-            jobs.c.p_value,
-            manifests.c.sha256,
-            manifests.c.certified,
-            manifests.c.comparison,
-            manifests.c.document,
-        )
-        .join_from(jobs, manifests, manifests.c.job_id == jobs.c.id)
-        .where(jobs.c.run_id == run.id, jobs.c.kind == JobKind.TRAINING, jobs.c.state == JobState.SUCCEEDED)
-        .order_by(jobs.c.ordinal)
+_former = manifests.alias("former")
+
+_CHANGES: Select[tuple[object, ...]] = (
+    select(*champion_changes.c, manifests.c.sha256, _former.c.sha256.label("former_sha256"))
+    .join_from(champion_changes, manifests, manifests.c.job_id == champion_changes.c.job_id, isouter=True)
+    .join(_former, _former.c.job_id == champion_changes.c.former_job_id, isouter=True)
+    .order_by(champion_changes.c.id)
+)
+
+_CHAMPIONS = _CHANGES.add_columns(manifests.c.document).where(champion_changes.c.job_id.is_not(None))
+
+
+def _is_of(cell: Cell) -> ColumnElement[bool]:
+    return and_(
+        champion_changes.c.symbol == cell.symbol,
+        champion_changes.c.timeframe == cell.timeframe,
+        champion_changes.c.horizon == cell.horizon,
     )
-    rows = {row.id: row for row in tx.connection.execute(query)}
-    present = {
-        job_id: _champion_row(tx.connection, row.symbol, row.timeframe, row.horizon)
-        for job_id, row in rows.items()
-    }
-    champions = {job_id: _champion(row) for job_id, row in present.items() if row is not None}
-    challengers = {job_id: _challenger(row) for job_id, row in rows.items()}
-    decisions = decide(list(challengers.values()), champions, config.promote_if, config.false_discovery_rate)
-    for decision in decisions:
-        row, former = rows[decision.job_id], present[decision.job_id]
-        reasons = json.dumps(decision.reasons)
-        tx.connection.execute(
-            promotions.insert().values(
-                run_id=run.id,
-                job_id=decision.job_id,
-                symbol=row.symbol,
-                timeframe=row.timeframe,
-                horizon=row.horizon,
-                decided=tx.now,
-                promoted=decision.promoted,
-                synthetic=challengers[decision.job_id].synthetic,
-                sha256=row.sha256,
-                predecessor=former.id if former is not None else None,
-                reasons=reasons,
-            )
-        )
-        tx.connection.execute(
-            update(jobs)
-            .where(jobs.c.id == decision.job_id)
-            .values(promoted=decision.promoted, refused_by=json.dumps(decision.refused_by), reasons=reasons)
-        )
-    tx.connection.execute(update(runs).where(runs.c.id == run.id).values(decided=tx.now))
-    return decisions
 
 
-def champions(connection: Connection) -> list[tuple[Cell, str, str]]:
-    """Return every cell's champion: the cell, the digest of its .pkl and its manifest as JSON."""
-    newest = (
-        select(func.max(promotions.c.id))
-        .where(promotions.c.promoted)
-        .group_by(promotions.c.symbol, promotions.c.timeframe, promotions.c.horizon)
-    )
-    query = (
-        select(
-            promotions.c.symbol,
-            promotions.c.timeframe,
-            promotions.c.horizon,
-            promotions.c.sha256,
-            manifests.c.document,
-        )
-        .join_from(promotions, manifests, manifests.c.job_id == promotions.c.job_id)
-        .where(promotions.c.id.in_(newest))
-        .order_by(promotions.c.id)
-    )
+def _champions(connection: Connection, query: Select[tuple[object, ...]]) -> list[ChampionRow]:
     return [
-        (Cell(symbol=row.symbol, timeframe=row.timeframe, horizon=row.horizon), row.sha256, row.document)
+        ChampionRow(
+            cell=Cell(symbol=row.symbol, timeframe=row.timeframe, horizon=row.horizon),
+            job_id=row.job_id,
+            since=ChampionChange.of(row, model=row.sha256, former=row.former_sha256 or "", run=row.run_id),
+            sha256=row.sha256,
+            document=row.document,
+        )
         for row in connection.execute(query)
     ]
 
 
-def _champion_row(
-    connection: Connection, symbol: str, timeframe: str, horizon: int
-) -> Row[*tuple[Any, ...]] | None:
+def _model_of(connection: Connection, cell: Cell, job_id: int) -> str:
     query = (
-        select(promotions.c.id, promotions.c.synthetic, promotions.c.sha256, manifests.c.document)
-        .join_from(promotions, manifests, manifests.c.job_id == promotions.c.job_id)
-        .where(
-            promotions.c.symbol == symbol,
-            promotions.c.timeframe == timeframe,
-            promotions.c.horizon == horizon,
-            promotions.c.promoted,
+        select(jobs.c.symbol, jobs.c.timeframe, jobs.c.horizon, manifests.c.sha256)
+        .join_from(jobs, manifests, manifests.c.job_id == jobs.c.id)
+        .where(jobs.c.id == job_id)
+    )
+    row = connection.execute(query).first()
+    if row is None:
+        raise NotFoundError(f"job {job_id} has no model")
+    if (row.symbol, row.timeframe, row.horizon) != (cell.symbol, cell.timeframe, cell.horizon):
+        raise InvalidRequestError(
+            f"the model of job {job_id} is of {row.symbol}_{row.timeframe}_H{row.horizon}, not of {cell.name}"
         )
-        .order_by(promotions.c.id.desc())
-        .limit(1)
-    )
-    return connection.execute(query).first()
-
-
-def _champion(row: Row[*tuple[Any, ...]]) -> Champion:
-    manifest = Manifest.model_validate_json(row.document)
-    return Champion(row.sha256, row.synthetic, manifest.feature_version, manifest.scores)
-
-
-def _challenger(row: Row[*tuple[Any, ...]]) -> Challenger:
-    manifest = Manifest.model_validate_json(row.document)
-    comparison = ChampionComparison.model_validate_json(row.comparison) if row.comparison else None
-    return Challenger(
-        job_id=row.id,
-        scores=Scores.model_validate_json(row.scores),
-        p_value=row.p_value,
-        certified=row.certified,
-        synthetic=manifest.synthetic,
-        feature_version=manifest.feature_version,
-        comparison=comparison,
-        failed_checks=manifest.certificate.failed,
-    )
+    return str(row.sha256)

@@ -1,4 +1,4 @@
-"""The files of promoted models are written again where a crash left them half done."""
+"""The files of promoted models follow the database, also where a crash came between."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from coordinator.champions.files import publish
-from coordinator.champions.registry import champions
+from coordinator.champions.registry import champions, vacant_cells
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
@@ -47,15 +47,19 @@ class Publication(Duty):
             self.publish()
 
     def publish(self) -> None:
-        """Write the files that differ from what the database says.
+        """Write the files that differ from what the database says, and remove those of former champions.
 
         Raises
         ------
         StorageError
-            A file could not be written, or a blob is missing or damaged.
+            A file could not be written or removed, or a blob is missing or damaged.
         """
+        self._due = True
         with self.database.read() as tx:
-            wanted = champions(tx.connection)
-        for name in publish(self.artifacts, self.directory, wanted):
+            wanted, vacant = champions(tx.connection), vacant_cells(tx.connection)
+        done = publish(self.artifacts, self.directory, wanted, vacant)
+        for name in done.written:
             logger.info("%s: the promoted model is in %s", name, self.directory)
+        for name in done.removed:
+            logger.warning("%s: there is no promoted model any longer; its files are removed", name)
         self._due = False

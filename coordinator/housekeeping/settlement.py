@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.out_folder import OutFolder
 from common.whole_file import write_whole
-from coordinator.champions.registry import decide_run
+from coordinator.champions.decision import decide_run
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.housekeeping.progress import ProgressFile
 from coordinator.housekeeping.publication import Publication

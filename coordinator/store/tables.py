@@ -32,6 +32,7 @@ from sqlalchemy import (
     text,
 )
 
+from common.protocol.champions import ChampionAction
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.runs import RunState
@@ -276,6 +277,46 @@ promotions = Table(
     Index("promotions_by_cell", "symbol", "timeframe", "horizon", "id"),
 )
 """The history of decisions; triggers made by the migrations refuse to change or delete a row."""
+
+champion_changes = Table(
+    "champion_changes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("time", Instant, nullable=False),
+    Column("symbol", String(30), nullable=False),
+    Column("timeframe", String(8), nullable=False),
+    Column("horizon", Integer, nullable=False),
+    Column("action", String(16), nullable=False),
+    # The jobs that trained the champion since then and the one until then; null where there is none.
+    Column("job_id", ForeignKey("jobs.id")),
+    Column("former_job_id", ForeignKey("jobs.id")),
+    # The run that decided it; null where a person did, who is named by `by`.
+    Column("run_id", ForeignKey("runs.id")),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    CheckConstraint(_among("action", ChampionAction), name="champion_change_action"),
+    CheckConstraint(
+        "(action IN ('promoted', 'replaced')) = (job_id IS NOT NULL)", name="champion_change_model"
+    ),
+    CheckConstraint("(action = 'promoted') = (former_job_id IS NULL)", name="champion_change_former"),
+    CheckConstraint("reason != ''", name="champion_change_reason"),
+    Index("champion_changes_by_cell", "symbol", "timeframe", "horizon", "id"),
+    Index("champion_changes_by_run", "run_id"),
+)
+"""Who is champion of a cell: its newest row says it. Triggers refuse to change or delete a row."""
+
+champion_tests = Table(
+    "champion_tests",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("symbol", String(30), primary_key=True),
+    Column("timeframe", String(8), primary_key=True),
+    Column("horizon", Integer, primary_key=True),
+    # The job that trained the champion.
+    Column("job_id", ForeignKey("jobs.id"), nullable=False),
+    Column("document", Text, nullable=False),
+)
+"""What a run found out about each champion that stood before it; triggers refuse to change a row."""
 
 lives = Table(
     "lives",

@@ -15,7 +15,7 @@ ONE = {"symbols": ("BTCUSDT",), "timeframes": ("1h",), "horizons": (1,)}
 
 
 def direction(night: Night) -> dict[str, Path]:
-    return {path.name: path for path in (night.out / "artifacts" / "direction").glob("*")}
+    return {path.name: path for path in (night.out / "artifacts" / "direction").glob("[!.]*")}
 
 
 def trained(

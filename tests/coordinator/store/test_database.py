@@ -19,8 +19,10 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from common.errors import ConfigurationError, UnavailableError
 from common.protocol.jobs import Cause
+from coordinator.champions.registry import champions, changes
 from coordinator.store.database import Database, sqlite_url
 from coordinator.store.tables import blobs, metadata, runs
+from tests.coordinator.one_cell import trained
 from tests.coordinator.specimens import NOON, Clock, Night, digest, failure, settings
 
 
@@ -77,7 +79,7 @@ def test_the_migrations_make_the_very_constraints_of_the_tables(migrated: Path) 
     assert wanted - found == set()
 
 
-@pytest.mark.parametrize("revision", ["0002", "0003", "0004", "0005"])
+@pytest.mark.parametrize("revision", ["0002", "0003", "0004", "0005", "0006"])
 def test_an_upgrade_keeps_a_night_in_progress_and_goes_on_with_it(
     empty_url: str, clock: Clock, tmp_path: Path, revision: str
 ) -> None:
@@ -240,6 +242,43 @@ def test_the_history_of_promotions_cannot_be_rewritten(night: Night, statement: 
     night.housekeeping.tick()
     with pytest.raises(DBAPIError, match="only ever appended to"), night.database.write() as tx:
         tx.connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("table", ["champion_changes"])
+@pytest.mark.parametrize("statement", ["UPDATE {table} SET horizon = horizon", "DELETE FROM {table}"])
+def test_the_history_of_champions_cannot_be_rewritten(night: Night, table: str, statement: str) -> None:
+    for seed in ("first", "second"):
+        trained(night, seed)
+        night.housekeeping.tick()
+    with night.database.read() as tx:
+        assert tx.connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one() > 0
+    with pytest.raises(DBAPIError, match="only appended to"), night.database.write() as tx:
+        tx.connection.execute(text(statement.format(table=table)))
+
+
+def test_champions_of_before_are_taken_over_with_their_succession(
+    empty_url: str, clock: Clock, tmp_path: Path
+) -> None:
+    today = Database(sqlite_url(tmp_path / "today.db"), clock)
+    today.upgrade()
+    night = Night(today, settings(), tmp_path)
+    for seed in ("first", "second"):
+        trained(night, seed)
+        night.housekeeping.tick()
+    with today.read() as tx:
+        wanted = [(one.action, one.model, one.former, one.run) for one in changes(tx.connection)]
+        [champion] = champions(tx.connection)
+    database = Database(empty_url, clock)
+    _upgrade(database, "0006")
+    _copy(today, database)
+    today.close()
+    database.upgrade()
+    with database.read() as tx:
+        kept = [(one.action, one.model, one.former, one.run) for one in changes(tx.connection)]
+        [still] = champions(tx.connection)
+    assert kept == wanted and [one[0] for one in kept] == ["promoted", "replaced"]
+    assert (still.sha256, still.job_id) == (champion.sha256, champion.job_id)
+    database.close()
 
 
 # --- Transactions -------------------------------------------------------------------------------------------
