@@ -37,14 +37,23 @@ CELL = (SYMBOL, TIMEFRAME, HORIZON)
 KIND = Label("kind", tuple(JobKind))
 CACHE = Label("cache", ("candles", "features"))
 TRAINER = Label("trainer", bound="the trainers that are known: live ones, and lost ones for an hour")
+TRAINER_ITSELF = Label("trainer", bound="one a process")
 FINAL_CAUSE = Label("cause", tuple(cause for cause in Cause if cause not in FREE_CAUSES))
 ENDED = Label("outcome", tuple(outcome for outcome in Outcome if outcome is not Outcome.RUNNING))
 
 _fact = partial(Metric, source=Source.DATABASE)
 _counted = partial(Metric, source=Source.PROCESS)
 _measured = partial(Metric, source=Source.HOST)
-_told_by_trainer = partial(Metric, source=Source.PROCESS, exporters=(Exporter.TRAINER,))
-_measured_by_trainer = partial(Metric, source=Source.HOST, exporters=(Exporter.TRAINER,))
+
+
+def _by_trainer(source: Source, name: str, words: str, labels: tuple[Label, ...] = ()) -> Metric:
+    # Each series bears the trainer's name: a new trainer may get the address of one that is gone, and
+    # rate() and increase() would take the two for one.
+    return Metric(name, words, (TRAINER_ITSELF, *labels), source, exporters=(Exporter.TRAINER,))
+
+
+_told_by_trainer = partial(_by_trainer, Source.PROCESS)
+_measured_by_trainer = partial(_by_trainer, Source.HOST)
 
 # --- The run and the night ----------------------------------------------------------------------------------
 
@@ -137,7 +146,7 @@ JOB_DURATION = _fact(
     "nighttrain_job_duration_seconds",
     "Duration of the successful attempts at training jobs of the current run, by timeframe.",
     (TIMEFRAME,),
-    buckets=(0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600),
+    buckets=(0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1200, 1800, 3600),
 )
 RUNNING_JOB_STARTED = _fact(
     "nighttrain_running_job_started_timestamp_seconds",
@@ -288,7 +297,7 @@ BUILD_INFO = Metric(
 TRAINER_INFO = _told_by_trainer(
     "nighttrain_trainer_info",
     "The trainer's name at the coordinator, and who holds it to its memory limit.",
-    (Label("trainer", bound="one a process"), Label("limit_kind", tuple(LimitKind))),
+    (Label("limit_kind", tuple(LimitKind)),),
 )
 TRAINER_STATE = _told_by_trainer(
     "nighttrain_trainer_state",

@@ -143,9 +143,15 @@ class Readings:
 
     Every method raises ValueError for a label, or a label's value, that is not declared, for a metric of
     another kind, and for a series that was read already: Prometheus would drop or refuse it without a word.
+
+    Parameters
+    ----------
+    **constant : str
+        Labels that all of this process' series bear, where their metric declares them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, **constant: str) -> None:
+        self._constant = constant
         self._families: dict[str, Family] = {}
         self._seen: set[tuple[str, tuple[str, ...]]] = set()
 
@@ -169,14 +175,16 @@ class Readings:
             self._add(metric, {**labels, states.name: value}, float(value == current))
 
     def counts(self, metric: Metric, counts: Mapping[tuple[str, ...], float], **known: Iterable[str]) -> None:
-        """Read counts by the values of all labels, in order; what is not in `counts` is read as 0.
+        """Read counts by the values of all labels but the constant ones, in order; what is missing is 0.
 
         `known` gives the values of labels whose declaration does not list them, such as the run's symbols.
         """
         _must_be(metric, Kind.GAUGE, Kind.COUNTER)
-        axes = [label.values or tuple(known[label.name]) for label in metric.labels]
+        counted = [label for label in metric.labels if label.name not in self._constant]
+        axes = [label.values or tuple(known[label.name]) for label in counted]
+        names = [label.name for label in counted]
         for values, count in (dict.fromkeys(itertools.product(*axes), 0.0) | dict(counts)).items():
-            self._add(metric, dict(zip(metric.label_names, values, strict=True)), count)
+            self._add(metric, dict(zip(names, values, strict=True)), count)
 
     def observations(self, metric: Metric, observed: Iterable[float], **labels: str) -> None:
         """Read a histogram of `observed` values, each in the metric's unit."""
@@ -199,6 +207,8 @@ class Readings:
         family.add_metric(values, value)
 
     def _family(self, metric: Metric, labels: Mapping[str, str]) -> tuple[Family, tuple[str, ...]]:
+        constant = {name: value for name, value in self._constant.items() if name in metric.label_names}
+        labels = {**constant, **labels}
         if set(labels) != set(metric.label_names):
             raise ValueError(f"{metric.name} has the labels {metric.label_names}, not {tuple(labels)}")
         for label in metric.labels:

@@ -75,8 +75,8 @@ def of_cells(metric: Metric | str, **matchers: str) -> str:
 
 
 def by_trainer(expr: str) -> str:
-    """Give the series of `expr`, which each trainer exports, the trainer's name; for the chosen trainers."""
-    return f"{_operand(expr)} * on (instance) group_left (trainer) {TRAINER_INFO.name}{CHOSEN_TRAINERS}"
+    """Leave of the series of `expr`, which each trainer exports, those of the chosen trainers."""
+    return f"{_operand(expr)} and on (instance, trainer) {TRAINER_INFO.name}{CHOSEN_TRAINERS}"
 
 
 def each_trainer(operation: str, expr: str, *labels: str) -> str:

@@ -59,10 +59,10 @@ class TrainerCollector(Collector):
 
     def collect(self) -> Iterator[Family]:
         """Yield what is true now."""
-        readings = Readings()
+        readings = Readings(trainer=self.hello.name)
         hello = self.hello
         readings.info(metrics.BUILD_INFO, version=hello.version, python=platform.python_version())
-        readings.info(metrics.TRAINER_INFO, trainer=hello.name, limit_kind=hello.limit_kind)
+        readings.info(metrics.TRAINER_INFO, limit_kind=hello.limit_kind)
         self._read_work(readings)
         self._read_memory(readings)
         self._read_processors(readings)

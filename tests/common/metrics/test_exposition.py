@@ -126,7 +126,8 @@ def test_a_state_is_one_and_the_others_are_zero():
 
 
 def test_a_survey_has_no_timeframe():
-    labels = {"kind": "survey", "symbol": "BTCUSDT", "timeframe": "", "horizon": "", "stage": "reading"}
+    cell = {"symbol": "BTCUSDT", "timeframe": "", "horizon": ""}
+    labels = {"trainer": "t1", "kind": "survey", **cell, "stage": "reading"}
     read = scraped(lambda readings: readings.info(metrics.TRAINER_JOB_INFO, **labels))
     assert list(read.values()) == [1.0]
 

@@ -27,8 +27,8 @@ SERIES = {
     'nighttrain_run_state{state="cancelled"}': "1x9 0x5 stale",
     'nighttrain_trainer_info{instance="a:1",trainer="t1"}': "1x15",
     'nighttrain_trainer_info{instance="b:1",trainer="t2"}': "1x15",
-    'nighttrain_trainer_memory_usage_bytes{instance="a:1"}': "7x15",
-    'nighttrain_trainer_memory_usage_bytes{instance="b:1"}': "9x15",
+    'nighttrain_trainer_memory_usage_bytes{instance="a:1",trainer="t1"}': "7x15",
+    'nighttrain_trainer_memory_usage_bytes{instance="b:1",trainer="t2"}': "9x15",
 }
 EVERY, FIRST, SECOND, UNKNOWN = ".*", "1", "2", "7"
 

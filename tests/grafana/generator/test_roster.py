@@ -5,13 +5,13 @@ from tests.grafana.committed import asked
 # A counter that begins at 0: increase() extrapolates to the range, and round() gives whole jobs.
 SERIES = {
     'nighttrain_trainer_info{instance="a:1",trainer="t1"}': "1x20",
-    'nighttrain_trainer_jobs_total{instance="a:1",outcome="succeeded"}': "0+1x20",
-    'nighttrain_trainer_jobs_total{instance="a:1",outcome="failed"}': "0x10 1x10",
-    'nighttrain_trainer_jobs_total{instance="a:1",outcome="lost"}': "0x5 2x15",
-    'nighttrain_trainer_job_steps{instance="a:1"}': "4x20",
-    'nighttrain_trainer_job_steps_done{instance="a:1"}': "1x20",
-    'nighttrain_trainer_job_steps{instance="b:1"}': "0x20",
-    'nighttrain_trainer_job_steps_done{instance="b:1"}': "0x20",
+    'nighttrain_trainer_jobs_total{instance="a:1",trainer="t1",outcome="succeeded"}': "0+1x20",
+    'nighttrain_trainer_jobs_total{instance="a:1",trainer="t1",outcome="failed"}': "0x10 1x10",
+    'nighttrain_trainer_jobs_total{instance="a:1",trainer="t1",outcome="lost"}': "0x5 2x15",
+    'nighttrain_trainer_job_steps{instance="a:1",trainer="t1"}': "4x20",
+    'nighttrain_trainer_job_steps_done{instance="a:1",trainer="t1"}': "1x20",
+    'nighttrain_trainer_job_steps{instance="b:1",trainer="t2"}': "0x20",
+    'nighttrain_trainer_job_steps_done{instance="b:1",trainer="t2"}': "0x20",
     'nighttrain_trainer_info{instance="b:1",trainer="t2"}': "1x20",
 }
 

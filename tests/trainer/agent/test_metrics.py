@@ -53,7 +53,7 @@ class Watched:
         return scrape(self.url)
 
     def reaches(self, value: float, name: str, **labels: str) -> None:
-        eventually(lambda: self.told().value(f"nighttrain_trainer_{name}", **labels) == value)
+        eventually(lambda: self.told().value(f"nighttrain_trainer_{name}", trainer="t1", **labels) == value)
 
 
 class TestARealTrainer:
@@ -62,20 +62,22 @@ class TestARealTrainer:
         night.child_pid()
         trainer.reaches(1, "job_steps_done")
         told = trainer.told()
-        assert told.value("nighttrain_trainer_state", state="working") == 1
+        assert told.value("nighttrain_trainer_state", trainer="t1", state="working") == 1
         [job] = [dict(labels) for labels in told["nighttrain_trainer_job_info"]]
         cell = {"symbol": "BTCUSDT", "timeframe": "1h", "horizon": "1"}
-        assert job == {"kind": "training", **cell, "stage": "crossval"}
-        assert told.value("nighttrain_trainer_job_steps") == 5
-        assert (told.value("nighttrain_trainer_child_peak_memory_bytes") or 0) > 2**20
-        assert (told.value("nighttrain_trainer_memory_usage_bytes") or 0) > 2**20
+        assert job == {"trainer": "t1", "kind": "training", **cell, "stage": "crossval"}
+        assert told.value("nighttrain_trainer_job_steps", trainer="t1") == 5
+        assert (told.value("nighttrain_trainer_child_peak_memory_bytes", trainer="t1") or 0) > 2**20
+        assert (told.value("nighttrain_trainer_memory_usage_bytes", trainer="t1") or 0) > 2**20
         night.operator.cancel_run(night.run)
         trainer.reaches(1, "jobs_total", kind="training", outcome="cancelled")
         told = trainer.told()
-        assert told.value("nighttrain_trainer_state", state="idle") == 1
+        assert told.value("nighttrain_trainer_state", trainer="t1", state="idle") == 1
         assert told["nighttrain_trainer_job_info"] == {}
-        assert told.value("nighttrain_trainer_child_memory_bytes") == 0
-        assert told.value("nighttrain_trainer_jobs_total", kind="survey", outcome="succeeded") == 1
+        assert told.value("nighttrain_trainer_child_memory_bytes", trainer="t1") == 0
+        assert (
+            told.value("nighttrain_trainer_jobs_total", trainer="t1", kind="survey", outcome="succeeded") == 1
+        )
 
     def test_counts_a_lost_lease_as_lost(self, night: RealNight) -> None:
         trainer = Watched(night, "linger")
@@ -85,16 +87,19 @@ class TestARealTrainer:
         trainer.process.signal(signal.SIGCONT)
         trainer.reaches(1, "jobs_total", kind="training", outcome="lost")
         assert (
-            trainer.told().value("nighttrain_trainer_coordinator_errors_total", error="stale-lease") or 0
+            trainer.told().value(
+                "nighttrain_trainer_coordinator_errors_total", trainer="t1", error="stale-lease"
+            )
+            or 0
         ) >= 1
 
     def test_counts_what_it_killed_for_its_memory(self, night: RealNight) -> None:
         trainer = Watched(night, "hog", "--memory-limit-gb", "0.1")
         trainer.reaches(1, "jobs_total", kind="training", outcome="oom")
         told = trainer.told()
-        assert told.value("nighttrain_trainer_oom_kills_total") == 1
+        assert told.value("nighttrain_trainer_oom_kills_total", trainer="t1") == 1
         assert told.value("nighttrain_trainer_info", trainer="t1", limit_kind="agent") == 1
-        assert told.value("nighttrain_trainer_memory_limit_bytes") == int(0.1 * GIB)
+        assert told.value("nighttrain_trainer_memory_limit_bytes", trainer="t1") == int(0.1 * GIB)
 
     def test_is_well_while_its_coordinator_is_away_and_says_so(self, tmp_path: Path) -> None:
         away = Coordinator(tmp_path)
@@ -108,14 +113,14 @@ class TestARealTrainer:
                 lambda: (
                     (
                         trainer.told().value(
-                            "nighttrain_trainer_coordinator_errors_total", error="unavailable"
+                            "nighttrain_trainer_coordinator_errors_total", trainer="t1", error="unavailable"
                         )
                         or 0
                     )
                     > 1
                 )
             )
-            assert trainer.told().value("nighttrain_trainer_state", state="connecting") == 1
+            assert trainer.told().value("nighttrain_trainer_state", trainer="t1", state="connecting") == 1
             assert httpx.get(f"{trainer.url}/healthz", trust_env=False).text == "connecting\n"
             assert httpx.get(f"{trainer.url}/other", trust_env=False).status_code == 404
         finally:
@@ -170,7 +175,7 @@ def read(collector: TrainerCollector) -> dict[str, float]:
         sample.name.removeprefix("nighttrain_trainer_"): sample.value
         for family in families
         for sample in family.samples
-        if not sample.labels
+        if sample.labels == {"trainer": "t1"}
     }
 
 
@@ -227,5 +232,5 @@ def test_caches_are_measured_apart(group: ControlGroup, tmp_path: Path) -> None:
     registry = CollectorRegistry()
     registry.register(TrainerCollector(Vitals(), hello(), group, cache, StopRequest()))
     text = generate_latest(registry).decode()
-    assert 'nighttrain_trainer_cache_size_bytes{cache="candles"} 3000.0' in text
-    assert 'nighttrain_trainer_cache_size_bytes{cache="features"} 500.0' in text
+    assert 'nighttrain_trainer_cache_size_bytes{cache="candles",trainer="t1"} 3000.0' in text
+    assert 'nighttrain_trainer_cache_size_bytes{cache="features",trainer="t1"} 500.0' in text
