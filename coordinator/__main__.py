@@ -100,6 +100,11 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME",
         help="its name on a network that is trusted like loopback: reading needs no token (may be repeated)",
     )
+    parser.add_argument(
+        "--expect-scrapes",
+        action="store_true",
+        help="Prometheus watches it: warn when it does not scrape (default: after its first scrape)",
+    )
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     parser.add_argument("--debug", action="store_true", help="log more, and show tracebacks")
     return parser
@@ -142,7 +147,16 @@ def _serve(options: argparse.Namespace, settings: NightSettings, out: OutFolder)
         database.upgrade()
         token = given_token(options.token_file) if options.token_file else open_token(out.token)
         trusted = tuple(options.trusted_host)
-        parts = assemble(database, settings, out.root, token, is_loopback(host), SystemRandom(), trusted)
+        parts = assemble(
+            database,
+            settings,
+            out.root,
+            token,
+            is_loopback(host),
+            SystemRandom(),
+            trusted,
+            options.expect_scrapes,
+        )
         config = uvicorn.Config(
             make_app(parts),
             log_config=None,

@@ -3,6 +3,9 @@
 Alertmanager reports the same alert again and again, until it ends and once more after that; what is reported
 twice changes nothing. An alert is one row for each time that it fires, and fires in one row at a time.
 
+While Prometheus does not scrape, Alertmanager reports as resolved what it merely no longer hears of. That is
+not believed: the alert stays until it is reported as resolved, or no longer reported, by those who can see.
+
 The end of an alert may never be reported: Alertmanager or Prometheus was restarted in between, with or
 without its data, or the alert was silenced. So one that is no longer reported is presumed resolved, and says
 so; if it is reported after all, it fires again.
@@ -20,6 +23,7 @@ from pydantic.alias_generators import to_camel
 from sqlalchemy import Row, Select, case, func, select, update
 
 from common.protocol.alerts import AlertPage, AlertView
+from coordinator.scrapes import Scrapes
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import all_of
 from coordinator.store.tables import alerts
@@ -82,15 +86,23 @@ class Alerts:
     ----------
     database : Database
         Where they are kept; this object holds no state.
+    scrapes : Scrapes
+        Whether Prometheus can know what it reports.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, scrapes: Scrapes) -> None:
         self.database = database
+        self.scrapes = scrapes
 
     def accept(self, notification: Notification) -> None:
         """Store what was reported, and log what has changed by it."""
+        believed = [
+            reported
+            for reported in notification.alerts
+            if reported.status == "firing" or not self.scrapes.are_overdue
+        ]
         with self.database.write() as tx:
-            changed = [reported for reported in notification.alerts if _store(tx, reported)]
+            changed = [reported for reported in believed if _store(tx, reported)]
         for reported in changed:
             _log(reported)
 

@@ -31,6 +31,7 @@ from coordinator.metrics.process import Measures
 from coordinator.queue.queue import Queue
 from coordinator.runs.runs import Runs
 from coordinator.runs.steering import Steering
+from coordinator.scrapes import Scrapes
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
 from coordinator.views.forecast import Forecast
@@ -56,6 +57,7 @@ class Parts:
     job_listing: JobListing
     status: Status
     alerts: Alerts
+    scrapes: Scrapes
     housekeeping: Loop
     artifacts: Artifacts
     measures: Measures
@@ -78,12 +80,15 @@ def assemble(
     loopback: bool,
     random: Random,
     trusted_hosts: tuple[str, ...] = (),
+    expect_scrapes: bool = False,
 ) -> Parts:
     """Put the parts together over a database whose schema is up to date."""
+    scrapes = Scrapes(database.clock, expect_scrapes)
+    alerts = Alerts(database, scrapes)
     queue = Queue(database, settings, random)
     forecast = Forecast(database, settings)
     artifacts = Artifacts(OutFolder(out).blobs)
-    housekeeping = housekeeping_of(database, queue, settings, OutFolder(out), artifacts, forecast)
+    housekeeping = housekeeping_of(database, queue, settings, OutFolder(out), artifacts, forecast, alerts)
     registry = process_registry()
     measures = Measures(registry)
     database.took = measures.transaction_took
@@ -96,8 +101,9 @@ def assemble(
         audit=Audit(database),
         run_listing=RunListing(database),
         job_listing=JobListing(database, settings),
-        status=Status(database, settings, out, program_version(), forecast, housekeeping.troubles),
-        alerts=Alerts(database),
+        status=Status(database, settings, out, program_version(), forecast, housekeeping.troubles, scrapes),
+        alerts=alerts,
+        scrapes=scrapes,
         housekeeping=housekeeping,
         artifacts=artifacts,
         measures=measures,
@@ -115,6 +121,7 @@ def housekeeping_of(
     out: OutFolder,
     artifacts: Artifacts,
     forecast: Forecast,
+    alerts: Alerts,
 ) -> Loop:
     """Return the loop with all duties, in the order in which they are done."""
     publication = Publication(database, artifacts, out.models)
@@ -127,7 +134,7 @@ def housekeeping_of(
         Schedule(database, settings),
         Roomless(queue),
         Settlement(database, out, publication, progress),
-        Silence(database),
+        Silence(alerts, database.clock),
         progress,
     )
     return Loop(database.clock, duties, SoleProcess(), settings.lease.seconds)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Depends, Response
+import gzip
+
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.exposition import choose_encoder, gzip_accepted
 
 from common.errors import StorageError, UnavailableError
 from common.protocol.status import Health
@@ -13,6 +15,12 @@ from coordinator.api.errors import READING, answers
 from coordinator.api.openapi import PROBE
 
 _UNREADY = answers(UnavailableError, StorageError)
+
+SCRAPE_HEADER = "x-prometheus-scrape-timeout-seconds"
+"""What a scraper sends and a person with a browser does not."""
+
+GZIP_LEVEL = 1
+"""A scrape is read once, on the same machine: little work counts for more than the last percent."""
 
 # Of what watches the process no query is refused: probes and scrapers add some of their own (`?verbose`,
 # `?name[]=`), and a check that fails by that is an alarm about nothing. Uptime probes ask with HEAD.
@@ -43,9 +51,16 @@ def readyz(parts: PartsOf) -> Health:
     response_class=PlainTextResponse,
     responses=answers(*READING),
 )
-def show_metrics(parts: PartsOf) -> Response:
-    """Return all metrics as text, read at this moment; `common/metrics/declarations.py` says what each means.
+def show_metrics(request: Request, parts: PartsOf) -> Response:
+    """Return all metrics, read at this moment; `common/metrics/declarations.py` says what each means.
 
+    As OpenMetrics where that is accepted, else as Prometheus' text; compressed where gzip is accepted.
     A query is ignored.
     """
-    return Response(generate_latest(parts.registry), media_type=CONTENT_TYPE_LATEST)
+    if SCRAPE_HEADER in request.headers:
+        parts.scrapes.record()
+    generate, content_type = choose_encoder(request.headers.get("accept", ""))
+    body, headers = generate(parts.registry), {"vary": "Accept, Accept-Encoding"}
+    if gzip_accepted(request.headers.get("accept-encoding", "")):
+        body, headers = gzip.compress(body, GZIP_LEVEL), {**headers, "content-encoding": "gzip"}
+    return Response(body, media_type=content_type, headers=headers)

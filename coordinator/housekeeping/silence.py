@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from datetime import datetime
+
 from coordinator.alerts import Alerts
 from coordinator.housekeeping.duty import Duty, Turn
-from coordinator.store.database import Database
 
 
 class Silence(Duty):
@@ -12,16 +14,18 @@ class Silence(Duty):
 
     Parameters
     ----------
-    database : Database
-        Where the alerts are.
+    alerts : Alerts
+        The alerts, and whether scrapes are overdue.
+    clock : callable
+        Returns the present time, aware.
     """
 
     name = "alerts"
 
-    def __init__(self, database: Database) -> None:
-        self.alerts = Alerts(database)
-        self._clock = database.clock
-        self._listening = database.clock()
+    def __init__(self, alerts: Alerts, clock: Callable[[], datetime]) -> None:
+        self.alerts = alerts
+        self._clock = clock
+        self._listening = clock()
 
     def start(self) -> None:
         """Listen from now on: what could not reach the coordinator before is no silence."""
@@ -31,4 +35,4 @@ class Silence(Duty):
         """End those that have not been reported for too long."""
         if turn.away:
             self._listening = turn.now
-        self.alerts.presume_resolved(self._listening)
+        self.alerts.presume_resolved(max(self._listening, self.alerts.scrapes.regular_since))

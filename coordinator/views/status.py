@@ -19,6 +19,7 @@ from common.settings.night import NightSettings
 from coordinator.alerts import present_alerts
 from coordinator.policy.window import night_at
 from coordinator.queue.snapshot import read_snapshot
+from coordinator.scrapes import Scrapes
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import JOBS, JobRow, newest_run
 from coordinator.store.tables import attempts, jobs
@@ -49,6 +50,8 @@ class Status:
         Estimates the end of the run.
     troubles : callable
         Returns sentences about what the housekeeping could not do.
+    scrapes : Scrapes
+        Whether Prometheus still watches.
     """
 
     def __init__(
@@ -59,6 +62,7 @@ class Status:
         version: str,
         forecast: Forecast,
         troubles: Callable[[], tuple[str, ...]],
+        scrapes: Scrapes,
     ) -> None:
         self.database = database
         self.settings = settings
@@ -66,6 +70,7 @@ class Status:
         self.version = version
         self.forecast = forecast
         self.troubles = troubles
+        self.scrapes = scrapes
         self._began = database.clock()
         host_pressure()
 
@@ -97,7 +102,7 @@ class Status:
                 trainers=tuple(trainer_views(tx, known)),
                 recent_jobs=_recent(tx, view, self.settings),
                 alerts=present_alerts(tx),
-                warnings=(*warnings, *self.troubles()),
+                warnings=(*warnings, *self.troubles(), *self.scrapes.warnings()),
             )
 
     def _system(self) -> SystemView:

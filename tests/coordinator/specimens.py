@@ -42,10 +42,12 @@ from common.protocol.trainers import (
 )
 from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
+from coordinator.alerts import Alerts
 from coordinator.assembly import housekeeping_of
 from coordinator.policy.admission import Refusal
 from coordinator.queue.queue import Queue
 from coordinator.runs.runs import Runs
+from coordinator.scrapes import Scrapes
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
 from coordinator.views.forecast import Forecast
@@ -84,12 +86,15 @@ class Night:
         self.run_listing = RunListing(database)
         self.forecast = Forecast(database, settings)
         self.artifacts = Artifacts(OutFolder(out).blobs)
+        self.scrapes = Scrapes(database.clock)
+        self.alerts = Alerts(database, self.scrapes)
         self.housekeeping = housekeeping_of(
-            database, self.queue, settings, OutFolder(out), self.artifacts, self.forecast
+            database, self.queue, settings, OutFolder(out), self.artifacts, self.forecast, self.alerts
         )
 
     def status(self, *troubles: str) -> Status:
-        return Status(self.database, self.settings, self.out, "1.2.3", self.forecast, lambda: troubles)
+        parts = (self.database, self.settings, self.out, "1.2.3", self.forecast)
+        return Status(*parts, lambda: troubles, self.scrapes)
 
     def jobs(self, **filters: object) -> tuple[JobView, ...]:
         return JobListing(self.database, self.settings).page(filters, 500, 0).jobs

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from common.protocol.alerts import AlertView
 from coordinator.alerts import SILENCE_SECONDS, Alerts, Notification, is_silent
+from coordinator.scrapes import OVERDUE
 from tests.coordinator.specimens import NOON, Night, digest
 
 NEVER = "0001-01-01T00:00:00Z"
@@ -60,7 +61,7 @@ def notification(*alerts: dict[str, Any]) -> Notification:
 
 @pytest.fixture
 def alerts(night: Night) -> Alerts:
-    return Alerts(night.database)
+    return night.alerts
 
 
 def shown(alerts: Alerts, firing: bool | None = None) -> tuple[AlertView, ...]:
@@ -247,3 +248,15 @@ def test_what_alertmanager_may_send_besides_is_no_obstacle() -> None:
     document = {"version": "4", "alerts": [one], "notificationReason": "repeat"}
     assert Notification.model_validate(document).alerts[0].starts_at.tzinfo is not None
     assert Notification.model_validate(document).alerts[0].ends_at == datetime(1, 1, 1, tzinfo=UTC)
+
+
+def test_what_alertmanager_no_longer_hears_of_is_not_resolved(night: Night, alerts: Alerts) -> None:
+    night.scrapes.record()
+    alerts.accept(notification(told()))
+    night.clock.advance(OVERDUE.total_seconds() + 1)
+    ended = told(status="resolved", ends=night.clock.now)
+    alerts.accept(notification(ended))
+    assert [view.firing for view in shown(alerts)] == [True]
+    night.scrapes.record()
+    alerts.accept(notification(ended))
+    assert [view.firing for view in shown(alerts)] == [False]

@@ -108,7 +108,7 @@ def test_containers_are_not_root_and_can_write_only_where_they_must(stack: Stack
             assert host["ReadonlyRootfs"], name
             assert host["Memory"] > 0 and host["MemorySwap"] == host["Memory"] and host["NanoCpus"] > 0, name
             assert host["LogConfig"]["Config"] == {"max-file": "5", "max-size": "10m"}, name
-            assert host["RestartPolicy"]["Name"] == "unless-stopped", name
+            assert host["RestartPolicy"]["Name"] == "always", name
             assert "HEALTHCHECK" not in config, name
             for ports in (container["NetworkSettings"]["Ports"] or {}).values():
                 assert all(port["HostIp"] == "127.0.0.1" for port in ports or []), name
@@ -341,7 +341,7 @@ def test_an_alert_that_is_over_is_received_as_resolved(stack: Stack) -> None:
     stack.configure(SMALL)
     stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
     stack.start_night()
-    until(lambda: told(stack, "DataRefused", firing=False), "DataRefused resolved", 120)
+    until(lambda: told(stack, "DataRefused", firing=False), "DataRefused resolved", 300)
     until(stack.done, "the night with candles of all symbols", 120)
 
 

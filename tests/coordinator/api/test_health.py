@@ -9,6 +9,8 @@ import pytest
 
 from common.protocol.status import Health
 from coordinator.assembly import Parts
+from coordinator.scrapes import OVERDUE
+from tests.coordinator.specimens import Clock
 from tests.coordinator.wire import problem
 
 UNCHECKED = ("/healthz", "/readyz", "/metrics")
@@ -36,3 +38,25 @@ def test_a_probe_may_ask_with_head(client: httpx.Client, document: dict[str, Any
         asked, probed = client.get(path), client.head(f"{path}?probe=1")
         assert (probed.status_code, probed.content) == (200, b""), path
         assert probed.headers["content-length"] == str(len(asked.content))
+
+
+def test_a_scrape_is_compressed_and_in_the_format_that_is_asked_for(client: httpx.Client) -> None:
+    plain = client.get("/metrics", headers={"accept-encoding": "identity"})
+    assert plain.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert "content-encoding" not in plain.headers
+    accept = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.4"
+    packed = client.get("/metrics", headers={"accept": accept, "accept-encoding": "gzip"})
+    assert packed.headers["content-encoding"] == "gzip"
+    assert packed.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    assert packed.text.endswith("# EOF\n")
+    assert int(packed.headers["content-length"]) < len(plain.content) / 4
+
+
+def test_the_status_warns_once_prometheus_no_longer_scrapes(client: httpx.Client, parts: Parts) -> None:
+    client.get("/metrics")
+    assert not parts.scrapes.are_overdue
+    client.get("/metrics", headers={"X-Prometheus-Scrape-Timeout-Seconds": "10"})
+    clock = parts.database.clock
+    assert isinstance(clock, Clock)
+    clock.advance(OVERDUE.total_seconds() + 60)
+    assert any("has not scraped" in warning for warning in client.get("/api/status").json()["warnings"])
