@@ -31,6 +31,7 @@ from common.protocol.trainers import (
 from trainer.agent.disk import disk_state
 from trainer.agent.lease import HeldLease, Report, Success
 from trainer.agent.stop_request import StopRequest
+from trainer.agent.unsent import Unsent
 from trainer.agent.vitals import LOST, SUCCEEDED, Phase, Vitals
 from trainer.process.channel import AttemptFailure, Result, Task
 from trainer.process.child import Child, End
@@ -99,6 +100,7 @@ class Agent:
     ) -> None:
         self._client, self._hello, self._server, self._place, self._stop = client, hello, server, place, stop
         self._vitals = vitals
+        self._unsent = Unsent(place.cache_dir)
         self._last_symbol = ""
         self._said_away_at: float | None = None
         self._said_idle = ""
@@ -113,6 +115,8 @@ class Agent:
             The coordinator refuses this trainer (wrong token, another version), or the training code
             cannot be imported.
         """
+        # Before the registration, which takes the leases of an earlier process of this name for lost.
+        self._ask(lambda: self._unsent.hand_in(self._client, self._vitals.beat))
         welcome = self._register()
         while welcome is not None and not self._stop.is_made:
             self._server.reap()
@@ -214,7 +218,7 @@ class Agent:
             while not lease.wait(0.1):
                 self._vitals.beat()
                 if self._stop.age_seconds > STOP_SECONDS:
-                    LOG.warning("no coordinator to report to; the unreported work will be done again")
+                    self._leave_note(lease, grant.lease_id)
                     break
         finally:
             child.kill()
@@ -223,6 +227,11 @@ class Agent:
             self._vitals.end(_outcome(lease.accepted))
         if lease.fatal is not None:
             raise lease.fatal
+
+    def _leave_note(self, lease: HeldLease, lease_id: str) -> None:
+        unsent = lease.unsent
+        if unsent is not None:
+            self._unsent.keep(lease_id, *unsent)
 
     def _watch(self, child: Child, lease: HeldLease) -> End:
         asked = False

@@ -46,6 +46,27 @@ class Success:
 Report = Success | Failure | Release
 
 
+def send_report(client: TrainerClient, lease_id: str, report: Report) -> None:
+    """Send the one report of a lease.
+
+    Raises
+    ------
+    NighttrainError
+        The coordinator is away or does not take it.
+    """
+    if isinstance(report, Success):
+        sha256 = ""
+        if report.artifact:
+            sha256 = hashlib.sha256(report.artifact).hexdigest()
+            client.upload_artifact(lease_id, report.artifact, sha256)
+        client.finish(lease_id, report.finish.model_copy(update={"artifact_sha256": sha256}))
+    elif isinstance(report, Failure):
+        answer = client.fail(lease_id, report)
+        LOG.info("the job is %s now", answer.state)
+    else:
+        client.release(lease_id, report)
+
+
 class HeldLease:
     """Renews a lease, sends checkpoints, and at the end one report.
 
@@ -94,6 +115,14 @@ class HeldLease:
             if isinstance(report, Success):
                 self._checkpoint = None
         self._news.set()
+
+    @property
+    def unsent(self) -> tuple[Checkpoint | None, Report] | None:
+        """What was concluded and not answered: the last checkpoint, if it was not sent, and the report."""
+        with self._lock:
+            if self._report is None or self.accepted is not None or self.is_lost or self.fatal is not None:
+                return None
+            return self._checkpoint, self._report
 
     def abandon(self) -> None:
         """Say no more."""
@@ -167,18 +196,7 @@ class HeldLease:
                 self._checkpoint = None
 
     def _send_report(self, report: Report) -> None:
-        lease_id = self._grant.lease_id
-        if isinstance(report, Success):
-            sha256 = ""
-            if report.artifact:
-                sha256 = hashlib.sha256(report.artifact).hexdigest()
-                self._client.upload_artifact(lease_id, report.artifact, sha256)
-            self._client.finish(lease_id, report.finish.model_copy(update={"artifact_sha256": sha256}))
-        elif isinstance(report, Failure):
-            answer = self._client.fail(lease_id, report)
-            LOG.info("the job is %s now", answer.state)
-        else:
-            self._client.release(lease_id, report)
+        send_report(self._client, self._grant.lease_id, report)
         self.accepted = report
         self._abandoned = True
 

@@ -216,6 +216,63 @@ def test_a_cancelled_job_is_stopped_and_the_trainer_goes_on(night) -> None:
 # --- the coordinator comes and goes
 
 
+def test_a_stop_of_the_whole_machine_costs_no_job_anything(own, own_night) -> None:
+    own.start(lease={"seconds": 30.0})
+    trainer = own_night.begin().start_trainer("fold_on")
+    eventually(lambda: own_night.saved_folds() >= 2)
+    own.process.signal(signal.SIGTERM)
+    own.process.end()
+    own.kill()
+    trainer.signal(signal.SIGTERM)
+    code, seconds = trainer.end()
+    assert code == 0
+    assert seconds < 11.0
+    assert "the next start hands in what is to be said" in trainer.said
+    (note,) = (own_night.folder / "cache" / "unsent").glob("*.json")
+    assert note.parent.stat().st_mode & 0o077 == 0
+
+    own.start()
+    other = own_night.start_trainer("fold_on", name="another")
+    assert eventually(own_night.is_done)
+    assert "handed in now" in other.said
+    first, second = own_night.cell().history
+    assert (first.outcome, first.cause, first.charged) == (Outcome.RELEASED, Cause.STOPPED, False)
+    assert (second.trainer, second.outcome) == ("another", Outcome.SUCCEEDED)
+    assert own_night.cell().report.resumed_folds >= 2
+    assert not note.exists()
+
+
+def test_a_result_that_nobody_could_take_is_handed_in_and_not_computed_again(own, own_night) -> None:
+    own.start(lease={"seconds": 30.0})
+    trainer = own_night.begin().start_trainer("linger_then_succeed")
+    own_night.child_pid()
+    own.process.signal(signal.SIGTERM)
+    own.process.end()
+    own.kill()
+    (own_night.data / "end").touch()
+    eventually(lambda: "done after" in trainer.said)
+    trainer.signal(signal.SIGTERM)
+    assert trainer.end()[0] == 0
+    own.start()
+    own_night.start_trainer("fail")
+    assert eventually(own_night.is_done)
+    (attempt,) = own_night.cell().history
+    assert attempt.outcome is Outcome.SUCCEEDED
+
+
+def test_notes_that_are_none_or_come_too_late_are_dropped_and_work_begins(night) -> None:
+    folder = night.folder / "cache" / "unsent"
+    folder.mkdir(parents=True)
+    (folder / "broken.json").write_text('{"lease_id": "../x"}')
+    release = '{"cause": "stopped", "seconds": 1, "peak_memory_bytes": 1}'
+    (folder / "late.json").write_text(f'{{"lease_id": "{"0" * 32}", "release": {release}}}')
+    trainer = night.start_trainer("succeed")
+    assert eventually(night.is_done)
+    assert "is no note of a trainer and is dropped" in trainer.said
+    assert "comes too late" in trainer.said
+    assert not list(folder.iterdir())
+
+
 def test_a_hung_child_is_a_timeout_with_its_stack(own, own_night) -> None:
     own.start(deadline={"minimum_seconds": 0.5}, retry={"timeout": 1})
     own_night.begin().start_trainer("linger")
