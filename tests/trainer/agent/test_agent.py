@@ -218,7 +218,7 @@ def test_a_cancelled_job_is_stopped_and_the_trainer_goes_on(night) -> None:
 
 def test_a_stop_of_the_whole_machine_costs_no_job_anything(own, own_night) -> None:
     own.start(lease={"seconds": 30.0})
-    trainer = own_night.begin().start_trainer("fold_on")
+    trainer = own_night.begin().start_trainer("fold_long")
     eventually(lambda: own_night.saved_folds() >= 2)
     own.process.signal(signal.SIGTERM)
     own.process.end()
