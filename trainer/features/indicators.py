@@ -5,8 +5,9 @@ here. A row has features from the bar `WARM_UP` of its segment on. Long segments
 begin `RUN_IN` bars early; this bounds memory, and recursive indicators have forgotten their start by then
 ((13/14)**512 < 1e-16).
 
-Indicators are TA-Lib's. Realised volatility is the root mean square of log returns; its range-based
-counterpart is Parkinson's (1980, Journal of Business 53).
+Moving averages and statistics are TA-Lib's; what compares prices with prices is in `movement`. No column
+depends on the unit of price or volume, nor on where a block begins. Realised volatility is the root mean
+square of log returns; its range-based counterpart is Parkinson's (1980, Journal of Business 53).
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import talib
 
 from trainer.candles.arrays import Float32Array, FloatArray, IntArray
 from trainer.candles.candles import Candles
+from trainer.features.movement import directional_movement, money_flow, quotient, relative_strength
 
-FEATURE_VERSION = "1"
+FEATURE_VERSION = "2"
 """Changes whenever a formula or a context column changes; models of different versions are never compared."""
 
 WARM_UP = 60
@@ -121,6 +123,8 @@ def block_features(candles: Candles, block: Block) -> Float32Array:
 
 @dataclass(frozen=True)
 class _Bars:
+    """A block's bars; prices as they are, `log_close` relative to the first close."""
+
     open: FloatArray
     high: FloatArray
     low: FloatArray
@@ -135,15 +139,14 @@ class _Bars:
     @classmethod
     def of(cls, candles: Candles, block: Block) -> _Bars:
         window = slice(block.start, block.stop)
-        # Prices relative to the block's first keep sums of squares from cancelling at 1e5 per coin.
-        base = candles.close[block.start]
-        close = candles.close[window] / base
-        log_close = np.log(close)
+        close = np.ascontiguousarray(candles.close[window])
+        # Relative to the first, so that sums of squares of logarithms do not cancel at 1e5 a coin.
+        log_close = np.log(close / close[0])
         log_return = np.diff(log_close, prepend=0.0)
         return cls(
-            open=candles.open[window] / base,
-            high=candles.high[window] / base,
-            low=candles.low[window] / base,
+            open=np.ascontiguousarray(candles.open[window]),
+            high=np.ascontiguousarray(candles.high[window]),
+            low=np.ascontiguousarray(candles.low[window]),
             close=close,
             volume=np.ascontiguousarray(candles.volume[window]),
             close_time=candles.open_time[window] + candles.interval_ms,
@@ -195,11 +198,10 @@ def _trend(bars: _Bars) -> dict[str, FloatArray]:
 def _oscillators(bars: _Bars) -> dict[str, FloatArray]:
     columns = {}
     for window in RSI_WINDOWS:
-        columns[f"rsi_{window}"] = (talib.RSI(bars.close, window) - 50.0) / 20.0
-    columns["adx_14"] = (talib.ADX(bars.high, bars.low, bars.close, 14) - 25.0) / 15.0
-    plus = talib.PLUS_DI(bars.high, bars.low, bars.close, 14)
-    minus = talib.MINUS_DI(bars.high, bars.low, bars.close, 14)
-    columns["directional_14"] = (plus - minus) / 20.0
+        columns[f"rsi_{window}"] = 2.5 * relative_strength(bars.close, window)
+    strength, direction = directional_movement(bars.high, bars.low, bars.close, 14)
+    columns["adx_14"] = (100.0 * strength - 25.0) / 15.0
+    columns["directional_14"] = 5.0 * direction
     fast, slow = talib.STOCH(bars.high, bars.low, bars.close, fastk_period=14)
     columns["stochastic_k"] = (fast - 50.0) / 30.0
     columns["stochastic_d"] = (fast - slow) / 10.0
@@ -209,10 +211,7 @@ def _oscillators(bars: _Bars) -> dict[str, FloatArray]:
 def _volume(bars: _Bars) -> dict[str, FloatArray]:
     volume = bars.volume
     traded = (volume > 0.0).astype(np.float64)
-    flow = talib.MFI(bars.high, bars.low, bars.close, volume, 14)
-    # Running sums leave rounding behind in a window without trades, so these are found by exact counts.
-    flow = np.where(talib.SUM(traded, 15) > 0.5, flow, 50.0)
-    columns = {"mfi_14": (np.clip(flow, 0.0, 100.0) - 50.0) / 20.0}
+    columns = {"mfi_14": 2.5 * money_flow(bars.high + bars.low + bars.close, volume, 14)}
     mean_60 = np.maximum(talib.SMA(volume, 60), 0.0)
     for window in (20, 60):
         active = talib.SUM(traded, window) > 0.5
@@ -261,9 +260,3 @@ def z_score(values: FloatArray, window: int, floor: FloatArray | float) -> Float
     """Distance from the mean of `window` values, in deviations, or 0 where they are below `floor`."""
     deviation = talib.STDDEV(values, window)
     return quotient(values - talib.SMA(values, window), deviation, floor)
-
-
-def quotient(numerator: FloatArray, denominator: FloatArray, floor: FloatArray | float) -> FloatArray:
-    """`numerator / denominator`, and 0 where the denominator is not above `floor` (NaN stays NaN)."""
-    result = np.where(np.isnan(denominator), np.nan, 0.0)
-    return np.divide(numerator, denominator, out=result, where=denominator > floor)

@@ -82,7 +82,7 @@ def test_too_few_bars_give_an_empty_frame(simulate):
     assert frame.values.shape == (0, 3)
 
 
-LAST_ROW = {"1": (0.83668, -1.65057, -0.06167)}
+LAST_ROW = {"2": (0.83668, -1.65057, -0.06167)}
 
 
 def test_another_formula_is_another_version(simulate):
