@@ -15,6 +15,7 @@ from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 from coordinator.alerts import Alerts
 from coordinator.audit import Audit
+from coordinator.housekeeping.early_end import EarlyEnd
 from coordinator.housekeeping.expiry import Expiry
 from coordinator.housekeeping.heartbeat import Heartbeat
 from coordinator.housekeeping.leader import SoleProcess
@@ -133,6 +134,7 @@ def housekeeping_of(
         Expiry(queue),
         Schedule(database, settings),
         Roomless(queue),
+        EarlyEnd(database),
         Settlement(database, out, publication, progress),
         Silence(alerts, database.clock),
         progress,

@@ -5,14 +5,17 @@ Each function is one line of the tables in `common.protocol`, and raises what `c
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from urllib.parse import quote
 
-from common.client.connection import Connection
-from common.errors import ConfigurationError, NighttrainError
+from common.client.connection import Backoff, Connection
+from common.errors import ConfigurationError, NighttrainError, UnavailableError
 from common.protocol.alerts import AlertPage
 from common.protocol.job_views import JobDetail, JobPage
 from common.protocol.jobs import JobKind, JobState
@@ -20,6 +23,7 @@ from common.protocol.reports import Checkpoint
 from common.protocol.results import Results
 from common.protocol.runs import RunPage, RunRequest, RunView
 from common.protocol.status import Health, StatusDocument
+from common.protocol.steering import KEY_HEADER, Action, AuditPage, Order, Steered
 from common.protocol.trainers import (
     REASON_HEADER,
     SHA256_HEADER,
@@ -35,6 +39,9 @@ from common.protocol.trainers import (
     TrainerHello,
     Welcome,
 )
+
+REPEATS = 3
+"""How often an order is sent again to a coordinator that does not answer: it may only be restarting."""
 
 RETRY_AFTER_SECONDS = 2.0
 """How long to wait before the next claim where the answer does not say."""
@@ -128,7 +135,7 @@ class TrainerClient(_Client):
 
 
 class OperatorClient(_Client):
-    """What an operator asks of a coordinator; only `create_run` and `cancel_run` change anything.
+    """What an operator asks of a coordinator.
 
     Parameters
     ----------
@@ -160,9 +167,34 @@ class OperatorClient(_Client):
         """Return the results of a run that has ended; before that it is a `NotFoundError`."""
         return self._connection.send("GET", f"/api/runs/{run_id}/results").read(Results)
 
-    def cancel_run(self, run_id: int) -> RunView:
-        """Cancel all jobs of a run that are not over."""
-        return self._connection.send("POST", f"/api/runs/{run_id}/cancel").read(RunView)
+    def steer_run(self, run_id: int, action: Action, order: Order) -> Steered:
+        """Pause, resume, end or cancel a run, or have its failed jobs tried again."""
+        return self._steer(f"/api/runs/{run_id}/{action}", order)
+
+    def steer_job(self, job_id: int, action: Action, order: Order) -> Steered:
+        """Have a job tried again, cancelled, or handed out next."""
+        return self._steer(f"/api/jobs/{job_id}/{action.removesuffix('_job')}", order)
+
+    def unpark(self, run_id: int, symbol: str, order: Order) -> Steered:
+        """Have the jobs of a parked symbol handed out again."""
+        return self._steer(f"/api/runs/{run_id}/symbols/{quote(symbol, safe='')}/unpark", order)
+
+    def audit(self, *, run: int | None = None, job: int | None = None, limit: int | None = None) -> AuditPage:
+        """Return what operators have changed, the newest first."""
+        query = {"run": run, "job": job, "limit": limit}
+        return self._connection.send("GET", "/api/audit", query=query).read(AuditPage)
+
+    def _steer(self, path: str, order: Order) -> Steered:
+        # With its key the same order can be sent again after an answer that was lost.
+        headers = {KEY_HEADER: uuid.uuid4().hex}
+        backoff = Backoff()
+        while True:
+            try:
+                return self._connection.send("POST", path, order, headers=headers).read(Steered)
+            except UnavailableError:
+                if backoff.failures >= REPEATS:
+                    raise
+                time.sleep(backoff.wait())
 
     def jobs(
         self,

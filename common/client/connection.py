@@ -36,6 +36,9 @@ IDLE_SECONDS = 20.0
 
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
 
+USER_AGENT = "nighttrain"
+"""Who asks; the coordinator keeps it with what an operator changes."""
+
 ADDRESS = "write it as http://HOST:PORT"
 SAME_VERSION = "is it a coordinator of the same version?"
 
@@ -150,7 +153,7 @@ class Connection:
 
     def __init__(self, url: str, token: Path | None) -> None:
         self.url = url.rstrip("/")
-        headers = {"Accept": f"application/json, {PROBLEM_MEDIA_TYPE}"}
+        headers = {"Accept": f"application/json, {PROBLEM_MEDIA_TYPE}", "User-Agent": USER_AGENT}
         try:
             address = httpx.URL(self.url)
         except httpx.InvalidURL as error:

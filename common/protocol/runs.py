@@ -4,7 +4,6 @@ POST /api/runs                   RunRequest      -> 201 RunView, or 200 if that 
 GET  /api/runs                                   -> RunPage, the newest first
 GET  /api/runs/{run}                             -> RunView
 GET  /api/runs/{run}/results                     -> results.Results, 404 until the run has ended
-POST /api/runs/{run}/cancel                      -> RunView
 """
 
 from __future__ import annotations
@@ -86,6 +85,8 @@ class RunView(Frozen):
     """Path of the file with the results; empty until they were written."""
     paused: Hold | None = None
     """Who paused it, since when and why; null if nobody did."""
+    ended_early: Hold | None = None
+    """Who ended it before all was done, when and why; null if nobody did."""
 
 
 class RunPage(Frozen):

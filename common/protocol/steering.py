@@ -2,8 +2,13 @@
 
 POST /api/runs/{run}/pause       PauseOrder      -> Steered
 POST /api/runs/{run}/resume      Order           -> Steered
+POST /api/runs/{run}/end         Order           -> Steered
+POST /api/runs/{run}/cancel      Order           -> Steered
 POST /api/runs/{run}/retry       RetryOrder      -> Steered
+POST /api/runs/{run}/symbols/{symbol}/unpark     Order -> Steered
 POST /api/jobs/{job}/retry       Order           -> Steered
+POST /api/jobs/{job}/cancel      Order           -> Steered
+POST /api/jobs/{job}/next        Order           -> Steered
 GET  /api/audit?run=&job=&action=&limit=&offset= -> AuditPage, the newest first
 
 Each may be sent any number of times: what is done already is not done again, and `changed` says so. A request
@@ -50,7 +55,12 @@ class Action(StrEnum):
 
     PAUSE = "pause"
     RESUME = "resume"
+    END = "end"
+    CANCEL = "cancel"
     RETRY = "retry"
+    CANCEL_JOB = "cancel_job"
+    NEXT = "next"
+    UNPARK = "unpark"
 
 
 class Order(Frozen):

@@ -1,4 +1,4 @@
-"""What operators call: runs are begun and cancelled, and everything is read."""
+"""What operators call: runs are begun, and everything is read."""
 
 from __future__ import annotations
 
@@ -23,7 +23,6 @@ from coordinator.views.results import read_results
 _NO_RUN = NotFoundError("there is no run 1")
 _NO_JOB = NotFoundError("there is no job 17")
 _NO_RESULTS = NotFoundError("run 1 has not ended, so it has no results", "ask /api/status how far it is")
-_OVER = ConflictError("run 1 is done and cannot be cancelled")
 _OTHER_NIGHT = ConflictError(
     "run 1 is unfinished and has another configuration: n_splits (there 5, here 4)",
     "go on with its configuration, or start over with --fresh",
@@ -77,14 +76,6 @@ def begin_run(request: RunRequest, response: Response, parts: PartsOf) -> RunVie
     run, made = parts.runs.submit(request)
     response.status_code = 201 if made else 200
     return parts.run_listing.view(run.id)
-
-
-@changing.post("/runs/{run}/cancel", summary="Cancel a run", responses=answers(*WRITING, _NO_RUN, _OVER))
-def cancel_run(run: RunId, parts: PartsOf) -> RunView:
-    """Cancel all jobs that are not final; trainers learn of it at their next renewal."""
-    parts.runs.cancel(run)
-    parts.housekeeping.wake()
-    return parts.run_listing.view(run)
 
 
 @listing.get("/runs", summary="List runs", responses=answers(*READING))

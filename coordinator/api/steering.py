@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query
+from fastapi import APIRouter, Depends, Header, Path, Query
 from fastapi import Request as HttpRequest
 from pydantic import Field
 
@@ -19,6 +19,7 @@ from common.protocol.steering import (
     RetryOrder,
     Steered,
 )
+from common.settings.night import canonical_symbol
 from coordinator.api.access import FILTERED, LARGEST, WRITES, JobId, Limit, Offset, PartsOf, RunId
 from coordinator.api.errors import READING, WRITING, answers
 from coordinator.audit import Request
@@ -26,6 +27,9 @@ from coordinator.audit import Request
 _NO_RUN = NotFoundError("there is no run 1")
 _NO_JOB = NotFoundError("there is no job 17")
 _ENDED = ConflictError("run 1 has ended", "begin the next night, which trains all its cells anew")
+_OVER = ConflictError("run 1 is done and cannot be cancelled")
+_JOB_OVER = ConflictError("BTCUSDT_1h_H3 is over: it has succeeded", "only what is not over can be cancelled")
+_NO_SYMBOL = NotFoundError("run 1 has no symbol FOOUSDT", "it has BTCUSDT, ETHUSDT")
 _SUCCEEDED = ConflictError("BTCUSDT_1h_H3 has succeeded", "only what failed or was cancelled can be retried")
 
 MAX_PROGRAM_CHARACTERS = 60
@@ -36,6 +40,7 @@ ORDER, PAUSE_ORDER, RETRY_ORDER = Order(), PauseOrder(), RetryOrder()
 changing = APIRouter(prefix="/api", tags=["steering"], dependencies=WRITES)
 listing = APIRouter(prefix="/api", tags=["steering"], dependencies=FILTERED)
 
+Symbol = Annotated[str, Path(max_length=30, description="The symbol.", examples=["BTCUSDT"])]
 Key = Annotated[
     str,
     Header(
@@ -86,6 +91,25 @@ def resume_run(run: RunId, parts: PartsOf, asked: AskedBy, order: Order = ORDER)
     return parts.steering.resume(run, order, asked)
 
 
+@changing.post("/runs/{run}/end", summary="End a run early", responses=answers(*WRITING, _NO_RUN, _ENDED))
+def end_run(run: RunId, parts: PartsOf, asked: AskedBy, order: Order = ORDER) -> Steered:
+    """End a run with what is done: running jobs save their folds and are given back, all others are dropped.
+
+    Its models are decided on and its results written as always. The next night goes on with the saved folds.
+    """
+    done = parts.steering.end(run, order, asked)
+    parts.housekeeping.wake()
+    return done
+
+
+@changing.post("/runs/{run}/cancel", summary="Cancel a run", responses=answers(*WRITING, _NO_RUN, _OVER))
+def cancel_run(run: RunId, parts: PartsOf, asked: AskedBy, order: Order = ORDER) -> Steered:
+    """Cancel all jobs that are not over; trainers learn of it at their next renewal, no model is promoted."""
+    done = parts.steering.cancel(run, order, asked)
+    parts.housekeeping.wake()
+    return done
+
+
 @changing.post("/runs/{run}/retry", summary="Retry failed jobs", responses=answers(*WRITING, _NO_RUN, _ENDED))
 def retry_run(run: RunId, parts: PartsOf, asked: AskedBy, order: RetryOrder = RETRY_ORDER) -> Steered:
     """Try failed jobs of an unfinished run again, all of them or those of one cause and message.
@@ -102,6 +126,39 @@ def retry_run(run: RunId, parts: PartsOf, asked: AskedBy, order: RetryOrder = RE
 def retry_job(job: JobId, parts: PartsOf, asked: AskedBy, order: Order = ORDER) -> Steered:
     """Try one job again that has failed or was cancelled."""
     return parts.steering.retry_job(job, order, asked)
+
+
+@changing.post(
+    "/jobs/{job}/cancel", summary="Cancel a job", responses=answers(*WRITING, _NO_JOB, _ENDED, _JOB_OVER)
+)
+def cancel_job(job: JobId, parts: PartsOf, asked: AskedBy, order: Order = ORDER) -> Steered:
+    """Cancel one job that is not over; a trainer that works on it learns of it at its next renewal.
+
+    With a survey the cells are cancelled that wait for it. Saved folds are kept for a retry.
+    """
+    done = parts.steering.cancel_job(job, order, asked)
+    parts.housekeeping.wake()
+    return done
+
+
+@changing.post(
+    "/jobs/{job}/next", summary="Run a job next", responses=answers(*WRITING, _NO_JOB, _ENDED, _JOB_OVER)
+)
+def run_job_next(job: JobId, parts: PartsOf, asked: AskedBy, order: Order = ORDER) -> Steered:
+    """Hand a job that waits out before all others, with the survey that it may need."""
+    return parts.steering.run_next(job, order, asked)
+
+
+@changing.post(
+    "/runs/{run}/symbols/{symbol}/unpark",
+    summary="Un-park a symbol",
+    responses=answers(*WRITING, _NO_RUN, _NO_SYMBOL, _ENDED),
+)
+def unpark_symbol(
+    run: RunId, symbol: Symbol, parts: PartsOf, asked: AskedBy, order: Order = ORDER
+) -> Steered:
+    """Hand the jobs of a symbol out again that was parked because cell after cell of it failed."""
+    return parts.steering.unpark(run, canonical_symbol(symbol), order, asked)
 
 
 @listing.get("/audit", summary="List what operators have changed", responses=answers(*READING))

@@ -175,3 +175,4 @@ def fail(lease: Lease, failure: Failure, parts: PartsOf) -> FailureAnswer:
 def release(lease: Lease, released: Release, parts: PartsOf) -> None:
     """Give a job back unharmed and free of charge."""
     parts.queue.release(lease, released)
+    parts.housekeeping.wake()

@@ -1,9 +1,10 @@
 """Which queued job a trainer gets, or why it gets none: a pure decision over frozen facts.
 
-The order among the jobs that fit: those that waited longer than the bound (the longest wait first), the
-probe of a symbol on probation, surveys, the symbol that the trainer last had, the symbol's quote volume,
-the longest job, the place in the grid. Surveys come before training, because they take seconds and tell
-what the night will be: the symbols' order, what is refused, and when it will end.
+The order among the jobs that fit: those that an operator wants next (the first wish first), those that
+waited longer than the bound (the longest wait first), the probe of a symbol on probation, surveys, the symbol
+that the trainer last had, the symbol's quote volume, the longest job, the place in the grid. Surveys come
+before training, because they take seconds and tell what the night will be: the symbols' order, what is
+refused, and when it will end.
 
 Memory, in three rules:
 
@@ -44,8 +45,8 @@ class Candidate:
 
     `waiting_since` is None before the survey of its symbol. `oom_room_bytes` is the largest room that it
     ran out of. `symbol_busy` says that another job of its symbol is leased, `parked_until` when the parking
-    of its symbol ends or ended. Seconds and peak are expectations, None where unknown; `disk_bytes` is what
-    it is expected to write, 0 where unknown.
+    of its symbol ends or ended, `wanted_next` since when an operator wants it before all others. Seconds and
+    peak are expectations, None where unknown; `disk_bytes` is what it is expected to write, 0 where unknown.
     """
 
     job_id: int
@@ -63,6 +64,7 @@ class Candidate:
     symbol_busy: bool
     disk_bytes: int = 0
     parked_until: datetime | None = None
+    wanted_next: datetime | None = None
 
     def delay_seconds(self, now: datetime) -> float:
         """Return for how long its backoff and its symbol's breaker keep it from every trainer, in seconds."""
@@ -284,7 +286,10 @@ def _fits(candidate: Candidate, seat: Seat) -> bool:
 def _order(candidate: Candidate, last_symbol: str, terms: Terms) -> tuple[float | bool | int, ...]:
     overdue = candidate.overdue(terms.now, terms.max_wait_seconds)
     since = candidate.waiting_since.timestamp() if overdue and candidate.waiting_since else 0.0
+    wanted = candidate.wanted_next
     return (
+        wanted is None,
+        wanted.timestamp() if wanted is not None else 0.0,
         not overdue,
         since,
         candidate.gate is not Gate.PROBATION,

@@ -27,19 +27,28 @@ def record_failure(tx: Transaction, job: JobRow, cause: Cause, settings: NightSe
     """Let a failed attempt count for the breaker of its symbol, if its cause does."""
     if job.kind is JobKind.TRAINING and cause in BREAKER_CAUSES:
         rule = settings.breaker
-        _keep(tx, job, _locked(tx, job).failed(job.id, cause, tx.now, rule.failures, rule.park_seconds))
+        breaker = _locked(tx, job.run_id, job.symbol)
+        after = breaker.failed(job.id, cause, tx.now, rule.failures, rule.park_seconds)
+        _keep(tx, job.run_id, job.symbol, after)
 
 
 def record_success(tx: Transaction, job: JobRow) -> None:
     """Let a finished job close the breaker of its symbol; a survey says nothing about it."""
     if job.kind is JobKind.TRAINING:
-        breaker = _locked(tx, job)
+        breaker = _locked(tx, job.run_id, job.symbol)
         if breaker != breaker.succeeded():
-            _keep(tx, job, breaker.succeeded())
+            _keep(tx, job.run_id, job.symbol, breaker.succeeded())
 
 
-def _locked(tx: Transaction, job: JobRow) -> Breaker:
-    query = _BREAKERS.where(symbols.c.run_id == job.run_id, symbols.c.symbol == job.symbol)
+def lift(tx: Transaction, run_id: int, symbol: str) -> Breaker:
+    """Close the breaker of a symbol of the run, whatever it was, and return what it was before."""
+    before = _locked(tx, run_id, symbol)
+    _keep(tx, run_id, symbol, Breaker())
+    return before
+
+
+def _locked(tx: Transaction, run_id: int, symbol: str) -> Breaker:
+    query = _BREAKERS.where(symbols.c.run_id == run_id, symbols.c.symbol == symbol)
     return _breaker(tx.connection.execute(query.with_for_update()).one())
 
 
@@ -47,9 +56,9 @@ def _breaker(row: Row[*tuple[Any, ...]]) -> Breaker:
     return Breaker(frozenset(json.loads(row.failing)), row.parked_until)
 
 
-def _keep(tx: Transaction, job: JobRow, breaker: Breaker) -> None:
+def _keep(tx: Transaction, run_id: int, symbol: str, breaker: Breaker) -> None:
     tx.connection.execute(
         update(symbols)
-        .where(symbols.c.run_id == job.run_id, symbols.c.symbol == job.symbol)
+        .where(symbols.c.run_id == run_id, symbols.c.symbol == symbol)
         .values(failing=json.dumps(sorted(breaker.failing)), parked_until=breaker.parked_until)
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from common.protocol.reports import Checkpoint
 from coordinator.store.database import Transaction
-from coordinator.store.tables import checkpoints
+from coordinator.store.rows import JobRow
+from coordinator.store.tables import checkpoints, jobs
 
 
 def save_checkpoint(tx: Transaction, job_id: int, checkpoint: Checkpoint) -> None:
@@ -23,6 +24,23 @@ def load_checkpoint(tx: Transaction, job_id: int) -> Checkpoint | None:
     """Return a job's latest checkpoint."""
     query = select(checkpoints.c.document).where(checkpoints.c.job_id == job_id)
     document = tx.connection.execute(query).scalar()
+    return Checkpoint.model_validate_json(document) if document else None
+
+
+def earlier_checkpoint(tx: Transaction, job: JobRow) -> Checkpoint | None:
+    """Return the folds that the cell of a job had saved when its last run left it undone.
+
+    A trainer goes on with them only where all that a fold depends on is the same: candles, configuration,
+    versions.
+    """
+    last = (
+        select(func.max(jobs.c.id))
+        .where(jobs.c.run_id < job.run_id, jobs.c.symbol == job.symbol)
+        .where(jobs.c.timeframe == job.timeframe, jobs.c.horizon == job.horizon)
+    )
+    document = tx.connection.execute(
+        select(checkpoints.c.document).where(checkpoints.c.job_id == last.scalar_subquery())
+    ).scalar()
     return Checkpoint.model_validate_json(document) if document else None
 
 

@@ -18,7 +18,7 @@ from coordinator.policy.admission import Choice, Refusal, choose, roomless
 from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
 from coordinator.queue.attempts import fail_cells
-from coordinator.queue.checkpoints import load_checkpoint
+from coordinator.queue.checkpoints import earlier_checkpoint, load_checkpoint
 from coordinator.queue.pauses import blocked_words
 from coordinator.queue.snapshot import Snapshot, read_snapshot
 from coordinator.queue.transitions import end_queued, open_attempt
@@ -81,7 +81,8 @@ def decide(
         return Refusal(NoWork.EMPTY, "there is no unfinished run")
     snapshot = read_snapshot(tx.connection, run.id, tx.now, settings)
     if snapshot.held_back:
-        return Refusal(NoWork.PAUSED, snapshot.held_back)
+        reason = NoWork.PAUSED if run.early_end is None else NoWork.NIGHT_CLOSED
+        return Refusal(reason, snapshot.held_back)
     candidates = list(snapshot.candidates)
     while True:
         choice = choose(candidates, snapshot.seat(trainer, last_symbol), snapshot.terms)
@@ -100,8 +101,9 @@ def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
     """Return what a trainer is told about the job that it has leased."""
     assert job.spec is not None
     spec = SPEC.validate_json(job.spec)
-    champion = None
+    champion, checkpoint = None, load_checkpoint(tx, job.id)
     if isinstance(spec, TrainingSpec):
+        checkpoint = checkpoint or earlier_checkpoint(tx, job)
         champion = champion_manifest(tx.connection, spec.cell, spec.synthetic)
     return Grant(
         lease_id=attempt.lease_id,
@@ -111,7 +113,7 @@ def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
         spec=spec,
         memory_limit_bytes=attempt.memory_limit_bytes,
         deadline_seconds=attempt.deadline_seconds,
-        checkpoint=load_checkpoint(tx, job.id),
+        checkpoint=checkpoint,
         champion=champion,
     )
 

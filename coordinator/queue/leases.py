@@ -80,8 +80,7 @@ def job_of(tx: Transaction, attempt: AttemptRow) -> JobRow:
 def wanted_back(tx: Transaction, attempt: AttemptRow) -> str:
     """Return in words why an operator wants a running job to be given back, or nothing."""
     query = all_of(runs).join_from(runs, jobs, runs.c.id == jobs.c.run_id).where(jobs.c.id == attempt.job_id)
-    run = RunRow.of(tx.connection.execute(query).one())
-    return f"the night is paused {run.pause.words}" if run.pause is not None and run.pause_gives_back else ""
+    return RunRow.of(tx.connection.execute(query).one()).wanted_back
 
 
 def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, random: Random) -> list[Loss]:

@@ -99,8 +99,7 @@ def read_snapshot(
 
 def held_back(connection: Connection, run_id: int) -> str:
     """Return in words why an operator wants no job of a run to be handed out, or nothing."""
-    run = RunRow.of(connection.execute(all_of(runs).where(runs.c.id == run_id)).one())
-    return f"the night is paused {run.pause.words}" if run.pause is not None else ""
+    return RunRow.of(connection.execute(all_of(runs).where(runs.c.id == run_id)).one()).held_back
 
 
 def pressure_of(trainer: TrainerRow) -> HostPressure:
@@ -140,13 +139,15 @@ def _candidates(
             jobs.c.waiting_since,
             jobs.c.not_before,
             jobs.c.oom_room_bytes,
+            jobs.c.wanted_next,
         )
         .where(jobs.c.run_id == run_id, jobs.c.state == JobState.QUEUED)
         .order_by(jobs.c.ordinal)
     )
     expected: dict[tuple[str, int | None], tuple[float | None, int | None]] = {}
     candidates = []
-    for job_id, kind, symbol, ordinal, timeframe, rows, since, not_before, room in connection.execute(query):
+    for row in connection.execute(query):
+        job_id, kind, symbol, ordinal, timeframe, rows, since, not_before, room, wanted_next = row
         key = (timeframe or SURVEY, rows)
         if key not in expected:
             expected[key] = history.seconds(*key), history.peak_memory_bytes(*key)
@@ -168,6 +169,7 @@ def _candidates(
                 symbol_busy=symbol in busy,
                 disk_bytes=0 if (symbol, timeframe) in built else matrix_bytes(rows or 0),
                 parked_until=breakers[symbol].parked_until,
+                wanted_next=wanted_next,
             )
         )
     return tuple(candidates)

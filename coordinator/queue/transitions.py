@@ -190,7 +190,8 @@ def reopen(tx: Transaction, job: JobRow, *, waiting_since: datetime | None, forg
     """
     if job.state not in FINAL_STATES or (job.state is JobState.SUCCEEDED and job.kind is JobKind.TRAINING):
         raise InternalError(f"job {job.id} ({job.name}) cannot be queued again: it is {job.state}")
-    fresh: dict[str, Any] = {"cause": None, "message": "", "finished": None, "not_before": None}
+    fresh: dict[str, Any] = {"cause": None, "message": "", "finished": None}
+    fresh |= {"not_before": None, "wanted_next": None}
     _move(tx, job, JobState.QUEUED, **fresh, waiting_since=waiting_since, forgiven=forgiven)
 
 

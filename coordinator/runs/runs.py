@@ -1,34 +1,24 @@
-"""Runs: one is created from its grid, continued, or cancelled; there is one unfinished run at a time."""
+"""Runs: one is created from its grid, continued, cancelled, ended; one at a time is unfinished."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.exc import IntegrityError
 
 from common.errors import ConflictError
-from common.protocol.job_views import Outcome
-from common.protocol.jobs import FINAL_STATES, Cause, JobKind, JobState
+from common.protocol.jobs import JobKind
 from common.protocol.runs import RunRequest, RunState
 from common.settings.grid import GridConfig
 from common.settings.sections import Data
-from coordinator.queue.leases import job_of
+from coordinator.queue.cancellations import cancel_all, has_open_jobs
 from coordinator.queue.surveys import survey_spec
-from coordinator.queue.transitions import Ending, close_attempt, create_jobs, end_queued
+from coordinator.queue.transitions import create_jobs
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import (
-    JOBS,
-    OPEN_ATTEMPTS,
-    AttemptRow,
-    JobRow,
-    RunRow,
-    all_of,
-    find_run,
-    running_run,
-)
-from coordinator.store.tables import attempts, jobs, runs, symbols
+from coordinator.store.rows import RunRow, all_of, running_run
+from coordinator.store.tables import runs, symbols
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +27,7 @@ FORMER_BAR_MISSING_SHARE = 0.0
 
 
 class Runs:
-    """Begins runs and cancels them.
+    """Begins runs.
 
     Parameters
     ----------
@@ -70,7 +60,7 @@ class Runs:
                         return present, False
                     if present.decided is not None:
                         raise ConflictError(f"run {present.id} is about to end", "try again in a moment")
-                    _cancel(tx, present)
+                    cancel_run(tx, present, "the run was cancelled by one that was begun afresh")
                 run = _make(tx, request.config)
         except IntegrityError as error:
             # The rule of one unfinished run is the database's; a second coordinator may have been quicker.
@@ -80,25 +70,16 @@ class Runs:
         logger.info("run %d: %d cells of %d symbols", run.id, cells, len(config.symbols))
         return run, True
 
-    def cancel(self, run_id: int) -> RunRow:
-        """Cancel a run: its jobs are cancelled, and trainers learn of it at their next renewal.
 
-        Raises
-        ------
-        NotFoundError
-            There is no such run.
-        ConflictError
-            The run is done.
-        """
-        with self.database.write() as tx:
-            run = find_run(tx, run_id)
-            if run.state is not RunState.CANCELLED:
-                if run.decided is not None:
-                    raise ConflictError(f"run {run_id} is done and cannot be cancelled")
-                _cancel(tx, run)
-            cancelled = find_run(tx, run_id)
-        logger.warning("run %d was cancelled", run_id)
-        return cancelled
+def cancel_run(tx: Transaction, run: RunRow, message: str) -> int:
+    """Cancel an undecided run with all its jobs that are not over, and return how many those were."""
+    cancelled = cancel_all(tx, run.id, message)
+    tx.connection.execute(
+        update(runs)
+        .where(runs.c.id == run.id)
+        .values(state=RunState.CANCELLED, decided=tx.now, finished=tx.now)
+    )
+    return cancelled
 
 
 def unsettled_run(tx: Transaction) -> RunRow | None:
@@ -111,7 +92,7 @@ def unsettled_run(tx: Transaction) -> RunRow | None:
 
 def is_settled(tx: Transaction, run: RunRow) -> bool:
     """Return whether all jobs of a run are final."""
-    return not _open_job(tx, run)
+    return not has_open_jobs(tx, run.id)
 
 
 def unreported_run(tx: Transaction) -> RunRow | None:
@@ -168,36 +149,6 @@ def _make(tx: Transaction, config: GridConfig) -> RunRow:
     ]
     create_jobs(tx, run.id, made)
     return run
-
-
-def _cancel(tx: Transaction, run: RunRow) -> None:
-    cancelled: dict[str, Any] = {"cause": Cause.CANCELLED, "message": "the run was cancelled"}
-    # A claim or an end that was under way meanwhile moves a job from one query to the other: look again.
-    while _open_job(tx, run):
-        _cancel_held(tx, run, cancelled)
-        queued = JOBS.where(jobs.c.run_id == run.id, jobs.c.state == JobState.QUEUED).order_by(jobs.c.id)
-        for row in tx.connection.execute(queued.with_for_update()).all():
-            end_queued(tx, JobRow.of(row), JobState.CANCELLED, **cancelled)
-    tx.connection.execute(
-        update(runs)
-        .where(runs.c.id == run.id)
-        .values(state=RunState.CANCELLED, decided=tx.now, finished=tx.now)
-    )
-
-
-def _cancel_held(tx: Transaction, run: RunRow, cancelled: dict[str, Any]) -> None:
-    of_run = select(jobs.c.id).where(jobs.c.run_id == run.id)
-    held = OPEN_ATTEMPTS.where(attempts.c.job_id.in_(of_run)).with_for_update()
-    for row in tx.connection.execute(held).all():
-        attempt = AttemptRow.of(row)
-        seconds = (tx.now - attempt.started).total_seconds()
-        ending = Ending(Outcome.CANCELLED, **cancelled, seconds=seconds)
-        close_attempt(tx, job_of(tx, attempt), attempt, ending, JobState.CANCELLED, **cancelled)
-
-
-def _open_job(tx: Transaction, run: RunRow) -> bool:
-    query = select(jobs.c.id).where(jobs.c.run_id == run.id, jobs.c.state.not_in(FINAL_STATES)).limit(1)
-    return tx.connection.execute(query).first() is not None
 
 
 def _assert_equal(present: RunRow, wanted: GridConfig) -> None:

@@ -37,6 +37,9 @@ class RunRow:
     paused_by: str = ""
     paused_reason: str = ""
     pause_gives_back: bool = False
+    ended_early: datetime | None = None
+    ended_early_by: str = ""
+    ended_early_reason: str = ""
 
     @property
     def pause(self) -> Hold | None:
@@ -44,6 +47,25 @@ class RunRow:
         if self.paused is None:
             return None
         return Hold(since=self.paused, by=self.paused_by, reason=self.paused_reason)
+
+    @property
+    def early_end(self) -> Hold | None:
+        """Who has ended it before all was done, or None."""
+        if self.ended_early is None:
+            return None
+        return Hold(since=self.ended_early, by=self.ended_early_by, reason=self.ended_early_reason)
+
+    @property
+    def held_back(self) -> str:
+        """Why an operator wants none of its jobs to be handed out, in words; empty if nobody does."""
+        if self.early_end is not None:
+            return f"the night is ended early {self.early_end.words}"
+        return f"the night is paused {self.pause.words}" if self.pause is not None else ""
+
+    @property
+    def wanted_back(self) -> str:
+        """Why an operator wants its running jobs to be given back, in words; empty if nobody does."""
+        return self.held_back if self.early_end is not None or self.pause_gives_back else ""
 
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:
@@ -81,6 +103,7 @@ class JobRow:
     refused_by: tuple[RefusalReason, ...]
     reasons: tuple[str, ...]
     forgiven: int
+    wanted_next: datetime | None
 
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:

@@ -92,6 +92,10 @@ runs = Table(
     Column("paused_by", Text, nullable=False, server_default=""),
     Column("paused_reason", Text, nullable=False, server_default=""),
     Column("pause_gives_back", Boolean, nullable=False, server_default=false()),
+    # An operator wants it to end with what is done; running jobs save their folds, the others are cancelled.
+    Column("ended_early", Instant),
+    Column("ended_early_by", Text, nullable=False, server_default=""),
+    Column("ended_early_reason", Text, nullable=False, server_default=""),
     CheckConstraint(_among("state", RunState), name="run_state"),
     CheckConstraint("(state = 'running') = (finished IS NULL)", name="run_finished"),
     _partial("one_running_run", "state", where="state = 'running'"),
@@ -139,6 +143,8 @@ jobs = Table(
     Column("reasons", Text, nullable=False),
     # Attempts up to this number no longer count against any budget: an operator had the job tried again.
     Column("forgiven", Integer, nullable=False, server_default="0"),
+    # Since when an operator wants it to be handed out before all others.
+    Column("wanted_next", Instant),
     CheckConstraint(_among("kind", JobKind), name="job_kind"),
     CheckConstraint(_among("state", JobState), name="job_state"),
     # A job waits for room on a disk as long as it takes, and never ends by the lack of it.

@@ -50,7 +50,7 @@ class Forecast:
         """Return when a run will end whose snapshot was read in this transaction."""
         if run is None or run.state is not RunState.RUNNING:
             return UNKNOWN
-        if snapshot.held_back:
+        if run.paused is not None:
             return EtaView(p50=None, p90=None, paused=True)
         key = (run.id, run.surveys, run.training, len(snapshot.live))
         with self._estimating:

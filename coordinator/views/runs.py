@@ -59,6 +59,7 @@ def run_view(tx: Transaction, run: RunRow) -> RunView:
         progress_ratio=done / training.total,
         promoted=tx.connection.execute(promoted).scalar_one(),
         paused=run.pause if run.state is RunState.RUNNING else None,
+        ended_early=run.early_end,
     )
 
 

@@ -40,6 +40,10 @@ def standing_warnings(run: RunView | None, system: SystemView, out: Path) -> lis
 
 def night_warnings(run: RunView, night: NightView, eta: EtaView) -> list[str]:
     """Return whether the run is paused, the window is closed, or will close before the run has ended."""
+    if run.ended_early is not None:
+        return [
+            f"the night is ended early {run.ended_early.words}; {run.training.leased} cells save their folds"
+        ]
     if run.paused is not None:
         return [
             f"the night is paused {run.paused.words}; {run.training.queued} cells wait until it is resumed"

@@ -27,6 +27,7 @@ from common.protocol.reports import (
     TrainingReport,
 )
 from common.protocol.runs import RunRequest
+from common.protocol.steering import Order
 from common.protocol.trainers import (
     ClaimRequest,
     DiskState,
@@ -44,12 +45,15 @@ from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
 from coordinator.alerts import Alerts
 from coordinator.assembly import housekeeping_of
+from coordinator.audit import Request
 from coordinator.policy.admission import Refusal
 from coordinator.queue.queue import Queue
 from coordinator.runs.runs import Runs
+from coordinator.runs.steering import Steering
 from coordinator.scrapes import Scrapes
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
+from coordinator.store.rows import RunRow, find_run
 from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import JobListing
 from coordinator.views.runs import RunListing
@@ -58,6 +62,7 @@ from coordinator.views.status import Status
 GIB = 1024**3
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SPAN = Span(start=datetime(2024, 1, 1, tzinfo=UTC), end=datetime(2026, 1, 1, tzinfo=UTC))
+HERE = Request("127.0.0.1 nighttrain")
 BARS = {"1m": 500_000, "5m": 100_000, "15m": 35_000, "1h": 17_520, "4h": 4_380, "1d": 730}
 
 
@@ -114,6 +119,11 @@ class Night:
         run, made = self.runs.submit(RunRequest(config=grid(**changes)))
         assert made
         return run.id
+
+    def cancel(self, run: int) -> RunRow:
+        Steering(self.database).cancel(run, Order(), HERE)
+        with self.database.read() as tx:
+            return find_run(tx, run)
 
     def register(self, name: str = "t1", boot: str = "", **changes: Any) -> str:
         told = hello(name, boot or f"{name}-boot", **changes)

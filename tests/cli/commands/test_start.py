@@ -87,7 +87,7 @@ class TestStart:
 
     def test_begins_another_once_one_has_ended(self, start_night: Call, night: Night) -> None:
         start_night()
-        night.runs.cancel(1)
+        night.cancel(1)
         assert start_night()[1].startswith("night 2 started")
 
     def test_another_grid_is_a_conflict_unless_it_shall_start_over(self, start_night: Call) -> None:

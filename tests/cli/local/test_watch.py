@@ -172,7 +172,7 @@ def test_a_coordinator_that_never_comes_back_ends_the_watch_with_its_last_words(
 
 
 def test_a_cancelled_night_ends_the_watch(scene: Scene) -> None:
-    scene.night.runs.cancel(scene.run)
+    scene.night.cancel(scene.run)
     with pytest.raises(ConfigurationError, match=f"night {scene.run} was cancelled"):
         scene.watch.look()
 

@@ -9,6 +9,7 @@ from common.errors import ConfigurationError, NotFoundError, StaleLeaseError, Un
 from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec
 from common.protocol.reports import Checkpoint, SurveyReport
 from common.protocol.runs import RunRequest
+from common.protocol.steering import KEY_HEADER, Action, Order
 from common.protocol.trainers import (
     SHA256_HEADER,
     ClaimRequest,
@@ -193,12 +194,23 @@ RUN = {
     "results_path": "",
 }
 
+STEERED = {
+    "action": "cancel",
+    "run": 4,
+    "job": None,
+    "changed": True,
+    "preview": False,
+    "jobs": 108,
+    "folds_saved": 0,
+    "words": "run 4 is cancelled",
+}
+
 
 def test_a_run_is_made_read_listed_and_cancelled(operator, coordinator, server) -> None:
     coordinator.says("POST", "/api/runs", RUN, 201)
     coordinator.says("GET", "/api/runs/4", RUN)
     coordinator.says("GET", "/api/runs", {"total": 1, "limit": 5, "offset": 0, "runs": [RUN]})
-    coordinator.says("POST", "/api/runs/4/cancel", RUN | {"state": "cancelled"})
+    coordinator.says("POST", "/api/runs/4/cancel", STEERED)
     request = RunRequest(config=GridConfig(**NightSettings().grid_config()))
     run, made = operator.create_run(request)
     assert (run.training.total, made) == (108, True)
@@ -206,7 +218,8 @@ def test_a_run_is_made_read_listed_and_cancelled(operator, coordinator, server) 
     assert operator.run(4).id == 4
     assert operator.runs(limit=5).total == 1
     assert server.asked[-1].path == "/api/runs?limit=5"
-    assert operator.cancel_run(4).state == "cancelled"
+    assert operator.steer_run(4, Action.CANCEL, Order(by="anna")).changed
+    assert server.asked[-1].headers[KEY_HEADER] and server.asked[-1].headers["User-Agent"] == "nighttrain"
 
 
 def test_results_that_are_not_there_yet_are_not_found(operator) -> None:

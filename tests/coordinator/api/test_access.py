@@ -23,7 +23,11 @@ CHANGES = [
     ("POST", "/api/runs/1/pause"),
     ("POST", "/api/runs/1/resume"),
     ("POST", "/api/runs/1/retry"),
+    ("POST", "/api/runs/1/end"),
+    ("POST", "/api/runs/1/symbols/s/unpark"),
     ("POST", "/api/jobs/1/retry"),
+    ("POST", "/api/jobs/1/cancel"),
+    ("POST", "/api/jobs/1/next"),
     ("POST", "/api/trainers"),
     ("POST", "/api/claims"),
     ("POST", "/api/leases/x/renewals"),
@@ -58,7 +62,7 @@ def test_the_list_of_what_needs_the_token_is_whole(client: httpx.Client) -> None
     changing = {
         (verb.upper(), path) for path, verbs in paths.items() for verb in verbs if verb not in ("get", "head")
     }
-    named = {"/x/": "/{lease}/", "runs/1/": "runs/{run}/", "jobs/1/": "jobs/{job}/"}
+    named = {"/x/": "/{lease}/", "/s/": "/{symbol}/", "runs/1/": "runs/{run}/", "jobs/1/": "jobs/{job}/"}
     listed = set()
     for verb, path in CHANGES:
         for shown, name in named.items():

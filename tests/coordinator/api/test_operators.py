@@ -22,7 +22,8 @@ def test_the_same_night_is_gone_on_with_and_another_is_a_conflict(client: httpx.
     assert again.status_code == 200 and again.json()["id"] == run
     other = client.post("/api/runs", **body(RunRequest(config=grid(symbols=("ETHUSDT",)))))
     assert "symbols (there ['BTCUSDT'], here ['ETHUSDT'])" in problem(other, 409, "conflict")["detail"]
-    assert client.post(f"/api/runs/{run}/cancel").json()["state"] == "cancelled"
+    assert client.post(f"/api/runs/{run}/cancel").json()["changed"]
+    assert client.get(f"/api/runs/{run}").json()["state"] == "cancelled"
 
 
 def test_jobs_can_be_filtered_and_paged(client: httpx.Client) -> None:

@@ -68,7 +68,7 @@ def test_nothing_ends_while_a_job_is_not_final(night: Night) -> None:
 
 def test_a_cancelled_run_is_reported_but_promotes_nothing(night: Night) -> None:
     run = trained(night, horizons=(1, 3))
-    night.runs.cancel(run)
+    night.cancel(run)
     night.housekeeping.tick()
     results = Results.model_validate_json(Path(night.run_listing.view(run).results_path).read_bytes())
     assert [job.state for job in results.jobs] == [JobState.SUCCEEDED, JobState.CANCELLED]

@@ -39,7 +39,7 @@ class TestModels:
         night.begin(**{**ONE_CELL, "n_splits": 4})
         scrape = scraped(night)
         assert (scrape("earlier_runs"), scrape("earlier_runs_auc_mean_ratio")) == (0, None)
-        night.runs.cancel(7)
+        night.cancel(7)
         night.begin(**ONE_CELL)
         scrape = scraped(night)
         assert scrape("earlier_runs") == 5

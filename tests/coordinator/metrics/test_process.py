@@ -66,7 +66,7 @@ def test_what_leases_are_used_for_is_counted(client: httpx.Client, night_of: Nig
     lease = night_of.grant(boot).lease_id
     assert post(client, f"/api/leases/{lease}/renewals", renewal()).status_code == 200
     assert post(client, f"/api/leases/{lease}/checkpoint", checkpoint(), "PUT").status_code == 204
-    night_of.runs.cancel(1)
+    night_of.cancel(1)
     # Whoever renews a cancelled job is told so; nothing is renewed by that.
     assert post(client, f"/api/leases/{lease}/renewals", renewal()).status_code == 200
     for _ in range(2):

@@ -76,7 +76,7 @@ def test_a_fresh_night_cancels_the_unfinished_one(night: Night) -> None:
 def test_a_cancelled_job_takes_no_result(night: Night) -> None:
     run = night.begin()
     grant = night.grant(night.register())
-    assert night.runs.cancel(run).state is RunState.CANCELLED
+    assert night.cancel(run).state is RunState.CANCELLED
     with pytest.raises(StaleLeaseError, match=r"cancelled \(cancelled\)"):
         night.queue.finish(grant.lease_id, finish(survey_report(grant.spec)))
     with pytest.raises(StaleLeaseError):
@@ -86,24 +86,24 @@ def test_a_cancelled_job_takes_no_result(night: Night) -> None:
 
 def test_cancelling_twice_is_cancelling_once_and_a_done_run_cannot_be(night: Night) -> None:
     run = night.begin()
-    assert night.runs.cancel(run) == night.runs.cancel(run)
+    assert night.cancel(run) == night.cancel(run)
     second = night.begin(horizons=(1,))
     night.survey_all(night.register())
     night.finish_all("t1-boot")
     night.housekeeping.tick()
     with pytest.raises(ConflictError, match=f"run {second} is done"):
-        night.runs.cancel(second)
+        night.cancel(second)
 
 
 def test_an_unknown_run_is_not_found(night: Night) -> None:
-    for ask in (night.run_listing.view, night.runs.cancel):
+    for ask in (night.run_listing.view, night.cancel):
         with pytest.raises(NotFoundError, match="there is no run 7"):
             ask(7)
 
 
 def test_a_job_that_is_claimed_while_its_run_is_cancelled_is_cancelled_too(night: Night) -> None:
     run, boot = night.begin(), night.register()
-    cancelling = Thread(target=night.runs.cancel, args=(run,))
+    cancelling = Thread(target=night.cancel, args=(run,))
     with night.database.write() as tx:
         granted = claims.decide(tx, trainer_of(tx, boot), "", night.settings)
         cancelling.start()

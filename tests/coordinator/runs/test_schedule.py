@@ -96,7 +96,7 @@ class TestTheEffect:
     def test_a_restart_begins_none_and_the_next_opening_does(self, make_night: MakeNight) -> None:
         night = make_night(window=LUNCH)
         assert begin_if_due(night.database, night.settings) is not None
-        night.runs.cancel(1)
+        night.cancel(1)
         night.clock.advance(60)
         again = make_night(window=LUNCH)
         again.housekeeping.tick()

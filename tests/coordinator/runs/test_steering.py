@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from pathlib import Path
 from threading import Barrier, Thread
 
 import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from common.errors import ConflictError, NotFoundError
+from common.errors import ConflictError, NotFoundError, StaleLeaseError
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.steering import Action, Order, PauseOrder, RetryOrder, Steered
 from common.protocol.trainers import Directive, Grant, NoWork
+from common.settings.sections import Breaker
 from coordinator.audit import Audit, Request
 from coordinator.policy.admission import Refusal
+from coordinator.queue import claims
 from coordinator.queue.breakers import read_breakers
+from coordinator.queue.leases import trainer_of
 from coordinator.runs.steering import Steering
 from coordinator.store.tables import attempts
 from tests.coordinator.specimens import (
+    HERE,
     MakeNight,
     Night,
     checkpoint,
@@ -31,9 +36,9 @@ from tests.coordinator.specimens import (
     survey_report,
 )
 
-HERE = Request("127.0.0.1 nighttrain/0.1.0")
 ANNA = Order(by="anna", reason="because")
 ONE_SYMBOL = {"symbols": ("BTCUSDT",)}
+ONE_CELL = {**ONE_SYMBOL, "timeframes": ("1h",), "horizons": (1,)}
 
 
 def pause(night: Night, run: int = 1, give_back: bool = False, **changes: object) -> Steered:
@@ -52,6 +57,33 @@ def retry(night: Night, run: int = 1, **group: object) -> Steered:
 
 def retry_job(night: Night, job: int) -> Steered:
     return Steering(night.database).retry_job(job, ANNA, HERE)
+
+
+def end(night: Night, run: int = 1, **changes: object) -> Steered:
+    order = Order.model_validate({"by": "anna", "reason": "it is morning", **changes})
+    return Steering(night.database).end(run, order, HERE)
+
+
+def cancel_job(night: Night, job: int) -> Steered:
+    return Steering(night.database).cancel_job(job, ANNA, HERE)
+
+
+def run_next(night: Night, job: int) -> Steered:
+    return Steering(night.database).run_next(job, ANNA, HERE)
+
+
+def unpark(night: Night, symbol: str) -> Steered:
+    return Steering(night.database).unpark(1, symbol, ANNA, HERE)
+
+
+def parked(night: Night) -> str:
+    """Begin a night whose only symbol is parked, and return the trainer that saw to it."""
+    boot = night.start(**ONE_SYMBOL)
+    for _ in range(night.settings.breaker.failures):
+        night.queue.fail(night.grant(boot).lease_id, failure(Cause.ERROR))
+    night.clock.advance(60)
+    assert "BTCUSDT is parked" in str(night.claim(boot))
+    return boot
 
 
 def failed_for_good(night: Night, boot: str, cause: Cause = Cause.DATA, message: str = "it broke") -> int:
@@ -77,7 +109,7 @@ class TestAPause:
         held = night.grant(boot)
         told = pause(night)
         assert told.changed and told.jobs == 8
-        assert "1 running jobs go on to their end, 7 wait" in told.words
+        assert "1 running job goes on to the end, 7 wait" in told.words
         idle = night.register("t2")
         refusal = night.claim(idle)
         assert isinstance(refusal, Refusal) and refusal.reason is NoWork.PAUSED
@@ -236,7 +268,7 @@ class TestARetry:
         assert recorded(night) == []
 
     def test_a_run_does_not_end_under_a_retry(self, night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-        boot = night.start(**ONE_SYMBOL, timeframes=("1h",), horizons=(1,))
+        boot = night.start(**ONE_CELL)
         failed = failed_for_good(night, boot, Cause.TIMEOUT)
         settlement = next(one for one in night.housekeeping.duties if one.name == "the end of the run")
         decide = settlement._decide  # type: ignore[attr-defined]
@@ -253,6 +285,207 @@ class TestARetry:
         night.succeed(night.grant(boot))
         night.housekeeping.tick()
         assert night.run_listing.view(1).state == "done"
+
+
+class TestAnEarlyEnd:
+    def test_what_is_done_is_decided_on_and_what_runs_is_saved_first(self, night: Night) -> None:
+        boot = night.start()
+        night.succeed(night.grant(boot))
+        held = night.grant(boot)
+        night.queue.save_checkpoint(held.lease_id, checkpoint(3))
+        seen = end(night, preview=True)
+        assert seen.preview and "3 folds and 1 finished cell kept, nothing lost" in seen.words
+        assert night.run_listing.view(1).ended_early is None and night.waits(8)
+        told = end(night)
+        assert (told.words, told.jobs, told.folds_saved) == (seen.words, 7, 3)
+        refusal = night.claim(night.register("t2"))
+        assert isinstance(refusal, Refusal) and refusal.reason is NoWork.NIGHT_CLOSED
+        night.housekeeping.tick()
+        assert night.run_listing.view(1).state == "running", "a fold is still being saved"
+        assert night.queue.renew(held.lease_id, renewal()).directive is Directive.RELEASE
+        night.queue.release(held.lease_id, release(Cause.NIGHT_CLOSED))
+        night.housekeeping.tick()
+        view = night.run_listing.view(1)
+        assert (view.state, view.training.succeeded, view.training.cancelled) == ("done", 1, 7)
+        assert view.ended_early is not None and view.ended_early.by == "anna"
+        assert view.promoted == 1 and Path(view.results_path).exists()
+        assert "the night is ended early since" in night.detail(held.job_id).message
+        assert not end(night).changed
+
+    def test_the_next_night_goes_on_with_the_saved_folds(self, night: Night) -> None:
+        boot = night.start(**ONE_CELL)
+        held = night.grant(boot)
+        night.queue.save_checkpoint(held.lease_id, checkpoint(3))
+        end(night)
+        night.queue.release(held.lease_id, release())
+        night.housekeeping.tick()
+        night.begin(**ONE_CELL)
+        night.survey_all(boot)
+        again = night.grant(boot)
+        assert again.run_id == 2 and again.checkpoint == checkpoint(3)
+        night.succeed(again)
+        night.housekeeping.tick()
+        night.begin(**ONE_CELL)
+        night.survey_all(boot)
+        assert night.grant(boot).checkpoint is None, "the cell was done since"
+
+    def test_a_trainer_that_died_does_not_keep_the_night_from_ending(self, night: Night) -> None:
+        boot = night.start(**ONE_CELL)
+        night.grant(boot)
+        end(night)
+        night.clock.advance(1000)
+        night.housekeeping.tick()
+        night.housekeeping.tick()
+        assert night.run_listing.view(1).state == "done"
+
+    def test_a_paused_night_can_be_ended_and_one_that_ends_cannot_be_paused(self, night: Night) -> None:
+        boot = night.start(**ONE_CELL)
+        night.grant(boot)
+        pause(night)
+        assert end(night).changed
+        view = night.run_listing.view(1)
+        assert view.paused is None and view.ended_early is not None
+        for act in (pause, resume, retry):
+            with pytest.raises(ConflictError, match="run 1 is ended early since"):
+                act(night)
+
+    def test_an_end_that_was_cut_off_is_finished_after_the_restart(self, make_night: MakeNight) -> None:
+        night = make_night()
+        boot = night.start(**ONE_CELL)
+        held = night.grant(boot)
+        end(night)
+        after = make_night()
+        after.queue.extend()
+        assert after.queue.renew(held.lease_id, renewal()).directive is Directive.RELEASE
+        after.queue.release(held.lease_id, release())
+        after.housekeeping.tick()
+        assert after.run_listing.view(1).state == "done"
+
+
+class TestACancelledJob:
+    def test_its_trainer_learns_of_it_and_what_it_brings_is_refused(self, night: Night) -> None:
+        boot = night.start(**ONE_SYMBOL)
+        held = night.grant(boot)
+        night.queue.save_checkpoint(held.lease_id, checkpoint(2))
+        told = cancel_job(night, held.job_id)
+        assert told.changed and "trainer t1 learns of it at its next renewal" in told.words
+        assert night.queue.renew(held.lease_id, renewal()).directive is Directive.CANCEL
+        for late in (
+            lambda: night.queue.save_checkpoint(held.lease_id, checkpoint(3)),
+            lambda: night.queue.fail(held.lease_id, failure()),
+            lambda: night.succeed(held),
+        ):
+            with pytest.raises(StaleLeaseError):
+                late()
+        job = night.detail(held.job_id)
+        assert (job.state, job.message) == (JobState.CANCELLED, "it was cancelled by anna: because")
+        assert not job.history[0].charged
+        assert not cancel_job(night, held.job_id).changed
+        # Tried again it goes on with the folds, under another lease than the one that still lingers.
+        assert retry_job(night, held.job_id).folds_saved == 2
+        again = night.grant(night.register("t2"))
+        assert again.job_id == held.job_id and again.checkpoint == checkpoint(2)
+        assert night.queue.renew(held.lease_id, renewal()).directive is Directive.CANCEL
+        assert night.queue.renew(again.lease_id, renewal()).directive is Directive.CONTINUE
+
+    def test_a_survey_takes_the_cells_along_that_wait_for_it(self, night: Night) -> None:
+        night.begin(**ONE_SYMBOL)
+        held = night.grant(night.register())
+        assert cancel_job(night, held.job_id).jobs == 5
+        assert {job.state for job in night.jobs(run_id=1)} == {JobState.CANCELLED}
+        assert retry_job(night, night.jobs(run_id=1)[-1].id).jobs == 5
+
+    def test_the_run_ends_without_it(self, night: Night) -> None:
+        boot = night.start(**ONE_CELL)
+        cancel_job(night, night.jobs(run_id=1)[-1].id)
+        night.housekeeping.tick()
+        assert night.run_listing.view(1).state == "done"
+        with pytest.raises(ConflictError, match="has ended"):
+            cancel_job(night, 2)
+        assert boot
+
+    def test_it_happens_before_or_after_a_claim_and_never_between(self, night: Night) -> None:
+        boot, job = night.start(**ONE_CELL), 2
+        cancelling = Thread(target=cancel_job, args=(night, job))
+        with night.database.write() as tx:
+            granted = claims.decide(tx, trainer_of(tx, boot), "", night.settings)
+            cancelling.start()
+            cancelling.join(0.5)
+            assert cancelling.is_alive()
+        cancelling.join()
+        assert isinstance(granted, Grant) and granted.job_id == job
+        assert night.detail(job).state is JobState.CANCELLED
+        assert night.queue.renew(granted.lease_id, renewal()).directive is Directive.CANCEL
+
+    def test_what_is_over_stays_as_it_is(self, night: Night) -> None:
+        boot = night.start(**ONE_SYMBOL)
+        held = night.grant(boot)
+        night.succeed(held)
+        with pytest.raises(ConflictError, match="it has succeeded"):
+            cancel_job(night, held.job_id)
+
+
+class TestAJobThatGoesNext:
+    def test_it_is_handed_out_before_all_others_the_first_wish_first(self, night: Night) -> None:
+        boot = night.start()
+        last, before = [job.id for job in night.jobs(run_id=1)][-1:-3:-1]
+        assert run_next(night, last).changed
+        night.clock.advance(1)
+        run_next(night, before)
+        assert not run_next(night, last).changed
+        assert [night.grant(boot).job_id, night.grant(night.register("t2")).job_id] == [last, before]
+        assert "worked on already, by trainer t1" in run_next(night, last).words
+
+    def test_its_backoff_is_over_and_its_survey_goes_first(self, night: Night) -> None:
+        night.begin()
+        cell = night.jobs(run_id=1, symbol="ETHUSDT", kind=JobKind.TRAINING)[0]
+        assert run_next(night, cell.id).words.endswith("goes next, after the survey of its symbol")
+        boot = night.register()
+        assert night.grant(boot).spec.model_dump()["symbol"] == "ETHUSDT"
+
+    def test_after_a_failure_it_waits_no_longer(self, night: Night) -> None:
+        boot = night.start(**ONE_CELL)
+        held = night.grant(boot)
+        night.queue.fail(held.lease_id, failure(Cause.ERROR))
+        assert isinstance(night.claim(boot), Refusal)
+        run_next(night, held.job_id)
+        assert night.grant(boot).job_id == held.job_id
+
+    def test_a_parked_symbol_holds_it_back_until_it_is_lifted(self, make_night: MakeNight) -> None:
+        night = make_night(breaker=Breaker(failures=2, park_seconds=600))
+        boot = parked(night)
+        cell = next(job for job in night.jobs(run_id=1) if job.state is JobState.QUEUED)
+        assert "once BTCUSDT is no longer parked (until" in run_next(night, cell.id).words
+        assert isinstance(night.claim(boot), Refusal)
+        told = unpark(night, "BTCUSDT")
+        assert told.changed and "2 cells had failed in a row" in told.words
+        assert night.grant(boot).job_id == cell.id
+        assert not unpark(night, "BTCUSDT").changed
+
+    def test_only_what_waits_can_go_next(self, night: Night) -> None:
+        boot = night.start(**ONE_SYMBOL)
+        held = night.grant(boot)
+        night.succeed(held)
+        with pytest.raises(ConflictError, match="have it tried again first"):
+            run_next(night, held.job_id)
+
+
+def test_a_symbol_of_another_run_is_not_found(night: Night) -> None:
+    night.start(**ONE_SYMBOL)
+    with pytest.raises(NotFoundError, match=r"no symbol ETHUSDT \(it has BTCUSDT\)"):
+        unpark(night, "ETHUSDT")
+
+
+def test_a_cancelled_run_says_how_much_of_it_is_dropped(night: Night) -> None:
+    boot = night.start()
+    night.succeed(night.grant(boot))
+    held = night.grant(boot)
+    order = Order(by="anna", reason="wrong candles")
+    told = Steering(night.database).cancel(1, order, HERE)
+    assert told.jobs == 7 and "1 finished cell of it will not be promoted" in told.words
+    assert night.detail(held.job_id).message == "the run was cancelled by anna: wrong candles"
+    assert not Steering(night.database).cancel(1, order, HERE).changed
+    assert [action for _, action, _ in recorded(night)] == ["cancel"]
 
 
 class TestTheRecord:

@@ -20,7 +20,7 @@ def test_a_cancelled_run_is_the_newest_but_does_not_run(night: Night) -> None:
     first = night.begin()
     with night.database.read() as tx:
         assert newest_run(tx) == running_run(tx) == find_run(tx, first)
-    night.runs.cancel(first)
+    night.cancel(first)
     with night.database.read() as tx:
         assert running_run(tx) is None
         assert newest_run(tx) == find_run(tx, first)
@@ -28,7 +28,7 @@ def test_a_cancelled_run_is_the_newest_but_does_not_run(night: Night) -> None:
 
 def test_of_two_runs_the_later_is_the_newest(night: Night) -> None:
     first = night.begin()
-    night.runs.cancel(first)
+    night.cancel(first)
     second = night.begin()
     with night.database.read() as tx:
         newest, running = newest_run(tx), running_run(tx)

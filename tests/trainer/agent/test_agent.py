@@ -11,6 +11,7 @@ import pytest
 
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobState
+from common.protocol.steering import Action, Order
 from tests.common.scripted_server import Reply, ScriptedServer
 from tests.small_disk import small_disk  # noqa: F401
 from tests.trainer.real_night import ROOT, Coordinator, RealNight, eventually
@@ -207,7 +208,7 @@ def test_a_trainer_that_lost_its_lease_drops_the_job_and_goes_on(night) -> None:
 def test_a_cancelled_job_is_stopped_and_the_trainer_goes_on(night) -> None:
     trainer = night.start_trainer("linger")
     pid = night.child_pid()
-    night.operator.cancel_run(night.run)
+    night.operator.steer_run(night.run, Action.CANCEL, Order())
     eventually(lambda: is_gone(pid))
     eventually(lambda: "no job: empty" in trainer.said)
     assert night.cell().state is JobState.CANCELLED

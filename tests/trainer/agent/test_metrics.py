@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from common.host import ControlGroup, control_group
+from common.protocol.steering import Action, Order
 from common.protocol.trainers import LimitKind, TrainerHello
 from tests.metrics.scrape import Scrape, free_port, is_healthy, scrape
 from tests.trainer.real_night import Coordinator, Process, RealNight, eventually
@@ -69,7 +70,7 @@ class TestARealTrainer:
         assert told.value("nighttrain_trainer_job_steps", trainer="t1") == 5
         assert (told.value("nighttrain_trainer_child_peak_memory_bytes", trainer="t1") or 0) > 2**20
         assert (told.value("nighttrain_trainer_memory_usage_bytes", trainer="t1") or 0) > 2**20
-        night.operator.cancel_run(night.run)
+        night.operator.steer_run(night.run, Action.CANCEL, Order())
         trainer.reaches(1, "jobs_total", kind="training", outcome="cancelled")
         told = trainer.told()
         assert told.value("nighttrain_trainer_state", trainer="t1", state="idle") == 1
