@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 
-from coordinator.api import alerts, docs, errors, health, openapi, operators, steering, trainers
+from coordinator.api import alerts, champions, docs, errors, health, openapi, operators, steering, trainers
 from coordinator.api.middleware import Guard, Latency
 from coordinator.assembly import Parts, program_version
 
@@ -41,6 +41,8 @@ def make_app(parts: Parts) -> FastAPI:
         operators.changing,
         operators.reading,
         operators.listing,
+        champions.reading,
+        champions.comparing,
         steering.changing,
         steering.listing,
         alerts.router,

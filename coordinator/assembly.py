@@ -35,6 +35,7 @@ from coordinator.runs.steering import Steering
 from coordinator.scrapes import Scrapes
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
+from coordinator.views.champions import ChampionListing
 from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import JobListing
 from coordinator.views.runs import RunListing
@@ -56,6 +57,7 @@ class Parts:
     audit: Audit
     run_listing: RunListing
     job_listing: JobListing
+    champion_listing: ChampionListing
     status: Status
     alerts: Alerts
     scrapes: Scrapes
@@ -102,6 +104,7 @@ def assemble(
         audit=Audit(database),
         run_listing=RunListing(database),
         job_listing=JobListing(database, settings),
+        champion_listing=ChampionListing(database),
         status=Status(database, settings, out, program_version(), forecast, housekeeping.troubles, scrapes),
         alerts=alerts,
         scrapes=scrapes,

@@ -1,4 +1,9 @@
-"""The champions: the promoted model of each cell, what changed it night after night, and why."""
+"""The champions: the promoted model of each cell, what changed it night after night, and why.
+
+GET  /api/champions                              -> ChampionPage
+GET  /api/champions/{cell}                       -> ChampionHistory
+GET  /api/models/difference?left=&right=         -> ModelDifference of the models of two jobs
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from common.frozen import Frozen
+from common.protocol.reports import Manifest, Scores
 
 
 class ChampionAction(StrEnum):
@@ -44,3 +50,84 @@ class ChampionChange(Frozen):
     """Who decided it; empty where a run did."""
     reason: str
     """Why, with the numbers it rests on."""
+
+
+class ChampionView(Frozen):
+    """The champion of a cell at a glance."""
+
+    cell: str
+    """Name of the cell, such as `BTCUSDT_1h_H3`."""
+    symbol: str
+    """The symbol."""
+    timeframe: str
+    """Length of a bar."""
+    horizon: int
+    """Bars ahead."""
+    job: int
+    """The job that trained it."""
+    run: int
+    """The run of that job."""
+    model: str
+    """SHA-256 of its .pkl, in hexadecimal."""
+    synthetic: bool | None
+    """Whether it was trained on synthetic candles; null if its manifest is malformed."""
+    since: datetime
+    """Since when it is champion."""
+    by: str
+    """Who made it champion; empty where a run did."""
+    reason: str
+    """Why it is champion."""
+    trained_until: datetime | None
+    """The end of the candles that it was trained on; null if its manifest is malformed."""
+    scores: Scores | None
+    """Its out-of-fold scores; null if its manifest is malformed."""
+    p_value: float | None
+    """Probability of such a score by luck, 0 to 1; null if its manifest is malformed."""
+
+
+class ChampionPage(Frozen):
+    """All champions."""
+
+    champions: tuple[ChampionView, ...]
+    """One a cell, by symbol, timeframe and horizon."""
+
+
+class ChampionHistory(Frozen):
+    """The champion of a cell with all that was changed of it."""
+
+    cell: str
+    """Name of the cell."""
+    champion: ChampionView | None
+    """The present champion; null if there is none."""
+    before: int | None
+    """The job whose model a rollback would make champion; null if it would leave the cell without one."""
+    changes: tuple[ChampionChange, ...]
+    """Every change, the newest first."""
+    manifest: Manifest | None
+    """The champion's manifest; null if there is none, or it is malformed."""
+
+
+class ValueDifference(Frozen):
+    """A value that two models do not share."""
+
+    name: str
+    """What it is, such as `auc`, `candles_1h` or the name of a feature."""
+    left: str
+    """Its value in the first model; empty if it has none."""
+    right: str
+    """Its value in the second model; empty if it has none."""
+
+
+class ModelDifference(Frozen):
+    """What differs between the models of two jobs."""
+
+    left: int
+    """The first job."""
+    right: int
+    """The second job."""
+    scores: tuple[ValueDifference, ...]
+    """Scores and p-value."""
+    lineage: tuple[ValueDifference, ...]
+    """Candles, configuration, features, programs and parameters: why they may differ."""
+    coefficients: tuple[ValueDifference, ...]
+    """Coefficients of the standardised features, the greatest change first."""

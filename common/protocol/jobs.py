@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import Literal
 
 from pydantic import TypeAdapter
 
+from common.errors import InvalidRequestError
 from common.frozen import Frozen
 from common.settings.sections import SurveyPolicy
 from common.timeframes import Timeframe
@@ -57,6 +59,9 @@ BREAKER_CAUSES = frozenset({Cause.ERROR})
 delay its other cells."""
 
 
+CELL_NAME = re.compile(r"(?P<symbol>.{1,30})_(?P<timeframe>\w{1,4})_H(?P<horizon>\d{1,6})")
+
+
 class Cell(Frozen):
     """One cell of the grid: whether the close rises over the next `horizon` bars of `timeframe`."""
 
@@ -71,6 +76,21 @@ class Cell(Frozen):
     def name(self) -> str:
         """Name used in file names: ``BTCUSDT_1h_H3``."""
         return f"{self.symbol}_{self.timeframe}_H{self.horizon}"
+
+    @classmethod
+    def of_name(cls, name: str) -> Cell:
+        """Return the cell of a name.
+
+        Raises
+        ------
+        InvalidRequestError
+            It is none.
+        """
+        found = CELL_NAME.fullmatch(name)
+        if found is None or found["timeframe"] not in tuple(Timeframe):
+            raise InvalidRequestError(f"{name!r} is no cell", "write it as BTCUSDT_1h_H3")
+        timeframe = Timeframe(found["timeframe"])
+        return cls(symbol=found["symbol"], timeframe=timeframe, horizon=int(found["horizon"]))
 
 
 class SurveySpec(Frozen):

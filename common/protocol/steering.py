@@ -9,6 +9,8 @@ POST /api/runs/{run}/symbols/{symbol}/unpark     Order -> Steered
 POST /api/jobs/{job}/retry       Order           -> Steered
 POST /api/jobs/{job}/cancel      Order           -> Steered
 POST /api/jobs/{job}/next        Order           -> Steered
+POST /api/jobs/{job}/promote     ReasonedOrder   -> Steered
+POST /api/champions/{cell}/rollback              ReasonedOrder -> Steered
 GET  /api/audit?run=&job=&action=&limit=&offset= -> AuditPage, the newest first
 
 Each may be sent any number of times: what is done already is not done again, and `changed` says so. A request
@@ -46,6 +48,12 @@ def one_line(text: str) -> str:
     return line
 
 
+def _said(reason: str) -> str:
+    if not reason:
+        raise ValueError("say why: the reason is kept")
+    return reason
+
+
 Reason = Annotated[str, Field(max_length=MAX_REASON_CHARACTERS), AfterValidator(one_line)]
 Name = Annotated[str, Field(max_length=MAX_NAME_CHARACTERS), AfterValidator(one_line)]
 
@@ -61,6 +69,8 @@ class Action(StrEnum):
     CANCEL_JOB = "cancel_job"
     NEXT = "next"
     UNPARK = "unpark"
+    PROMOTE = "promote"
+    ROLLBACK = "rollback"
 
 
 class Order(Frozen):
@@ -72,6 +82,13 @@ class Order(Frozen):
     """Why, in one line; may be empty."""
     preview: bool = False
     """Whether only to say what would be done."""
+
+
+class ReasonedOrder(Order):
+    """An order that changes what bots trade on: it needs a reason."""
+
+    reason: Annotated[Reason, AfterValidator(_said)]
+    """Why, in one line."""
 
 
 class PauseOrder(Order):

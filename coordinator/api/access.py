@@ -19,6 +19,7 @@ LARGEST = 2**31 - 1
 """The largest number that every database holds in an INTEGER, as ids are; beyond it PostgreSQL fails."""
 RunId = Annotated[int, Path(ge=0, le=LARGEST, description="The run's id.", examples=[1])]
 JobId = Annotated[int, Path(ge=0, le=LARGEST, description="The job's id.", examples=[17])]
+CellName = Annotated[str, Path(max_length=50, description="The cell's name.", examples=["BTCUSDT_1h_H3"])]
 Limit = Annotated[int, Field(ge=1, le=500, description="How many at most.")]
 Offset = Annotated[int, Field(ge=0, le=LARGEST, description="How many to skip.")]
 

@@ -13,7 +13,7 @@ from common.errors import PROBLEM_MEDIA_TYPE
 from coordinator.api.errors import Problem
 
 EXAMPLES = files("coordinator.api") / "examples"
-GROUPS = ("operators", "steering", "trainers", "alerts", "health")
+GROUPS = ("operators", "champions", "steering", "trainers", "alerts", "health")
 """The files with the examples of operations: by operation id what is sent, and by status what is answered."""
 PROBE = "probe_"
 """Begins the id of an operation that answers HEAD as another answers GET."""
@@ -23,6 +23,7 @@ TAGS = [
         "name": "operators",
         "description": "Begin, watch and cancel nights. On loopback and trusted networks anybody may read.",
     },
+    {"name": "champions", "description": "The promoted model of each cell, and how it came to be."},
     {
         "name": "steering",
         "description": "Change a night while it runs; who did it and why is kept. A preview changes nothing.",

@@ -10,17 +10,19 @@ from pydantic import Field
 
 from common.errors import ConflictError, NotFoundError
 from common.frozen import Frozen
+from common.protocol.jobs import Cell
 from common.protocol.steering import (
     KEY_HEADER,
     Action,
     AuditPage,
     Order,
     PauseOrder,
+    ReasonedOrder,
     RetryOrder,
     Steered,
 )
 from common.settings.night import canonical_symbol
-from coordinator.api.access import FILTERED, LARGEST, WRITES, JobId, Limit, Offset, PartsOf, RunId
+from coordinator.api.access import FILTERED, LARGEST, WRITES, CellName, JobId, Limit, Offset, PartsOf, RunId
 from coordinator.api.errors import READING, WRITING, answers
 from coordinator.audit import Request
 
@@ -31,6 +33,13 @@ _OVER = ConflictError("run 1 is done and cannot be cancelled")
 _JOB_OVER = ConflictError("BTCUSDT_1h_H3 is over: it has succeeded", "only what is not over can be cancelled")
 _NO_SYMBOL = NotFoundError("run 1 has no symbol FOOUSDT", "it has BTCUSDT, ETHUSDT")
 _SUCCEEDED = ConflictError("BTCUSDT_1h_H3 has succeeded", "only what failed or was cancelled can be retried")
+
+_NO_MODEL = NotFoundError("job 17 has no model", "name a job that has succeeded")
+_NOT_CERTIFIED = ConflictError(
+    "the certificate of the model of job 17 has failed: coefficients",
+    "what is not certified is never promoted",
+)
+_NO_CHAMPION = NotFoundError("BTCUSDT_1h_H3 has never had a champion")
 
 MAX_PROGRAM_CHARACTERS = 60
 
@@ -159,6 +168,36 @@ def unpark_symbol(
 ) -> Steered:
     """Hand the jobs of a symbol out again that was parked because cell after cell of it failed."""
     return parts.steering.unpark(run, canonical_symbol(symbol), order, asked)
+
+
+@changing.post(
+    "/jobs/{job}/promote",
+    summary="Promote a model by hand",
+    responses=answers(*WRITING, _NO_JOB, _NO_MODEL, _NOT_CERTIFIED),
+)
+def promote_model(job: JobId, parts: PartsOf, asked: AskedBy, order: ReasonedOrder) -> Steered:
+    """Make the model of a job champion of its cell, whatever its run has decided; the reason is kept.
+
+    A model whose certificate has failed is never promoted.
+    """
+    done = parts.steering.promote(job, order, asked)
+    parts.housekeeping.wake()
+    return done
+
+
+@changing.post(
+    "/champions/{cell}/rollback",
+    summary="Roll a champion back",
+    responses=answers(*WRITING, _NO_CHAMPION),
+)
+def roll_champion_back(cell: CellName, parts: PartsOf, asked: AskedBy, order: ReasonedOrder) -> Steered:
+    """Make the model champion again that was before the present one; the reason is kept.
+
+    Each rollback goes one step further back. Before the first champion there was none.
+    """
+    done = parts.steering.roll_back(Cell.of_name(cell), order, asked)
+    parts.housekeeping.wake()
+    return done
 
 
 @listing.get("/audit", summary="List what operators have changed", responses=answers(*READING))

@@ -165,6 +165,17 @@ def changes(
     )
 
 
+def newest_change(connection: Connection) -> int:
+    """Return the number of the last change of any champion, or 0 before the first."""
+    return int(connection.execute(select(func.coalesce(func.max(champion_changes.c.id), 0))).scalar_one())
+
+
+def champion_jobs(connection: Connection, cell: Cell) -> list[int | None]:
+    """Return the job whose model was champion of a cell after each change, the oldest first."""
+    query = select(champion_changes.c.job_id).where(_is_of(cell)).order_by(champion_changes.c.id)
+    return list(connection.execute(query).scalars())
+
+
 def champion_manifest(connection: Connection, cell: Cell, synthetic: bool) -> Manifest | None:
     """Return the manifest of a cell's champion if both were trained on the same kind of candles.
 

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from coordinator.champions.files import publish
-from coordinator.champions.registry import champions, vacant_cells
+from coordinator.champions.registry import champions, newest_change, vacant_cells
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
@@ -34,6 +34,7 @@ class Publication(Duty):
         self.artifacts = artifacts
         self.directory = directory
         self._due = False
+        self._published = 0
 
     def start(self) -> None:
         """Restore what is missing or damaged."""
@@ -41,9 +42,11 @@ class Publication(Duty):
         self.publish()
 
     def run(self, turn: Turn) -> None:
-        """Try again if that has not worked yet."""
+        """Publish what was changed since, and try again what has not worked yet."""
         del turn
-        if self._due:
+        with self.database.read() as tx:
+            newest = newest_change(tx.connection)
+        if self._due or newest != self._published:
             self.publish()
 
     def publish(self) -> None:
@@ -57,9 +60,10 @@ class Publication(Duty):
         self._due = True
         with self.database.read() as tx:
             wanted, vacant = champions(tx.connection), vacant_cells(tx.connection)
+            newest = newest_change(tx.connection)
         done = publish(self.artifacts, self.directory, wanted, vacant)
         for name in done.written:
             logger.info("%s: the promoted model is in %s", name, self.directory)
         for name in done.removed:
             logger.warning("%s: there is no promoted model any longer; its files are removed", name)
-        self._due = False
+        self._due, self._published = False, newest

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from common.protocol.steering import Action, Order, PauseOrder, RetryOrder, Steered
+from common.protocol.jobs import Cell
+from common.protocol.steering import Action, Order, PauseOrder, ReasonedOrder, RetryOrder, Steered
 from coordinator.audit import Effect, Request, answered, log, record
-from coordinator.runs import job_orders, night_orders
+from coordinator.runs import job_orders, model_orders, night_orders
 from coordinator.store.database import Database, Transaction
 
 
 class Steering:
-    """Does what operators order; each method raises what its function in the two modules of orders raises.
+    """Does what operators order; each method raises what its function in the modules of orders raises.
 
     Parameters
     ----------
@@ -64,6 +65,16 @@ class Steering:
     def unpark(self, run_id: int, symbol: str, order: Order, request: Request) -> Steered:
         """Hand the jobs of a parked symbol out again."""
         return self._steer(Action.UNPARK, order, request, lambda tx: job_orders.unpark(tx, run_id, symbol))
+
+    def promote(self, job_id: int, order: ReasonedOrder, request: Request) -> Steered:
+        """Make the model of a job champion of its cell."""
+        return self._steer(Action.PROMOTE, order, request, lambda tx: model_orders.promote(tx, job_id, order))
+
+    def roll_back(self, cell: Cell, order: ReasonedOrder, request: Request) -> Steered:
+        """Make the model champion of a cell again that was before the present one."""
+        return self._steer(
+            Action.ROLLBACK, order, request, lambda tx: model_orders.roll_back(tx, cell, order)
+        )
 
     def _steer(
         self, action: Action, order: Order, request: Request, act: Callable[[Transaction], Effect]

@@ -28,6 +28,8 @@ CHANGES = [
     ("POST", "/api/jobs/1/retry"),
     ("POST", "/api/jobs/1/cancel"),
     ("POST", "/api/jobs/1/next"),
+    ("POST", "/api/jobs/1/promote"),
+    ("POST", "/api/champions/c/rollback"),
     ("POST", "/api/trainers"),
     ("POST", "/api/claims"),
     ("POST", "/api/leases/x/renewals"),
@@ -62,7 +64,13 @@ def test_the_list_of_what_needs_the_token_is_whole(client: httpx.Client) -> None
     changing = {
         (verb.upper(), path) for path, verbs in paths.items() for verb in verbs if verb not in ("get", "head")
     }
-    named = {"/x/": "/{lease}/", "/s/": "/{symbol}/", "runs/1/": "runs/{run}/", "jobs/1/": "jobs/{job}/"}
+    named = {
+        "/x/": "/{lease}/",
+        "/s/": "/{symbol}/",
+        "/c/": "/{cell}/",
+        "runs/1/": "runs/{run}/",
+        "jobs/1/": "jobs/{job}/",
+    }
     listed = set()
     for verb, path in CHANGES:
         for shown, name in named.items():

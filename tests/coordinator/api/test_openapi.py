@@ -12,8 +12,8 @@ from pydantic import BaseModel
 
 from common.errors import PROBLEM_MEDIA_TYPE
 from common.protocol import alerts as alert_views
+from common.protocol import champions, jobs, results, runs, status, steering
 from common.protocol import job_views as views
-from common.protocol import jobs, results, runs, status, steering
 from common.protocol import reports as report
 from common.protocol import trainers as messages
 from common.settings import grid
@@ -37,6 +37,7 @@ MODULES = (
     settings,
     status,
     steering,
+    champions,
     views,
 )
 MODELS = {
@@ -141,7 +142,7 @@ def test_every_error_is_documented_as_a_problem_with_an_example(document: dict[s
         expected = {"422", "500"}
         expected |= {"401", "503", "507"} if path.startswith(("/api", "/metrics")) else set()
         expected |= {"413"} if where.startswith(("post", "put")) else set()
-        expected |= {"404"} if "{run}" in path or "{job}" in path or path == "/api/claims" else set()
+        expected |= {"404"} if re.search("{run}|{job}|{cell}|difference|claims", path) else set()
         steers = where.startswith(("post /api/runs", "post /api/jobs"))
         expected |= {"409"} if "{lease}" in path or steers else set()
         expected |= {"409"} if path in ("/api/trainers", "/api/claims") else set()
