@@ -14,7 +14,7 @@ import pytest
 from cli.app import main
 from tests.cli.conftest import ROOT, Outcome, command, environment
 
-COMMANDS = (["run"], ["start"], ["report"], ["data", "sample"], ["config"])
+COMMANDS = (["run"], ["start"], ["report"], ["data", "sample"], ["config"], ["check"])
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -26,14 +26,14 @@ def test_help_of_a_command_has_examples(
     told = capsys.readouterr()
     assert f"Usage: nighttrain {' '.join(words)} [OPTIONS]" in told.out
     assert "  examples:\n" in told.out
-    assert f"\n    nighttrain {' '.join(words)} --" in told.out
+    assert f"\n    nighttrain {' '.join(words)} -" in told.out
     assert told.err == ""
 
 
 def test_help_lists_the_commands_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
-    for name in ("run", "start", "report", "data", "config"):
+    for name in ("run", "start", "report", "data", "config", "check"):
         assert f"\n  {name} " in told
     assert "\n    130  interrupted; progress is saved" in told
 
