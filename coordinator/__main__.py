@@ -157,8 +157,9 @@ def _serve(options: argparse.Namespace, settings: NightSettings, out: OutFolder)
             trusted,
             options.expect_scrapes,
         )
+        app = make_app(parts)
         config = uvicorn.Config(
-            make_app(parts),
+            app,
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -168,6 +169,7 @@ def _serve(options: argparse.Namespace, settings: NightSettings, out: OutFolder)
             timeout_graceful_shutdown=GRACE_SECONDS,
         )
         server = _Server(config, lambda: _announce(out, url_of(listener)))
+        app.state.stopping = lambda: server.should_exit
         _stop_on_signals(server)
         if options.exit_with_parent:
             threading.Thread(target=_stop_with_parent, args=(server,), daemon=True).start()

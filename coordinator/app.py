@@ -11,6 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from coordinator.api import alerts, champions, docs, errors, health, openapi, operators, steering, trainers
 from coordinator.api.middleware import Guard, Latency
 from coordinator.assembly import Parts, program_version
+from coordinator.web import site
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -51,5 +52,6 @@ def make_app(parts: Parts) -> FastAPI:
         docs.router,
     ):
         app.include_router(router)
+    site.install(app, parts)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

@@ -38,6 +38,7 @@ from coordinator.store.database import Database
 from coordinator.views.champions import ChampionListing
 from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import JobListing
+from coordinator.views.overview import Overview
 from coordinator.views.runs import RunListing
 from coordinator.views.status import Status
 
@@ -59,6 +60,7 @@ class Parts:
     job_listing: JobListing
     champion_listing: ChampionListing
     status: Status
+    overview: Overview
     alerts: Alerts
     scrapes: Scrapes
     housekeeping: Loop
@@ -96,6 +98,7 @@ def assemble(
     measures = Measures(registry)
     database.took = measures.transaction_took
     registry.register(NightCollector(database, settings, out, forecast, program_version()))
+    status = Status(database, settings, out, program_version(), forecast, housekeeping.troubles, scrapes)
     return Parts(
         database=database,
         queue=queue,
@@ -105,7 +108,8 @@ def assemble(
         run_listing=RunListing(database),
         job_listing=JobListing(database, settings),
         champion_listing=ChampionListing(database),
-        status=Status(database, settings, out, program_version(), forecast, housekeeping.troubles, scrapes),
+        status=status,
+        overview=Overview(database, status),
         alerts=alerts,
         scrapes=scrapes,
         housekeeping=housekeeping,

@@ -79,6 +79,8 @@ class Guard:
 class Latency:
     """Measures each request, from its first byte to the last of its answer.
 
+    A stream of events lasts as long as somebody looks at a page, which is no latency: it is left out.
+
     Parameters
     ----------
     app : ASGIApp
@@ -98,19 +100,23 @@ class Latency:
             return
         # A client that leaves before the answer begins got no status: it counts as an error of the server.
         status = 500
+        streams = False
         began = time.perf_counter()
 
         async def watched(message: Message) -> None:
-            nonlocal status
+            nonlocal status, streams
             if message["type"] == "http.response.start":
                 status = message["status"]
+                kind = Headers(raw=message["headers"]).get("content-type", "")
+                streams = kind.startswith("text/event-stream")
             await send(message)
 
         try:
             await self.app(scope, receive, watched)
         finally:
             route = getattr(scope.get("route"), "path", UNMATCHED)
-            self.measures.request_took(scope["method"], route, status, time.perf_counter() - began)
+            if not streams:
+                self.measures.request_took(scope["method"], route, status, time.perf_counter() - began)
 
 
 def _limit(path: str) -> int:

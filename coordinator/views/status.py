@@ -18,7 +18,7 @@ from common.protocol.status import ScoreView, SpeedView, StatusDocument, SystemV
 from common.settings.night import NightSettings
 from coordinator.alerts import present_alerts
 from coordinator.policy.window import night_at
-from coordinator.queue.snapshot import read_snapshot
+from coordinator.queue.snapshot import Snapshot, read_snapshot
 from coordinator.scrapes import Scrapes
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import JOBS, JobRow, newest_run
@@ -77,33 +77,38 @@ class Status:
     def document(self) -> StatusDocument:
         """Return the night as it is now."""
         with self.database.read() as tx:
-            run = newest_run(tx)
-            unfinished = run.id if run is not None and run.state is RunState.RUNNING else None
-            snapshot = read_snapshot(tx.connection, unfinished, tx.now, self.settings)
-            view = None if run is None else run_view(tx, run)
-            night = night_at(self.settings.window, tx.now)
-            eta = self.forecast.eta_of(tx, snapshot, view)
-            known = known_trainers(tx, snapshot)
-            system = self._system()
-            warnings = standing_warnings(view, system, self.out)
-            if view is not None and view.state is RunState.RUNNING:
-                warnings += night_warnings(view, night, eta)
-                warnings += progress_warnings(snapshot, view, known, self._began)
-            return StatusDocument(
-                time=tx.now,
-                version=self.version,
-                system=system,
-                night=night,
-                run=view,
-                eta=eta,
-                speed=_speed(tx, view),
-                best=_score(tx, view, desc(jobs.c.auc)),
-                last=_score(tx, view, desc(jobs.c.finished)),
-                trainers=tuple(trainer_views(tx, known)),
-                recent_jobs=_recent(tx, view, self.settings),
-                alerts=present_alerts(tx),
-                warnings=(*warnings, *self.troubles(), *self.scrapes.warnings()),
-            )
+            return self.look(tx)[0]
+
+    def look(self, tx: Transaction) -> tuple[StatusDocument, Snapshot]:
+        """Return the night as a transaction sees it, and what claims are decided on."""
+        run = newest_run(tx)
+        unfinished = run.id if run is not None and run.state is RunState.RUNNING else None
+        snapshot = read_snapshot(tx.connection, unfinished, tx.now, self.settings)
+        view = None if run is None else run_view(tx, run)
+        night = night_at(self.settings.window, tx.now)
+        eta = self.forecast.eta_of(tx, snapshot, view)
+        known = known_trainers(tx, snapshot)
+        system = self._system()
+        warnings = standing_warnings(view, system, self.out)
+        if view is not None and view.state is RunState.RUNNING:
+            warnings += night_warnings(view, night, eta)
+            warnings += progress_warnings(snapshot, view, known, self._began)
+        document = StatusDocument(
+            time=tx.now,
+            version=self.version,
+            system=system,
+            night=night,
+            run=view,
+            eta=eta,
+            speed=_speed(tx, view),
+            best=_score(tx, view, desc(jobs.c.auc)),
+            last=_score(tx, view, desc(jobs.c.finished)),
+            trainers=tuple(trainer_views(tx, known)),
+            recent_jobs=_recent(tx, view, self.settings),
+            alerts=present_alerts(tx),
+            warnings=(*warnings, *self.troubles(), *self.scrapes.warnings()),
+        )
+        return document, snapshot
 
     def _system(self) -> SystemView:
         pressure = host_pressure()

@@ -17,11 +17,10 @@ from trainer.candles import findings
 from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report
 from trainer.sources.files import Source, read_source
 from trainer.sources.folder import SourceFile, SymbolFiles, named_timeframe, symbol_files, timeframe_of
-from trainer.survey.idle import settled
 from trainer.survey.repair import NativeSeries, repaired
 from trainer.survey.series import assembled
 
-VERSION = 6
+VERSION = 5
 """Part of the cache's key: to be raised when the same files would give other candles or another report."""
 
 FEW_ROWS = 3
@@ -174,8 +173,7 @@ def _repaired(
         # copied.
         native[timeframe], of_timeframe = repaired(groups.pop(timeframe), timeframe, policy)
         found += of_timeframe
-    native, of_holes = settled(native, policy)
-    return native, found + of_holes
+    return native, found
 
 
 def _turnover(series: Sequence[SeriesReport]) -> float:

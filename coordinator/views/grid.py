@@ -1,0 +1,139 @@
+"""The grid of a run: what each cell is at, in one query, for thousands of cells."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+
+from common.protocol.jobs import Cause, JobKind, JobState
+from common.settings.grid import GridConfig
+from coordinator.store.database import Transaction
+from coordinator.store.rows import RunRow
+from coordinator.store.tables import attempts, checkpoints, jobs, symbols
+
+
+@dataclass(frozen=True, slots=True)
+class GridCell:
+    """What a cell is at.
+
+    `stage`, `done` and `total` are how far the attempt is that a trainer works on; `folds` are the saved ones
+    of a job that is not done. `auc` is None without scores, and `promoted` until the run has decided.
+    """
+
+    job_id: int
+    symbol: str
+    timeframe: str
+    horizon: int
+    state: JobState
+    cause: Cause | None
+    message: str
+    auc: float | None
+    promoted: bool | None
+    stage: str = ""
+    done: int = 0
+    total: int = 0
+    folds: int = 0
+
+    @property
+    def name(self) -> str:
+        """What people call the cell: ``BTCUSDT_1h_H3``."""
+        return f"{self.symbol}_{self.timeframe}_H{self.horizon}"
+
+
+@dataclass(frozen=True, slots=True)
+class GridSymbol:
+    """A symbol's row: its survey, and until when it is parked (None: it is not)."""
+
+    symbol: str
+    survey_id: int
+    survey: JobState
+    parked_until: datetime | None
+
+
+@dataclass(frozen=True)
+class Grid:
+    """All cells of a run; `cells` are by symbol, timeframe and horizon."""
+
+    run_id: int
+    n_splits: int
+    symbols: tuple[GridSymbol, ...]
+    timeframes: tuple[str, ...]
+    horizons: tuple[int, ...]
+    cells: dict[tuple[str, str, int], GridCell]
+
+
+def read_grid(tx: Transaction, run: RunRow) -> Grid:
+    """Return the grid of a run."""
+    config = GridConfig.model_validate_json(run.config)
+    columns = (jobs.c.id, jobs.c.symbol, jobs.c.timeframe, jobs.c.horizon, jobs.c.state, jobs.c.cause)
+    more = (jobs.c.message, jobs.c.auc, jobs.c.promoted, attempts.c.progress, checkpoints.c.folds)
+    query = (
+        select(*columns, *more)
+        .outerjoin_from(jobs, attempts, (attempts.c.job_id == jobs.c.id) & attempts.c.ended.is_(None))
+        .outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
+        .where(jobs.c.run_id == run.id, jobs.c.kind == JobKind.TRAINING)
+    )
+    states = {str(state): state for state in JobState}
+    causes = {str(cause): cause for cause in Cause}
+    cells = {}
+    for (
+        job,
+        symbol,
+        timeframe,
+        horizon,
+        state,
+        cause,
+        message,
+        auc,
+        promoted,
+        progress,
+        folds,
+    ) in tx.connection.execute(query):
+        told: dict[str, Any] = json.loads(progress) if progress else {"stage": "", "done": 0, "total": 0}
+        cells[symbol, timeframe, horizon] = GridCell(
+            job,
+            symbol,
+            timeframe,
+            horizon,
+            states[state],
+            causes[cause] if cause else None,
+            message,
+            auc,
+            promoted,
+            told["stage"],
+            told["done"],
+            told["total"],
+            folds or 0,
+        )
+    return Grid(
+        run_id=run.id,
+        n_splits=config.n_splits,
+        symbols=_symbols(tx, run.id),
+        timeframes=tuple(str(timeframe) for timeframe in config.timeframes),
+        horizons=tuple(config.horizons),
+        cells=cells,
+    )
+
+
+def _symbols(tx: Transaction, run_id: int) -> tuple[GridSymbol, ...]:
+    query = (
+        select(jobs.c.symbol, jobs.c.id, jobs.c.state, symbols.c.parked_until)
+        .outerjoin_from(
+            jobs, symbols, (symbols.c.run_id == jobs.c.run_id) & (symbols.c.symbol == jobs.c.symbol)
+        )
+        .where(jobs.c.run_id == run_id, jobs.c.kind == JobKind.SURVEY)
+        .order_by(jobs.c.ordinal)
+    )
+    return tuple(
+        GridSymbol(
+            row.symbol,
+            row.id,
+            JobState(row.state),
+            row.parked_until if row.parked_until is not None and row.parked_until > tx.now else None,
+        )
+        for row in tx.connection.execute(query)
+    )

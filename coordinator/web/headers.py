@@ -1,0 +1,54 @@
+"""What goes with every answer of the page: its policy, that it is not kept, and that it is compressed."""
+
+from __future__ import annotations
+
+from starlette.datastructures import MutableHeaders
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from coordinator.web.problems import OTHERS
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self';"
+    " form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+SMALLEST_BYTES = 1000
+LEVEL = 6
+
+
+class PageHeaders:
+    """Adds to the answers of pages what they need; those of the interface pass as they are.
+
+    Parameters
+    ----------
+    app : ASGIApp
+        The application.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        # Streams of events pass uncompressed: their parts must not wait for each other.
+        self.compressing = GZipMiddleware(app, SMALLEST_BYTES, LEVEL)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request by the ASGI protocol."""
+        if scope["type"] != "http" or (scope["path"].startswith(OTHERS) and scope["path"][:7] != "/static"):
+            await self.app(scope, receive, send)
+            return
+
+        async def complete(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "private, no-cache")
+            await send(message)
+
+        await self.compressing(scope, receive, complete)

@@ -1,0 +1,171 @@
+"""The first screen: the newest night at a glance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Query
+
+from common.frozen import Frozen
+from common.protocol.jobs import JobState
+from common.protocol.runs import RunState
+from common.protocol.status import StatusDocument
+from coordinator.api.access import PartsOf
+from coordinator.views.grid import Grid, GridCell
+from coordinator.web.rendering import Page, percent
+from coordinator.web.screens import Show, add_screen, page_router
+
+router = page_router()
+
+Chosen = tuple[str, ...]
+
+
+class NightFilters(Frozen):
+    """What of the grid is shown; of each kind several, and all where none is named."""
+
+    state: Chosen = ()
+    """States of cells, and `promoted`; the others are dimmed."""
+    symbol: Chosen = ()
+    """Symbols, whose rows are shown."""
+    timeframe: Chosen = ()
+    """Timeframes, whose columns are shown."""
+    horizon: Chosen = ()
+    """Horizons, whose columns are shown."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a cell of one state looks: a glyph, a word, and a class of the style sheet."""
+
+    glyph: str
+    word: str
+    kind: str
+
+
+LOOKS = {
+    "queued": Look("○", "waits", ""),
+    "leased": Look("◐", "running", "run"),
+    "succeeded": Look("✓", "done", "good"),
+    "promoted": Look("★", "promoted", "star"),
+    "failed": Look("✗", "failed", "bad"),
+    "cancelled": Look("⊘", "cancelled", ""),
+}
+"""By state, in the order of a night; `promoted` is what a succeeded cell may be too."""
+
+
+@dataclass(frozen=True)
+class ShownCell:
+    """A cell as the grid shows it: `text` is beside the glyph, `words` are shown at the pointer."""
+
+    job_id: int
+    look: Look
+    text: str
+    words: str
+    chosen: bool
+
+
+@dataclass(frozen=True)
+class ShownRow:
+    """A symbol's cells, in the order of the columns; None where the run has no such cell."""
+
+    symbol: str
+    survey_id: int
+    survey: JobState
+    parked_until: object
+    cells: tuple[ShownCell | None, ...]
+
+
+def night(parts: PartsOf, filters: Annotated[NightFilters, Query()]) -> Show:
+    """Show the newest night: its headline, its grid, and the machine."""
+
+    def show() -> Page:
+        now = parts.overview.read()
+        status = now.status
+        if status.run is None or now.grid is None:
+            return Page("no_night.html", "Night", {"status": status})
+        grid = now.grid
+        timeframes = _chosen(grid.timeframes, filters.timeframe)
+        horizons = tuple(one for one in grid.horizons if not filters.horizon or str(one) in filters.horizon)
+        content = {
+            "now": now,
+            "status": status,
+            "run": status.run,
+            "headline": headline(status),
+            "filters": filters,
+            "choices": _choices(grid, filters),
+            "timeframes": timeframes,
+            "horizons": horizons,
+            "rows": rows_of(grid, filters, timeframes, horizons),
+            "looks": LOOKS,
+            "working": sum(one.job_id is not None for one in status.trainers),
+        }
+        return Page("night.html", f"Night {status.run.id}", content)
+
+    return show
+
+
+add_screen(router, "/", night)
+
+
+def headline(status: StatusDocument) -> str:
+    """Return how far the newest night is, in a sentence."""
+    run = status.run
+    assert run is not None
+    training = run.training
+    done = f"{training.final} of {training.total} cells"
+    if run.state is RunState.CANCELLED:
+        return f"Night {run.id} was cancelled with {done} trained"
+    if run.state is RunState.DONE:
+        return f"Night {run.id} is over: {training.succeeded} of {training.total} cells trained"
+    return f"{done} done ({percent(run.progress_ratio)})"
+
+
+def rows_of(
+    grid: Grid, filters: NightFilters, timeframes: tuple[str, ...], horizons: tuple[int, ...]
+) -> tuple[ShownRow, ...]:
+    """Return the rows of the grid that the filters leave."""
+    places = [(timeframe, horizon) for timeframe in timeframes for horizon in horizons]
+    rows = []
+    for one in grid.symbols:
+        if filters.symbol and one.symbol not in filters.symbol:
+            continue
+        cells = (grid.cells.get((one.symbol, *place)) for place in places)
+        shown = tuple(None if cell is None else shown_cell(cell, filters.state) for cell in cells)
+        rows.append(ShownRow(one.symbol, one.survey_id, one.survey, one.parked_until, shown))
+    return tuple(rows)
+
+
+def shown_cell(cell: GridCell, states: Chosen) -> ShownCell:
+    """Return a cell as it is shown where only some states are looked for (none named: all)."""
+    state = "promoted" if cell.promoted else str(cell.state)
+    look = LOOKS[state]
+    chosen = not states or state in states or (cell.promoted is True and "succeeded" in states)
+    text, detail = _said(cell)
+    words = f"{cell.symbol} {cell.timeframe} H{cell.horizon}: {look.word}{detail}"
+    return ShownCell(cell.job_id, look, text, words, chosen)
+
+
+def _said(cell: GridCell) -> tuple[str, str]:
+    if cell.state is JobState.SUCCEEDED:
+        return (f"{cell.auc:.3f}", f", AUC {cell.auc:.3f}") if cell.auc is not None else ("no AUC", "")
+    if cell.state is JobState.LEASED:
+        return f"{cell.done}/{cell.total}", f", {cell.stage}, step {cell.done} of {cell.total}"
+    if cell.state is JobState.QUEUED:
+        return (f"{cell.folds} f", f", {cell.folds} folds saved") if cell.folds else ("", "")
+    cause = str(cell.cause) if cell.cause is not None and cell.state is JobState.FAILED else ""
+    return cause, f": {cell.message}" if cell.message else ""
+
+
+def _chosen(offered: tuple[str, ...], wanted: Chosen) -> tuple[str, ...]:
+    return tuple(one for one in offered if not wanted or one in wanted)
+
+
+def _choices(grid: Grid, filters: NightFilters) -> list[tuple[str, str, list[tuple[str, str]], Chosen]]:
+    """Return for each filter its name, its heading, what can be chosen by value and words, and what is."""
+    return [
+        ("state", "State", [(state, look.word) for state, look in LOOKS.items()], filters.state),
+        ("symbol", "Symbol", [(one.symbol, one.symbol) for one in grid.symbols], filters.symbol),
+        ("timeframe", "Timeframe", [(one, one) for one in grid.timeframes], filters.timeframe),
+        ("horizon", "Horizon", [(str(one), f"H{one}") for one in grid.horizons], filters.horizon),
+    ]

@@ -1,0 +1,30 @@
+"""The page: all its screens, its files and its errors, put into the application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from coordinator.assembly import Parts
+from coordinator.web import assets, night, problems, sign_in
+from coordinator.web.headers import PageHeaders
+from coordinator.web.live import Live
+from coordinator.web.session import Throttle
+
+SCREENS = (night.router,)
+"""The routers of the screens."""
+
+
+def install(app: FastAPI, parts: Parts) -> None:
+    """Serve the page from an application that serves the interface and answers its errors."""
+    # Whoever runs the application puts in its place what knows that the process is about to end.
+    app.state.stopping = lambda: False
+    app.state.live = Live(lambda: app.state.stopping())
+    app.state.throttle = Throttle(parts.database.clock)
+    for router in (assets.router, sign_in.router, *SCREENS):
+        app.include_router(router)
+    app.state.screens = frozenset(
+        route.path for router in SCREENS for route in router.routes if isinstance(route, APIRoute)
+    )
+    problems.install(app)
+    app.add_middleware(PageHeaders)

@@ -1,0 +1,31 @@
+"""Whatever is wrong, a browser gets a page that says so and leads back, and programs get what they had."""
+
+from __future__ import annotations
+
+import httpx
+
+from tests.coordinator.web.browsing import HTML
+
+
+def test_a_page_that_does_not_exist_says_so_and_leads_back(client: httpx.Client) -> None:
+    answer = client.get("/nonsense/<script>", headers=HTML)
+    assert answer.status_code == 404 and answer.headers["content-type"].startswith("text/html")
+    assert "there is no page /nonsense/" in answer.text.lower() and 'href="/"' in answer.text
+    assert "<script>" not in answer.text.partition("</head>")[2]
+
+
+def test_programs_get_problems_as_before(client: httpx.Client) -> None:
+    for path in ("/nonsense", "/api/nonsense"):
+        assert client.get(path).headers["content-type"] == "application/problem+json"
+    assert client.get("/api/nonsense", headers=HTML).headers["content-type"] == "application/problem+json"
+
+
+def test_a_filter_that_does_not_exist_is_named(client: httpx.Client) -> None:
+    answer = client.get("/?colour=red", headers=HTML)
+    assert answer.status_code == 422 and "There is no colour to filter by" in answer.text
+
+
+def test_before_the_first_night_the_page_says_how_to_start_one(client: httpx.Client) -> None:
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert "No night has begun yet" in answer.text and "make run" in answer.text and "make up" in answer.text
