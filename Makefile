@@ -8,7 +8,7 @@ SYNC = $(BIN)/uv sync --frozen --all-extras --inexact --quiet --python $(BIN)/py
 LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test bench check fmt clean up down scale alerts logs ps report size clean-data test-stack dashboards
+.PHONY: help setup run test trust bench check fmt clean up down scale alerts logs ps report size clean-data test-stack dashboards
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ run: $(INSTALLED) ## train a night on this machine: make run ARGS="--data DIR --
 
 test: $(DEVELOPED) ## run the tests: make test ARGS="tests/trainer -k splits"
 	@$(BIN)/pytest --ignore tests/stack -n 2 --dist loadfile $(ARGS)
+
+trust: $(DEVELOPED) ## measure what can be trusted, in minutes: make trust ARGS="--only ties --seed 7"
+	@nice $(BIN)/python -m tests.trust $(ARGS)
 
 bench: $(DEVELOPED) ## measure how fast a coordinator answers
 	@$(BIN)/python -m tests.bench.answers

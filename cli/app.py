@@ -17,12 +17,11 @@ from typing import Annotated
 import typer
 
 from cli.command import Command, Group
-from cli.commands import data, report, run, start
+from cli.commands import check, config, data, report, run, start
 
 # Plain help: Rich alone would take three times as long as all the rest of a help page.
 app = typer.Typer(
     cls=Group,
-    add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     epilog=run.EXIT_CODES,
     pretty_exceptions_enable=False,
@@ -30,8 +29,10 @@ app = typer.Typer(
 )
 app.command("run", cls=Command, epilog=run.EPILOG)(run.run)
 app.command("start", cls=Command, epilog=start.EPILOG)(start.start)
+app.command("check", cls=Command, epilog=check.EPILOG)(check.check)
 app.command("report", cls=Command, epilog=report.EPILOG)(report.report)
 app.add_typer(data.app, name="data")
+app.add_typer(config.app, name="config")
 
 
 def _version(asked: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -26,21 +27,30 @@ Debug = Annotated[bool, typer.Option("--debug", help="show tracebacks and debug 
 """The option that every command has."""
 
 
+Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
+"""The option of each command that prints something."""
+
+
 class Group(TyperGroup):
     """A group of commands; without one of them it shows its help."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words up to the command."""
-        if not args:
+        # A shell that completes the words asks for no help.
+        if not args and not ctx.resilient_parsing:
             print(ctx.get_help(), file=sys.stderr)
             ctx.exit(EXIT_USAGE)
+        for option in self.params:
+            # Typer imports Pydantic to read None as a flag, which takes longer than the help itself.
+            if isinstance(option, TyperOption) and option.is_flag and option.default is None:
+                option.default = False
         return super().parse_args(ctx, args)
 
     def get_help_option(self, ctx: Any) -> Any:
         """Return ``--help``."""
         option = super().get_help_option(ctx)
         if option is not None:
-            # Typer imports Pydantic to read None as a flag, which takes longer than the help itself.
+            # As above: None would import Pydantic.
             option.default = False
         return option
 
@@ -50,34 +60,54 @@ class Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Read the words of the command line."""
-        options: dict[str, Takes] = {}
-        for option in self.get_params(ctx):
-            if isinstance(option, TyperOption):
-                takes = Takes.NONE if option.is_flag else Takes.MANY if option.multiple else Takes.ONE
-                options |= dict.fromkeys(option.opts, takes)
-        try:
-            args = spelled_out(args, options)
-        except ValueError as mistake:
-            ctx.fail(str(mistake))
-        return super().parse_args(ctx, args)
+        return super().parse_args(ctx, _spelled_out(self, ctx, args))
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command and return its exit code."""
-        try:
-            return super().invoke(ctx)
-        except NighttrainError as error:
-            if ctx.params.get("debug"):
-                traceback.print_exc()
-            print(f"nighttrain: {error}", file=sys.stderr)
-            return error.kind.exit_code
-        except ModuleNotFoundError as error:
-            part = (error.name or "").split(".")[0]
-            if part not in PARTS:
-                raise
-            print(
-                f"nighttrain: {ctx.command_path} needs {part}, which is not installed here", file=sys.stderr
-            )
-            return EXIT_USAGE
-        except KeyboardInterrupt:
-            print("nighttrain: interrupted", file=sys.stderr)
-            return EXIT_INTERRUPTED
+        return _ended(ctx, super().invoke)
+
+
+class CommandGroup(Group):
+    """A group that is a command too, with options of its own, as in ``config --show`` and ``config show``."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Read the words up to the command."""
+        return super().parse_args(ctx, _spelled_out(self, ctx, args))
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the group's own options, or the command, and return the exit code."""
+        return _ended(ctx, super().invoke)
+
+
+def _spelled_out(command: Any, ctx: Any, args: list[str]) -> list[str]:
+    options: dict[str, Takes] = {}
+    for option in command.get_params(ctx):
+        if isinstance(option, TyperOption):
+            takes = Takes.NONE if option.is_flag else Takes.MANY if option.multiple else Takes.ONE
+            options |= dict.fromkeys((*option.opts, *option.secondary_opts), takes)
+    try:
+        return spelled_out(args, options)
+    except ValueError as mistake:
+        if ctx.resilient_parsing:
+            return args
+        ctx.fail(str(mistake))
+    raise AssertionError  # a failure of the context never returns
+
+
+def _ended(ctx: Any, invoke: Callable[[Any], Any]) -> Any:
+    try:
+        return invoke(ctx)
+    except NighttrainError as error:
+        if ctx.params.get("debug"):
+            traceback.print_exc()
+        print(f"nighttrain: {error}", file=sys.stderr)
+        return error.kind.exit_code
+    except ModuleNotFoundError as error:
+        part = (error.name or "").split(".")[0]
+        if part not in PARTS:
+            raise
+        print(f"nighttrain: {ctx.command_path} needs {part}, which is not installed here", file=sys.stderr)
+        return EXIT_USAGE
+    except KeyboardInterrupt:
+        print("nighttrain: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import URL, Debug, Url
+from cli.command import URL, Debug, Json, Url
 
 if TYPE_CHECKING:
     from common.client.client import OperatorClient
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
     from common.settings.night import NightSettings
 
 TOKEN_FILE = Path("/run/secrets/nighttrain_token")
+STACK_TOKEN = Path("secrets/nighttrain_token")
 CONFIG = Path("/etc/nighttrain/night_training.yaml")
+"""Where both are in a container; elsewhere those of the checkout and of `nighttrain run` are taken."""
 
 EPILOG = """\b
 examples:
   docker compose exec coordinator nighttrain start          in the container; the defaults fit
   nighttrain start --url http://127.0.0.1:5000 --token-file secrets/nighttrain_token \\
       --config deploy/night_training.yaml                   on the machine that the containers run on
+  nighttrain start --check-requirements                     only say whether all is there, and what to do
+  nighttrain start --port 5001 --no-dashboard               a coordinator at another port of this machine
 
 The grid is that of --config, and BT_NIGHT_* overrides it: give the same file that the coordinator has. An
 unfinished night of the same grid is resumed.
@@ -30,13 +35,17 @@ unfinished night of the same grid is resumed.
 \b
 exit codes:
   0  a night was started or resumed
-  1  the coordinator does not answer, or does not accept the token
+  1  the coordinator does not answer, or does not accept the token; or a requirement failed
   2  a mistake in options or configuration, or a night of another grid is unfinished
 """
 
 
 def start(
     url: Url = URL,
+    port: Annotated[
+        int | None,
+        typer.Option(metavar="PORT", min=1, max=65535, help="port of a coordinator on this machine"),
+    ] = None,
     token_file: Annotated[Path, typer.Option(metavar="FILE", help="the coordinator's token")] = TOKEN_FILE,
     config: Annotated[Path, typer.Option(metavar="FILE", help="the coordinator's configuration")] = CONFIG,
     fresh: Annotated[
@@ -45,6 +54,16 @@ def start(
     data: Annotated[
         Path | None, typer.Option(metavar="DIR", help="folder of candles, for symbols or timeframes: all")
     ] = None,
+    dashboard: Annotated[
+        bool, typer.Option("--dashboard/--no-dashboard", help="say where the night can be watched")
+    ] = True,
+    check_requirements: Annotated[
+        bool, typer.Option("--check-requirements", help="only check all that a night needs; start nothing")
+    ] = False,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="out folder that --check-requirements looks at")
+    ] = Path("night"),
+    as_json: Json = False,
     debug: Debug = False,
 ) -> int:
     """Start the night of a running coordinator, or resume it."""
@@ -52,15 +71,51 @@ def start(
     from common.settings.night import load
 
     del debug
+    if port is not None:
+        url = f"http://127.0.0.1:{port}"
+    token_file, config = _found(token_file, out), _configured(config)
+    if check_requirements:
+        return _check(url, token_file, config, data, out, as_json)
     settings = load(config)
+    said = ""
     if settings.all_symbols or settings.all_timeframes:
-        settings = _of_folder(settings, data)
+        settings, said = _of_folder(settings, data)
     with OperatorClient(url, token_file) as client:
-        print(begin(client, settings, fresh))
+        run, made, words = begin(client, settings, fresh)
+    if as_json:
+        print(json.dumps({"run": run.model_dump(mode="json"), "started": made, "url": url}, indent=2))
+        return 0
+    for line in (said, words, f"dashboard {url}/" if dashboard else ""):
+        if line:
+            print(line)
     return 0
 
 
-def _of_folder(settings: NightSettings, data: Path | None) -> NightSettings:
+def _found(token_file: Path, out: Path) -> Path:
+    from common.out_folder import OutFolder
+
+    if token_file != TOKEN_FILE or TOKEN_FILE.exists():
+        return token_file
+    return next((path for path in (OutFolder(out).token, STACK_TOKEN) if path.exists()), token_file)
+
+
+def _configured(config: Path) -> Path:
+    from cli.commands.config import CONFIG as CHECKOUT
+
+    return CHECKOUT if config == CONFIG and not CONFIG.exists() and CHECKOUT.exists() else config
+
+
+def _check(url: str, token_file: Path, config: Path, data: Path | None, out: Path, as_json: bool) -> int:
+    from cli.commands.check import report
+    from cli.local.coordinator_check import Place
+    from cli.local.requirements import Looked
+    from cli.local.stack_check import is_meant
+
+    place = Place(url, token_file, needed=True)
+    return report(Looked(config, data, out, place, is_meant(Path.cwd())), as_json)
+
+
+def _of_folder(settings: NightSettings, data: Path | None) -> tuple[NightSettings, str]:
     from cli.local.folder_contents import whole_folder
     from common.errors import ConfigurationError
 
@@ -69,13 +124,20 @@ def _of_folder(settings: NightSettings, data: Path | None) -> NightSettings:
         raise ConfigurationError(problem, "start from where the candles are, with --data DIR, or name them")
     if not data.is_dir():
         raise ConfigurationError(f"{data}: no such folder here", "start from where the candles are")
-    expanded, said = whole_folder(settings, data)
-    print(said)
-    return expanded
+    return whole_folder(settings, data)
 
 
-def begin(client: OperatorClient, settings: NightSettings, fresh: bool) -> str:
-    """Begin the night of these settings or resume it, and return in one line what was done.
+def begin(client: OperatorClient, settings: NightSettings, fresh: bool) -> tuple[RunView, bool, str]:
+    """Begin the night of these settings or resume it.
+
+    Returns
+    -------
+    run : RunView
+        The night.
+    made : bool
+        Whether it was begun now.
+    words : str
+        What was done, in one line.
 
     Raises
     ------
@@ -92,7 +154,7 @@ def begin(client: OperatorClient, settings: NightSettings, fresh: bool) -> str:
         problem = "training is false: night training is switched off"
         raise ConfigurationError(problem, "set BT_NIGHT_TRAINING=true")
     run, made = client.create_run(RunRequest(config=GridConfig(**settings.grid_config()), fresh=fresh))
-    return f"{_words(run, made)}{_closed(client.status().night)}"
+    return run, made, f"{_words(run, made)}{_closed(client.status().night)}"
 
 
 def _words(run: RunView, made: bool) -> str:

@@ -96,6 +96,10 @@ RUN_ETA = _fact(
     "When the run will have ended, by percentile of the estimate; absent while unknown, and after its end.",
     (Label("percentile", ("50", "90")),),
 )
+RUN_PAUSED = _fact(
+    "nighttrain_run_paused",
+    "1 while an operator has paused the current run, 0 otherwise; the status says who and why.",
+)
 NIGHT_OPEN = _fact(
     "nighttrain_night_open",
     "1 while jobs are handed out (always, without a window), 0 while the night is closed.",

@@ -6,7 +6,7 @@ would be right.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -32,7 +32,16 @@ from common.settings.sections import (
     Whole,
     Window,
 )
-from common.settings.sources import Source, explain, merged, nested, read_environment, read_yaml
+from common.settings.sources import (
+    Origin,
+    Source,
+    explain,
+    merged,
+    nested,
+    origins,
+    read_environment,
+    read_yaml,
+)
 from common.timeframes import Timeframe
 
 ENV_PREFIX = "BT_NIGHT_"
@@ -175,11 +184,38 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Night
     ConfigurationError
         One line for each mistake: where, which key, which value, what would be right.
     """
-    sources = [
+    return settings_of(_sources(path, overrides))
+
+
+def load_with_origins(path: Path | None) -> tuple[NightSettings, list[Origin]]:
+    """Read the configuration as `load` does, and return each of its values with its source too.
+
+    Raises
+    ------
+    ConfigurationError
+        As of `load`.
+    """
+    sources = _sources(path, None)
+    settings = settings_of(sources)
+    return settings, origins(settings.model_dump(mode="json"), sources, "default")
+
+
+def _sources(path: Path | None, overrides: Mapping[str, Any] | None) -> list[Source]:
+    return [
         Source(str(path or "defaults"), read_yaml(path) if path else {}),
         Source("environment", read_environment(NightSettings, ENV_PREFIX, ENV_ALIASES)),
         Source("command line", nested(overrides or {})),
     ]
+
+
+def settings_of(sources: Sequence[Source]) -> NightSettings:
+    """Return the settings of these sources alone, of which a later one wins.
+
+    Raises
+    ------
+    ConfigurationError
+        One line for each mistake: where, which key, which value, what would be right.
+    """
     try:
         return NightSettings(**merged(sources))
     except ValidationError as error:

@@ -6,7 +6,7 @@ import copy
 import difflib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_origin
@@ -20,6 +20,15 @@ from common.errors import ConfigurationError
 
 SHOWN = 80
 """Characters of a wrong value that are shown."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A setting by its dotted key, its value, and the name of the source that it is from."""
+
+    key: str
+    value: Any
+    source: str
 
 
 @dataclass(frozen=True)
@@ -57,6 +66,33 @@ def _merge(document: dict[str, Any], values: Mapping[str, Any]) -> None:
             document[key] = copy.deepcopy(value)
 
 
+def origins(values: Mapping[str, Any], sources: Sequence[Source], otherwise: str) -> list[Origin]:
+    """Return each value with the last source that holds it, or `otherwise` where none does.
+
+    Parameters
+    ----------
+    values : mapping
+        All settings, nested; a list and an empty section are one value.
+    sources : sequence of Source
+        Those that were merged; a later one wins.
+    otherwise : str
+        Name of what a value is from that stands nowhere.
+    """
+    return list(_origins(values, sources, otherwise, ()))
+
+
+def _origins(
+    values: Mapping[str, Any], sources: Sequence[Source], otherwise: str, above: tuple[str, ...]
+) -> Iterator[Origin]:
+    for key, value in values.items():
+        place = (*above, key)
+        if isinstance(value, dict) and value:
+            yield from _origins(value, sources, otherwise, place)
+        else:
+            source = next((one.name for one in reversed(sources) if one.holds(place)), otherwise)
+            yield Origin(".".join(place), value, source)
+
+
 def nested(dotted: Mapping[str, Any]) -> dict[str, Any]:
     """Return ``{"dashboard.port": 5001}`` as ``{"dashboard": {"port": 5001}}``."""
     document: dict[str, Any] = {}
@@ -77,14 +113,37 @@ def read_yaml(path: Path) -> dict[str, Any]:
     ConfigurationError
         The file cannot be read, is no YAML, no mapping, or names a key twice.
     """
+    return parse_yaml(read_text(path), path)
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a configuration.
+
+    Raises
+    ------
+    ConfigurationError
+        The file cannot be read.
+    """
     try:
-        document = _Loader(path.read_text(encoding="utf-8")).get_single_data()
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         raise ConfigurationError(
             f"{path}: no such file", "name the configuration with --config FILE"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
+
+
+def parse_yaml(text: str, path: Path) -> dict[str, Any]:
+    """Return the mapping that the text of a YAML file is.
+
+    Raises
+    ------
+    ConfigurationError
+        As of `read_yaml`.
+    """
+    try:
+        document = _Loader(text).get_single_data()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

@@ -14,7 +14,7 @@ import pytest
 from cli.app import main
 from tests.cli.conftest import ROOT, Outcome, command, environment
 
-COMMANDS = (["run"], ["start"], ["report"], ["data", "sample"])
+COMMANDS = (["run"], ["start"], ["report"], ["data", "sample"], ["config"], ["check"])
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -26,14 +26,14 @@ def test_help_of_a_command_has_examples(
     told = capsys.readouterr()
     assert f"Usage: nighttrain {' '.join(words)} [OPTIONS]" in told.out
     assert "  examples:\n" in told.out
-    assert f"\n    nighttrain {' '.join(words)} --" in told.out
+    assert f"\n    nighttrain {' '.join(words)} -" in told.out
     assert told.err == ""
 
 
 def test_help_lists_the_commands_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
-    for name in ("run", "start", "report", "data"):
+    for name in ("run", "start", "report", "data", "config", "check"):
         assert f"\n  {name} " in told
     assert "\n    130  interrupted; progress is saved" in told
 
@@ -151,3 +151,24 @@ def test_a_reader_that_has_enough_ends_the_command_quietly() -> None:
             timeout=60,
         )
     assert (done.returncode, done.stderr) == (1, b"")
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("nighttrain config --set", ["--set-timeframes", "--set-horizons", "--set-thresholds"]),
+        ("nighttrain config --config my.yaml --add", ["--add-symbol"]),
+        ("nighttrain conf", ["config"]),
+    ],
+)
+def test_a_shell_completes_commands_and_options(words: str, offered: list[str]) -> None:
+    asked = {"COMP_CWORD": str(len(words.split()) - 1), "COMP_WORDS": words}
+    done = subprocess.run(
+        command(),
+        cwd=ROOT,
+        env={**environment(), **asked, "_NIGHTTRAIN_COMPLETE": "complete_bash"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout.split() == offered

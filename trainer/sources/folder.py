@@ -20,7 +20,7 @@ from common.errors import DataError
 from common.out_folder import DATABASE_NAME
 from common.timeframes import Timeframe
 from trainer.sources.instruments import Kind, selected
-from trainer.sources.names import symbol_named, written
+from trainer.sources.names import exported_by_terminal, symbol_named, written
 
 COMPANIONS = (".checksum", ".sha256", ".md5", ".part", ".tmp", ".crdownload")
 """Endings of files that lie beside candles and hold none."""
@@ -105,8 +105,11 @@ def named_timeframe(relative: str) -> Timeframe | Literal[""] | None:
     """Return the timeframe that a path names; ``""`` if it cannot be trained, None if none is named.
 
     The file's own name goes before its folders, nearest first. ``60m`` is ``1h``; ``1M`` is a month, ``1m`` a
-    minute.
+    minute; ``BTCUSDT60.csv`` are hours.
     """
+    exported = exported_by_terminal(relative.rpartition("/")[2])
+    if exported:
+        return _NAMES.get(exported[1] * 60, "")
     for part in reversed(relative.split("/")):
         for number, unit in _TIMEFRAME.findall(part):
             return _NAMES.get(int(number) * _UNIT_SECONDS[unit], "")

@@ -11,7 +11,11 @@ QUOTES = (
 )
 """Currencies that a symbol may end in; needed only to see that a name names some other symbol."""
 
+MINUTES = (1, 5, 15, 30, 60, 240, 1440, 10080, 43200)
+"""Lengths of bars that MetaTrader writes behind the symbol in a file's name: ``BTCUSDT60.csv``."""
+
 _WORD = re.compile(r"[A-Za-z0-9]+")
+_EXPORT = re.compile(rf"([A-Za-z0-9]+?)({'|'.join(map(str, MINUTES))})\.[A-Za-z0-9.]+")
 
 
 def names_symbol(relative: str, symbol: str) -> bool:
@@ -20,6 +24,9 @@ def names_symbol(relative: str, symbol: str) -> bool:
     words = words_of(name)
     if _holds(words, symbol):
         return True
+    exported = exported_by_terminal(name)
+    if exported:
+        return exported[0] == symbol
     if symbols_in(words):
         return False
     for depth in range(len(folders), 0, -1):
@@ -30,6 +37,15 @@ def names_symbol(relative: str, symbol: str) -> bool:
         if symbols_in(words_of(folders[depth - 1])):
             return False
     return False
+
+
+def exported_by_terminal(name: str) -> tuple[str, int] | None:
+    """Return the symbol and the minutes of a file's name such as ``BTCUSDT60.csv``; None for other names."""
+    found = _EXPORT.fullmatch(name)
+    if found is None:
+        return None
+    symbol = found[1].upper()
+    return (symbol, int(found[2])) if symbols_in([symbol]) else None
 
 
 def canonical(text: str) -> str:
@@ -71,6 +87,9 @@ def written(symbol: str) -> str:
 def symbol_named(relative: str) -> str:
     """Return the symbol that a path names in its last part that names any; empty if none does."""
     *folders, name = relative.split("/")
+    exported = exported_by_terminal(name)
+    if exported:
+        return exported[0]
     parts = [name]
     for depth in range(len(folders), 0, -1):
         parts += [folders[depth - 1], " ".join(folders[max(depth - 2, 0) : depth])]

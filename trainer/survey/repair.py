@@ -21,7 +21,7 @@ from trainer.candles.arrays import IntArray
 from trainer.candles.bars import VOLUME, Bars
 from trainer.sources.files import Source
 from trainer.survey import defects
-from trainer.survey.holes import filled_idle, idle_times
+from trainer.survey.holes import idle_times
 from trainer.survey.plausibility import implausible
 from trainer.survey.repeats import repeats
 from trainer.survey.resample import NONE
@@ -38,7 +38,7 @@ class NativeSeries:
     """The native candles of one timeframe after repair.
 
     `bars` are strictly ascending, on the grid and possible; `refusal` says why they must not be used, or is
-    empty. `idle` are the openings of absent bars in which nothing was traded.
+    empty. `idle` are the openings of absent bars in which nothing was traded, as far as these bars tell.
     """
 
     timeframe: Timeframe
@@ -121,13 +121,7 @@ def repaired(
     empty = np.flatnonzero(bars.values[VOLUME] == 0)
     if len(empty):
         found.append(findings.zero_volume(timeframe, len(empty), len(bars), int(bars.open_time[empty[0]])))
-    idle = idle_times(bars, timeframe)
-    if len(idle):
-        filled = policy.missing == "no_trade"
-        found.append(findings.no_trade(timeframe, len(idle), int(idle[0]), filled))
-        if filled:
-            return NativeSeries(timeframe, filled_idle(bars, idle), "", NONE), found
-    return NativeSeries(timeframe, bars, "", idle), found
+    return NativeSeries(timeframe, bars, "", idle_times(bars, timeframe)), found
 
 
 def _too_many(

@@ -17,10 +17,11 @@ from trainer.candles import findings
 from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report
 from trainer.sources.files import Source, read_source
 from trainer.sources.folder import SourceFile, SymbolFiles, named_timeframe, symbol_files, timeframe_of
+from trainer.survey.idle import settled
 from trainer.survey.repair import NativeSeries, repaired
 from trainer.survey.series import assembled
 
-VERSION = 5
+VERSION = 6
 """Part of the cache's key: to be raised when the same files would give other candles or another report."""
 
 FEW_ROWS = 3
@@ -173,7 +174,8 @@ def _repaired(
         # copied.
         native[timeframe], of_timeframe = repaired(groups.pop(timeframe), timeframe, policy)
         found += of_timeframe
-    return native, found
+    native, of_holes = settled(native, policy)
+    return native, found + of_holes
 
 
 def _turnover(series: Sequence[SeriesReport]) -> float:

@@ -17,6 +17,7 @@ from common.metrics.declarations import (
     RUN_ETA,
     RUN_FINISHED,
     RUN_JOBS,
+    RUN_PAUSED,
     RUN_PROGRESS,
     RUN_PROMOTED_MODELS,
     RUN_STARTED,
@@ -191,9 +192,15 @@ def _glance() -> list[Panel]:
             Look(PLAIN, values={0: ("down", RED), 1: ("up", GREEN)}),
         ),
         stat_panel(
-            Frame("Window", "Whether jobs are handed out now: always, without a window.", "unknown", 3, 4),
-            [Query(f"max({NIGHT_OPEN.name})", "window")],
-            Look(PLAIN, values={0: ("closed", GREY), 1: ("open", GREEN)}),
+            Frame(
+                "Window",
+                "Whether jobs are handed out now: always, without a window, but for a run that is paused.",
+                "unknown",
+                3,
+                4,
+            ),
+            [Query(f"max({NIGHT_OPEN.name}) * (1 + (max({RUN_PAUSED.name}) or vector(0)))", "window")],
+            Look(PLAIN, values={0: ("closed", GREY), 1: ("open", GREEN), 2: ("paused", ORANGE)}),
         ),
         stat_panel(
             Frame(

@@ -69,11 +69,35 @@ def show_night(url: str, capsys: pytest.CaptureFixture[str]) -> Call:
 
 class TestStart:
     def test_begins_a_night_and_says_so_in_one_line(self, start_night: Call, night: Night) -> None:
-        code, out, err = start_night()
+        code, out, err = start_night("--no-dashboard")
         assert (code, err) == (0, "")
         assert out == ("night 1 started: 8 cells of 2 symbols; the window opens at 2026-03-02 22:00 UTC\n")
         [run] = night.run_listing.page(10, 0).runs
         assert run.config.timeframes == ("15m", "1h")
+
+    def test_says_where_it_can_be_watched_and_finds_the_coordinator_by_its_port(
+        self, start_night: Call, url: str
+    ) -> None:
+        port = url.rsplit(":", 1)[1]
+        code, out, _ = start_night("--port", port, where="http://127.0.0.1:9")
+        assert code == 0
+        assert out.splitlines()[1:] == [f"dashboard http://127.0.0.1:{port}/"]
+        told = json.loads(start_night("--json")[1])
+        assert (told["started"], told["run"]["id"], told["url"]) == (False, 1, url)
+
+    def test_only_checks_what_a_night_needs_if_that_is_asked(
+        self, start_night: Call, night: Night, tmp_path: Path
+    ) -> None:
+        code, out, _ = start_night("--check-requirements", "--json", "--out", str(tmp_path))
+        states = {one["name"]: one for one in json.loads(out)["requirements"]}
+        assert states["coordinator"]["state"] == "ok"
+        assert states["token"]["found"].endswith("accepted")
+        # The coordinator's clock stands still in March.
+        assert (code, states["clock"]["state"]) == (1, "failed")
+        assert night.run_listing.page(10, 0).total == 0
+        code, out, _ = start_night("--check-requirements", where="http://127.0.0.1:9")
+        assert code == 1
+        assert "failed   coordinator" in out
 
     def test_goes_on_with_an_unfinished_one(self, start_night: Call, night: Night) -> None:
         start_night()

@@ -7,9 +7,21 @@ from datetime import time, timedelta
 import pytest
 
 from common.protocol.jobs import Cause, TrainingSpec
+from common.protocol.steering import Order, PauseOrder
 from common.settings.sections import Breaker, Retry, Window
+from coordinator.runs.steering import Steering
 from tests.coordinator.metrics.scraped import CELL, ONE_CELL, ended, scraped, surveyed
-from tests.coordinator.specimens import FULL_DISK, NOON, MakeNight, Night, checkpoint, disk, failure, renewal
+from tests.coordinator.specimens import (
+    FULL_DISK,
+    HERE,
+    NOON,
+    MakeNight,
+    Night,
+    checkpoint,
+    disk,
+    failure,
+    renewal,
+)
 
 
 class TestTheRun:
@@ -52,6 +64,20 @@ class TestTheRun:
         scrape = scraped(night)
         assert (scrape("run_eta_timestamp_seconds", percentile="90") or 0) > NOON.timestamp()
         assert scrape("run_finished_timestamp_seconds") is None
+
+    def test_a_pause_is_reported_and_no_end_is_estimated_meanwhile(self, night: Night) -> None:
+        ended(night)
+        surveyed(night)
+        assert scraped(night)("run_paused") == 0
+        steering = Steering(night.database)
+        steering.pause(2, PauseOrder(), HERE)
+        assert scraped(night)("run_paused") == 1
+        assert scraped(night)("run_eta_timestamp_seconds", percentile="90") is None
+        steering.resume(2, Order(), HERE)
+        assert scraped(night)("run_paused") == 0
+        steering.pause(2, PauseOrder(), HERE)
+        night.cancel(2)
+        assert scraped(night)("run_paused") == 0
 
     def test_failures_are_reported_by_symbol_and_cause(self, make_night: MakeNight) -> None:
         night = make_night(retry=Retry(error=1))

@@ -24,6 +24,10 @@ from trainer.sources.names import names_symbol
         ("BTC_USDT/2023.parquet", "BTCUSDT"),
         ("1000SHIBUSDT-1h.zip", "1000SHIBUSDT"),
         ("UNITTEST_BTC-1m.json", "UNITTESTBTC"),
+        ("BTCUSDT60.csv", "BTCUSDT"),
+        ("mt4/eurusd1440.csv.gz", "EURUSD"),
+        ("BTCUSD1-1h.csv", "BTCUSD1"),
+        ("BTCUSD1.csv", "BTCUSD1"),
     ],
 )
 def test_a_path_names_its_symbol_in_any_spelling(relative, symbol):
@@ -41,6 +45,10 @@ def test_a_path_names_its_symbol_in_any_spelling(relative, symbol):
         ("UNITTEST_BTC-1m.json", "BTCUSDT"),
         ("XRP_ETH-1m.feather", "ETHUSDT"),
         ("notes.txt", "BTCUSDT"),
+        ("BTCUSDT60.csv", "ETHUSDT"),
+        ("BTCUSDT/ETHUSDT60.csv", "BTCUSDT"),
+        ("BTCUSDT7.csv", "BTCUSDT"),
+        ("BTCUSD240329.csv", "BTCUSD"),
     ],
 )
 def test_a_path_of_another_symbol_is_not_taken(relative, symbol):
@@ -61,6 +69,10 @@ def test_a_path_of_another_symbol_is_not_taken(relative, symbol):
         ("BTCUSDT-7m.csv", ""),
         ("BTCUSDT-2023-01.csv", None),
         ("BTCUSDT.csv", None),
+        ("BTCUSDT60.csv", "1h"),
+        ("5m/EURUSD1440.csv", "1d"),
+        ("EURUSD10080.csv", ""),
+        ("BTCUSDT7.csv", None),
     ],
 )
 def test_the_timeframe_that_a_path_names(relative, timeframe):

@@ -164,3 +164,34 @@ def test_a_complete_bar_goes_before_one_that_lacks_minutes(tmp_path):
 def test_a_policy_of_an_earlier_version_can_be_read():
     old = POLICY.model_dump(exclude={"missing"})
     assert type(POLICY).model_validate(old).missing == "skip"
+
+
+@pytest.mark.parametrize("policy", [DEFAULT, NO_TRADE])
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_minutes_whose_volume_coarser_candles_have_were_lost(tmp_path, share, policy):
+    columns = candles(20 * DAY)
+    quarters = coarser(columns, 15 * MINUTE)
+    write_csv(tmp_path / "BTCUSDT-15m.csv", quarters)
+    absent = at_random(10 * DAY, share)
+    write_csv(tmp_path / "BTCUSDT-1m.csv", without(rows_of(columns, slice(0, 10 * DAY)), absent))
+    series, report = series_of(tmp_path, ("15m", "1h"), policy)
+    assert [(series[name].refusal, series[name].rows) for name in ("15m", "1h")] == [("", 20 * 96), ("", 480)]
+    assert ("1m", "no_trade") not in defects(report)
+    cached = open_candles(tmp_path / "cache", "BTCUSDT", Timeframe.M15, series["15m"].digest)
+    assert cached.volume.tolist() == quarters["volume"].tolist()
+
+
+def test_minutes_whose_volume_coarser_candles_do_not_have_were_without_trade(tmp_path):
+    columns = candles(20 * DAY)
+    absent = at_random(20 * DAY - 1, 0.12)
+    there = without(columns, absent[absent > 0])
+    bars = bars_of(there)
+    hours, _ = resampled(bars, MINUTE, 60 * MINUTE, 0.5)
+    write_csv(tmp_path / "BTCUSDT-1m.csv", there)
+    write_csv(
+        tmp_path / "BTCUSDT-1h.csv",
+        {"open_time": hours.open_time, **dict(zip(FIELDS[:5], hours.values, strict=False))},
+    )
+    series, report = series_of(tmp_path, ("15m", "1h"))
+    assert [(series[name].refusal, series[name].rows) for name in ("15m", "1h")] == [("", 20 * 96), ("", 480)]
+    assert defects(report)["1m", "no_trade"] == len(absent[absent > 0])

@@ -1,0 +1,78 @@
+"""``nighttrain check``: whether all is there that a night needs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cli.command import URL, Debug, Json
+
+if TYPE_CHECKING:
+    from cli.local.requirements import Looked
+
+EPILOG = """\b
+examples:
+  nighttrain check                        this machine, the configuration, its candles
+  nighttrain check --data ~/candles --out ~/night
+  nighttrain check --stack                the containers too: Docker, Compose, ports, boards
+  nighttrain check --json | jq '.requirements[] | select(.state != "ok")'
+
+\b
+exit codes:
+  0  all is there; there may be warnings
+  1  something failed, so that no night can be trained as it is
+  2  a mistake in options
+"""
+
+
+def check(
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="the configuration (deploy/night_training.yaml)")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="folder with candles (data.dir of the configuration)")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="folder that the night writes to")] = Path("night"),
+    url: Annotated[
+        str | None, typer.Option(metavar="URL", help="where a coordinator listens (that of --out)")
+    ] = None,
+    token_file: Annotated[Path | None, typer.Option(metavar="FILE", help="its token (that of --out)")] = None,
+    stack: Annotated[
+        bool | None,
+        typer.Option("--stack/--no-stack", help="check the containers too (where .env says they are used)"),
+    ] = None,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> int:
+    """Check all that a night needs, and say what to do about what is missing."""
+    from cli.local.coordinator_check import Place, announced
+    from cli.local.night import DEFAULT_CONFIG
+    from cli.local.requirements import Looked
+    from cli.local.stack_check import is_meant
+    from common.out_folder import OutFolder
+
+    del debug
+    stacked = is_meant(Path.cwd()) if stack is None else stack
+    found = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    secret = Path("secrets/nighttrain_token")
+    token = token_file or (secret if stacked and secret.exists() else OutFolder(out).token)
+    place = Place(url or announced(out) or URL, token, needed=url is not None)
+    return report(Looked(found, data, out, place, stacked), as_json)
+
+
+def report(looked: Looked, as_json: bool) -> int:
+    """Look, print what was found, and return the exit code."""
+    from cli.local.requirement import State, worst
+    from cli.local.requirements import requirements
+    from cli.screen.checklist import print_checklist
+
+    found = requirements(looked)
+    state = worst(found)
+    if as_json:
+        print(json.dumps({"state": state, "requirements": [vars(one) for one in found]}, indent=2))
+    else:
+        print_checklist([(one.state, one.name, one.found, one.todo) for one in found])
+    return 1 if state is State.FAILED else 0

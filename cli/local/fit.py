@@ -1,0 +1,77 @@
+"""How many trainers of what size fit a machine, and why: `config --optimize`. Decisions only."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from common.host import usable_workers
+from common.settings.night import GIBIBYTE, NightSettings
+
+HEADROOM = 1.5
+"""A trainer may take so many times what the hungriest measured job took."""
+
+LEAST_GIB = 0.5
+"""Below it not even a small job has room for Python and its libraries."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What of this machine may be used."""
+
+    cores: float
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One setting, the value that fits, and why."""
+
+    key: str
+    value: float | int
+    why: str
+
+
+def fitting(settings: NightSettings, machine: Machine, peak_bytes: int | None) -> tuple[Choice, Choice]:
+    """Return memory of a trainer and number of trainers for a machine.
+
+    Parameters
+    ----------
+    settings : NightSettings
+        What is configured now.
+    machine : Machine
+        Cores by affinity and cgroup quota; memory that may be taken.
+    peak_bytes : int or None
+        The most that a job of an earlier night took; None where none was measured.
+    """
+    room_gib = machine.memory_bytes * settings.memory_threshold / GIBIBYTE
+    memory, why = _memory(settings.max_memory_per_process, room_gib, peak_bytes)
+    workers = usable_workers(
+        machine.cores, machine.memory_bytes, int(memory * GIBIBYTE), settings.memory_threshold
+    )
+    by_memory = int(room_gib / memory)
+    share = f"{settings.memory_threshold:.0%} of {machine.memory_bytes / GIBIBYTE:.1f} GiB"
+    if by_memory < int(machine.cores) - 1:
+        of_workers = f"{share} bear {max(by_memory, 1)} of {memory:g} GiB each"
+    elif machine.cores < 2:
+        of_workers = f"{_cores(machine.cores)} bear one"
+    else:
+        of_workers = f"{_cores(machine.cores)}, of which one stays free for the coordinator"
+    return Choice("max_memory_per_process", memory, why), Choice("num_workers", workers, of_workers)
+
+
+def _memory(present: float, room_gib: float, peak_bytes: int | None) -> tuple[float, str]:
+    if peak_bytes is not None:
+        peak = peak_bytes / GIBIBYTE
+        wanted = max(LEAST_GIB, math.ceil(peak * HEADROOM * 10) / 10)
+        why = f"the hungriest job of earlier nights took {peak:.2f} GiB, and half as much again is left free"
+    else:
+        wanted, why = present, "no night was measured yet, so it stays as it is"
+    most = max(0.1, math.floor(room_gib * 10) / 10)
+    if wanted > most:
+        return most, f"no more than {room_gib:.1f} GiB may be taken on this machine"
+    return wanted, why
+
+
+def _cores(cores: float) -> str:
+    return f"{cores:g} core{'' if cores == 1 else 's'}"

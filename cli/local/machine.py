@@ -1,0 +1,22 @@
+"""What of this machine may be used, and what fits it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cli.local.fit import Choice, Machine, fitting
+from cli.local.nights_measured import highest_peak, measured_nights
+from common import host
+from common.out_folder import OutFolder
+from common.settings.night import NightSettings
+
+
+def this_machine() -> Machine:
+    """Return the cores and the memory that may be used now, by cgroup where there is one."""
+    group = host.control_group()
+    return Machine(host.usable_cores(group), host.available_memory_bytes(group))
+
+
+def fitting_here(settings: NightSettings, out: Path) -> tuple[Choice, ...]:
+    """Return what fits this machine, by the memory that earlier nights below `out` took."""
+    return fitting(settings, this_machine(), highest_peak(measured_nights(OutFolder(out))))

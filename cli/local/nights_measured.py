@@ -1,0 +1,29 @@
+"""What earlier nights took, by their results below the out folder."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from common.out_folder import OutFolder
+from common.protocol.results import Results
+
+RECENT_NIGHTS = 5
+
+
+def measured_nights(out: OutFolder) -> list[Results]:
+    """Return the results of the last nights, the newest first; those that cannot be read are passed over."""
+    nights: list[Results] = []
+    for path in sorted(out.logs.glob("batch_train_results_*.json"), reverse=True):
+        try:
+            nights.append(Results.model_validate_json(path.read_bytes()))
+        except (OSError, ValidationError):
+            continue
+        if len(nights) == RECENT_NIGHTS:
+            break
+    return nights
+
+
+def highest_peak(nights: list[Results]) -> int | None:
+    """Return the most memory that a job of these nights took, in bytes; None where it was not measured."""
+    peaks = [peak for night in nights if (peak := night.totals.peak_memory_bytes) is not None]
+    return max(peaks, default=None)

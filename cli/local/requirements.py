@@ -1,0 +1,55 @@
+"""All that a night needs, looked at in one go."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.local import coordinator_check, machine_check, stack_check
+from cli.local.candles_check import candles
+from cli.local.ports_check import port
+from cli.local.requirement import Requirement, failed, ok
+from common.errors import ConfigurationError
+from common.settings.night import load
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Where to look, and whether the containers are meant."""
+
+    config: Path | None
+    data: Path | None
+    out: Path
+    coordinator: coordinator_check.Place
+    stack: bool
+
+
+def requirements(looked: Looked) -> list[Requirement]:
+    """Return each requirement with what was found, those of the machine first."""
+    found = [machine_check.python(), machine_check.parts()]
+    try:
+        settings = load(looked.config)
+    except ConfigurationError as error:
+        # Without a configuration there is no grid to look at anything else for.
+        return [*found, failed("configuration", error.detail, error.hint or "correct the file")]
+    if not settings.training:
+        found.append(failed("configuration", "training is false", "set BT_NIGHT_TRAINING=true"))
+    else:
+        found.append(ok("configuration", str(looked.config or "the defaults")))
+    of_candles = candles(settings, looked.data)
+    found += [
+        machine_check.cores(),
+        machine_check.memory(settings),
+        machine_check.disk(looked.out, of_candles.cache_bytes, of_candles.basis),
+        of_candles.requirement,
+        machine_check.time_zone(settings),
+    ]
+    dashboard = settings.dashboard
+    if not looked.stack:
+        number = dashboard.port if dashboard.enabled else 0
+        todo = "stop what has it, or take another one: --port, or dashboard.port"
+        found.append(port("coordinator", dashboard.host, number, todo))
+    found += coordinator_check.coordinator(looked.coordinator)
+    if looked.stack:
+        found += stack_check.stack(Path.cwd())
+    return found
