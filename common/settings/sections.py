@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import time
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -24,6 +24,8 @@ Number = Annotated[float, BeforeValidator(_no_truth)]
 Share = Annotated[Number, Field(ge=0, le=1)]
 Port = Annotated[Whole, Field(ge=0, le=65535)]
 Missing = Literal["skip", "no_trade"]
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+WEEKDAYS: tuple[Weekday, ...] = get_args(Weekday)
 Seconds = Annotated[Number, Field(gt=0, le=366 * 86400)]
 
 
@@ -171,6 +173,10 @@ class Window(Frozen):
     start: time
     end: time
     timezone: str = "UTC"
+    weekdays: tuple[Weekday, ...] = WEEKDAYS
+    """The days on which it opens, by the calendar of `timezone`."""
+    missed: Literal["begin", "skip"] = "begin"
+    """What becomes of an opening at which no coordinator was there: begin late, or leave that night out."""
 
     @field_validator("start", "end", mode="before")
     @classmethod
@@ -186,6 +192,22 @@ class Window(Frozen):
         if value.tzinfo is not None:
             raise ValueError("must be without an offset; name the zone by timezone")
         return value
+
+    @field_validator("weekdays", mode="before")
+    @classmethod
+    def _abbreviated(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            value = value.replace(",", " ").split()
+        return (
+            tuple(str(day).strip().lower()[:3] for day in value) if isinstance(value, list | tuple) else value
+        )
+
+    @field_validator("weekdays", mode="after")
+    @classmethod
+    def _in_order(cls, value: tuple[Weekday, ...]) -> tuple[Weekday, ...]:
+        if not value:
+            raise ValueError("must name at least one day; leave window out to train at any hour")
+        return tuple(day for day in WEEKDAYS if day in value)
 
     @field_validator("timezone")
     @classmethod

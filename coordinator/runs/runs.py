@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import update
@@ -51,24 +53,37 @@ class Runs:
         ConflictError
             Another night is unfinished; it names what differs.
         """
+        with self._beginning() as tx:
+            present = running_run(tx, lock=True)
+            if present is not None:
+                if not request.fresh:
+                    _assert_equal(present, request.config)
+                    return present, False
+                if present.decided is not None:
+                    raise ConflictError(f"run {present.id} is about to end", "try again in a moment")
+                cancel_run(tx, present, "the run was cancelled by one that was begun afresh")
+            run = _make(tx, request.config)
+        return run, True
+
+    def begin(self, request: RunRequest, is_due: Callable[[Transaction], bool]) -> RunRow | None:
+        """Create a run if `is_due` says so within the transaction that creates it; else return None.
+
+        Raises
+        ------
+        ConflictError
+            Another run was begun at the very same moment.
+        """
+        with self._beginning() as tx:
+            return _make(tx, request.config) if is_due(tx) else None
+
+    @contextmanager
+    def _beginning(self) -> Iterator[Transaction]:
         try:
             with self.database.write() as tx:
-                present = running_run(tx, lock=True)
-                if present is not None:
-                    if not request.fresh:
-                        _assert_equal(present, request.config)
-                        return present, False
-                    if present.decided is not None:
-                        raise ConflictError(f"run {present.id} is about to end", "try again in a moment")
-                    cancel_run(tx, present, "the run was cancelled by one that was begun afresh")
-                run = _make(tx, request.config)
+                yield tx
         except IntegrityError as error:
             # The rule of one unfinished run is the database's; a second coordinator may have been quicker.
             raise ConflictError("another run has just begun", "try again") from error
-        config = request.config
-        cells = len(config.symbols) * len(config.timeframes) * len(config.horizons)
-        logger.info("run %d: %d cells of %d symbols", run.id, cells, len(config.symbols))
-        return run, True
 
 
 def cancel_run(tx: Transaction, run: RunRow, message: str) -> int:
@@ -148,6 +163,8 @@ def _make(tx: Transaction, config: GridConfig) -> RunRow:
         for horizon in config.horizons
     ]
     create_jobs(tx, run.id, made)
+    cells = len(made) - len(config.symbols)
+    logger.info("run %d: %d cells of %d symbols", run.id, cells, len(config.symbols))
     return run
 
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from common.protocol.runs import RunRequest
 from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
-from coordinator.policy.window import last_opening, night_at
+from coordinator.policy.window import is_missed, last_opening, night_at
 from coordinator.runs.runs import Runs
 from coordinator.store.database import Database
 from coordinator.store.rows import RunRow, newest_run
@@ -37,7 +37,7 @@ def is_due(settings: NightSettings, now: datetime, newest: RunRow | None) -> boo
         The newest run of all; earlier ones had ended before it was made.
     """
     window = settings.window
-    if window is None or not settings.training or not night_at(window, now).open:
+    if window is None or not settings.training or not night_at(window, now).open or is_missed(window, now):
         return False
     return newest is None or (newest.finished is not None and newest.finished < last_opening(window, now))
 
@@ -53,7 +53,9 @@ def begin_if_due(database: Database, settings: NightSettings) -> RunRow | None:
     with database.read() as tx:
         if not is_due(settings, tx.now, newest_run(tx)):
             return None
-    run, made = Runs(database).submit(RunRequest(config=GridConfig(**settings.grid_config())))
-    if made:
+    request = RunRequest(config=GridConfig(**settings.grid_config()))
+    # Another coordinator may have begun it meanwhile, and a small run may even have ended.
+    run = Runs(database).begin(request, lambda tx: is_due(settings, tx.now, newest_run(tx)))
+    if run is not None:
         logger.info("run %d was begun by the schedule: the window has opened", run.id)
     return run

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.protocol.runs import RunState
+from common.protocol.runs import RunRequest, RunState
+from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
 from common.settings.sections import Window
 from coordinator.policy.window import last_opening, next_opening, night_at
 from coordinator.runs.schedule import begin_if_due, is_due
-from coordinator.store.rows import RunRow
+from coordinator.store.database import Transaction
+from coordinator.store.rows import RunRow, newest_run
 from tests.coordinator.specimens import NOON, MakeNight
 
 LUNCH = Window(start=time(11), end=time(13))
@@ -83,6 +85,47 @@ class TestTheDecision:
         assert is_due(settings(window), now, ended_before) == night.open
         assert not is_due(settings(window), now, replace(DONE, finished=before))
 
+    @pytest.mark.parametrize(
+        ("window", "nights"),
+        [
+            (Window(start=time(22), end=time(7), timezone="Europe/Berlin"), 730),
+            (Window(start=time(1, 30), end=time(2, 30), timezone="America/New_York"), 730),
+            # In spring the hour from two to three is left out: it would end before it begins.
+            (Window(start=time(2, 30), end=time(3, 15), timezone="Europe/Berlin"), 728),
+            (Window(start=time(22), end=time(7), timezone="Europe/Berlin", weekdays=("sat", "sun")), 208),
+            (Window(start=time(23), end=time(6), timezone="Australia/Lord_Howe", missed="skip"), 730),
+        ],
+        ids=["Berlin", "New York", "in the hour that is left out", "weekends", "half an hour"],
+    )
+    def test_two_years_have_a_run_a_night(self, window: Window, nights: int) -> None:
+        """By a clock that ticks each quarter of an hour, with runs of three hours and runs of one minute."""
+        now, by = utc(2024, 4, 10, 9), settings(window)
+        newest: RunRow | None = replace(DONE, finished=now)
+        begun: list[datetime] = []
+        while now < utc(2026, 4, 10, 9):
+            if newest is not None and newest.finished is None and now >= begun[-1] + timedelta(hours=3):
+                newest = replace(newest, finished=now)
+            if is_due(by, now, newest):
+                short = len(begun) % 3 == 0
+                newest = replace(DONE, finished=now + timedelta(minutes=1) if short else None)
+                begun.append(now)
+            now += timedelta(minutes=15)
+        assert len(begun) == nights
+        days = [moment.astimezone(window.zone).date() for moment in begun]
+        assert len(set(days)) == nights
+
+    def test_a_change_of_the_zone_begins_no_second_run_of_an_opening_that_has_had_one(self) -> None:
+        """The machine moves from Berlin to Tokyo, whose evening has passed already."""
+        tokyo = Window(start=time(22), end=time(7), timezone="Asia/Tokyo")
+        now = utc(2026, 1, 5, 21, 30)
+        assert night_at(tokyo, now).open
+        assert is_due(settings(tokyo), now, replace(DONE, finished=utc(2026, 1, 5, 12, 59)))
+        assert not is_due(settings(tokyo), now, replace(DONE, finished=utc(2026, 1, 5, 13)))
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts, tzinfo=UTC)  # type: ignore[arg-type, misc]
+
 
 class TestTheEffect:
     def test_the_run_is_of_the_coordinators_own_settings_and_begins_once(self, make_night: MakeNight) -> None:
@@ -112,3 +155,27 @@ class TestTheEffect:
         night = make_night(window=LUNCH)
         night.housekeeping.tick()
         assert night.run_listing.page(10, 0).total == 1
+
+    def test_a_missed_opening_is_left_out_where_that_is_the_policy(self, make_night: MakeNight) -> None:
+        skip = LUNCH.model_copy(update={"missed": "skip"})
+        make_night(window=skip).clock.advance(59 * 60)
+        night = make_night(window=skip)
+        night.housekeeping.tick()
+        assert night.run_listing.page(10, 0).total == 0
+        night.clock.advance(22 * 3600 + 120)
+        night.housekeeping.tick()
+        assert night.run_listing.page(10, 0).total == 1
+
+    def test_of_two_coordinators_one_begins_it_though_the_run_has_ended_meanwhile(
+        self, make_night: MakeNight
+    ) -> None:
+        first, second = make_night(window=LUNCH), make_night(window=LUNCH)
+        request = RunRequest(config=GridConfig(**second.settings.grid_config()))
+
+        def decides_late(tx: Transaction) -> bool:
+            return is_due(second.settings, tx.now, newest_run(tx))
+
+        assert begin_if_due(first.database, first.settings) is not None
+        first.cancel(1)
+        assert second.runs.begin(request, decides_late) is None
+        assert begin_if_due(second.database, second.settings) is None
