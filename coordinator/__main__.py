@@ -22,7 +22,7 @@ from common import logs
 from common.errors import ConfigurationError, NighttrainError
 from common.out_folder import OutFolder, held_by_coordinator
 from common.protocol.status import Address
-from common.settings.night import NightSettings, load
+from common.settings.night import NightSettings, load_with_origins
 from common.token_file import given_token, open_token
 from common.whole_file import write_whole
 from coordinator.app import make_app
@@ -56,11 +56,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        settings = _settings(options)
+        settings, origins = _settings(options)
         with held_by_coordinator(options.out) as out:
             logs.configure(out.coordinator_log, options.debug, "coordinator")
             _quiet_libraries(options.debug)
-            _serve(options, settings, out)
+            _serve(options, settings, origins, out)
     except NighttrainError as error:
         if options.debug:
             logger.exception("cannot start")
@@ -116,28 +116,32 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _settings(options: argparse.Namespace) -> NightSettings:
+def _settings(options: argparse.Namespace) -> tuple[NightSettings, dict[str, str]]:
     if options.config is not None:
-        settings = load(options.config)
+        settings, origins = load_with_origins(options.config)
         if settings.training and settings.window and (settings.all_symbols or settings.all_timeframes):
             # Found out here and not at ten in the evening.
             raise ConfigurationError(
                 "symbols or timeframes are all, and a coordinator that starts by the clock sees no candles",
                 "name the symbols and timeframes, or leave window out and use nighttrain start --data DIR",
             )
-        return settings
+        return settings, {one.key: one.source for one in origins}
     path: Path = options.settings_json
     try:
-        return NightSettings(**json.loads(path.read_text(encoding="utf-8")))
+        document = json.loads(path.read_text(encoding="utf-8"))
+        told = document.pop("origins", {})
+        return NightSettings(**document), {str(key): str(name) for key, name in told.items()}
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, AttributeError) as error:
         mistake = error.errors()[0] if isinstance(error, ValidationError) else None
         words = f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" if mistake else str(error)
         raise ConfigurationError(f"{path} holds no settings: {words}") from error
 
 
-def _serve(options: argparse.Namespace, settings: NightSettings, out: OutFolder) -> None:
+def _serve(
+    options: argparse.Namespace, settings: NightSettings, origins: dict[str, str], out: OutFolder
+) -> None:
     dashboard = settings.dashboard
     host = options.host or (dashboard.host if dashboard.enabled else "127.0.0.1")
     port = options.port if options.port is not None else (dashboard.port if dashboard.enabled else 0)
@@ -156,6 +160,7 @@ def _serve(options: argparse.Namespace, settings: NightSettings, out: OutFolder)
             SystemRandom(),
             trusted,
             options.expect_scrapes,
+            origins,
         )
         app = make_app(parts)
         config = uvicorn.Config(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import Random
@@ -49,6 +50,7 @@ class Parts:
 
     `loopback` says that only this machine can reach it, `trusted_hosts` are its names on a network that is
     trusted like the loopback: on both, reading is open, and a request must name one of them.
+    `origins` says where each setting that is no default comes from, by its dotted key.
     """
 
     database: Database
@@ -69,7 +71,10 @@ class Parts:
     registry: CollectorRegistry
     token: str
     loopback: bool
+    settings: NightSettings
+    out: OutFolder
     trusted_hosts: tuple[str, ...] = ()
+    origins: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def reading_is_open(self) -> bool:
@@ -86,6 +91,7 @@ def assemble(
     random: Random,
     trusted_hosts: tuple[str, ...] = (),
     expect_scrapes: bool = False,
+    origins: Mapping[str, str] | None = None,
 ) -> Parts:
     """Put the parts together over a database whose schema is up to date."""
     scrapes = Scrapes(database.clock, expect_scrapes)
@@ -118,6 +124,9 @@ def assemble(
         registry=registry,
         token=token,
         loopback=loopback,
+        settings=settings,
+        out=OutFolder(out),
+        origins=origins or {},
         trusted_hosts=trusted_hosts,
     )
 

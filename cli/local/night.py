@@ -28,7 +28,7 @@ from common.out_folder import OutFolder, held
 from common.protocol.results import Results
 from common.protocol.runs import RunRequest, RunView
 from common.settings.grid import GridConfig
-from common.settings.night import NightSettings, load
+from common.settings.night import NightSettings, load_with_origins
 
 DEFAULT_CONFIG = Path("deploy/night_training.yaml")
 POLL_SECONDS = 0.25
@@ -75,7 +75,7 @@ def train(options: NightOptions) -> int:
     NighttrainError
         Anything that stands in the way, with what to do about it.
     """
-    settings = _settings(options)
+    settings, origins = _settings(options)
     # Paths and messages may have brackets and colons in them: they are no markup.
     width = None if sys.stdout.isatty() else 120
     console = Console(stderr=options.as_json, width=width, markup=False, emoji=False)
@@ -84,7 +84,7 @@ def train(options: NightOptions) -> int:
         try:
             data = candles_for(settings, options.data, out, console, interrupt)
             settings = _of_folder(settings, data, out, options, console)
-            document, path = _night(settings, out, data, options, interrupt, console)
+            document, path = _night(settings, origins, out, data, options, interrupt, console)
         except KeyboardInterrupt:
             console.print("interrupted; progress is saved: run the same command to continue", soft_wrap=True)
             return EXIT_INTERRUPTED
@@ -109,25 +109,26 @@ def _of_folder(
     return settings
 
 
-def _settings(options: NightOptions) -> NightSettings:
+def _settings(options: NightOptions) -> tuple[NightSettings, dict[str, str]]:
     config = options.config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    settings = load(config, options.settings)
+    settings, origins = load_with_origins(config, options.settings)
     if not settings.training:
         by_environment = os.environ.get("BT_NIGHT_TRAINING")
         hint = "unset BT_NIGHT_TRAINING" if by_environment else f"set training: true in {config}"
         raise ConfigurationError("training is false: night training is switched off", hint)
-    return settings
+    return settings, {one.key: one.source for one in origins}
 
 
 def _night(
     settings: NightSettings,
+    origins: dict[str, str],
     out: OutFolder,
     data: Path,
     options: NightOptions,
     interrupt: Interrupt,
     console: Console,
 ) -> tuple[Results, Path]:
-    coordinator = coordinator_of(settings, out, options.debug)
+    coordinator = coordinator_of(settings, out, options.debug, origins)
     trainers: list[Child] = []
     display = display_for(console)
     coordinator.start()

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -23,12 +24,17 @@ from coordinator.listener import listen
 READY_SECONDS = 60.0
 
 
-def coordinator_of(settings: NightSettings, out: OutFolder, debug: bool) -> Child:
-    """Return the coordinator's process, not started yet; its settings are written for it."""
+def coordinator_of(
+    settings: NightSettings, out: OutFolder, debug: bool, origins: Mapping[str, str] | None = None
+) -> Child:
+    """Return the coordinator's process, not started yet; its settings are written for it.
+
+    `origins` says where each setting comes from; the coordinator only shows it.
+    """
     dashboard = settings.dashboard
     port = (dashboard.enabled and dashboard.port) or _free_port(dashboard.host)
     # The launcher starts the night itself, so the coordinator must not start one by the schedule.
-    document = settings.model_dump(mode="json") | {"training": False}
+    document = settings.model_dump(mode="json") | {"training": False, "origins": dict(origins or {})}
     out.settings.write_text(json.dumps(document, indent=2), encoding="utf-8")
     command = [sys.executable, "-m", "coordinator", "--settings-json", str(out.settings)]
     command += ["--out", str(out.root), "--host", dashboard.host, "--port", str(port), "--exit-with-parent"]

@@ -52,6 +52,9 @@ ENV_ALIASES = {
 }
 """Names that users already know, and the key that each one sets. `BT_NIGHT_TRAINING` needs no alias."""
 
+DEFAULT = "default"
+"""Stands for the source of a value that stands nowhere."""
+
 ALL = "all"
 """Stands for all symbols or timeframes that the folder of candles holds."""
 
@@ -187,7 +190,9 @@ def load(path: Path | None, overrides: Mapping[str, Any] | None = None) -> Night
     return settings_of(_sources(path, overrides))
 
 
-def load_with_origins(path: Path | None) -> tuple[NightSettings, list[Origin]]:
+def load_with_origins(
+    path: Path | None, overrides: Mapping[str, Any] | None = None
+) -> tuple[NightSettings, list[Origin]]:
     """Read the configuration as `load` does, and return each of its values with its source too.
 
     Raises
@@ -195,9 +200,9 @@ def load_with_origins(path: Path | None) -> tuple[NightSettings, list[Origin]]:
     ConfigurationError
         As of `load`.
     """
-    sources = _sources(path, None)
+    sources = _sources(path, overrides)
     settings = settings_of(sources)
-    return settings, origins(settings.model_dump(mode="json"), sources, "default")
+    return settings, origins(settings.model_dump(mode="json"), sources, DEFAULT)
 
 
 def _sources(path: Path | None, overrides: Mapping[str, Any] | None) -> list[Source]:

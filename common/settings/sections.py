@@ -41,11 +41,21 @@ class PromoteIf(Frozen):
 
 
 class Dashboard(Frozen):
-    """Where the coordinator listens; when not enabled, or with port 0, it takes any free port."""
+    """Where the coordinator listens; when not enabled, or with port 0, it takes any free port.
+
+    `external_url` is the address by which people reach it, for links in messages; empty where that is where
+    it listens.
+    """
 
     enabled: bool = True
     host: str = "127.0.0.1"
     port: Port = 5000
+    external_url: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$")] = ""
+
+    @property
+    def address(self) -> str:
+        """The address for links, without a slash at the end."""
+        return self.external_url.rstrip("/") or f"http://{self.host}:{self.port}"
 
 
 class SampleData(Frozen):

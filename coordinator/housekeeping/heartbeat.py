@@ -136,7 +136,7 @@ def _record(tx: Transaction, absence: Absence) -> None:
         labels={"alertname": NAME, "severity": severity, "component": "coordinator"},
         summary="The coordinator was away",
         description=absence.words,
-        runbook="deploy/runbook.md#coordinatordown",
+        runbook="/runbook#coordinatordown",
         starts=absence.since,
         ends=absence.until,
     )

@@ -13,6 +13,8 @@ COPY cli cli
 COPY common common
 COPY coordinator coordinator
 COPY trainer trainer
+# The page shows it; installed, the package has no repository around it.
+COPY deploy/runbook.md coordinator/web/runbook.md
 RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --extra coordinator --extra cli --python python3 \
  && rm -rf /opt/nighttrain/lib/python3*/site-packages/trainer
 

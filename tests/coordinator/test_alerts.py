@@ -33,7 +33,7 @@ def told(
         "annotations": {
             "summary": f"{name} of {trainer}",
             "description": description,
-            "runbook_url": f"deploy/runbook.md#{name.lower()}",
+            "runbook_url": f"http://127.0.0.1:5000/runbook#{name.lower()}",
         },
         "startsAt": starts.isoformat().replace("+00:00", ".123456789Z"),
         "endsAt": NEVER if ends is None else ends.isoformat().replace("+00:00", "Z"),
@@ -74,7 +74,7 @@ def test_an_alert_is_kept_with_all_that_was_told(alerts: Alerts) -> None:
     assert (view.name, view.severity, view.firing) == ("TrainerLost", "warning", True)
     assert view.labels["trainer"] == "t1"
     assert (view.summary, view.description) == ("TrainerLost of t1", "It is silent.")
-    assert view.runbook == "deploy/runbook.md#trainerlost"
+    assert view.runbook == "http://127.0.0.1:5000/runbook#trainerlost"
     assert view.starts == NOON + timedelta(microseconds=123456)
     assert (view.ends, view.received) == (None, NOON)
 

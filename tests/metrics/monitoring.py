@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,9 @@ import yaml
 
 from tests.metrics.scrape import free_port
 from tests.trainer.real_night import ROOT, eventually
+
+ADDRESS = "https://night.example.org"
+"""By which the links in alerts begin."""
 
 STEP_SECONDS = 0.5
 """How often it scrapes, evaluates its rules, and is asked about the past: the stack does so every 15 s."""
@@ -71,6 +75,7 @@ class Monitoring:
             prometheus,
             f"--config.file={self.folder / 'prometheus.yml'}",
             f"--storage.tsdb.path={self.folder / 'series'}",
+            "--enable-feature=expand-external-labels",
         )
         self._start(
             "alertmanager",
@@ -112,13 +117,18 @@ class Monitoring:
         listen = f"--web.listen-address={self.targets[job][0]}"
         with (self.folder / f"{job}.log").open("wb") as log:
             self._processes.append(
-                subprocess.Popen([program, *options, listen], stdout=log, stderr=subprocess.STDOUT)
+                subprocess.Popen(
+                    [program, *options, listen],
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    env=os.environ | {"NIGHTTRAIN_URL": ADDRESS},
+                )
             )
 
     def _configuration(self) -> dict[str, Any]:
         document: dict[str, Any] = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text())
         pace = f"{STEP_SECONDS * 1000:.0f}ms"
-        document["global"] = {"scrape_interval": pace, "scrape_timeout": pace, "evaluation_interval": pace}
+        document["global"] |= {"scrape_interval": pace, "scrape_timeout": pace, "evaluation_interval": pace}
         # Alerts have tests of their own for where they go; here it is enough that they fire.
         del document["alerting"]
         for job in document["scrape_configs"]:

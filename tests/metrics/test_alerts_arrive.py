@@ -21,7 +21,7 @@ LABELS = {"alertname": "TrainerLost", "severity": "warning", "component": "train
 ANNOTATIONS = {
     "summary": "Trainer t2 is lost",
     "description": "Trainer t2 has been silent for 2m 5s.",
-    "runbook_url": "deploy/runbook.md#trainerlost",
+    "runbook_url": "http://127.0.0.1:5000/runbook#trainerlost",
 }
 
 

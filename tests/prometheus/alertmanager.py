@@ -23,7 +23,7 @@ def alert(name, minutes=24 * 60, **labels):
         "annotations": {
             "summary": f"Summary of {name}",
             "description": f"Description of {name} <90 % & more>.",
-            "runbook_url": f"deploy/runbook.md#{name.lower()}",
+            "runbook_url": f"http://127.0.0.1:5000/runbook#{name.lower()}",
         },
         "startsAt": (datetime.now(UTC) - timedelta(minutes=10)).isoformat(),
         "endsAt": ends.isoformat(),

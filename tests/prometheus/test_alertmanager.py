@@ -69,11 +69,11 @@ def test_an_alert_goes_through_alertmanager_to_every_receiver_and_so_does_its_en
     alertmanager.post(alert("HostCpuHigh"))
     text = "[warning] HostCpuHigh: Description of HostCpuHigh <90 % & more>."
     title = "Nighttrain: Summary of HostCpuHigh"
-    told = "What to do: deploy/runbook.md#hostcpuhigh"
+    told = "What to do: http://127.0.0.1:5000/runbook#hostcpuhigh"
 
     body, authorization = inbox.wait("/api/alerts", lambda body: ("HostCpuHigh", "firing") in names(body))
     assert authorization == "Bearer ours"
-    assert body["alerts"][0]["annotations"]["runbook_url"] == "deploy/runbook.md#hostcpuhigh"
+    assert body["alerts"][0]["annotations"]["runbook_url"] == "http://127.0.0.1:5000/runbook#hostcpuhigh"
     assert inbox.wait("/webhook", lambda body: ("HostCpuHigh", "firing") in names(body))[1] == "Bearer theirs"
     slack, _ = inbox.wait("/slack", lambda body: body["attachments"][0]["title"] == title)
     assert slack["attachments"][0]["text"].replace("&lt;", "<").replace("&amp;", "&").startswith(text)
@@ -111,7 +111,7 @@ def test_what_goes_wrong_together_is_one_message(alertmanager, inbox):
     first, second = sorted(slack["attachments"][0]["text"].split("\n\n"))
     assert first.startswith("[warning] DataRefused: ")
     assert second.startswith("[warning] MeanAucDropped: ")
-    assert second.endswith("What to do: deploy/runbook.md#meanaucdropped")
+    assert second.endswith("What to do: http://127.0.0.1:5000/runbook#meanaucdropped")
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ def test_an_alert_says_how_bad_what_and_where_to_read_on(alert):
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["labels"]["component"]
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
-    assert rule["annotations"]["runbook_url"] == f"deploy/runbook.md#{alert.lower()}"
+    address = "{{ $externalLabels.nighttrain_url }}"
+    assert rule["annotations"]["runbook_url"] == f"{address}/runbook#{alert.lower()}"
     assert "for" in rule
 
 

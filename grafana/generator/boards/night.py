@@ -244,7 +244,7 @@ def _alerts() -> Panel:
         Frame(
             "Alerts",
             "Alerts that are firing, or will be if their condition lasts (pending). What each means and "
-            "what to do stands under its name in deploy/runbook.md.",
+            "what to do stands under its name in the runbook, at /runbook of the coordinator.",
             "No alert is firing or pending",
             24,
             6,

@@ -18,7 +18,9 @@ def test_the_schedule_begins_no_night_beside_the_one_that_was_asked_for(tmp_path
     noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
     assert is_due(settings, noon, None)
     with held(tmp_path) as out:
-        coordinator_of(settings, out, debug=False)
-        told = NightSettings(**json.loads(out.settings.read_text()))
+        coordinator_of(settings, out, debug=False, origins={"window.start": "night.yaml"})
+        document = json.loads(out.settings.read_text())
+        assert document.pop("origins") == {"window.start": "night.yaml"}
+        told = NightSettings(**document)
     assert not is_due(told, noon, None)
     assert told == settings.model_copy(update={"training": False})

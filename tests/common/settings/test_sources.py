@@ -6,6 +6,7 @@ from datetime import time
 
 import pytest
 
+from common.errors import ConfigurationError
 from common.settings.night import NightSettings, load
 
 
@@ -87,3 +88,17 @@ def test_a_nested_list_may_have_commas(monkeypatch) -> None:
 def test_a_section_may_be_json(monkeypatch) -> None:
     monkeypatch.setenv("BT_NIGHT_RETRY", '{"error": 9}')
     assert load(None).retry.error == 9
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://x", "night.example.org", "https://a b", "javascript:alert(1)", "http://x?y"]
+)
+def test_an_external_address_is_one_of_the_web(url) -> None:
+    with pytest.raises(ConfigurationError, match="external_url"):
+        load(None, {"dashboard.external_url": url})
+
+
+def test_links_use_the_external_address_or_else_where_the_coordinator_listens() -> None:
+    assert load(None, {"dashboard.port": 5001}).dashboard.address == "http://127.0.0.1:5001"
+    outside = load(None, {"dashboard.external_url": "https://night.example.org/desk/"})
+    assert outside.dashboard.address == "https://night.example.org/desk"
