@@ -350,6 +350,7 @@ def training_report(
     champion: ChampionComparison | None = None,
     feature_version: str = "features/1",
     resumed_folds: int = 0,
+    lineage: dict[str, str] | None = None,
 ) -> tuple[TrainingReport, bytes]:
     content = f"the pickle of {spec.cell.name} {seed}".encode()
     reached = scores(auc, log_loss)
@@ -360,6 +361,7 @@ def training_report(
         scores=reached,
         p_value=p_value,
         feature_version=feature_version,
+        lineage=lineage or {"data": digest(spec.cell.name)},
         pickle_sha256=hashlib.sha256(content).hexdigest(),
     )
     report = TrainingReport(

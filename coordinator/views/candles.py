@@ -1,0 +1,78 @@
+"""The candles of a night as its surveys saw them: coverage, defects with their places, age of the newest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+
+from common.protocol.jobs import JobKind, JobState
+from common.protocol.reports import Finding, SurveyReport
+from coordinator.store.database import Database
+from coordinator.store.rows import JOBS, JobRow, find_run
+from coordinator.store.tables import jobs, reports
+
+MOMENTS = ("%Y-%m-%d %H:%M UTC", "%Y-%m-%d %H:%M:%S UTC")
+"""How a survey writes the first place of a finding in a series."""
+
+
+@dataclass(frozen=True)
+class SymbolCandles:
+    """A symbol's survey; `report` is None before it succeeded, `newest` the close of the last bar of all."""
+
+    job: JobRow
+    report: SurveyReport | None
+
+    @property
+    def newest(self) -> datetime | None:
+        """When the last bar of all series closes."""
+        ends = [one.span.end for one in self.report.series if one.span] if self.report else []
+        return max(ends, default=None)
+
+    @property
+    def missing(self) -> int:
+        """How many bars are missing, in all series."""
+        return sum(one.missing for one in self.report.series) if self.report else 0
+
+
+@dataclass(frozen=True)
+class NightCandles:
+    """The candles of a night, in the order of its symbols."""
+
+    run_id: int
+    now: datetime
+    synthetic: bool
+    symbols: tuple[SymbolCandles, ...]
+
+
+def night_candles(database: Database, run_id: int) -> NightCandles:
+    """Return the candles that the surveys of a night saw.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such night.
+    """
+    with database.read() as tx:
+        run = find_run(tx, run_id)
+        query = JOBS.where(jobs.c.run_id == run_id, jobs.c.kind == JobKind.SURVEY).order_by(jobs.c.ordinal)
+        found = [JobRow.of(row) for row in tx.connection.execute(query)]
+        surveyed = [job.id for job in found if job.state is JobState.SUCCEEDED]
+        brought = select(reports.c.job_id, reports.c.document).where(reports.c.job_id.in_(surveyed))
+        documents = {
+            row.job_id: SurveyReport.model_validate_json(row.document)
+            for row in tx.connection.execute(brought)
+        }
+        symbols = tuple(SymbolCandles(job, documents.get(job.id)) for job in found)
+        return NightCandles(run_id, tx.now, run.synthetic, symbols)
+
+
+def place_of(finding: Finding) -> datetime | None:
+    """Return when a finding's first place is; None where it is a file."""
+    for form in MOMENTS:
+        try:
+            return datetime.strptime(finding.first, form).replace(tzinfo=UTC)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,96 @@
+"""Why a trainer did nothing for a while: a pure decision over what is kept of a night.
+
+Why it got no job is kept only for its last claim. For what is past the reason is found from what was going
+on: the coordinator was away, the window was closed, the trainer was restarted or fell silent, a job ran alone
+on its host, or no job was left that could begin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+LONGEST_ROUTINE_SECONDS = 3.0
+"""Between two jobs a trainer reports, asks and forks: a shorter gap needs no reason."""
+
+
+@dataclass(frozen=True)
+class Stay:
+    """A time from `start` to `end`, with what it is in words."""
+
+    start: datetime
+    end: datetime
+    words: str = ""
+
+    def overlap(self, other: Stay) -> float:
+        """Return for how many seconds both are."""
+        return max((min(self.end, other.end) - max(self.start, other.start)).total_seconds(), 0.0)
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return (self.end - self.start).total_seconds()
+
+
+@dataclass(frozen=True)
+class Around:
+    """What was going on during a night, for the gaps of one trainer.
+
+    `absences` are of the coordinator, `closed` of the window, `alone` are jobs that had the host for
+    themselves on another trainer, `waiting` is the time of each job in which it could have been handed out.
+    `processes` are the times from the registration of each process of the trainer to when it was last heard.
+    `note` is why it got no job at its last claim, and `ended` says that the night is over.
+    """
+
+    absences: Sequence[Stay] = ()
+    closed: Sequence[Stay] = ()
+    alone: Sequence[Stay] = ()
+    waiting: Sequence[Stay] = ()
+    processes: Sequence[Stay] = ()
+    note: str = ""
+    ended: bool = False
+
+
+def reason_of(gap: Stay, before: str, is_last: bool, around: Around) -> str:
+    """Return in words why a trainer did nothing in a gap.
+
+    Parameters
+    ----------
+    gap : Stay
+        The time in which it had no job.
+    before : str
+        How its job before the gap ended, if that alone explains a pause; empty otherwise.
+    is_last : bool
+        Whether it had no job after the gap.
+    around : Around
+        What was going on.
+    """
+    half = gap.seconds / 2
+    if not any(process.overlap(gap) > 0 for process in around.processes):
+        first = min((process.start for process in around.processes), default=gap.end)
+        return "it had not started yet" if first >= gap.end else "its process was gone"
+    if sum(stay.overlap(gap) for stay in around.absences) > half:
+        return "the coordinator was away"
+    if sum(stay.overlap(gap) for stay in around.closed) > half:
+        return "the window was closed"
+    restarts = [process.start for process in around.processes if gap.start < process.start < gap.end]
+    if restarts:
+        since = f"it was restarted, and registered at {restarts[-1]:%H:%M:%S} UTC"
+        return f"{before}; {since}" if before else since
+    silent = max(process.end for process in around.processes)
+    if is_last and (gap.end - silent).total_seconds() > half:
+        return f"its process was gone: it was last heard at {silent:%H:%M:%S} UTC"
+    if before:
+        return before
+    if any(stay.overlap(gap) > half for stay in around.alone):
+        return next(stay.words for stay in around.alone if stay.overlap(gap) > half)
+    waited = [stay for stay in around.waiting if stay.overlap(gap) > half]
+    if not waited:
+        return (
+            "no job was left that could begin" if is_last else "no job could begin: all were done or at work"
+        )
+    if is_last and around.note and not around.ended:
+        return around.note
+    count = f"{len(waited)} job{'' if len(waited) == 1 else 's'} waited"
+    return f"{count}, and none fitted its memory or its host's; which of them it was is not kept"

@@ -1,0 +1,53 @@
+"""What the coordinator's log says of one job: its last lines, read from the end of the file."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from coordinator.store.rows import JobRow
+
+READ_BYTES = 1024 * 1024
+"""How much of the log's end is searched: some ten thousand lines, a few nights."""
+
+SHOWN_LINES = 40
+LINE_CHARACTERS = 400
+"""A longer line is cut; the attempts hold the evidence in full."""
+
+
+def job_log(log: Path, job: JobRow) -> tuple[str, ...]:
+    """Return the last lines of a log that name a job, with control characters escaped.
+
+    Parameters
+    ----------
+    log : Path
+        The coordinator's log. One that cannot be read has no lines.
+    job : JobRow
+        The job. Lines of the same cell in an earlier night are left out by their time.
+    """
+    names = re.compile(rf"(?<![\w/]){re.escape(job.name)}(?!\w)")
+    if job.timeframe is None:
+        names = re.compile(rf"(?<![\w/])(?:{re.escape(job.name)}|survey {re.escape(job.symbol)})(?!\w)")
+    since = f"{job.created:%Y-%m-%dT%H:%M:%S}"
+    until = f"{job.finished:%Y-%m-%dT%H:%M:%S.999Z}" if job.finished else "9"
+    found = [line for line in _end_of(log) if since <= line[:24] <= until and names.search(line)]
+    return tuple(printable(line[:LINE_CHARACTERS]) for line in found[-SHOWN_LINES:])
+
+
+def printable(text: str) -> str:
+    """Return a text with each character that cannot be shown written as its code."""
+    return "".join(
+        one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode() for one in text
+    )
+
+
+def _end_of(log: Path) -> list[str]:
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(size - READ_BYTES, 0))
+            lines = file.read(READ_BYTES).decode(errors="replace").splitlines()
+    except OSError:
+        return []
+    return lines[1:] if size > READ_BYTES else lines

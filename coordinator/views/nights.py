@@ -1,0 +1,112 @@
+"""Every earlier night at a glance: totals, duration and promotions, a few queries for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, func, select
+
+from common.protocol.jobs import JobKind
+from common.protocol.runs import JobCounts, RunState
+from coordinator.store.database import Database, Transaction
+from coordinator.store.rows import RunRow, all_of
+from coordinator.store.tables import attempts, jobs, runs
+
+
+@dataclass(frozen=True)
+class NightSummary:
+    """A night in figures; `mean_auc` is that of its trained cells, None before there is one."""
+
+    id: int
+    state: RunState
+    synthetic: bool
+    started: datetime
+    finished: datetime | None
+    cells: JobCounts
+    surveys: JobCounts
+    promoted: int
+    attempts: int
+    mean_auc: float | None
+    has_results: bool
+
+    def seconds(self, now: datetime) -> float:
+        """Return how long it took, or has taken until `now`."""
+        return ((self.finished or now) - self.started).total_seconds()
+
+
+@dataclass(frozen=True)
+class NightPage:
+    """Some of the nights, the newest first; `now` is the coordinator's time."""
+
+    now: datetime
+    total: int
+    limit: int
+    offset: int
+    nights: tuple[NightSummary, ...]
+
+
+def night_page(database: Database, limit: int, offset: int) -> NightPage:
+    """Return some of the nights, the newest first."""
+    with database.read() as tx:
+        total = tx.connection.execute(select(func.count()).select_from(runs)).scalar_one()
+        query = all_of(runs).order_by(runs.c.id.desc()).limit(limit).offset(offset)
+        found = [RunRow.of(row) for row in tx.connection.execute(query)]
+        return NightPage(tx.now, total, limit, offset, tuple(_summaries(tx, found)))
+
+
+def night_summary(tx: Transaction, run: RunRow) -> NightSummary:
+    """Return one night in figures."""
+    [summary] = _summaries(tx, [run])
+    return summary
+
+
+def _summaries(tx: Transaction, found: Sequence[RunRow]) -> list[NightSummary]:
+    ids = [run.id for run in found]
+    by_state = (
+        select(jobs.c.run_id, jobs.c.kind, jobs.c.state, func.count())
+        .where(jobs.c.run_id.in_(ids))
+        .group_by(jobs.c.run_id, jobs.c.kind, jobs.c.state)
+    )
+    counts: dict[tuple[int, str], dict[str, int]] = {}
+    for run_id, kind, state, count in tx.connection.execute(by_state):
+        counts.setdefault((run_id, kind), {})[state] = count
+    figures = (
+        select(jobs.c.run_id, func.avg(jobs.c.auc)).where(jobs.c.run_id.in_(ids)).group_by(jobs.c.run_id)
+    )
+    auc = _by_run(tx, figures)
+    chosen = (
+        select(jobs.c.run_id, func.count())
+        .where(jobs.c.run_id.in_(ids), jobs.c.promoted)
+        .group_by(jobs.c.run_id)
+    )
+    promoted = _by_run(tx, chosen)
+    tries = (
+        select(jobs.c.run_id, func.count())
+        .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
+        .where(jobs.c.run_id.in_(ids))
+        .group_by(jobs.c.run_id)
+    )
+    tried = _by_run(tx, tries)
+    return [
+        NightSummary(
+            id=run.id,
+            state=run.state,
+            synthetic=run.synthetic,
+            started=run.created,
+            finished=run.finished,
+            cells=JobCounts(**counts.get((run.id, JobKind.TRAINING), {})),
+            surveys=JobCounts(**counts.get((run.id, JobKind.SURVEY), {})),
+            promoted=promoted.get(run.id, 0),
+            attempts=tried.get(run.id, 0),
+            mean_auc=auc.get(run.id),
+            has_results=bool(run.results_path),
+        )
+        for run in found
+    ]
+
+
+def _by_run(tx: Transaction, query: Select[Any]) -> dict[int, Any]:
+    return {row[0]: row[1] for row in tx.connection.execute(query)}

@@ -1,0 +1,51 @@
+"""Trainers over the time of a night."""
+
+from __future__ import annotations
+
+import pytest
+
+from common.errors import NotFoundError
+from common.protocol.job_views import Outcome
+from common.protocol.jobs import Cause
+from coordinator.views.timeline import read_timeline
+from tests.coordinator.specimens import Night, failure, release
+
+
+def test_a_trainer_has_its_attempts_in_order_and_a_reason_for_each_gap(night: Night) -> None:
+    boot = night.start()
+    night.clock.advance(10)
+    first = night.grant(boot)
+    night.clock.advance(60)
+    night.queue.fail(first.lease_id, failure(message="it broke"))
+    night.queue.release(night.grant(boot).lease_id, release(Cause.STOPPED))
+    night.clock.advance(120)
+    night.grant(boot)
+    night.clock.advance(10)
+    found = read_timeline(night.database, 1, night.settings)
+    [lane] = found.trainers
+    cells = [one for one in lane.work if not one.name.startswith("survey")]
+    assert [one.outcome for one in cells] == [Outcome.FAILED, Outcome.RELEASED, Outcome.RUNNING]
+    assert cells[0].message == "it broke" and cells[2].end == found.end and not found.is_over
+    assert [(gap.seconds, gap.words) for gap in lane.gaps] == [
+        (10, "8 jobs waited, and none fitted its memory or its host's; which of them it was is not kept"),
+        (120, "it was stopped, and gave its job back"),
+    ]
+    assert lane.busy_ratio == pytest.approx(70 / 200)
+
+
+def test_a_trainer_that_got_nothing_is_shown_with_why(night: Night) -> None:
+    night.begin(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
+    busy = night.register("t1")
+    idle = night.register("t2")
+    night.survey_all(busy)
+    night.grant(busy)
+    night.clock.advance(20)
+    night.claim(idle)
+    lanes = {one.trainer: one for one in read_timeline(night.database, 1, night.settings).trainers}
+    assert lanes["t2"].work == () and lanes["t2"].busy_ratio == 0
+    assert [gap.words for gap in lanes["t2"].gaps] == ["no job was left that could begin"]
+
+
+def test_an_unknown_night_has_no_timeline(night: Night) -> None:
+    with pytest.raises(NotFoundError, match="there is no run 7"):
+        read_timeline(night.database, 7, night.settings)
