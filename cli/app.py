@@ -17,7 +17,7 @@ from typing import Annotated
 import typer
 
 from cli.command import Command, Group
-from cli.commands import check, config, data, report, run, start
+from cli.commands import alerts, check, config, data, jobs, models, nights, report, run, start, steering
 
 # Plain help: Rich alone would take three times as long as all the rest of a help page.
 app = typer.Typer(
@@ -31,6 +31,14 @@ app.command("run", cls=Command, epilog=run.EPILOG)(run.run)
 app.command("start", cls=Command, epilog=start.EPILOG)(start.start)
 app.command("check", cls=Command, epilog=check.EPILOG)(check.check)
 app.command("report", cls=Command, epilog=report.EPILOG)(report.report)
+app.command("pause", cls=Command, epilog=steering.PAUSE_EPILOG)(steering.pause)
+app.command("resume", cls=Command, epilog=steering.RESUME_EPILOG)(steering.resume)
+app.command("end", cls=Command, epilog=steering.END_EPILOG)(steering.end)
+app.command("cancel", cls=Command, epilog=steering.CANCEL_EPILOG)(steering.cancel)
+app.add_typer(jobs.app, name="jobs")
+app.add_typer(nights.app, name="nights")
+app.add_typer(models.app, name="models")
+app.command("alerts", cls=Command, epilog=alerts.EPILOG)(alerts.alerts)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 

@@ -17,8 +17,10 @@ from urllib.parse import quote
 from common.client.connection import Backoff, Connection
 from common.errors import ConfigurationError, NighttrainError, UnavailableError
 from common.protocol.alerts import AlertPage
+from common.protocol.champions import ChampionHistory, ChampionPage, ModelDifference
 from common.protocol.job_views import JobDetail, JobPage
 from common.protocol.jobs import JobKind, JobState
+from common.protocol.nights import NightDifference
 from common.protocol.reports import Checkpoint
 from common.protocol.results import Results
 from common.protocol.runs import RunPage, RunRequest, RunView
@@ -178,6 +180,28 @@ class OperatorClient(_Client):
     def unpark(self, run_id: int, symbol: str, order: Order) -> Steered:
         """Have the jobs of a parked symbol handed out again."""
         return self._steer(f"/api/runs/{run_id}/symbols/{quote(symbol, safe='')}/unpark", order)
+
+    def roll_back(self, cell: str, order: Order) -> Steered:
+        """Make the model champion of a cell again that was before the present one."""
+        return self._steer(f"/api/champions/{quote(cell, safe='')}/rollback", order)
+
+    def champions(self) -> ChampionPage:
+        """Return the champion of each cell."""
+        return self._connection.send("GET", "/api/champions").read(ChampionPage)
+
+    def champion(self, cell: str) -> ChampionHistory:
+        """Return the champion of a cell, with its history."""
+        return self._connection.send("GET", f"/api/champions/{quote(cell, safe='')}").read(ChampionHistory)
+
+    def compare_models(self, left: int, right: int) -> ModelDifference:
+        """Return what differs between the models of two jobs."""
+        query = {"left": left, "right": right}
+        return self._connection.send("GET", "/api/models/difference", query=query).read(ModelDifference)
+
+    def compare_runs(self, left: int, right: int) -> NightDifference:
+        """Return what differs between two runs."""
+        query = {"left": left, "right": right}
+        return self._connection.send("GET", "/api/nights/difference", query=query).read(NightDifference)
 
     def audit(self, *, run: int | None = None, job: int | None = None, limit: int | None = None) -> AuditPage:
         """Return what operators have changed, the newest first."""

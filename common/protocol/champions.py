@@ -7,6 +7,7 @@ GET  /api/models/difference?left=&right=         -> ModelDifference of the model
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
@@ -116,6 +117,11 @@ class ValueDifference(Frozen):
     """Its value in the first model; empty if it has none."""
     right: str
     """Its value in the second model; empty if it has none."""
+
+
+def value_differences(values: Mapping[str, tuple[str, str]]) -> tuple[ValueDifference, ...]:
+    """Return differing values, given as the first and the second one by name."""
+    return tuple(ValueDifference(name=name, left=left, right=right) for name, (left, right) in values.items())
 
 
 class ModelDifference(Frozen):

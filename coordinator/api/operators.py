@@ -9,8 +9,10 @@ from pydantic import Field
 
 from common.errors import ConflictError, InvalidRequestError, NotFoundError
 from common.frozen import Frozen
+from common.protocol.champions import value_differences
 from common.protocol.job_views import JobDetail, JobPage
 from common.protocol.jobs import JobKind, JobState
+from common.protocol.nights import NightDifference
 from common.protocol.results import Results
 from common.protocol.runs import RunPage, RunRequest, RunView
 from common.protocol.status import StatusDocument
@@ -18,6 +20,7 @@ from common.settings.night import canonical_symbol
 from common.timeframes import Timeframe
 from coordinator.api.access import FILTERED, LARGEST, READS, WRITES, JobId, Limit, Offset, PartsOf, RunId
 from coordinator.api.errors import READING, WRITING, answers
+from coordinator.views.comparison import compare_nights
 from coordinator.views.results import read_results
 
 _NO_RUN = NotFoundError("there is no run 1")
@@ -41,6 +44,15 @@ class RunQuery(Frozen):
 
     limit: Limit = 20
     offset: Offset = 0
+
+
+class DifferenceQuery(Frozen):
+    """Which runs are compared."""
+
+    left: Annotated[int, Field(ge=0, le=LARGEST, examples=[1])]
+    """The first run."""
+    right: Annotated[int, Field(ge=0, le=LARGEST, examples=[2])]
+    """The second run."""
 
 
 class JobQuery(Frozen):
@@ -100,6 +112,19 @@ def show_results(run: RunId, parts: PartsOf) -> Response:
     """Return what `logs/batch_train_results_{timestamp}.json` holds; 404 until the run has ended."""
     results = read_results(parts.database, run)
     return Response(results.model_dump_json(by_alias=True), media_type="application/json")
+
+
+@listing.get("/nights/difference", summary="Compare two runs", responses=answers(*READING, _NO_RUN))
+def compare_runs(parts: PartsOf, query: Annotated[DifferenceQuery, Query()]) -> NightDifference:
+    """Return what differs between two runs: the configuration, and of each cell score and origin."""
+    told = compare_nights(parts.database, query.left, query.right)
+    return NightDifference.of(
+        told,
+        left=query.left,
+        right=query.right,
+        configuration=value_differences(told.configuration),
+        code=value_differences(told.code),
+    )
 
 
 @listing.get("/jobs", summary="List jobs", responses=answers(*READING, _NO_TIMEFRAME))

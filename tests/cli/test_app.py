@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,7 +15,22 @@ import pytest
 from cli.app import main
 from tests.cli.conftest import ROOT, Outcome, command, environment
 
-COMMANDS = (["run"], ["start"], ["report"], ["data", "sample"], ["config"], ["check"])
+COMMANDS = (
+    ["run"],
+    ["start"],
+    ["report"],
+    ["data", "sample"],
+    ["config"],
+    ["check"],
+    ["pause"],
+    ["resume"],
+    ["end"],
+    ["cancel"],
+    ["alerts"],
+    *(["jobs", name] for name in ("list", "show", "why", "retry", "cancel", "next", "unpark")),
+    *(["nights", name] for name in ("list", "show", "compare", "audit")),
+    *(["models", name] for name in ("list", "show", "history", "diff", "promote", "rollback")),
+)
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -26,19 +42,20 @@ def test_help_of_a_command_has_examples(
     told = capsys.readouterr()
     assert f"Usage: nighttrain {' '.join(words)} [OPTIONS]" in told.out
     assert "  examples:\n" in told.out
-    assert f"\n    nighttrain {' '.join(words)} -" in told.out
+    assert re.search(f"\n    nighttrain {' '.join(words)} .*-", told.out)
     assert told.err == ""
 
 
 def test_help_lists_the_commands_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
-    for name in ("run", "start", "report", "data", "config", "check"):
+    groups = ("jobs", "nights", "models", "data", "config")
+    for name in ("run", "start", "report", "check", "pause", "end", "alerts", *groups):
         assert f"\n  {name} " in told
     assert "\n    130  interrupted; progress is saved" in told
 
 
-@pytest.mark.parametrize("words", [[], ["data"]])
+@pytest.mark.parametrize("words", [[], ["data"], ["jobs"], ["nights"], ["models"]])
 def test_a_group_without_a_command_shows_its_help_as_a_mistake(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -56,7 +73,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["rum"], "nighttrain: No such command 'rum'. Did you mean 'run'? See nighttrain --help"),
+        (["rum"], "nighttrain: No such command 'rum'. Did you mean 'run', 'resume'? See nighttrain --help"),
         (["data", "sampel"], "nighttrain data: No such command 'sampel'. Did you mean 'sample'?"),
         (["--verbose"], "nighttrain: No such option: --verbose"),
         (
@@ -115,8 +132,10 @@ def test_a_part_that_an_image_lacks_is_named(
         (["run", "--help"], ("httpx", "pydantic", "rich", "numpy", "coordinator", "trainer")),
         (["start", "--url", "http://127.0.0.1:9"], ("numpy", "coordinator", "trainer")),
         (["report", "--url", "http://127.0.0.1:9"], ("numpy", "coordinator", "trainer")),
+        (["jobs", "retry", "--help"], ("httpx", "pydantic", "rich", "numpy", "coordinator", "trainer")),
+        (["jobs", "list", "--url", "http://127.0.0.1:9"], ("numpy", "coordinator", "trainer")),
     ],
-    ids=["help", "help of run", "start", "report"],
+    ids=["help", "help of run", "start", "report", "help of retry", "list"],
 )
 def test_a_command_loads_only_what_it_needs(words: list[str], unloaded: tuple[str, ...]) -> None:
     code = (

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from common.errors import PROBLEM_MEDIA_TYPE
 from common.protocol import alerts as alert_views
-from common.protocol import champions, jobs, results, runs, status, steering
+from common.protocol import champions, jobs, nights, results, runs, status, steering
 from common.protocol import job_views as views
 from common.protocol import reports as report
 from common.protocol import trainers as messages
@@ -36,6 +36,7 @@ MODULES = (
     runs,
     settings,
     status,
+    nights,
     steering,
     champions,
     views,

@@ -1,0 +1,107 @@
+"""The coordinator that a command means: the one that is named, or else the one that runs on this machine.
+
+Looked for are, in this order, a night of `nighttrain run` in the out folder, the secret within a container,
+and the containers of `make up`, whose secret and port lie in the folder that it was called in.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from common.client.client import OperatorClient
+from common.errors import NotFoundError
+from common.out_folder import OutFolder
+from common.protocol.status import Address
+
+SECRET_IN_CONTAINER = Path("/run/secrets/nighttrain_token")
+SECRET_OF_STACK = Path("secrets/nighttrain_token")
+PORT_NAMES = ("BT_NIGHT_DASHBOARD_PORT", "DASHBOARD_PORT")
+DEFAULT_PORT = 5000
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a coordinator listens, and the file with its token; None where nobody knows of one."""
+
+    url: str
+    token: Path | None
+
+
+def connect(url: str | None, token_file: Path | None, out: Path) -> OperatorClient:
+    """Return a client of the coordinator that a command means.
+
+    Parameters
+    ----------
+    url : str or None
+        Where it listens; None: it is looked for.
+    token_file : Path or None
+        The file with its token; None: it is looked for.
+    out : Path
+        The out folder of a night on this machine.
+
+    Raises
+    ------
+    NotFoundError
+        None was named, and none is found.
+    ConfigurationError
+        The address or the token file cannot be used.
+    """
+    place = find(url, out)
+    return OperatorClient(place.url, token_file or place.token)
+
+
+def find(url: str | None, out: Path, folder: Path = Path()) -> Place:
+    """Return the coordinator that is named or found; `folder` is where `make up` was called.
+
+    Raises
+    ------
+    NotFoundError
+        None was named, and none is found.
+    """
+    local = _of_out_folder(out)
+    if url is None and local is not None:
+        return local
+    for secret in (SECRET_IN_CONTAINER, folder / SECRET_OF_STACK):
+        if secret.is_file():
+            port = _port(folder) if secret != SECRET_IN_CONTAINER else DEFAULT_PORT
+            stack = Place(f"http://127.0.0.1:{port}", secret)
+            if url is None:
+                return stack
+            if url.rstrip("/") == stack.url and not (local is not None and local.url == stack.url):
+                return Place(url, secret)
+    if url is not None:
+        return Place(url, local.token if local is not None and local.url == url.rstrip("/") else None)
+    problem = f"no coordinator is found: none runs over {out}, and there is no {SECRET_OF_STACK} here"
+    raise NotFoundError(problem, "name it with --url and --token-file, or its folder with --out")
+
+
+def _of_out_folder(out: Path) -> Place | None:
+    folder = OutFolder(out)
+    try:
+        address = Address.model_validate_json(folder.address.read_bytes())
+        os.kill(address.pid, 0)
+    except (OSError, ValidationError, OverflowError):
+        return None
+    return Place(address.url, folder.token)
+
+
+def _port(folder: Path) -> int:
+    """Return the port that the containers were given: by the environment, or else by their `.env`."""
+    given = dict(_dotenv(folder / ".env")) | dict(os.environ)
+    for name in PORT_NAMES:
+        if given.get(name, "").isdigit():
+            return int(given[name])
+    return DEFAULT_PORT
+
+
+def _dotenv(path: Path) -> list[tuple[str, str]]:
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return []
+    return re.findall(r"^\s*(\w+)\s*=\s*[\"']?([^\"'\s#]*)", text, flags=re.MULTILINE)

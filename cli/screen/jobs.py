@@ -1,0 +1,123 @@
+"""Jobs on the screen: a table, all of one, and in sentences why one is where it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cli.screen.columns import columns, facts, gib, moment, number, seconds
+from common.protocol.job_views import JobDetail, JobPage, JobView
+from common.protocol.jobs import Cell, JobState
+from common.timeframes import Timeframe
+
+
+def name_of(job: JobView) -> str:
+    """Return what people call a job: ``BTCUSDT_1h_H3`` or ``survey of BTCUSDT``."""
+    if job.timeframe is None or job.horizon is None:
+        return f"survey of {job.symbol}"
+    return Cell(symbol=job.symbol, timeframe=Timeframe(job.timeframe), horizon=job.horizon).name
+
+
+def job_table(page: JobPage) -> str:
+    """Return a page of jobs as a table."""
+    rows = [
+        (str(job.id), name_of(job), job.state, str(job.attempts), _auc(job), seconds(job.seconds), _what(job))
+        for job in page.jobs
+    ]
+    table = columns(("id", "job", "state", "tries", "auc", "took", "what"), rows)
+    left = page.total - page.offset - len(page.jobs)
+    return f"{table}\n{left} more" if left > 0 else table
+
+
+def job_page(job: JobDetail) -> str:
+    """Return all that is known of a job."""
+    parts = [facts(_facts(job)), "\n".join(reasons(job))]
+    if job.history:
+        parts.append(_attempts(job))
+    parts += [
+        f"evidence of attempt {attempt.number}:\n{_indented(attempt.evidence)}"
+        for attempt in job.history
+        if attempt.evidence
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def reasons(job: JobDetail) -> list[str]:
+    """Return in sentences why a job waits, has failed, was cancelled, or was not promoted."""
+    name = name_of(job)
+    if job.state is JobState.QUEUED:
+        told = [f"{name} waits: {job.waits}"] if job.waits else [f"{name} waits"]
+        last = job.history[-1] if job.history else None
+        if last is not None and last.message:
+            told.append(f"attempt {last.number} on {last.trainer} ended: {last.message}")
+        return told
+    if job.state is JobState.LEASED:
+        stage = f": {job.progress.stage} {job.progress.done} of {job.progress.total}" if job.progress else ""
+        return [f"{name} is worked on by {job.trainer}{stage}"]
+    if job.state is JobState.FAILED:
+        tried = f" after {len(job.history)} attempts" if len(job.history) > 1 else ""
+        return [f"{name} has failed ({job.cause}){tried}: {job.message}"]
+    if job.state is JobState.CANCELLED:
+        return [f"{name} was cancelled: {job.message}"]
+    if job.promoted is None:
+        return [f"{name} is done; promotions are decided on when the run ends"]
+    if job.promoted:
+        return [f"{name} was promoted: it met every condition"]
+    return [f"{name} is done and was not promoted", *job.reasons]
+
+
+def _facts(job: JobDetail) -> Iterator[tuple[str, str]]:
+    yield "job", f"{name_of(job)} (id {job.id}, night {job.run_id})"
+    yield "state", job.state
+    yield "rows", str(job.rows or "")
+    yield "started", moment(job.started)
+    yield "finished", moment(job.finished)
+    yield "took", seconds(job.seconds)
+    yield "peak memory", gib(job.peak_memory_bytes)
+    yield "folds saved", str(len(job.checkpoint.folds)) if job.checkpoint else ""
+    if job.scores is not None:
+        yield "auc", number(job.scores.auc)
+        yield "brier", number(job.scores.brier)
+        yield "accuracy", number(job.scores.accuracy)
+        yield "p-value", number(job.p_value)
+    if job.report is not None:
+        yield "folds", " ".join(number(fold.scores.auc) for fold in job.report.folds)
+        checks = job.report.certificate.checks
+        yield "certificate", f"{sum(check.passed for check in checks)} of {len(checks)} checks passed"
+    if job.survey is not None:
+        yield "candles", f"{len(job.survey.files)} files, {len(job.survey.findings)} findings"
+
+
+def _attempts(job: JobDetail) -> str:
+    rows = [
+        (
+            str(attempt.number),
+            attempt.trainer,
+            attempt.outcome,
+            attempt.cause or "",
+            seconds(attempt.seconds),
+            f"{gib(attempt.peak_memory_bytes) or '?'} of {gib(attempt.memory_limit_bytes)}",
+            attempt.message,
+        )
+        for attempt in job.history
+    ]
+    return columns(("try", "trainer", "outcome", "cause", "took", "memory", "message"), rows)
+
+
+def _auc(job: JobView) -> str:
+    return number(job.scores.auc) if job.scores is not None else ""
+
+
+def _what(job: JobView) -> str:
+    if job.state is JobState.QUEUED:
+        return job.waits
+    if job.state is JobState.LEASED:
+        stage = f"{job.progress.stage} {job.progress.done}/{job.progress.total}" if job.progress else ""
+        return f"{job.trainer} {stage}".strip()
+    if job.state is JobState.SUCCEEDED:
+        return "promoted" if job.promoted else "; ".join(job.reasons)
+    return f"{job.cause}: {job.message}" if job.state is JobState.FAILED else job.message
+
+
+def _indented(text: str) -> str:
+    shown = ("".join(one if one.isprintable() else "�" for one in line) for line in text.splitlines())
+    return "\n".join(f"  {line}" for line in shown)
