@@ -61,6 +61,22 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@pytest.mark.parametrize("key", ["symbols", "timeframes"])
+def test_all_by_the_clock_is_refused_at_the_start_and_not_in_the_evening(
+    start: Callable[..., Process], tmp_path: Path, key: str
+) -> None:
+    config = tmp_path / "all.yaml"
+    config.write_text(f'{key}: all\nwindow: {{start: "22:00", end: "06:00"}}\n')
+    code, out, err = start(config=config).ended()
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "a coordinator that starts by the clock sees no candles" in err
+    assert "nighttrain start --data DIR" in err
+    config.write_text(f"{key}: all\n")
+    process = start(config=config, out=tmp_path / "without")
+    with OperatorClient(process.ready().url, tmp_path / "without" / "token") as operator:
+        assert operator.status().run is None
+
+
 # --- Beginning and end --------------------------------------------------------------------------------------
 
 

@@ -141,6 +141,67 @@ class TestStart:
         assert "nowhere.yaml" in err
 
 
+class TestAll:
+    """Only where the candles are can be told what `all` is."""
+
+    ALL = "symbols: all\ntimeframes: all\nhorizons: [1]\n"
+
+    @pytest.fixture
+    def candles(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "candles"
+        folder.mkdir()
+        for name in ("BTCUSD-1h.csv", "ETH_USD-1h.csv", "SOLUSD60.csv", "notes.txt"):
+            (folder / name).write_text("x")
+        return folder
+
+    def test_is_named_by_the_folder_that_is_given(
+        self, start_night: Call, night: Night, candles: Path
+    ) -> None:
+        code, out, err = start_night("--data", str(candles), grid=self.ALL)
+        assert (code, err) == (0, "")
+        first, second = out.splitlines()
+        assert first == f"all in {candles}: BTCUSD, ETHUSD, SOLUSD; 1h, 4h, 1d"
+        assert second.startswith("night 1 started: 9 cells of 3 symbols")
+        [run] = night.run_listing.page(10, 0).runs
+        assert run.config.symbols == ("BTCUSD", "ETHUSD", "SOLUSD")
+        assert run.config.timeframes == ("1h", "4h", "1d")
+
+    def test_is_the_same_night_as_long_as_the_folder_holds_the_same(
+        self, start_night: Call, candles: Path
+    ) -> None:
+        start_night("--data", str(candles), grid=self.ALL)
+        assert "night 1 resumed" in start_night("--data", str(candles), grid=self.ALL)[1]
+        (candles / "XRPUSD-1h.csv").write_text("x")
+        code, _, err = start_night("--data", str(candles), grid=self.ALL)
+        assert code == 2
+        assert "XRPUSD" in err
+
+    def test_may_be_the_symbols_or_the_timeframes_alone(
+        self, start_night: Call, night: Night, candles: Path
+    ) -> None:
+        start_night("--data", str(candles), grid=self.ALL.replace("timeframes: all", "timeframes: [4h]"))
+        named = self.ALL.replace("symbols: all", "symbols: [BTCUSD]")
+        assert start_night("--fresh", "--data", str(candles), grid=named)[0] == 0
+        newest, first = night.run_listing.page(10, 0).runs
+        assert (first.config.symbols, first.config.timeframes) == (("BTCUSD", "ETHUSD", "SOLUSD"), ("4h",))
+        assert (newest.config.symbols, newest.config.timeframes) == (("BTCUSD",), ("1h", "4h", "1d"))
+
+    @pytest.mark.parametrize("options", [(), ("--data", "/nowhere")])
+    def test_without_the_folder_nothing_is_begun(
+        self, start_night: Call, night: Night, options: tuple[str, ...]
+    ) -> None:
+        code, out, err = start_night(*options, grid=self.ALL)
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "start from where the candles are" in err
+        assert night.run_listing.page(10, 0).total == 0
+
+    def test_of_an_empty_folder_is_one_line(self, start_night: Call, tmp_path: Path) -> None:
+        (tmp_path / "empty").mkdir()
+        code, _, err = start_night("--data", str(tmp_path / "empty"), grid=self.ALL)
+        assert (code, err.count("\n")) == (2, 1)
+        assert "no file's name tells a symbol, so all is none" in err
+
+
 class TestShow:
     def test_before_the_first_night_has_ended_there_is_nothing(
         self, show_night: Call, start_night: Call

@@ -95,6 +95,25 @@ def test_cells_without_candles_fine_enough_fail_with_the_reason_and_the_rest_is_
     assert "1h" in by_timeframe["15m"]["message"]
 
 
+def test_all_is_what_the_folder_holds(
+    nighttrain: Callable[..., Outcome], candles: Path, tmp_path: Path
+) -> None:
+    coarse, out = tmp_path / "candles", tmp_path / "out"
+    coarse.mkdir()
+    _write_hourly(candles, coarse)
+    arguments = ("run", "--data", coarse, "--out", out, "--horizons", "1", "--json")
+    outcome = nighttrain(*arguments, "--symbols", "all", "--timeframes", "all")
+    results = outcome.results()
+    assert f"all in {coarse}: BTCUSDT; 1h, 4h, 1d" in outcome.err
+    assert [(job["symbol"], job["timeframe"]) for job in results["jobs"]] == [
+        ("BTCUSDT", "1h"),
+        ("BTCUSDT", "4h"),
+        ("BTCUSDT", "1d"),
+    ]
+    assert results["jobs"][0]["state"] == "succeeded"
+    assert results["config"]["symbols"] == ["BTCUSDT"]
+
+
 def _write_hourly(source: Path, target: Path) -> None:
     import pandas as pd
 
