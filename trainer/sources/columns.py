@@ -68,6 +68,8 @@ def bars_of(columns: Mapping[str, pa.ChunkedArray], asked: Asked) -> tuple[Bars,
         rows = _rows_of_symbol(columns["symbol"], asked)
         if rows is not None:
             columns = {name: column.filter(pa.array(rows)) for name, column in columns.items()}
+    elif asked.by_column:
+        raise UnreadableError("neither its name nor a column of symbols tells whose candles it holds")
     times, units = _times(columns, asked)
     others = ("open_time", "clock", "symbol")
     bars = Bars.of(times, {name: _numbers(one, name) for name, one in columns.items() if name not in others})
@@ -87,7 +89,7 @@ def _rows_of_symbol(column: pa.ChunkedArray, asked: Asked) -> BoolArray | None:
     matching = [text for text in found if canonical(text) == asked.symbol]
     if matching:
         return None if len(found) == 1 else texts.isin(matching).to_numpy(dtype=bool)
-    if len(found) > 1 or any(names_other_symbol(text, asked.symbol) for text in found):
+    if len(found) > 1 or asked.by_column or any(names_other_symbol(text, asked.symbol) for text in found):
         shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
         raise UnreadableError(f"its column of symbols names {shown} and not {asked.symbol}")
     return None

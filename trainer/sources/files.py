@@ -76,7 +76,10 @@ class _Content:
 
 
 def read_source(
-    file: SourceFile, symbol: str, mappings: Mapping[str, ColumnMapping] | None = None
+    file: SourceFile,
+    symbol: str,
+    mappings: Mapping[str, ColumnMapping] | None = None,
+    by_column: bool = False,
 ) -> tuple[list[Source], list[Finding]]:
     """Read one source file.
 
@@ -88,6 +91,8 @@ def read_source(
         Canonical spelling; of an archive with several members those that name another symbol are passed over.
     mappings : mapping of ColumnMapping, optional
         The user's word on columns, by a pattern of paths.
+    by_column : bool
+        Read only rows that a column of symbols tells to be the symbol's.
 
     Returns
     -------
@@ -97,7 +102,7 @@ def read_source(
         What could not be read, with `timeframe` empty. A damaged file raises nothing.
     """
     try:
-        members = _members(file, symbol)
+        members = _members(file, symbol, by_column)
     except UnreadableError as error:
         return [], [findings.unreadable(file.relative, error.defect, str(error))]
     except OSError as error:
@@ -108,7 +113,7 @@ def read_source(
     found: list[Finding] = []
     for name, load in members:
         try:
-            asked = Asked.of(symbol, file.relative, mappings or {})
+            asked = Asked.of(symbol, file.relative, mappings or {}, by_column)
             content = _parsed(load(), asked)
             bars, units, timeless = bars_of(content.columns, asked)
         except UnreadableError as error:
@@ -125,7 +130,7 @@ def read_source(
     return sources, found
 
 
-def _members(file: SourceFile, symbol: str) -> list[tuple[str, Callable[[], bytes]]]:
+def _members(file: SourceFile, symbol: str, by_column: bool) -> list[tuple[str, Callable[[], bytes]]]:
     content = file.path.read_bytes()
     if not content.startswith(ZIP_MAGIC):
         return [(file.relative, lambda: content)]
@@ -143,7 +148,7 @@ def _members(file: SourceFile, symbol: str) -> list[tuple[str, Callable[[], byte
     if any(entry.filename == "[Content_Types].xml" for entry in entries):
         kind = "workbook (.xlsx)" if any(e.filename.startswith("xl/") for e in entries) else "document"
         raise UnreadableError(f"it is an Excel or Office {kind}; save its sheet as CSV")
-    if len(entries) > 1:
+    if len(entries) > 1 and not by_column:
         names = [f"{file.relative}/{entry.filename}" for entry in entries]
         entries = [entries[place] for place in selected(names, symbol).chosen]
     if not entries:

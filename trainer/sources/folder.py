@@ -19,7 +19,7 @@ from typing import Literal, NoReturn
 from common.errors import DataError
 from common.out_folder import DATABASE_NAME
 from common.timeframes import Timeframe
-from trainer.sources.instruments import Kind, selected
+from trainer.sources.instruments import TRADED, Kind, kind_of, selected
 from trainer.sources.names import exported_by_terminal, symbol_named, written
 
 COMPANIONS = (".checksum", ".sha256", ".md5", ".part", ".tmp", ".crdownload")
@@ -30,6 +30,9 @@ NOT_SOURCES = frozenset({"CACHEDIR.TAG", DATABASE_NAME})
 
 NOT_FOLDERS = frozenset({"lost+found"})
 """Folders that disks have of their own and that only root can read."""
+
+MOST_UNNAMED = 20
+"""So many files whose names tell no symbol are opened to look for a column that does."""
 
 _TIMEFRAME = re.compile(r"(?<![A-Za-z0-9])(\d{1,4})(min|[smhdwM])(?![A-Za-z0-9])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 2_592_000}
@@ -50,12 +53,15 @@ class SourceFile:
 class SymbolFiles:
     """The files that a symbol is read from, sorted by path; never empty.
 
-    `kind` is what they are of, and `left_out` names the symbol's files of other kinds, or is empty.
+    `kind` is what they are of, and `left_out` names the symbol's files of other kinds, or is empty. Where
+    `unnamed` is not empty no name tells the symbol: it says so, and the files are those whose names tell
+    none, of which a column may.
     """
 
     files: list[SourceFile]
     kind: Kind
     left_out: str
+    unnamed: str = ""
 
 
 def symbol_files(data_dir: Path, symbol: str) -> SymbolFiles:
@@ -72,7 +78,7 @@ def symbol_files(data_dir: Path, symbol: str) -> SymbolFiles:
     Raises
     ------
     DataError
-        The folder is missing or cannot be read, or holds no file of the symbol that can be trained.
+        The folder is missing or cannot be read, or holds no file that can be of the symbol and trained.
     """
     if not data_dir.is_dir():
         raise DataError(
@@ -87,13 +93,30 @@ def symbol_files(data_dir: Path, symbol: str) -> SymbolFiles:
         raise DataError(
             f"{symbol}: no candles in {data_dir} that can be trained, but {selection.left_out}", hint
         )
-    hint = f"put candles such as {symbol}-1m.zip there, or take {symbol} out of the symbols"
-    raise DataError(f"{symbol}: no file of {symbol} in {data_dir}; found there: {_inventory(files)}", hint)
+    problem = f"{symbol}: no file of {symbol} in {data_dir}; found there: {_inventory(files)}"
+    unnamed = [file for file in files if not symbol_named(file.relative) and kind_of(file.relative) in TRADED]
+    if 0 < len(unnamed) <= MOST_UNNAMED:
+        return SymbolFiles(unnamed, Kind.SPOT, "", problem)
+    raise DataError(problem, none_named(symbol))
+
+
+def none_named(symbol: str) -> str:
+    """Return what to do about a symbol that no file is of."""
+    return f"put candles such as {symbol}-1m.zip there, or take {symbol} out of the symbols"
 
 
 def source_files(data_dir: Path, symbol: str) -> list[SourceFile]:
-    """Return the files of `symbol_files`."""
-    return symbol_files(data_dir, symbol).files
+    """Return the files of `symbol_files` whose names tell the symbol.
+
+    Raises
+    ------
+    DataError
+        As of `symbol_files`, and where no name tells the symbol.
+    """
+    found = symbol_files(data_dir, symbol)
+    if found.unnamed:
+        raise DataError(found.unnamed, none_named(symbol))
+    return found.files
 
 
 def files_below(data_dir: Path) -> list[SourceFile]:

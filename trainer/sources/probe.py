@@ -32,24 +32,28 @@ class UnreadableError(Exception):
 class Asked:
     """What is wanted of a source: the symbol in its canonical spelling, and the user's word on its columns.
 
-    `glob` is a pattern that names the source, for messages that propose a mapping.
+    `glob` is a pattern that names the source, for messages that propose a mapping. `by_column` says that only
+    a column of symbols can tell which rows are the symbol's, since no name does.
     """
 
     symbol: str
     glob: str = "*"
     mapping: ColumnMapping = field(default_factory=ColumnMapping)
+    by_column: bool = False
 
     @classmethod
-    def of(cls, symbol: str, path: str, mappings: Mapping[str, ColumnMapping]) -> Asked:
+    def of(
+        cls, symbol: str, path: str, mappings: Mapping[str, ColumnMapping], by_column: bool = False
+    ) -> Asked:
         """Find the mapping of a path below the data folder: that of the longest pattern that fits it."""
         name = path.rpartition("/")[2]
         fitting = [
             glob for glob in mappings if fnmatch.fnmatchcase(path, glob) or fnmatch.fnmatchcase(name, glob)
         ]
         if not fitting:
-            return cls(symbol, name)
+            return cls(symbol, name, by_column=by_column)
         glob = max(fitting, key=lambda one: (len(one), one))
-        return cls(symbol, glob, mappings[glob])
+        return cls(symbol, glob, mappings[glob], by_column)
 
     def unsettled(self, why: str, *keys: str) -> UnreadableError:
         """Return the error of what cannot be told; `keys` are those of the mapping that would settle it."""

@@ -16,13 +16,16 @@ from common.whole_file import sweep
 from trainer.candles import findings
 from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report
 from trainer.sources.files import Source, read_source
-from trainer.sources.folder import SourceFile, SymbolFiles, named_timeframe, symbol_files, timeframe_of
+from trainer.sources.folder import SymbolFiles, named_timeframe, none_named, symbol_files, timeframe_of
 from trainer.survey.idle import settled
 from trainer.survey.repair import NativeSeries, repaired
 from trainer.survey.series import assembled
 
 VERSION = 6
 """Part of the cache's key: to be raised when the same files would give other candles or another report."""
+
+COLUMN = "column of symbols"
+"""Whatever is wrong with who is in a file is told with these words."""
 
 FEW_ROWS = 3
 """In a file of so few rows, a timeframe in the name is believed if their distances are multiples of it."""
@@ -64,7 +67,9 @@ def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress
     if known and _cached(cache_dir, known):
         return known.model_copy(update={"cache_hit": True})
     sweep(candle_folder(cache_dir, spec.symbol))
-    sources, found = _read(files, spec, progress)
+    sources, found = _read(of_symbol, spec, progress)
+    if of_symbol.unnamed and not sources:
+        raise DataError(_none_named(of_symbol, found), none_named(spec.symbol))
     by_timeframe, of_names = _by_timeframe(sources)
     if of_symbol.left_out:
         found.append(findings.other_instruments(spec.symbol, of_symbol.kind, of_symbol.left_out))
@@ -117,16 +122,16 @@ def _cached(cache_dir: Path, report: SurveyReport) -> bool:
     )
 
 
-def _read(
-    files: Sequence[SourceFile], spec: SurveySpec, progress: Progress
-) -> tuple[list[Source], list[Finding]]:
+def _read(of_symbol: SymbolFiles, spec: SurveySpec, progress: Progress) -> tuple[list[Source], list[Finding]]:
+    files, by_column = of_symbol.files, bool(of_symbol.unnamed)
     sources: list[Source] = []
     found: list[Finding] = []
     for place, file in enumerate(files):
         progress("read", place, len(files))
-        of_file, damage = read_source(file, spec.symbol, spec.policy.columns)
+        of_file, damage = read_source(file, spec.symbol, spec.policy.columns, by_column)
         sources += of_file
-        found += damage
+        # Whether what names no symbol is candles at all is nothing that each symbol should tell.
+        found += [one for one in damage if of_file or not by_column or COLUMN in one.detail]
     progress("read", len(files), len(files))
     return sources, found
 
@@ -181,6 +186,11 @@ def _repaired(
 def _turnover(series: Sequence[SeriesReport]) -> float:
     filled = [report for report in series if report.rows]
     return min(filled, key=lambda report: report.timeframe.seconds).quote_volume_per_day if filled else 0.0
+
+
+def _none_named(of_symbol: SymbolFiles, found: Sequence[Finding]) -> str:
+    told = [one.detail.rstrip(".") for one in found if COLUMN in one.detail]
+    return "; ".join([of_symbol.unnamed, *told[:3]])
 
 
 def _nothing_read(symbol: str, data_dir: Path, files: int, found: Sequence[Finding]) -> str:

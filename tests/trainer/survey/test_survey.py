@@ -7,6 +7,7 @@ from common.errors import DataError
 from common.protocol.jobs import SurveySpec
 from common.timeframes import Timeframe
 from tests.candle_fixtures import (
+    NAMES,
     POLICY,
     START_MS,
     binance_text,
@@ -215,3 +216,49 @@ def test_real_defects(tmp_path):
     report = surveyed(folder, tmp_path / "cache", "BTCUSDC", ("1m",))
     assert defects(report)["1m", "gap"] == 72_883
     assert "72,796 of 129,513 bars (56.2 %) are missing, 47 of them in a row" in report.series[0].refusal
+
+
+def long_table(*symbols):
+    """Hours of several symbols below each other, told apart by a column alone."""
+    rows = ["Date,open,high,low,close,volume,SYMBOL"]
+    for seed, symbol in enumerate(symbols):
+        columns = candles(500, "1h", seed=seed)
+        times = (columns["open_time"] // 1000).tolist()
+        values = zip(times, *(columns[name].tolist() for name in NAMES[1:]), strict=True)
+        rows += [",".join([*map(str, row), symbol]) for row in values]
+    return "\n".join(rows) + "\n"
+
+
+def test_a_column_tells_the_symbol_where_no_name_does(tmp_path):
+    (tmp_path / "all_1h.csv").write_text(long_table("BTC/USDT", "ETHUSDT"))
+    (tmp_path / "readme.txt").write_text("candles of two symbols\n")
+    for seed, symbol in enumerate(("BTCUSDT", "ETHUSDT")):
+        report = surveyed(tmp_path, tmp_path / "cache", symbol, ("1h",))
+        assert (report.series[0].rows, report.findings, report.files[0]) == (500, (), "all_1h.csv")
+        cached = open_candles(tmp_path / "cache", symbol, Timeframe.H1, report.series[0].digest)
+        assert cached.close.tolist() == candles(500, "1h", seed=seed)["close"].tolist()
+
+
+def test_a_symbol_that_neither_name_nor_column_tells_is_refused_with_what_the_column_tells(tmp_path):
+    (tmp_path / "all_1h.csv").write_text(long_table("BTCUSDT", "ETHUSDT"))
+    (tmp_path / "readme.txt").write_text("candles of two symbols\n")
+    with pytest.raises(DataError) as error:
+        surveyed(tmp_path, tmp_path / "cache", "SOLUSDT", ("1h",))
+    assert "no file of SOLUSDT" in error.value.detail
+    assert "all_1h.csv was left out: its column of symbols names BTCUSDT, ETHUSDT and not SOLUSDT" in str(
+        error.value
+    )
+
+
+def test_candles_whose_symbol_nothing_tells_are_nobodys(tmp_path):
+    write_csv(tmp_path / "mine.csv", candles(500, "1h"))
+    with pytest.raises(DataError) as error:
+        surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1h",))
+    assert "no file of BTCUSDT" in error.value.detail
+    assert "mine.csv was left out: neither its name nor a column of symbols tells" in error.value.detail
+
+
+def test_a_file_that_names_the_symbol_goes_before_columns(tmp_path):
+    write_csv(tmp_path / "BTCUSDT-1h.csv", candles(400, "1h", seed=9))
+    (tmp_path / "all_1h.csv").write_text(long_table("BTCUSDT"))
+    assert surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1h",)).series[0].rows == 400
