@@ -149,6 +149,7 @@ def train(
         p_value=p_value,
         certificate=certificate,
         lineage=_lineage(spec, matrix, inputs),
+        label_version=LABEL_VERSION,
         pickle_sha256="",
     )
     stages.finish()

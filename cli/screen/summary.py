@@ -5,16 +5,17 @@ from __future__ import annotations
 import textwrap
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from cli.screen.champions import best_of, champion_lines, standing
 from common.protocol.job_views import RefusalReason
 from common.protocol.jobs import JobState
 from common.protocol.reports import Finding, Span, SurveyReport
 from common.protocol.results import JobResult, Results
 from common.timeframes import Timeframe
 
-LEGEND = "* promoted; otherwise the gate that the best horizon missed"
+LEGEND = "* promoted; + an earlier champion stands; otherwise the gate that the best horizon missed"
 
 SHORT = {RefusalReason.SIGNIFICANCE: "chance"}
 """What a refusal is called where its name is too long for a cell."""
@@ -59,7 +60,9 @@ class SummaryCell:
 
 def title(results: Results) -> str:
     """Return what the table shows."""
-    words = f"Night {results.run}: out-of-fold AUC of the best horizon"
+    tried = len(results.config.horizons)
+    best = f" of the best of {tried} horizons" if tried > 1 else ""
+    words = f"Night {results.run}: out-of-fold AUC{best}"
     if results.synthetic:
         words += " (SYNTHETIC candles: nothing here says anything about a market)"
     return words
@@ -67,11 +70,15 @@ def title(results: Results) -> str:
 
 def rows(results: Results) -> list[tuple[str, tuple[SummaryCell, ...]]]:
     """Return each symbol with its cells, in the order of the configured timeframes."""
-    places: dict[tuple[str, str], list[JobResult]] = {}
-    for job in results.jobs:
-        places.setdefault((job.symbol, job.timeframe), []).append(job)
+    places, held = _places(results), standing(results)
     return [
-        (symbol, tuple(_cell(places.get((symbol, timeframe), [])) for timeframe in results.config.timeframes))
+        (
+            symbol,
+            tuple(
+                _cell(places.get((symbol, timeframe), []), (symbol, timeframe) in held)
+                for timeframe in results.config.timeframes
+            ),
+        )
         for symbol in results.config.symbols
     ]
 
@@ -132,6 +139,8 @@ def lines(results: Results) -> list[str]:
         *failed_checks(results.jobs),
         *findings(results),
         *ties(results),
+        *best_of(filter(None, map(best_horizon, _places(results).values()))),
+        *champion_lines(results),
         totals(results),
     ]
 
@@ -175,7 +184,20 @@ def best_horizon(jobs: Iterable[JobResult]) -> JobResult | None:
     return max(trained, key=lambda job: (job.promoted, job.scores.auc if job.scores else 0.0), default=None)
 
 
-def _cell(jobs: list[JobResult]) -> SummaryCell:
+def _places(results: Results) -> dict[tuple[str, str], list[JobResult]]:
+    places: dict[tuple[str, str], list[JobResult]] = {}
+    for job in results.jobs:
+        places.setdefault((job.symbol, job.timeframe), []).append(job)
+    return places
+
+
+def _cell(jobs: list[JobResult], held: bool) -> SummaryCell:
+    """Return what stands for these jobs; `held` says that an earlier champion stands among them."""
+    cell = _tonight(jobs)
+    return replace(cell, text=f"{cell.text} +".lstrip()) if held else cell
+
+
+def _tonight(jobs: list[JobResult]) -> SummaryCell:
     best = best_horizon(jobs)
     if best is not None and best.scores is not None:
         text = f"{best.scores.auc:.3f} H{best.horizon}"

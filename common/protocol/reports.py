@@ -7,6 +7,7 @@ Times are UTC; in JSON they are ISO 8601. Candle times are the opening of the ba
 from __future__ import annotations
 
 from datetime import datetime
+from enum import StrEnum
 
 from common.frozen import Frozen
 from common.protocol.curves import Curves
@@ -255,8 +256,41 @@ class Manifest(Frozen):
     """The proof that nothing in it has seen the future."""
     lineage: dict[str, str]
     """Digests and versions: candles by timeframe, features, configuration, packages."""
+    label_version: str = ""
+    """Version of the meaning of a label; empty in a model of before it was kept."""
     pickle_sha256: str
     """SHA-256 of the .pkl made from this manifest, in hexadecimal; empty before it was made."""
+
+
+class Obstacle(StrEnum):
+    """Why a champion cannot be scored on the rows of tonight: it reads or predicts something else.
+
+    MALFORMED: its manifest is damaged, so that it counts as none.
+    """
+
+    MALFORMED = "malformed"
+    CELL = "cell"
+    FEATURES = "features"
+    LABELS = "labels"
+
+
+class ChampionRetest(Frozen):
+    """The champion's final model on rows after its training, beside the new model's out-of-fold scores."""
+
+    rows: int
+    """Rows whose bar closed after the champion's last training label had ended, embargo included."""
+    span: Span | None
+    """Time of these rows; null if there are none."""
+    scores: Scores | None
+    """The champion's scores on them; null if there are none."""
+    challenger_scores: Scores | None
+    """The new model's scores on the same rows."""
+    lost_p_value: float | None
+    """Probability of so low an AUC if the champion had kept a quarter of the edge that it was promoted with,
+    0 to 1; null if there are too few rows or one class only."""
+    record_p_value: float | None
+    """Probability of the AUC of the champion's whole record (`rows_compared` rows, each predicted before it
+    was known) by luck, 0 to 1; null if it has none."""
 
 
 class ChampionComparison(Frozen):
@@ -272,6 +306,15 @@ class ChampionComparison(Frozen):
     """The new model's scores on the same rows."""
     detail: str
     """What was compared, or why nothing could be."""
+    obstacle: Obstacle | None = None
+    """Why nothing could be compared, in a word; null if it could be, or there was no row for it."""
+    retest: ChampionRetest | None = None
+    """What the rows after the champion's training say; null where the two cannot be compared."""
+    challenger_worse_p_value: float | None = None
+    """Probability of the new model's log loss being so far above the champion's by luck, 0 to 1, on the rows
+    after the champion's training, or on all rows compared where those are too few; null if both are."""
+    challenger_worse_rows: int = 0
+    """How many rows that p-value is of."""
 
 
 class TrainingReport(Frozen):

@@ -15,9 +15,11 @@ from typing import Literal
 from pydantic import Field
 
 from common.frozen import Frozen
+from common.protocol.champions import ChampionChange
 from common.protocol.job_views import AttemptView, RefusalReason
 from common.protocol.jobs import Cause, JobState
 from common.protocol.reports import Check, FoldResult, Scores, Span, SurveyReport, Ties
+from common.protocol.retests import ChampionResult
 from common.settings.grid import GridConfig
 
 RESULTS_SCHEMA: Literal["nighttrain.results/1"] = "nighttrain.results/1"
@@ -50,6 +52,10 @@ class JobResult(Frozen):
     """The folds, in order."""
     p_value: float | None
     """Probability of such a score by luck, 0 to 1; null if it was not trained."""
+    best_of: int | None = None
+    """How many horizons of this symbol and timeframe were trained; null if this one was not."""
+    p_value_best_of: float | None = None
+    """The p-value if this horizon was picked as the best of them: Bonferroni's, 0 to 1; null likewise."""
     promoted: bool
     """Whether the model was promoted."""
     refused_by: tuple[RefusalReason, ...] = ()
@@ -131,6 +137,10 @@ class Results(Frozen):
     """The cells, in the order of the grid as configured."""
     surveys: tuple[SurveyResult, ...]
     """The surveys, in the order of the symbols."""
+    champions: tuple[ChampionResult, ...] = ()
+    """The champions of these cells that stood before the night was decided, tested again on newer rows."""
+    champion_changes: tuple[ChampionChange, ...] = ()
+    """Who became champion in this night, who is so no longer, and why."""
 
 
 def results_schema() -> str:

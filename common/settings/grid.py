@@ -6,7 +6,7 @@ from pydantic import ValidationError, model_validator
 
 from common.frozen import Frozen
 from common.settings.night import ALL, NightSettings
-from common.settings.sections import Model, PromoteIf, SurveyPolicy
+from common.settings.sections import Championship, Model, PromoteIf, SurveyPolicy
 
 
 class GridConfig(Frozen):
@@ -25,11 +25,13 @@ class GridConfig(Frozen):
     promote_if: PromoteIf
     """Thresholds that a model must meet to be promoted."""
     false_discovery_rate: float
-    """Share of promoted models that may be luck, 0 to 1, over the whole run."""
+    """Share of the champions that stand which may be luck, 0 to 1; a timeframe is a family of its own."""
     model: Model
     """The regression and the least rows of a fold."""
     data: SurveyPolicy
     """How damaged candles may be."""
+    champion: Championship = Championship()
+    """When a champion without a successor expires."""
 
     @model_validator(mode="after")
     def _as_in_settings(self) -> GridConfig:

@@ -20,6 +20,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from common.errors import ConfigurationError
 from common.settings.sections import (
     Breaker,
+    Championship,
     Dashboard,
     Data,
     Deadline,
@@ -82,6 +83,7 @@ class NightSettings(BaseSettings):
     embargo_minutes: Annotated[Whole, Field(ge=0, le=366 * 1440)] = 30
     promote_if: PromoteIf = PromoteIf()
     false_discovery_rate: Annotated[Number, Field(gt=0, lt=1)] = 0.10
+    champion: Championship = Championship()
     dashboard: Dashboard = Dashboard()
     training: bool = True
     data: Data = Data()
@@ -144,7 +146,7 @@ class NightSettings(BaseSettings):
     def grid_config(self) -> dict[str, Any]:
         """Return the part that decides the results, as plain JSON; nights with equal parts are one night."""
         keys = {"symbols", "timeframes", "horizons", "n_splits", "embargo_minutes", "promote_if"}
-        keys |= {"false_discovery_rate", "model"}
+        keys |= {"false_discovery_rate", "champion", "model"}
         document = self.model_dump(mode="json", include=keys)
         document["data"] = self.data.policy.model_dump(mode="json")
         return document

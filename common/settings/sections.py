@@ -40,6 +40,14 @@ class PromoteIf(Frozen):
     """The least accuracy, 0 to 1."""
 
 
+class Championship(Frozen):
+    """How long a champion may stand."""
+
+    max_age_days: Annotated[Number, Field(gt=0, le=36_500)] = 180.0
+    """The age at which it expires if nothing has taken its place, in days; its age counts from the last
+    candle that it was trained on to the newest one, or from its promotion if that is longer ago."""
+
+
 class Dashboard(Frozen):
     """Where the coordinator listens; when not enabled, or with port 0, it takes any free port.
 

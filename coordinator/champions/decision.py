@@ -1,31 +1,129 @@
-"""The decision at the end of a run: which of its models are promoted, kept with the reasons."""
+"""The decision at the end of a run: which champions stand, which models are promoted, kept with the reasons.
+
+First each champion is judged on what its cell's trainer found out about it, then the new models are decided
+on, then both change who is champion. All of it is one transaction: a crash leaves nothing of it, or all.
+"""
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
-from sqlalchemy import Row, select, update
+from sqlalchemy import select, update
 
 from common.protocol.jobs import Cell, JobKind, JobState
 from common.protocol.reports import ChampionComparison, Manifest, Scores
+from common.protocol.retests import ChampionResult, Verdict
 from common.settings.grid import GridConfig
-from coordinator.champions.registry import ChampionRow, champion_of, record_change
-from coordinator.policy.promotion import Challenger, Champion, Decision, decide
+from coordinator.champions.registry import ChampionRow, champions, record_change
+from coordinator.policy.championship import Champion, Judgement, judge
+from coordinator.policy.promotion import Challenger, Decision, decide
 from coordinator.store.database import Transaction
 from coordinator.store.rows import RunRow
-from coordinator.store.tables import jobs, manifests, promotions, runs
+from coordinator.store.tables import champion_tests, jobs, manifests, promotions, runs
+
+NO_SCORES = Scores(auc=None, brier=1.0, accuracy=0.0, log_loss=1.0, base_rate=0.0, n=0)
+"""Stand for the scores of a champion whose manifest cannot be read."""
 
 
-def decide_run(tx: Transaction, run: RunRow) -> list[Decision]:
-    """Decide on every model of a run whose jobs are all final, and append the decisions to the history."""
+@dataclass(frozen=True)
+class Entrant:
+    """A cell of the run: its job, and its model with what was found out about the champion, if it has one."""
+
+    job_id: int
+    cell: Cell
+    state: JobState
+    message: str
+    manifest: Manifest | None = None
+    comparison: ChampionComparison | None = None
+    challenger: Challenger | None = None
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """A champion that stood when the night ended, and what becomes of it."""
+
+    row: ChampionRow
+    champion: Champion
+    manifest: Manifest | None
+    entrant: Entrant | None
+    judgement: Judgement
+
+    @property
+    def comparison(self) -> ChampionComparison | None:
+        """What was found out about this very champion."""
+        found = self.entrant.comparison if self.entrant else None
+        return found if found and found.champion == self.row.sha256 else None
+
+
+@dataclass
+class Outcome:
+    """What was decided: on each model that was trained, and how many champions ended without a successor."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    demoted: int = 0
+    expired: int = 0
+
+
+def decide_run(tx: Transaction, run: RunRow, is_intact: Callable[[str], bool]) -> Outcome:
+    """Judge the champions and decide on every model of a run whose jobs are all final.
+
+    Parameters
+    ----------
+    tx : Transaction
+        A write.
+    run : RunRow
+        The run.
+    is_intact : callable
+        Whether the .pkl of a digest is there and undamaged.
+    """
     config = GridConfig.model_validate_json(run.config)
+    entrants = {one.cell: one for one in _entrants(tx, run)}
+    sittings = {
+        row.cell: _sitting(row, entrants.get(row.cell), tx, config, run, is_intact)
+        for row in champions(tx.connection)
+    }
+    standing = {
+        sitting.entrant.job_id: sitting.champion
+        for sitting in sittings.values()
+        if sitting.entrant and sitting.judgement.verdict is Verdict.STANDS
+    }
+    challengers = [one.challenger for one in entrants.values() if one.challenger]
+    outcome = Outcome(decide(challengers, standing, config.promote_if, config.false_discovery_rate))
+    promoted = {decision.job_id for decision in outcome.decisions if decision.promoted}
+    for cell, present in sittings.items():
+        replaced = present.entrant is not None and present.entrant.job_id in promoted
+        _end(tx, run, present, replaced, outcome)
+        if cell in entrants:
+            _keep_test(tx, run, present, replaced)
+    decisions = {decision.job_id: decision for decision in outcome.decisions}
+    for entrant in entrants.values():
+        if entrant.challenger and entrant.manifest:
+            sitting = sittings.get(entrant.cell)
+            _keep_decision(tx, run, entrant, entrant.manifest, decisions[entrant.job_id], sitting)
+            if entrant.job_id in promoted:
+                _crown(tx, run, entrant, entrant.challenger, sitting)
+    tx.connection.execute(update(runs).where(runs.c.id == run.id).values(decided=tx.now))
+    return outcome
+
+
+def tests_of(tx: Transaction, run_id: int) -> tuple[ChampionResult, ...]:
+    """Return what a run found out about the champions of its cells, in the order of their names."""
+    query = select(champion_tests.c.document).where(champion_tests.c.run_id == run_id)
+    found = [ChampionResult.model_validate_json(row.document) for row in tx.connection.execute(query)]
+    return tuple(sorted(found, key=lambda one: (one.symbol, one.timeframe, one.horizon)))
+
+
+def _entrants(tx: Transaction, run: RunRow) -> list[Entrant]:
     query = (
         select(
             jobs.c.id,
             jobs.c.symbol,
             jobs.c.timeframe,
             jobs.c.horizon,
+            jobs.c.state,
+            jobs.c.message,
             jobs.c.scores,
             jobs.c.p_value,
             manifests.c.sha256,
@@ -33,78 +131,179 @@ def decide_run(tx: Transaction, run: RunRow) -> list[Decision]:
             manifests.c.comparison,
             manifests.c.document,
         )
-        .join_from(jobs, manifests, manifests.c.job_id == jobs.c.id)
-        .where(jobs.c.run_id == run.id, jobs.c.kind == JobKind.TRAINING, jobs.c.state == JobState.SUCCEEDED)
+        .join_from(jobs, manifests, manifests.c.job_id == jobs.c.id, isouter=True)
+        .where(jobs.c.run_id == run.id, jobs.c.kind == JobKind.TRAINING)
         .order_by(jobs.c.ordinal)
     )
-    rows = {row.id: row for row in tx.connection.execute(query)}
-    cells = {
-        job_id: Cell(symbol=row.symbol, timeframe=row.timeframe, horizon=row.horizon)
-        for job_id, row in rows.items()
-    }
-    present = {job_id: champion_of(tx.connection, cell) for job_id, cell in cells.items()}
-    champions = {job_id: _champion(row) for job_id, row in present.items() if row is not None}
-    challengers = {job_id: _challenger(row) for job_id, row in rows.items()}
-    decisions = decide(list(challengers.values()), champions, config.promote_if, config.false_discovery_rate)
-    for decision in decisions:
-        row, former = rows[decision.job_id], present[decision.job_id]
-        reasons = json.dumps(decision.reasons)
-        tx.connection.execute(
-            promotions.insert().values(
-                run_id=run.id,
-                job_id=decision.job_id,
-                symbol=row.symbol,
-                timeframe=row.timeframe,
-                horizon=row.horizon,
-                decided=tx.now,
-                promoted=decision.promoted,
-                synthetic=challengers[decision.job_id].synthetic,
-                sha256=row.sha256,
-                predecessor=_promotion_of(tx, former),
-                reasons=reasons,
-            )
+    found = []
+    for row in tx.connection.execute(query):
+        cell = Cell(symbol=row.symbol, timeframe=row.timeframe, horizon=row.horizon)
+        state = JobState(row.state)
+        if state is not JobState.SUCCEEDED or row.document is None:
+            found.append(Entrant(row.id, cell, state, row.message))
+            continue
+        manifest = Manifest.model_validate_json(row.document)
+        comparison = ChampionComparison.model_validate_json(row.comparison) if row.comparison else None
+        challenger = Challenger(
+            job_id=row.id,
+            scores=Scores.model_validate_json(row.scores),
+            p_value=row.p_value,
+            certified=row.certified,
+            synthetic=manifest.synthetic,
+            comparison=comparison,
+            failed_checks=manifest.certificate.failed,
+            timeframe=row.timeframe,
+            sha256=row.sha256,
         )
-        tx.connection.execute(
-            update(jobs)
-            .where(jobs.c.id == decision.job_id)
-            .values(promoted=decision.promoted, refused_by=json.dumps(decision.refused_by), reasons=reasons)
-        )
-        if decision.promoted:
-            reason = _why(challengers[decision.job_id])
-            record_change(tx, cells[decision.job_id], decision.job_id, reason, run_id=run.id)
-    tx.connection.execute(update(runs).where(runs.c.id == run.id).values(decided=tx.now))
-    return decisions
+        found.append(Entrant(row.id, cell, state, "", manifest, comparison, challenger))
+    return found
 
 
-def _why(challenger: Challenger) -> str:
+def _sitting(
+    row: ChampionRow,
+    entrant: Entrant | None,
+    tx: Transaction,
+    config: GridConfig,
+    run: RunRow,
+    is_intact: Callable[[str], bool],
+) -> Sitting:
+    manifest = row.manifest()
+    damage = ""
+    if manifest is None:
+        damage = "its manifest cannot be read"
+    elif not is_intact(row.sha256):
+        damage = "its .pkl is missing or damaged in the store of models"
+    champion = Champion(
+        sha256=row.sha256,
+        synthetic=run.synthetic if manifest is None else manifest.synthetic,
+        scores=NO_SCORES if manifest is None else manifest.scores,
+        trained_until=row.since.time if manifest is None else manifest.trained_span.end,
+        since=row.since.time,
+        damage=damage,
+    )
+    tonight = entrant.manifest if entrant else None
+    judgement = judge(
+        champion,
+        entrant.comparison if entrant else None,
+        tonight.trained_span.end if tonight and tonight.synthetic == champion.synthetic else None,
+        tx.now,
+        config.champion.max_age_days,
+        _untested(champion, entrant),
+    )
+    return Sitting(row, champion, manifest, entrant, judgement)
+
+
+def _untested(champion: Champion, entrant: Entrant | None) -> str:
+    if entrant is None:
+        return "its cell is not in the grid of tonight"
+    if entrant.challenger is None:
+        return f"its cell was not trained tonight: {entrant.message or entrant.state}"
+    if entrant.challenger.synthetic != champion.synthetic:
+        kinds = ("synthetic", "real") if champion.synthetic else ("real", "synthetic")
+        return f"it was trained on {kinds[0]} candles, and tonight's are {kinds[1]}"
+    return "the champion has changed since the cell was trained"
+
+
+def _end(tx: Transaction, run: RunRow, sitting: Sitting, replaced: bool, outcome: Outcome) -> None:
+    """Leave the cell without its champion, if it ends without a successor or for a fault of its own."""
+    verdict, words = sitting.judgement.verdict, sitting.judgement.words
+    if verdict is Verdict.DEMOTED:
+        record_change(tx, sitting.row.cell, None, words, run_id=run.id)
+        outcome.demoted += 1
+    elif verdict is Verdict.EXPIRED and not replaced:
+        record_change(tx, sitting.row.cell, None, words, expired=True, run_id=run.id)
+        outcome.expired += 1
+
+
+def _crown(
+    tx: Transaction, run: RunRow, entrant: Entrant, challenger: Challenger, sitting: Sitting | None
+) -> None:
+    stands = sitting is not None and sitting.judgement.verdict is Verdict.STANDS
+    if sitting is not None and stands and sitting.row.sha256 == challenger.sha256:
+        # Trained again on the same candles it is the champion itself.
+        return
     auc = "unknown" if challenger.scores.auc is None else f"{challenger.scores.auc:.4f}"
-    return (
-        f"AUC {auc} on {challenger.scores.n} rows, p-value {challenger.p_value:.3g}: it meets every condition"
+    reason = f"AUC {auc} on {challenger.scores.n} rows, p-value {challenger.p_value:.3g}"
+    if sitting is not None and sitting.judgement.verdict is not Verdict.DEMOTED:
+        reason += f"; the champion before it: {sitting.judgement.words}{_paired(sitting)}"
+    record_change(tx, entrant.cell, entrant.job_id, reason, run_id=run.id)
+
+
+def _paired(sitting: Sitting) -> str:
+    found = sitting.comparison
+    if found is None or found.challenger_worse_p_value is None:
+        return ""
+    return f"; p-value {found.challenger_worse_p_value:.2g} that the new one is worse"
+
+
+def _keep_decision(
+    tx: Transaction,
+    run: RunRow,
+    entrant: Entrant,
+    manifest: Manifest,
+    decision: Decision,
+    sitting: Sitting | None,
+) -> None:
+    reasons = json.dumps(decision.reasons)
+    predecessor = None
+    if sitting is not None:
+        query = select(promotions.c.id).where(promotions.c.job_id == sitting.row.job_id)
+        predecessor = tx.connection.execute(query).scalar_one_or_none()
+    tx.connection.execute(
+        promotions.insert().values(
+            run_id=run.id,
+            job_id=decision.job_id,
+            symbol=entrant.cell.symbol,
+            timeframe=entrant.cell.timeframe,
+            horizon=entrant.cell.horizon,
+            decided=tx.now,
+            promoted=decision.promoted,
+            synthetic=manifest.synthetic,
+            sha256=manifest.pickle_sha256,
+            predecessor=predecessor,
+            reasons=reasons,
+        )
+    )
+    tx.connection.execute(
+        update(jobs)
+        .where(jobs.c.id == decision.job_id)
+        .values(promoted=decision.promoted, refused_by=json.dumps(decision.refused_by), reasons=reasons)
     )
 
 
-def _promotion_of(tx: Transaction, champion: ChampionRow | None) -> int | None:
-    if champion is None:
-        return None
-    query = select(promotions.c.id).where(promotions.c.job_id == champion.job_id)
-    return tx.connection.execute(query).scalar_one_or_none()
-
-
-def _champion(row: ChampionRow) -> Champion:
-    manifest = Manifest.model_validate_json(row.document)
-    return Champion(row.sha256, manifest.synthetic, manifest.feature_version, manifest.scores)
-
-
-def _challenger(row: Row[*tuple[Any, ...]]) -> Challenger:
-    manifest = Manifest.model_validate_json(row.document)
-    comparison = ChampionComparison.model_validate_json(row.comparison) if row.comparison else None
-    return Challenger(
-        job_id=row.id,
-        scores=Scores.model_validate_json(row.scores),
-        p_value=row.p_value,
-        certified=row.certified,
-        synthetic=manifest.synthetic,
-        feature_version=manifest.feature_version,
-        comparison=comparison,
-        failed_checks=manifest.certificate.failed,
+def _keep_test(tx: Transaction, run: RunRow, sitting: Sitting, replaced: bool) -> None:
+    cell, found = sitting.row.cell, sitting.comparison
+    after = found.retest if found else None
+    itself = bool(
+        sitting.entrant and sitting.entrant.challenger
+        and sitting.entrant.challenger.sha256 == sitting.row.sha256
+    )  # fmt: skip
+    result = ChampionResult(
+        symbol=cell.symbol,
+        timeframe=cell.timeframe,
+        horizon=cell.horizon,
+        model=sitting.row.sha256,
+        verdict=sitting.judgement.verdict,
+        replaced=replaced and not itself,
+        words=sitting.judgement.words,
+        promised_auc=sitting.champion.scores.auc,
+        trained_until=sitting.champion.trained_until if sitting.manifest else None,
+        since=sitting.champion.since,
+        age_days=sitting.judgement.age_days,
+        new_rows=after.rows if after else 0,
+        new_span=after.span if after else None,
+        new_scores=after.scores if after else None,
+        lost_p_value=after.lost_p_value if after else None,
+        record_p_value=after.record_p_value if after else None,
+        challenger_worse_p_value=found.challenger_worse_p_value if found else None,
+    )
+    tx.connection.execute(
+        champion_tests.insert().values(
+            run_id=run.id,
+            symbol=cell.symbol,
+            timeframe=cell.timeframe,
+            horizon=cell.horizon,
+            job_id=sitting.row.job_id,
+            document=result.model_dump_json(),
+        )
     )

@@ -37,10 +37,14 @@ NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 
 @dataclass
 class Published:
-    """The cells whose files were written and those whose files were removed, by name."""
+    """The cells whose files were written, were removed, or are left as they are, by name.
+
+    The last have a champion in the database whose manifest is malformed.
+    """
 
     written: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
+    malformed: list[str] = field(default_factory=list)
 
 
 def publish(
@@ -70,6 +74,10 @@ def publish(
             if _remove(_Place(directory, cell)):
                 done.removed.append(cell.name)
         for champion in wanted:
+            if champion.manifest() is None:
+                # It counts as none, and the end of the next run says so; what is shown of it is still whole.
+                done.malformed.append(champion.cell.name)
+                continue
             place, content = _Place(directory, champion.cell), manifest_bytes(champion.document)
             if place.shows(champion.sha256, content):
                 place.drop_others()

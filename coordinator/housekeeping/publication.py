@@ -64,6 +64,8 @@ class Publication(Duty):
         done = publish(self.artifacts, self.directory, wanted, vacant)
         for name in done.written:
             logger.info("%s: the promoted model is in %s", name, self.directory)
+        for name in done.malformed:
+            logger.error("%s: the manifest of the champion in the database is malformed", name)
         for name in done.removed:
             logger.warning("%s: there is no promoted model any longer; its files are removed", name)
         self._due, self._published = False, newest

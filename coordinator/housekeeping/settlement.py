@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common.out_folder import OutFolder
 from common.whole_file import write_whole
-from coordinator.champions.decision import decide_run
+from coordinator.champions.decision import Outcome, decide_run
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.housekeeping.progress import ProgressFile
 from coordinator.housekeeping.publication import Publication
@@ -67,10 +67,20 @@ class Settlement(Duty):
                 if not is_settled(tx, run):
                     # An operator was quicker, and has a job tried again.
                     return None
-                decisions = decide_run(tx, run)
-                promoted = sum(decision.promoted for decision in decisions)
-                logger.info("run %d: %d of %d models are promoted", run.id, promoted, len(decisions))
+                self._log(run, decide_run(tx, run, self.publication.artifacts.holds))
             return find_run(tx, ready.id)
+
+    @staticmethod
+    def _log(run: RunRow, outcome: Outcome) -> None:
+        promoted = sum(decision.promoted for decision in outcome.decisions)
+        logger.info("run %d: %d of %d models are promoted", run.id, promoted, len(outcome.decisions))
+        if outcome.demoted or outcome.expired:
+            logger.warning(
+                "run %d: %d champions are demoted and %d have expired; the results say why",
+                run.id,
+                outcome.demoted,
+                outcome.expired,
+            )
 
     def _end(self, run: RunRow) -> None:
         self.publication.publish()

@@ -56,6 +56,24 @@ class Artifacts:
             raise StorageError(f"{path} is damaged: its content has another SHA-256 than its name")
         return content
 
+    def holds(self, sha256: str) -> bool:
+        """Return whether a blob is there and undamaged.
+
+        Raises
+        ------
+        StorageError
+            The folder cannot be read, which says nothing about the blob.
+        """
+        path = self._path(sha256)
+        try:
+            if not self.directory.is_dir():
+                raise StorageError(f"{self.directory} is not there", "bring the folder back")
+            return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+
     @staticmethod
     def is_intact(path: Path, sha256: str) -> bool:
         """Return whether a file is there and has this digest."""

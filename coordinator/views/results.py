@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from common.errors import NotFoundError
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.reports import FoldResult
 from common.protocol.results import JobResult, Results, SurveyResult, Totals
 from common.protocol.runs import RunState
 from common.settings.grid import GridConfig
+from coordinator.champions.decision import tests_of
+from coordinator.champions.registry import changes
+from coordinator.policy.multiplicity import best_of
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import AttemptRow, JobRow, RunRow, find_run
 from coordinator.views.jobs import attempts_of, jobs_of, survey_report, training_report
@@ -35,7 +40,12 @@ def results_of(tx: Transaction, run: RunRow) -> Results:
     assert run.decided is not None
     found = jobs_of(tx, run.id)
     history = attempts_of(tx, [job.id for job in found])
-    cells = [_job_result(tx, job, history[job.id]) for job in found if job.kind is JobKind.TRAINING]
+    tried = Counter((job.symbol, job.timeframe) for job in found if job.p_value is not None)
+    cells = [
+        _job_result(tx, job, history[job.id], tried[job.symbol, job.timeframe])
+        for job in found
+        if job.kind is JobKind.TRAINING
+    ]
     surveys = [_survey_result(tx, job, history[job.id]) for job in found if job.kind is JobKind.SURVEY]
     return Results(
         run=run.id,
@@ -46,6 +56,8 @@ def results_of(tx: Transaction, run: RunRow) -> Results:
         totals=_totals(cells, surveys, (run.decided - run.created).total_seconds()),
         jobs=tuple(cells),
         surveys=tuple(surveys),
+        champions=tests_of(tx, run.id),
+        champion_changes=changes(tx.connection, run.id),
     )
 
 
@@ -67,7 +79,7 @@ def _totals(cells: list[JobResult], surveys: list[SurveyResult], wall_seconds: f
     )
 
 
-def _job_result(tx: Transaction, job: JobRow, history: list[AttemptRow]) -> JobResult:
+def _job_result(tx: Transaction, job: JobRow, history: list[AttemptRow], tried: int) -> JobResult:
     report = training_report(tx, job)
     reasons = job.reasons
     if job.state is not JobState.SUCCEEDED:
@@ -79,6 +91,8 @@ def _job_result(tx: Transaction, job: JobRow, history: list[AttemptRow]) -> JobR
         rows=report.rows if report else job.rows,
         span=report.span if report else None,
         ties=report.ties if report else None,
+        best_of=None if job.p_value is None else tried,
+        p_value_best_of=None if job.p_value is None else best_of(job.p_value, tried),
         folds=tuple(FoldResult.of(fold) for fold in report.folds) if report else (),
         promoted=bool(job.promoted),
         reasons=reasons,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 
-from common.protocol.reports import ChampionComparison
+from common.protocol.reports import ChampionComparison, ChampionRetest, Manifest
 from coordinator.store.tables import promotions
 from tests.coordinator.specimens import Night, scores
 
@@ -27,15 +28,31 @@ def trained(
     grant = night.grant("t1-boot")
     comparison = None
     if grant.champion is not None:
-        comparison = ChampionComparison(
-            champion=grant.champion.pickle_sha256,
-            rows_compared=500,
-            scores=grant.champion.scores,
-            challenger_scores=scores(log_loss=log_loss),
-            detail="",
-        )
+        comparison = compared(grant.champion, log_loss)
     night.succeed(grant, seed=seed, log_loss=log_loss, champion=comparison)
     return run
+
+
+def compared(champion: Manifest, log_loss: float = 0.68, **changes: Any) -> ChampionComparison:
+    """What a trainer may have found out about a champion: that it stands, and who is worse."""
+    found = ChampionComparison(
+        champion=champion.pickle_sha256,
+        rows_compared=500,
+        scores=champion.scores,
+        challenger_scores=scores(log_loss=log_loss),
+        detail="",
+        retest=ChampionRetest(
+            rows=500,
+            span=champion.trained_span,
+            scores=champion.scores,
+            challenger_scores=scores(log_loss=log_loss),
+            lost_p_value=0.5,
+            record_p_value=0.001,
+        ),
+        challenger_worse_p_value=0.001 if log_loss > champion.scores.log_loss else 0.999,
+        challenger_worse_rows=500,
+    )
+    return found.model_copy(update=changes)
 
 
 def history(night: Night) -> list[tuple[bool, list[str]]]:

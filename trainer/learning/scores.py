@@ -41,15 +41,21 @@ def area_under_curve(ranks: FloatArray, y: FloatArray) -> float | None:
     return float((ranks @ y - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def log_loss(p: FloatArray, y: FloatArray) -> float:
-    """Return the mean of -log of the probability that was given to what happened (natural logarithm).
+def row_losses(p: FloatArray, y: FloatArray) -> FloatArray:
+    """Return -log of the probability that was given to what happened (natural logarithm), shape (n,).
 
     Probabilities of exactly 0 or 1 count as the nearest others that float64 can tell from them, as in
     scikit-learn.
     """
     epsilon = np.finfo(np.float64).eps
     given = np.clip(np.where(y > 0.5, p, 1.0 - p), epsilon, 1.0 - epsilon)
-    return float(-np.log(given).mean())
+    losses: FloatArray = -np.log(given)
+    return losses
+
+
+def log_loss(p: FloatArray, y: FloatArray) -> float:
+    """Return the mean of `row_losses`."""
+    return float(row_losses(p, y).mean())
 
 
 def score(p: FloatArray, y: FloatArray) -> Scores:

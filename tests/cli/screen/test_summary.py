@@ -79,7 +79,7 @@ def test_equal_failures_are_one_line() -> None:
 
 
 def test_synthetic_candles_are_named_in_the_title_and_figures_in_one_line() -> None:
-    assert summary.title(results()) == "Night 7: out-of-fold AUC of the best horizon"
+    assert summary.title(results()) == "Night 7: out-of-fold AUC of the best of 2 horizons"
     assert "SYNTHETIC" in summary.title(results(synthetic=True))
     told = results(job("BTCUSDT", "15m", 1, promoted=True))
     assert summary.totals(told) == (

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from common.protocol.reports import ChampionComparison, Check
 from common.settings.sections import PromoteIf
-from coordinator.policy.promotion import Challenger, Champion, Decision, decide, false_discovery_bound
-from tests.coordinator.specimens import scores
+from coordinator.policy.championship import Champion
+from coordinator.policy.promotion import Challenger, Decision, decide
+from tests.coordinator.specimens import NOON, SPAN, scores
 
 GATE = PromoteIf()
-REAL = Champion("c" * 64, False, "features/1", scores(auc=0.55))
+REAL = Champion("c" * 64, False, scores(auc=0.55), SPAN.end, NOON)
 LEAK = Check(
     name="scaler",
     passed=False,
@@ -24,17 +25,19 @@ LEAK = Check(
 
 
 def challenger(job_id: int = 1, **changes: Any) -> Challenger:
-    good = Challenger(job_id, scores(), 0.001, True, False, "features/1", None)
+    good = Challenger(job_id, scores(), 0.001, True, False, None)
     return replace(good, **changes)
 
 
-def compared(ours: float, theirs: float, champion: str = REAL.sha256) -> ChampionComparison:
+def compared(ours: float, theirs: float, p_value: float) -> ChampionComparison:
     return ChampionComparison(
-        champion=champion,
+        champion=REAL.sha256,
         rows_compared=1234,
         scores=scores(log_loss=theirs),
         challenger_scores=scores(log_loss=ours),
         detail="",
+        challenger_worse_p_value=p_value,
+        challenger_worse_rows=1234,
     )
 
 
@@ -87,24 +90,20 @@ def test_all_reasons_are_told_at_once() -> None:
     assert len(decision(challenger(certified=False, scores=scores(auc=0.5), p_value=1.0)).reasons) == 3
 
 
-# --- False discovery rate -----------------------------------------------------------------------------------
+# --- Families -----------------------------------------------------------------------------------------------
 
 
-def test_the_bound_is_that_of_the_textbook() -> None:
-    # The example of Benjamini and Hochberg (1995), table 1: at 0.05 the four smallest of 15 are discoveries.
-    p_values = [0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344, 0.0459]
-    p_values += [0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000]
-    assert false_discovery_bound(p_values, 0.05) == 0.0095
-
-
-@given(st.lists(st.floats(0, 1), max_size=30), st.floats(0.01, 0.5))
-def test_the_step_up_procedure_agrees_with_its_definition(p_values: list[float], rate: float) -> None:
-    ordered = sorted(p_values)
-    bound = false_discovery_bound(p_values, rate)
-    largest = max(
-        (k for k in range(1, len(ordered) + 1) if ordered[k - 1] <= k / len(ordered) * rate), default=0
+def test_strong_cells_of_one_timeframe_do_not_carry_weak_ones_of_another() -> None:
+    strong = [challenger(job_id, p_value=1e-9, timeframe="1m") for job_id in range(1, 19)]
+    weak = [challenger(job_id, p_value=0.02, timeframe="1d") for job_id in range(19, 21)]
+    rest = [challenger(job_id, p_value=0.5, timeframe="1d") for job_id in range(21, 37)]
+    made = {one.job_id: one for one in decide([*strong, *weak, *rest], {}, GATE, 0.10)}
+    assert [job_id for job_id, one in made.items() if one.promoted] == list(range(1, 19))
+    assert made[19].reasons == (
+        "p-value 0.02 does not pass a false discovery rate of 0.1 over the 18 cells of 1d: none of them does",
     )
-    assert bound == (ordered[largest - 1] if largest else 0.0)
+    one_family = [replace(one, timeframe="") for one in (*strong, *weak, *rest)]
+    assert sum(one.promoted for one in decide(one_family, {}, GATE, 0.10)) == 20
 
 
 def test_the_rate_is_kept_over_the_whole_run() -> None:
@@ -117,57 +116,10 @@ def test_the_rate_is_kept_over_the_whole_run() -> None:
 # --- The champion -------------------------------------------------------------------------------------------
 
 
-def test_a_model_as_good_as_the_champion_on_the_same_rows_is_promoted() -> None:
-    assert decision(challenger(comparison=compared(0.68, 0.68)), REAL).promoted
-
-
-def test_a_model_worse_than_the_champion_is_not() -> None:
-    [reason] = decision(challenger(comparison=compared(0.69, 0.68)), REAL).reasons
-    assert reason == "log loss 0.690 is above the champion's 0.680 on the same 1234 rows"
-
-
-@pytest.mark.parametrize(
-    ("comparison", "reason"),
-    [
-        (None, "not compared with the present champion"),
-        (compared(0.6, 0.7, champion="d" * 64), "no longer the champion"),
-    ],
-)
-def test_without_a_comparison_with_this_champion_there_is_no_promotion(
-    comparison: ChampionComparison | None, reason: str
-) -> None:
-    [told] = decision(challenger(comparison=comparison), REAL).reasons
-    assert reason in told
-
-
-def test_a_champion_of_other_features_is_replaced_only_by_a_higher_auc_than_its_own() -> None:
-    other = replace(REAL, feature_version="features/0")
-    assert decision(challenger(scores=scores(auc=0.551)), other).promoted
-    [reason] = decision(challenger(scores=scores(auc=0.55)), other).reasons
-    assert "reads other features (features/0, not features/1)" in reason
-    assert "AUC 0.550 is not above the champion's recorded 0.550" in reason
-
-
-def test_a_champion_that_no_row_can_be_shared_with_does_not_stand_for_ever() -> None:
-    other_columns = ChampionComparison(
-        champion=REAL.sha256,
-        rows_compared=0,
-        scores=None,
-        challenger_scores=None,
-        detail="the champion has other columns",
-    )
-    assert decision(challenger(scores=scores(auc=0.551), comparison=other_columns), REAL).promoted
-    [reason] = decision(challenger(scores=scores(auc=0.55), comparison=other_columns), REAL).reasons
-    assert "the champion has other columns; AUC 0.550 is not above" in reason
-
-
-def test_real_always_replaces_synthetic_and_synthetic_never_replaces_real() -> None:
-    synthetic = replace(REAL, synthetic=True)
-    assert decision(challenger(), synthetic).promoted
-    [reason] = decision(challenger(synthetic=True, comparison=compared(0.1, 0.7)), REAL).reasons
-    assert "synthetic" in reason
-    assert decision(challenger(synthetic=True, comparison=compared(0.6, 0.7)), synthetic).promoted
-    assert not decision(challenger(synthetic=True, comparison=compared(0.7, 0.6)), synthetic).promoted
+def test_what_speaks_for_the_champion_refuses_the_model() -> None:
+    [reason] = decision(challenger(comparison=compared(0.69, 0.68, p_value=0.01)), REAL).reasons
+    assert "log loss 0.69000 is above the champion's 0.68000" in reason
+    assert decision(challenger(comparison=compared(0.69, 0.68, p_value=0.2)), REAL).promoted
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.4, 0.7), st.booleans()), min_size=1, max_size=20))

@@ -244,7 +244,7 @@ def test_the_history_of_promotions_cannot_be_rewritten(night: Night, statement: 
         tx.connection.execute(text(statement))
 
 
-@pytest.mark.parametrize("table", ["champion_changes"])
+@pytest.mark.parametrize("table", ["champion_changes", "champion_tests"])
 @pytest.mark.parametrize("statement", ["UPDATE {table} SET horizon = horizon", "DELETE FROM {table}"])
 def test_the_history_of_champions_cannot_be_rewritten(night: Night, table: str, statement: str) -> None:
     for seed in ("first", "second"):

@@ -34,6 +34,8 @@ def test_the_results_hold_what_was_promised_and_in_the_order_of_the_grid(night: 
         "totals",
         "jobs",
         "surveys",
+        "champions",
+        "champion_changes",
     }
     assert [(job["symbol"], job["horizon"]) for job in written["jobs"]] == [
         ("ETHUSDT", 3),

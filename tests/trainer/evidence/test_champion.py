@@ -1,17 +1,21 @@
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from common.protocol.jobs import Cell
-from common.protocol.reports import Certificate, FoldModel, Manifest, Scores, Span
+from common.protocol.reports import Certificate, FoldModel, Manifest, Obstacle, Scores, Span
 from trainer.candles.moments import moment_of
-from trainer.evidence.champion import compare
+from trainer.evidence.champion import compare, lost_p_value
+from trainer.evidence.means import mean_p_value
+from trainer.evidence.significance import auc_p_value
 from trainer.features.indicators import FEATURE_VERSION
-from trainer.features.labels import Labels
+from trainer.features.labels import LABEL_VERSION, Labels
 from trainer.features.matrix import FeatureMatrix
 from trainer.learning.design_matrix import DesignMatrix
-from trainer.learning.scores import score
+from trainer.learning.logistic_model import LogisticModel
+from trainer.learning.scores import row_losses, score
 from trainer.learning.splits import Fold
 from trainer.learning.training_set import TrainingSet
 
@@ -50,6 +54,7 @@ def champion(fold_models, final_until, **changes):
         "p_value": 0.5,
         "certificate": Certificate(checks=()),
         "lineage": {},
+        "label_version": LABEL_VERSION,
         "pickle_sha256": "ab" * 32,
     }
     return Manifest(**(values | changes))
@@ -120,14 +125,79 @@ def test_a_champion_that_has_seen_everything_is_not_scored(rows):
 
 
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "obstacle", "reason"),
     [
-        ({"feature_version": "0"}, "version 0"),
-        ({"features": ("a", "c")}, "other columns"),
-        ({"cell": Cell(symbol="BTCUSDT", timeframe="1m", horizon=3)}, "BTCUSDT_1m_H3"),
+        ({"feature_version": "0"}, Obstacle.FEATURES, "version 0"),
+        ({"features": ("a", "c")}, Obstacle.FEATURES, "other columns"),
+        ({"label_version": "1"}, Obstacle.LABELS, "labels are of version 1, not"),
+        ({"label_version": ""}, Obstacle.LABELS, "labels are of version unknown, not"),
+        ({"cell": Cell(symbol="BTCUSDT", timeframe="1m", horizon=3)}, Obstacle.CELL, "BTCUSDT_1m_H3"),
+        ({"means": (0.0,)}, Obstacle.MALFORMED, "its final model has 1 means for 2 columns"),
+        ({"scales": (1.0, 0.0)}, Obstacle.MALFORMED, "its final model has a scale of 0"),
+        ({"fold_models": (model(30, 0), model(20, 0))}, Obstacle.MALFORMED, "not in order of time"),
     ],
 )
-def test_a_champion_of_other_features_or_another_cell_is_not_scored_and_it_is_said_why(rows, changes, reason):
-    found = compare(champion([model(20, 0.0)], 90, **changes), CELL, *rows)
-    assert (found.scores, found.rows_compared) == (None, 0)
+def test_a_champion_that_cannot_be_scored_is_not_and_it_is_said_why(rows, changes, obstacle, reason):
+    found = compare(champion(**({"fold_models": [model(20, 0.0)], "final_until": 90} | changes)), CELL, *rows)
+    assert (found.scores, found.rows_compared, found.retest) == (None, 0, None)
+    assert found.obstacle is obstacle
     assert reason in found.detail
+
+
+# --- After its training -------------------------------------------------------------------------------------
+
+
+def known(rows, until, strength=1.0, seed=1, promised=0.6):
+    """A champion, and rows of which its first column knows the label, the better the greater the strength."""
+    data, _ = rows
+    values = np.random.default_rng(seed).standard_normal((ROWS, 2)).astype(np.float32)
+    values[:, 0] += strength * (data.labels.y - 0.5)
+    data = replace(data, design=DesignMatrix(values, data.labels.row))
+    scores = Scores(auc=promised, brier=0.25, accuracy=0.5, log_loss=0.69, base_rate=0.5, n=1)
+    present = champion([model(20, 0.0)], until, coefficients=(1.0, 0.0), intercept=0.0, scores=scores)
+    return present, CELL, data
+
+
+def test_only_rows_after_the_training_and_the_embargo_test_the_final_model(rows):
+    present, _, data = known(rows, 41)
+    found = compare(present, CELL, data, rows[1])
+    y = data.labels.y
+    assert found.retest.rows == 100 - 46
+    assert found.retest.span == data.span(46, 100)
+    p = LogisticModel.of((0, 0), (1, 1), (1.0, 0.0), 0.0).predict(data.design, 46, 100)
+    assert found.retest.scores == score(p, y[46:])
+    assert found.retest.challenger_scores == score(rows[1][6:], y[46:])
+    assert found.retest.lost_p_value == lost_p_value(p, y[46:], 0.6, 1)
+    whole = np.concatenate([np.full(6, 0.5), p])
+    assert found.retest.record_p_value == auc_p_value(whole, y[40:], 1)
+    above = row_losses(rows[1][6:], y[46:]) - row_losses(p, y[46:])
+    assert (found.challenger_worse_p_value, found.challenger_worse_rows) == (mean_p_value(above, 1), 54)
+
+
+def test_with_too_few_new_rows_nothing_is_judged_and_losses_are_paired_on_all_rows(rows):
+    found = compare(*known(rows, 60), rows[1])
+    assert found.retest.rows == 35 and found.retest.scores is not None
+    assert found.retest.lost_p_value is None
+    assert found.challenger_worse_rows == 60 and found.challenger_worse_p_value is not None
+
+
+def test_without_new_rows_there_is_nothing_to_test_but_the_record(rows):
+    found = compare(*known(rows, 200), rows[1])
+    assert (found.retest.rows, found.retest.span, found.retest.scores) == (0, None, None)
+    assert found.retest.record_p_value is not None
+
+
+def test_an_edge_that_has_turned_round_is_lost_and_one_that_is_kept_is_not(rows):
+    lost = [compare(*known(rows, 41, -1.0, seed), rows[1]).retest.lost_p_value for seed in range(5)]
+    kept = [compare(*known(rows, 41, 1.0, seed), rows[1]).retest.lost_p_value for seed in range(5)]
+    assert max(lost) < 0.05 < min(kept)
+
+
+def test_labels_of_one_class_judge_no_edge():
+    assert lost_p_value(np.linspace(0, 1, 80), np.ones(80), 0.6, 1) is None
+
+
+def test_labels_that_overlap_need_more_rows():
+    y = np.tile([0.0, 1.0], 40)
+    assert lost_p_value(np.linspace(0, 1, 80), y, 0.6, 8) is not None
+    assert lost_p_value(np.linspace(0, 1, 80), y, 0.6, 9) is None

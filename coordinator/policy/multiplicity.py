@@ -1,0 +1,69 @@
+"""How small a p-value must be when many cells are tried, on many nights.
+
+Cells of one timeframe are a family: strong cells of minutes must not carry weak ones of days. First the
+families compete, each with its Simes p-value, then the cells within those that were selected, at the rate
+times the share of families that were (Y. Benjamini & M. Bogomolov, "Selective inference on multiple families
+of hypotheses", J. R. Stat. Soc. B 76, 2014). Where nothing can be predicted at all, the chance of any
+discovery in the whole grid is the rate at most; a family never gets more than the rate either.
+
+Nights are tried one after another, on candles of which nearly all were there the night before. Paying for
+each night out of one budget (alpha spending) leaves nearly nothing for the later ones. Instead a champion
+stands only as long as its evidence does (`coordinator.policy.championship`), so that what counts is how many
+false ones stand at a time, and the rate that a night may spend is `A_NIGHT` of the one that is configured.
+The other half is for champions that linger until their evidence is gone. Both were chosen by measurement:
+`deploy/promotion.md`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeVar
+
+A_NIGHT = 0.5
+"""The share of the configured rate that one night may spend."""
+
+Family = TypeVar("Family", bound=Hashable)
+
+
+def discovery_bounds(families: Mapping[Family, Sequence[float]], rate: float) -> dict[Family, float]:
+    """Return for each family the greatest p-value that is a discovery tonight, or 0 where none is.
+
+    Parameters
+    ----------
+    families : mapping of family to sequence of float
+        The p-values of each family; one that is not a number counts as tried and is never a discovery.
+    rate : float
+        Expected share of standing champions that may be luck, 0 to 1.
+    """
+    tonight = A_NIGHT * rate
+    simes = {family: simes_p_value(p_values) for family, p_values in families.items()}
+    selected_up_to = false_discovery_bound(list(simes.values()), tonight)
+    selected = {family for family, p in simes.items() if selected_up_to > 0.0 and p <= selected_up_to}
+    within = tonight * len(selected) / len(families) if families else 0.0
+    return {
+        family: false_discovery_bound(p_values, within) if family in selected else 0.0
+        for family, p_values in families.items()
+    }
+
+
+def false_discovery_bound(p_values: Sequence[float], rate: float) -> float:
+    """Return the greatest p-value that is a discovery at the given rate, or 0 where none is.
+
+    The step-up procedure of Y. Benjamini and Y. Hochberg, "Controlling the False Discovery Rate", J. R.
+    Stat. Soc. B 57 (1995): the largest k with p_(k) <= k / m * rate.
+    """
+    ordered = sorted(value for value in p_values if not math.isnan(value))
+    passing = [p for k, p in enumerate(ordered, start=1) if p <= k / len(p_values) * rate]
+    return max(passing, default=0.0)
+
+
+def simes_p_value(p_values: Sequence[float]) -> float:
+    """Return the p-value of a whole family: 1 where it is empty (R. J. Simes, Biometrika 73, 1986)."""
+    ordered = sorted(value for value in p_values if not math.isnan(value))
+    return min((p * len(p_values) / k for k, p in enumerate(ordered, start=1)), default=1.0)
+
+
+def best_of(p_value: float, tried: int) -> float:
+    """Return the p-value of the best of several tries: Bonferroni's, which no dependence makes too small."""
+    return min(1.0, p_value * tried)
