@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -17,6 +17,8 @@ class Interrupt:
     """The signals that asked the night to stop."""
 
     signals: list[int] = field(default_factory=list)
+    then: Callable[[], None] | None = None
+    """Called at the first signal; it may only set a flag."""
 
     def check(self) -> None:
         """Raise `KeyboardInterrupt` from the first SIGINT, SIGTERM or SIGHUP on."""
@@ -29,6 +31,8 @@ class Interrupt:
         self.signals.append(number)
         if len(self.signals) > 1:
             os._exit(EXIT_INTERRUPTED)
+        if self.then is not None:
+            self.then()
 
 
 @contextmanager

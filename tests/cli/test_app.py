@@ -30,6 +30,7 @@ COMMANDS = (
     *(["jobs", name] for name in ("list", "show", "why", "retry", "cancel", "next", "unpark")),
     *(["nights", name] for name in ("list", "show", "compare", "audit")),
     *(["models", name] for name in ("list", "show", "history", "diff", "promote", "rollback")),
+    *(["data", name] for name in ("check", "import", "download")),
 )
 
 
