@@ -86,6 +86,11 @@ RUN_PROGRESS = _fact(
     "Share of the current run's training that is done, saved folds of unfinished jobs included; the status "
     "calls it progress_ratio.",
 )
+RUN_SHED_JOBS = _fact(
+    "nighttrain_run_shed_jobs",
+    "Cells of the current run that do not fit before the window closes and are left for the next night, "
+    "those of least value; 0 where all fit.",
+)
 RUN_STARTED = _fact("nighttrain_run_started_timestamp_seconds", "When the current run was submitted.")
 RUN_FINISHED = _fact(
     "nighttrain_run_finished_timestamp_seconds",

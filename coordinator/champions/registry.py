@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import datetime
 
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
@@ -137,6 +138,16 @@ def champion_of(connection: Connection, cell: Cell) -> ChampionRow | None:
     newest = select(func.max(champion_changes.c.id)).where(_is_of(cell))
     found = _champions(connection, _CHAMPIONS.where(champion_changes.c.id == newest.scalar_subquery()))
     return found[0] if found else None
+
+
+def champion_moments(connection: Connection) -> dict[tuple[str, str, int], datetime]:
+    """Return since when each cell that has a champion has it, by symbol, timeframe and horizon."""
+    cell = (champion_changes.c.symbol, champion_changes.c.timeframe, champion_changes.c.horizon)
+    newest = select(func.max(champion_changes.c.id)).group_by(*cell)
+    query = select(*cell, champion_changes.c.time).where(
+        champion_changes.c.id.in_(newest), champion_changes.c.job_id.is_not(None)
+    )
+    return {(row.symbol, row.timeframe, row.horizon): row.time for row in connection.execute(query)}
 
 
 def vacant_cells(connection: Connection) -> list[Cell]:

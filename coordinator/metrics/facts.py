@@ -19,7 +19,7 @@ from common.settings.night import NightSettings
 from coordinator.policy.breaker import Gate
 from coordinator.queue.breakers import read_breakers
 from coordinator.queue.history import History
-from coordinator.queue.snapshot import read_snapshot
+from coordinator.queue.snapshot import Snapshot, read_snapshot
 from coordinator.store.database import Transaction
 from coordinator.store.rows import AttemptRow, JobRow, RunRow, newest_run
 from coordinator.store.tables import attempts, checkpoints, jobs, runs, trainers
@@ -35,7 +35,8 @@ class RunFacts:
     """The current run: the unfinished one, or else the last.
 
     `jobs` are its jobs by id, in the order of the grid; `saved` is when each of them that is not over was
-    last saved. `earlier_aucs` are the mean AUCs of runs before it that can be compared with it.
+    last saved. `earlier_aucs` are the mean AUCs of runs before it that can be compared with it. `shed`
+    counts the cells that are left for the next night.
     """
 
     row: RunRow
@@ -46,6 +47,7 @@ class RunFacts:
     saved: dict[int, datetime]
     gates: dict[str, Gate]
     earlier_aucs: tuple[float, ...]
+    shed: int
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def read_facts(tx: Transaction, settings: NightSettings, forecast: Forecast, pro
         now=tx.now,
         settings=settings,
         history=snapshot.history,
-        run=None if run is None or view is None else _run(tx, run, view, forecast.eta_of(tx, snapshot, view)),
+        run=None if run is None or view is None else _run(tx, run, view, forecast, snapshot),
         trainers=known,
         starts=_starts(tx, [one.row.name for one in known]),
         last_claim=tx.connection.execute(last_claim).scalar(),
@@ -100,11 +102,11 @@ def cell_labels(job: JobRow) -> dict[str, str]:
     return {"symbol": cell.symbol, "timeframe": cell.timeframe, "horizon": str(cell.horizon)}
 
 
-def _run(tx: Transaction, run: RunRow, view: RunView, eta: EtaView) -> RunFacts:
+def _run(tx: Transaction, run: RunRow, view: RunView, forecast: Forecast, snapshot: Snapshot) -> RunFacts:
     return RunFacts(
         row=run,
         view=view,
-        eta=eta,
+        eta=forecast.eta_of(tx, snapshot, view),
         jobs=_jobs(tx, run.id),
         attempts=_attempts(tx, run.id),
         saved=_saved(tx, run.id),
@@ -112,6 +114,7 @@ def _run(tx: Transaction, run: RunRow, view: RunView, eta: EtaView) -> RunFacts:
             symbol: breaker.gate(tx.now) for symbol, breaker in read_breakers(tx.connection, run.id).items()
         },
         earlier_aucs=_earlier_aucs(tx, run),
+        shed=len(snapshot.shed_jobs),
     )
 
 

@@ -1,10 +1,10 @@
 """Which queued job a trainer gets, or why it gets none: a pure decision over frozen facts.
 
 The order among the jobs that fit: those that an operator wants next (the first wish first), those that
-waited longer than the bound (the longest wait first), the probe of a symbol on probation, surveys, the symbol
-that the trainer last had, the symbol's quote volume, the longest job, the place in the grid. Surveys come
-before training, because they take seconds and tell what the night will be: the symbols' order, what is
-refused, and when it will end.
+are not left for the next night (`coordinator.policy.shedding`), those that waited longer than the bound (the
+longest wait first), the probe of a symbol on probation, surveys, the symbol that the trainer last had, the
+symbol's quote volume, the longest job, the place in the grid. Surveys come before training, because they take
+seconds and tell what the night will be: the symbols' order, what is refused, and when it will end.
 
 Memory, in three rules:
 
@@ -65,6 +65,7 @@ class Candidate:
     disk_bytes: int = 0
     parked_until: datetime | None = None
     wanted_next: datetime | None = None
+    shed: bool = False
 
     def delay_seconds(self, now: datetime) -> float:
         """Return for how long its backoff and its symbol's breaker keep it from every trainer, in seconds."""
@@ -232,7 +233,7 @@ def wait_of(candidate: Candidate, now: datetime) -> Refusal | None:
 def keeps(candidate: Candidate, host: Host, terms: Terms) -> bool:
     """Return whether `host` gets no other new job until this one ran alone there."""
     room = candidate.oom_room_bytes
-    if room is None or wait_of(candidate, terms.now) is not None:
+    if room is None or candidate.shed or wait_of(candidate, terms.now) is not None:
         return False
     if max(terms.limits, default=0) > room or not candidate.overdue(terms.now, terms.max_wait_seconds):
         return False
@@ -290,6 +291,7 @@ def _order(candidate: Candidate, last_symbol: str, terms: Terms) -> tuple[float 
     return (
         wanted is None,
         wanted.timestamp() if wanted is not None else 0.0,
+        candidate.shed,
         not overdue,
         since,
         candidate.gate is not Gate.PROBATION,

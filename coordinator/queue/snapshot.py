@@ -12,8 +12,10 @@ from common.protocol.trainers import HostPressure, LimitKind, Progress
 from common.settings.night import NightSettings
 from coordinator.policy.admission import Candidate, Host, Seat, Terms
 from coordinator.policy.disk import Disk, matrix_bytes
+from coordinator.policy.window import night_at
 from coordinator.queue.breakers import read_breakers
 from coordinator.queue.history import SURVEY, History, read_history
+from coordinator.queue.shedding import marked
 from coordinator.store.rows import (
     OPEN_ATTEMPTS,
     PRESENT_TRAINERS,
@@ -58,6 +60,11 @@ class Snapshot:
             hosts=self.hosts,
         )
 
+    @property
+    def shed_jobs(self) -> tuple[int, ...]:
+        """The jobs that do not fit into this night and are left for the next one."""
+        return tuple(one.job_id for one in self.candidates if one.shed)
+
     def seat(self, trainer: TrainerRow, last_symbol: str) -> Seat:
         """Return the seat of a live trainer."""
         return Seat(
@@ -85,10 +92,17 @@ def read_snapshot(
     oldest = now - timedelta(seconds=settings.lease.seconds)
     live = tuple(one for one in trainers if one.last_seen >= oldest or one.boot_id in holders)
     history = read_history(connection)
+    candidates: tuple[Candidate, ...] = ()
+    if run_id is not None:
+        candidates = _candidates(connection, run_id, now, leases, history)
+        closes = night_at(settings.window, now).closes
+        if closes is not None:
+            busy = _busy_seconds(connection, leases, history, now)
+            candidates = marked(connection, run_id, candidates, busy, len(live), closes, now)
     return Snapshot(
         now=now,
         settings=settings,
-        candidates=_candidates(connection, run_id, now, leases, history) if run_id is not None else (),
+        candidates=candidates,
         live=live,
         leases=leases,
         hosts={host.name: host for host in _hosts(live, leases)},
@@ -173,6 +187,18 @@ def _candidates(
             )
         )
     return tuple(candidates)
+
+
+def _busy_seconds(
+    connection: Connection, leases: tuple[AttemptRow, ...], history: History, now: datetime
+) -> float:
+    """Return how long the running jobs still take, all together; one of unknown duration counts nothing."""
+    ran = {lease.job_id: (now - lease.started).total_seconds() for lease in leases}
+    query = select(jobs.c.id, jobs.c.timeframe, jobs.c.rows).where(jobs.c.id.in_(list(ran)))
+    return sum(
+        max(0.0, (history.seconds(row.timeframe or SURVEY, row.rows) or 0.0) - ran[row.id])
+        for row in connection.execute(query)
+    )
 
 
 def _built(connection: Connection, run_id: int) -> set[tuple[str, str | None]]:

@@ -27,7 +27,7 @@ from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import job_views
 from coordinator.views.runs import run_view
 from coordinator.views.trainers import known_trainers, trainer_views
-from coordinator.views.warnings import night_warnings, progress_warnings, standing_warnings
+from coordinator.views.warnings import night_warnings, progress_warnings, shed_warnings, standing_warnings
 
 RECENT_JOBS = 20
 SPEED_JOBS = 50
@@ -92,6 +92,7 @@ class Status:
         warnings = standing_warnings(view, system, self.out)
         if view is not None and view.state is RunState.RUNNING:
             warnings += night_warnings(view, night, eta)
+            warnings += shed_warnings(_names(tx, snapshot.shed_jobs))
             warnings += progress_warnings(snapshot, view, known, self._began)
         document = StatusDocument(
             time=tx.now,
@@ -144,6 +145,13 @@ def _speed(tx: Transaction, run: RunView | None) -> SpeedView:
     return SpeedView(
         jobs_per_hour=len(found) / seconds * 3600, rows_per_second=sum(row.rows for row in found) / seconds
     )
+
+
+def _names(tx: Transaction, job_ids: tuple[int, ...]) -> list[str]:
+    if not job_ids:
+        return []
+    query = JOBS.where(jobs.c.id.in_(job_ids)).order_by(jobs.c.ordinal)
+    return [JobRow.of(row).cell.name for row in tx.connection.execute(query)]
 
 
 def _score(tx: Transaction, run: RunView | None, order: Any) -> ScoreView | None:

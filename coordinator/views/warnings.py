@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from coordinator.queue.snapshot import Snapshot
 from coordinator.views.trainers import KnownTrainer
 
 LITTLE_DISK_BYTES = 2 * 1024**3
+SHOWN_CELLS = 5
 WARM_UP = timedelta(seconds=15)
 """How long trainers may take to appear after a start: they are starting too."""
 
@@ -58,6 +60,17 @@ def night_warnings(run: RunView, night: NightView, eta: EtaView) -> list[str]:
     ends = f"its end is expected at {eta.p50:%H:%M}, and with 90 % by {eta.p90:%H:%M}"
     closes = f"the night, which closes at {night.closes:%H:%M} UTC"
     return [f"the run {likely} into {closes}: {ends}; what is left is carried over"]
+
+
+def shed_warnings(cells: Sequence[str]) -> list[str]:
+    """Return which cells do not fit into this night, by the names of those that are left for the next."""
+    if not cells:
+        return []
+    named = ", ".join(cells[:SHOWN_CELLS]) + (", ..." if len(cells) > SHOWN_CELLS else "")
+    return [
+        f"{len(cells)} cells do not fit before the window closes and are left for the next night, the least "
+        f"valuable first, unless this one gets faster: {named}"
+    ]
 
 
 def progress_warnings(

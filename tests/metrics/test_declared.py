@@ -152,23 +152,27 @@ def test_the_window_and_its_openings_are_told(watched: Watched) -> None:
 
 def test_what_the_trainer_did_is_counted(watched: Watched) -> None:
     last = watched.last_of_trainer
-    assert last.value("nighttrain_trainer_jobs_total", kind="training", outcome="succeeded") == 4
-    assert last.value("nighttrain_trainer_jobs_total", kind="survey", outcome="succeeded") == 2
-    assert last.value("nighttrain_trainer_jobs_total", kind="survey", outcome="data") == 2
-    assert last.value("nighttrain_trainer_jobs_total", kind="survey", outcome="lost") == 0
+    assert (
+        last.value("nighttrain_trainer_jobs_total", trainer="t1", kind="training", outcome="succeeded") == 4
+    )
+    assert last.value("nighttrain_trainer_jobs_total", trainer="t1", kind="survey", outcome="succeeded") == 2
+    assert last.value("nighttrain_trainer_jobs_total", trainer="t1", kind="survey", outcome="data") == 2
+    assert last.value("nighttrain_trainer_jobs_total", trainer="t1", kind="survey", outcome="lost") == 0
 
     def requests(cache: str, outcome: str) -> float | None:
-        return last.value("nighttrain_trainer_cache_requests_total", cache=cache, outcome=outcome)
+        return last.value(
+            "nighttrain_trainer_cache_requests_total", trainer="t1", cache=cache, outcome=outcome
+        )
 
     # One matrix serves both horizons and both runs, and the second survey reads no source.
     assert (requests("features", "miss"), requests("features", "hit")) == (1, 3)
     assert requests("candles", "miss") == 1
     assert (requests("candles", "hit") or 0) >= 5
     for cache in ("candles", "features"):
-        assert (last.value("nighttrain_trainer_cache_size_bytes", cache=cache) or 0) > 50_000
-    assert (last.value("nighttrain_trainer_candle_rows_total") or 0) > 90 * 288 * 4
-    assert (last.value("nighttrain_trainer_cpu_seconds_total") or 0) > 0.5
-    assert last.value("nighttrain_trainer_state", state="idle") == 1
+        assert (last.value("nighttrain_trainer_cache_size_bytes", trainer="t1", cache=cache) or 0) > 50_000
+    assert (last.value("nighttrain_trainer_candle_rows_total", trainer="t1") or 0) > 90 * 288 * 4
+    assert (last.value("nighttrain_trainer_cpu_seconds_total", trainer="t1") or 0) > 0.5
+    assert last.value("nighttrain_trainer_state", trainer="t1", state="idle") == 1
     assert last["nighttrain_trainer_job_info"] == {}
 
 

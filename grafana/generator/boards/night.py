@@ -20,6 +20,7 @@ from common.metrics.declarations import (
     RUN_PAUSED,
     RUN_PROGRESS,
     RUN_PROMOTED_MODELS,
+    RUN_SHED_JOBS,
     RUN_STARTED,
     RUN_STATE,
 )
@@ -204,10 +205,22 @@ def _glance() -> list[Panel]:
         ),
         stat_panel(
             Frame(
+                "Left over",
+                "Cells that do not fit before the window closes: they go last, those of least value, and are "
+                "left for the next night unless this one gets faster. Orange: at least one.",
+                BRIEFLY_NO_RUN,
+                2,
+                4,
+            ),
+            [Query(last_of_run(f"max({RUN_SHED_JOBS.name})"), "left over")],
+            Look(COUNT, ((None, GREY), (1, ORANGE))),
+        ),
+        stat_panel(
+            Frame(
                 "Openings",
                 "When the window last opened by the schedule, and when it opens next.",
                 "no window",
-                6,
+                4,
                 4,
             ),
             [

@@ -270,3 +270,15 @@ def test_whatever_the_facts_no_rule_is_broken(
     assert taken.oom_room_bytes is None or choice.room_bytes > taken.oom_room_bytes
     assert not choice.alone or (host.leases == 0 and kind is LimitKind.AGENT)
     assert choice.alone or choice.room_bytes == limit
+
+
+def test_what_is_left_for_the_next_night_goes_last_even_if_it_is_overdue_and_keeps_no_host() -> None:
+    left = job(1, shed=True, waiting_since=ago(5000))
+    assert chosen(left, job(2, volume=0.0)).job_id == 2
+    assert chosen(left).job_id == 1
+    wanted = job(3, shed=True, wanted_next=NOON)
+    assert chosen(left, job(2), wanted).job_id == 3
+    lone = replace(left, oom_room_bytes=3 * GIB)
+    host = replace(IDLE, leases=1)
+    assert keeps(replace(lone, shed=False), host, terms(host))
+    assert not keeps(lone, host, terms(host))
