@@ -9,7 +9,6 @@ from common.protocol.jobs import FINAL_STATES, JobKind, JobState
 from common.protocol.steering import Order, RetryOrder
 from common.settings.grid import GridConfig
 from coordinator.audit import Effect, name_of
-from coordinator.policy.breaker import Breaker
 from coordinator.queue.breakers import lift, read_breakers
 from coordinator.queue.cancellations import cancel_job
 from coordinator.queue.retries import RETRIED_STATES, retry_jobs
@@ -133,9 +132,9 @@ def unpark(tx: Transaction, run_id: int, symbol: str) -> Effect:
     known = GridConfig.model_validate_json(run.config).symbols
     if symbol not in known:
         raise NotFoundError(f"run {run_id} has no symbol {symbol}", f"it has {', '.join(known)}")
-    before = lift(tx, run_id, symbol)
-    if before == Breaker() or before.parked_until is None:
+    if read_breakers(tx.connection, run_id)[symbol].parked_until is None:
         return Effect(f"{symbol} is not parked", changed=False, run=run_id)
+    before = lift(tx, run_id, symbol)
     of_symbol = select(func.count()).where(
         jobs.c.run_id == run_id, jobs.c.symbol == symbol, jobs.c.state == JobState.QUEUED
     )

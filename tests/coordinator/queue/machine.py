@@ -5,29 +5,33 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
-from sqlalchemy import select
+from hypothesis.stateful import initialize, invariant, precondition, rule
+from sqlalchemy import func, select
 
 from common.errors import ConflictError, StaleLeaseError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec
-from common.protocol.trainers import Grant, LimitKind, NoWork
-from common.settings.sections import Breaker, Lease, Retry
+from common.protocol.steering import Order
+from common.protocol.trainers import Directive, Grant, LimitKind, NoWork
 from coordinator.policy.admission import Refusal
+from coordinator.runs.night_orders import cancel_given_back
 from coordinator.store.database import Database, sqlite_url
-from coordinator.store.tables import attempts, jobs, trainers
+from coordinator.store.tables import attempts, audit, jobs, trainers
+from tests.coordinator.queue.model import (
+    BUDGETS,
+    FAULTS,
+    LEASE_SECONDS,
+    SETTINGS,
+    TRAINERS,
+    ModelJob,
+    ModelLease,
+)
+from tests.coordinator.queue.operators import Operators
 from tests.coordinator.specimens import (
     FULL_DISK,
     GIB,
@@ -40,57 +44,14 @@ from tests.coordinator.specimens import (
     hello,
     release,
     renewal,
-    settings,
     survey_report,
 )
-
-BUDGETS = {Cause.ERROR: 3, Cause.CRASH: 2, Cause.TIMEOUT: 2, Cause.OOM: 2, Cause.DATA: 1}
-FAULTS = sorted(BUDGETS)
-BREAKER = Breaker(failures=2, park_seconds=100)
-LEASE_SECONDS = 30.0
-MAX_WAIT_SECONDS = 120.0
-TRAINERS = {"a1": "host-a", "a2": "host-a", "b1": "host-b"}
-SETTINGS = settings(
-    retry=Retry(error=3, crash=2, timeout=2, oom=2, backoff_base=4.0, backoff_cap=8.0),
-    breaker=BREAKER,
-    lease=Lease(seconds=LEASE_SECONDS),
-    max_wait_seconds=MAX_WAIT_SECONDS,
-)
-
-
-@dataclass
-class ModelJob:
-    """What is expected of a job.
-
-    `ready` is when it can be handed out for certain (None before its survey), `earliest` when at the soonest.
-    """
-
-    kind: JobKind
-    symbol: str
-    state: JobState = JobState.QUEUED
-    ready: datetime | None = None
-    earliest: datetime = NOON
-    room: bool = False
-    unwritten: int = 0
-    waits_until: datetime = NOON
-    charged: Counter[Cause] = field(default_factory=Counter)
-
-
-@dataclass
-class ModelLease:
-    job: int
-    trainer: str
-    expires: datetime
-    started: datetime
-    outcome: Outcome = Outcome.RUNNING
-    cause: Cause | None = None
-
 
 leased = precondition(lambda self: self.held)
 
 
-class QueueMachine(RuleBasedStateMachine):
-    """Trainers come, go and lie; the queue loses nothing, leases nothing twice, and keeps its budgets."""
+class QueueMachine(Operators):
+    """Trainers come, go and lie, operators steer; nothing is lost, leased twice, or tried too often."""
 
     url = ""
 
@@ -103,8 +64,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.jobs: dict[int, ModelJob] = {}
         with self.night.database.read() as tx:
             for row in tx.connection.execute(select(jobs.c.id, jobs.c.kind, jobs.c.symbol)):
-                ready = NOON if row.kind == JobKind.SURVEY else None
-                self.jobs[row.id] = ModelJob(JobKind(row.kind), row.symbol, ready=ready)
+                kind = JobKind(row.kind)
+                ready = NOON if kind is JobKind.SURVEY else None
+                self.jobs[row.id] = ModelJob(kind, row.symbol, ready=ready, specified=kind is JobKind.SURVEY)
         self.held: dict[str, ModelLease] = {}
         self.grants: dict[str, Grant] = {}
         self.boots = dict.fromkeys(TRAINERS, 0)
@@ -112,6 +74,8 @@ class QueueMachine(RuleBasedStateMachine):
         self.parked: dict[str, datetime] = {}
         self.blocked_since: dict[str, datetime] = {}
         self.paused_until: dict[str, datetime] = {}
+        self.paused = self.gives_back = self.ended = False
+        self.changes = 0
         for name in TRAINERS:
             self._register(name)
         if surveyed:
@@ -135,54 +99,6 @@ class QueueMachine(RuleBasedStateMachine):
         # Mostly one that is held; now and then one that was lost long ago.
         return data.draw(st.sampled_from(self._open_lease() or [*self.held]) | st.sampled_from([*self.held]))
 
-    # --- What the model does --------------------------------------------------------------------------------
-
-    def _open_lease(self, **wanted: object) -> list[str]:
-        return [
-            lease_id
-            for lease_id, lease in self.held.items()
-            if lease.outcome is Outcome.RUNNING
-            and all(getattr(lease, key) == value for key, value in wanted.items())
-        ]
-
-    def _fault(self, lease: ModelLease, cause: Cause, outcome: Outcome, wait: float | None) -> None:
-        lease.outcome, lease.cause = outcome, cause
-        self._lift_pause(lease)
-        job = self.jobs[lease.job]
-        job.charged[cause] += 1
-        job.room = job.room or cause is Cause.OOM
-        if job.kind is JobKind.TRAINING and cause is Cause.ERROR:
-            self._blame(lease.job, job.symbol)
-        if job.charged[cause] >= BUDGETS[cause]:
-            job.state = JobState.FAILED
-            if job.kind is JobKind.SURVEY:
-                for other in self.jobs.values():
-                    if other.symbol == job.symbol and other.kind is JobKind.TRAINING:
-                        other.state = JobState.FAILED
-            return
-        job.state = JobState.QUEUED
-        assert wait is None or 0 <= wait <= 8
-        # The wait that nobody is told of (after a lost lease) is at most the bound of the backoff.
-        job.ready = self.clock.now + timedelta(seconds=8 if wait is None else wait)
-        job.earliest = self.clock.now + timedelta(seconds=wait or 0)
-
-    def _blame(self, job_id: int, symbol: str) -> None:
-        self.failing[symbol].add(job_id)
-        parked = self.parked.get(symbol)
-        if parked is not None and self.clock.now < parked:
-            return
-        if parked is not None or len(self.failing[symbol]) >= BREAKER.failures:
-            self.parked[symbol] = self.clock.now + timedelta(seconds=BREAKER.park_seconds)
-
-    def _claimable(self, job: ModelJob) -> bool:
-        """Whether nothing but its rank keeps the job from any trainer."""
-        ready = job.state is JobState.QUEUED and job.ready is not None and job.ready <= self.clock.now
-        ready = ready and job.waits_until <= self.clock.now
-        return ready and not job.room and (job.kind is JobKind.SURVEY or job.symbol not in self.parked)
-
-    def _overdue(self, job: ModelJob) -> bool:
-        return job.ready is not None and (self.clock.now - job.ready).total_seconds() > MAX_WAIT_SECONDS
-
     # --- What trainers do -----------------------------------------------------------------------------------
 
     @rule(seconds=st.sampled_from([0.5, 2.0, 9.0, 31.0, 130.0]))
@@ -195,6 +111,10 @@ class QueueMachine(RuleBasedStateMachine):
         holding = self._open_lease(trainer=name)
         if isinstance(answer, Refusal):
             assert not holding
+            if self.paused or self.ended:
+                assert answer.reason is (NoWork.NIGHT_CLOSED if self.ended else NoWork.PAUSED)
+                self._believe(name)
+                return
             if full or self.paused_until.get(name, self.clock.now) > self.clock.now:
                 assert answer.reason is NoWork.STORAGE
                 self.blocked_since.setdefault(name, self.clock.now)
@@ -215,7 +135,13 @@ class QueueMachine(RuleBasedStateMachine):
         assert job.state is JobState.QUEUED and job.ready is not None and job.earliest <= self.clock.now
         if job.kind is JobKind.TRAINING:
             assert self.clock.now >= self.parked.get(job.symbol, self.clock.now)
-        if not self._overdue(job):
+        assert not self.paused and not self.ended
+        wanted = [one.wanted for one in self.jobs.values() if one.wanted and self._claimable(one)]
+        if job.wanted is None:
+            assert not wanted, "a job that an operator wants next was passed over"
+        else:
+            assert job.wanted <= min(wanted, default=job.wanted), "a later wish went first"
+        if not job.wanted and not self._overdue(job):
             late = [one for one in self.jobs.values() if self._claimable(one) and self._overdue(one)]
             assert not late, "an overdue job was passed over"
         beside = [one for one in self._open_lease() if TRAINERS[self.held[one].trainer] == TRAINERS[name]]
@@ -231,18 +157,6 @@ class QueueMachine(RuleBasedStateMachine):
         expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
         self.held[answer.lease_id] = ModelLease(answer.job_id, name, expires, self.clock.now)
         self.grants[answer.lease_id] = answer
-
-    @rule(
-        name=st.sampled_from(sorted(TRAINERS)),
-        causes=st.lists(st.sampled_from(FAULTS), min_size=1, max_size=4),
-        pause=st.sampled_from([0.0, 1.0, 8.0]),
-    )
-    def a_trainer_has_bad_luck(self, name: str, causes: list[Cause], pause: float) -> None:
-        for cause in causes:
-            self.a_trainer_claims(name, "")
-            for lease_id in self._open_lease(trainer=name):
-                self._fail(lease_id, cause)
-            self.clock.advance(pause)
 
     @rule(name=st.sampled_from(sorted(TRAINERS)))
     def a_trainer_finds_its_disk_full(self, name: str) -> None:
@@ -270,37 +184,21 @@ class QueueMachine(RuleBasedStateMachine):
             if wait:
                 self.clock.advance(60.0)
 
-    def _believe(self, name: str) -> None:
-        """A claim that was not refused for want of room, long enough after a pause."""
-        paused = self.paused_until.get(name)
-        if paused is None or self.clock.now > paused + timedelta(seconds=120):
-            self.blocked_since.pop(name, None)
-
-    def _lift_pause(self, lease: ModelLease) -> None:
-        if self.paused_until.pop(lease.trainer, None):
-            self.blocked_since.pop(lease.trainer, None)
-
-    def _renewed(self, lease: ModelLease) -> None:
-        lease.expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
-        if self.clock.now - lease.started > timedelta(seconds=60):
-            self._lift_pause(lease)
-
-    @rule(name=st.sampled_from(sorted(TRAINERS)))
-    def a_trainer_falls_silent(self, name: str) -> None:
-        self.a_trainer_claims(name, "")
-        self.clock.advance(LEASE_SECONDS + 1)
-        self.leases_expire()
-
     @leased
     @rule(data=st.data())
     def a_trainer_renews(self, data: st.DataObject) -> None:
         lease_id = self._any_lease(data)
         lease = self.held[lease_id]
+        if lease.outcome is Outcome.CANCELLED:
+            assert self.night.queue.renew(lease_id, renewal()).directive is Directive.CANCEL
+            return
         if lease.outcome is not Outcome.RUNNING:
             with pytest.raises(StaleLeaseError):
                 self.night.queue.renew(lease_id, renewal())
             return
-        self.night.queue.renew(lease_id, renewal())
+        wanted_back = self.ended or self.gives_back
+        directive = Directive.RELEASE if wanted_back else Directive.CONTINUE
+        assert self.night.queue.renew(lease_id, renewal()).directive is directive
         self._renewed(lease)
 
     @leased
@@ -330,9 +228,10 @@ class QueueMachine(RuleBasedStateMachine):
             job.state, lease.outcome = JobState.SUCCEEDED, Outcome.SUCCEEDED
             self._lift_pause(lease)
             if job.kind is JobKind.SURVEY:
-                for other in self.jobs.values():
-                    if other.symbol == job.symbol and other.kind is JobKind.TRAINING:
-                        other.ready = self.clock.now
+                for other in self._cells(job.symbol):
+                    if other.state is JobState.QUEUED:
+                        other.specified = True
+                        other.ready = max(self.clock.now, other.held_until)
             else:
                 self.failing[job.symbol].clear()
                 self.parked.pop(job.symbol, None)
@@ -369,7 +268,7 @@ class QueueMachine(RuleBasedStateMachine):
     def a_trainer_gives_back(self, data: st.DataObject, cause: Cause) -> None:
         lease_id = self._any_lease(data)
         lease = self.held[lease_id]
-        if lease.outcome is Outcome.RELEASED:
+        if lease.outcome in (Outcome.RELEASED, Outcome.CANCELLED):
             self.night.queue.release(lease_id, release(cause))
         elif lease.outcome is not Outcome.RUNNING:
             with pytest.raises(StaleLeaseError):
@@ -411,14 +310,27 @@ class QueueMachine(RuleBasedStateMachine):
         for lease_id in self._open_lease():
             self.held[lease_id].expires = self.clock.now + timedelta(seconds=LEASE_SECONDS)
 
+    @rule()
+    def what_was_given_back_at_an_early_end_is_cancelled(self) -> None:
+        with self.night.database.write() as tx:
+            cancelled = cancel_given_back(tx)
+        queued = [job for job in self.jobs.values() if job.state is JobState.QUEUED]
+        assert cancelled == (len(queued) if self.ended else 0)
+        if self.ended:
+            for job in queued:
+                job.state = JobState.CANCELLED
+
     # --- What always holds ----------------------------------------------------------------------------------
 
     @precondition(lambda self: hasattr(self, "held"))
     @invariant()
     def the_database_is_as_the_model(self) -> None:
         with self.night.database.read() as tx:
-            states = {row.id: row.state for row in tx.connection.execute(select(jobs.c.id, jobs.c.state))}
+            columns = select(jobs.c.id, jobs.c.state, jobs.c.forgiven)
+            rows = {row.id: row for row in tx.connection.execute(columns)}
+            states = {job_id: row.state for job_id, row in rows.items()}
             made = tx.connection.execute(select(attempts)).all()
+            assert tx.connection.execute(select(func.count()).select_from(audit)).scalar() == self.changes
             present = trainers.c.superseded.is_(None), trainers.c.blocked_since.is_not(None)
             blocked = tx.connection.execute(select(trainers.c.name, trainers.c.blocked_since).where(*present))
             assert {row.name: row.blocked_since for row in blocked} == self.blocked_since
@@ -430,7 +342,11 @@ class QueueMachine(RuleBasedStateMachine):
         assert sorted(leased) == sorted(
             job_id for job_id, state in states.items() if state == JobState.LEASED
         )
-        charged = Counter((row.job_id, Cause(row.cause)) for row in made if row.charged and row.cause)
+        charged = Counter(
+            (row.job_id, Cause(row.cause))
+            for row in made
+            if row.charged and row.cause and row.number > rows[row.job_id].forgiven
+        )
         for (job_id, cause), count in charged.items():
             assert count == self.jobs[job_id].charged[cause] <= BUDGETS[cause]
 
@@ -440,12 +356,17 @@ class QueueMachine(RuleBasedStateMachine):
         # A trainer with room for everything comes and does its work: every job must come to its end.
         self.clock.advance(1000)
         self.night.queue.expire()
+        if self.ended:
+            with self.night.database.write() as tx:
+                cancel_given_back(tx)
+        elif self.paused:
+            self._order(lambda steering, request: steering.resume(self.run, Order(), request))
         boot = self.night.register("rescue", host="host-c", limit=64 * GIB, kind=LimitKind.CGROUP)
         for _ in range(20 * len(self.jobs)):
             answer = self.night.claim(boot)
             if isinstance(answer, Grant):
                 self._finish(answer)
-            elif answer.reason is NoWork.EMPTY:
+            elif answer.reason in (NoWork.EMPTY, NoWork.NIGHT_CLOSED):
                 break
             else:
                 self.clock.advance(120)

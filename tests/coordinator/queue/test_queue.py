@@ -15,14 +15,14 @@ from sqlalchemy import create_engine, make_url, text
 
 from coordinator.store.database import Database
 from tests.coordinator.conftest import POSTGRES
-from tests.coordinator.queue.machine import QueueMachine
+from tests.coordinator.queue.histories import Histories
 from tests.coordinator.specimens import (
     Night,
 )
 
 
 def test_the_queue_is_as_its_model_on_sqlite(migrated: Path) -> None:
-    class OnSqlite(QueueMachine):
+    class OnSqlite(Histories):
         def _open(self) -> Night:
             if not (self.folder / "nighttrain.db").exists():
                 shutil.copy(migrated, self.folder / "nighttrain.db")
@@ -41,7 +41,7 @@ def test_the_queue_is_as_its_model_on_postgresql() -> None:
     schema = "queue_machine"
     address = make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={schema}"})
 
-    class OnPostgres(QueueMachine):
+    class OnPostgres(Histories):
         url = address.render_as_string(hide_password=False)
 
         def begin_schema(self) -> None:
