@@ -17,7 +17,20 @@ from typing import Annotated
 import typer
 
 from cli.command import Command, Group
-from cli.commands import alerts, check, config, data, jobs, models, nights, report, run, start, steering
+from cli.commands import (
+    alerts,
+    check,
+    config,
+    data,
+    estimate,
+    jobs,
+    models,
+    nights,
+    report,
+    run,
+    start,
+    steering,
+)
 
 # Plain help: Rich alone would take three times as long as all the rest of a help page.
 app = typer.Typer(
@@ -30,6 +43,7 @@ app = typer.Typer(
 app.command("run", cls=Command, epilog=run.EPILOG)(run.run)
 app.command("start", cls=Command, epilog=start.EPILOG)(start.start)
 app.command("check", cls=Command, epilog=check.EPILOG)(check.check)
+app.command("estimate", cls=Command, epilog=estimate.EPILOG)(estimate.estimate)
 app.command("report", cls=Command, epilog=report.EPILOG)(report.report)
 app.command("pause", cls=Command, epilog=steering.PAUSE_EPILOG)(steering.pause)
 app.command("resume", cls=Command, epilog=steering.RESUME_EPILOG)(steering.resume)

@@ -27,6 +27,7 @@ examples:
   nighttrain start --url http://127.0.0.1:5000 --token-file secrets/nighttrain_token \\
       --config deploy/night_training.yaml                   on the machine that the containers run on
   nighttrain start --check-requirements                     only say whether all is there, and what to do
+  nighttrain start --estimate                               only say how long it will take
   nighttrain start --port 5001 --no-dashboard               a coordinator at another port of this machine
 
 The grid is that of --config, and BT_NIGHT_* overrides it: give the same file that the coordinator has. An
@@ -60,13 +61,18 @@ def start(
     check_requirements: Annotated[
         bool, typer.Option("--check-requirements", help="only check all that a night needs; start nothing")
     ] = False,
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="only estimate time, memory and disk; start nothing")
+    ] = False,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="out folder that --check-requirements looks at")
+        Path,
+        typer.Option(metavar="DIR", help="out folder that --check-requirements and --estimate look at"),
     ] = Path("night"),
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
     """Start the night of a running coordinator, or resume it."""
+    from cli.commands.estimate import report
     from common.client.client import OperatorClient
     from common.settings.night import load
 
@@ -77,6 +83,8 @@ def start(
     if check_requirements:
         return _check(url, token_file, config, data, out, as_json)
     settings = load(config)
+    if estimate:
+        return report(settings, data, out, as_json)
     said = ""
     if settings.all_symbols or settings.all_timeframes:
         settings, said = _of_folder(settings, data)

@@ -22,6 +22,7 @@ COMMANDS = (
     ["data", "sample"],
     ["config"],
     ["check"],
+    ["estimate"],
     ["pause"],
     ["resume"],
     ["end"],
@@ -51,7 +52,7 @@ def test_help_lists_the_commands_and_the_exit_codes(capsys: pytest.CaptureFixtur
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
     groups = ("jobs", "nights", "models", "data", "config")
-    for name in ("run", "start", "report", "check", "pause", "end", "alerts", *groups):
+    for name in ("run", "start", "report", "check", "estimate", "pause", "end", "alerts", *groups):
         assert f"\n  {name} " in told
     assert "\n    130  interrupted; progress is saved" in told
 

@@ -1,0 +1,160 @@
+"""Time, memory and disk of a configuration on this machine, and what that is based on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cli.local.calibration import calibrate
+from cli.local.folder_contents import whole_folder
+from cli.local.grid_rows import rows_of
+from cli.local.machine import this_machine
+from cli.local.measured_costs import comparable, costs_of, peaks_of
+from cli.local.night_length import Costs, Length, Series, length
+from cli.local.nights_measured import measured_nights
+from cli.local.staff import trainer_count
+from common.errors import ConfigurationError
+from common.out_folder import OutFolder
+from common.protocol.results import Results
+from common.settings.night import NightSettings
+
+OF_NIGHTS, OF_CALIBRATION = 0.25, 0.35
+"""Spread of a night's duration (standard deviation of its logarithm) where nights of this grid were measured,
+and where only a few cells were; `tests/bench/estimate.py` measures whether that is right."""
+
+OTHER_CORES = (4, 8, 16)
+COORDINATOR_BYTES = 200 * 1024**2
+"""What coordinator and launcher take together."""
+AGENT_BYTES = 150 * 1024**2
+"""What the agent of a trainer and its fork server take beside the job."""
+SAFETY = 1.15
+MODEL_BYTES = 64 * 1024
+"""What is kept of a cell: model, manifest, and its rows in the database."""
+
+
+@dataclass(frozen=True)
+class OnCores:
+    """The night on so many cores."""
+
+    cores: float
+    trainers: int
+    length: Length
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a night takes: here, and on other machines whose cores are as fast."""
+
+    basis: str
+    cells: int
+    series: tuple[Series, ...]
+    here: OnCores
+    others: tuple[OnCores, ...]
+    disk_bytes: int
+
+
+def estimate(settings: NightSettings, data: Path | None, out: Path, check: Callable[[], None]) -> Estimate:
+    """Estimate a night.
+
+    Parameters
+    ----------
+    settings : NightSettings
+        The configuration.
+    data : Path or None
+        Folder of candles; None takes the configuration's, or the sample where it has none.
+    out : Path
+        Out folder of earlier nights; without any, a few cells are trained for the purpose.
+    check : callable
+        Called while that goes on; may raise to stop.
+
+    Raises
+    ------
+    ConfigurationError
+        There are no candles where they were said to be.
+    DataError
+        The candles cannot be trained.
+    """
+    folder = _folder(settings, data)
+    if folder is not None:
+        settings, _ = whole_folder(settings, folder)
+    elif settings.all_symbols or settings.all_timeframes:
+        raise ConfigurationError("there are no candles, so all is none", "name their folder with --data DIR")
+    nights = [night for night in measured_nights(OutFolder(out)) if comparable(night, settings)]
+    nights = [night for night in nights if set(settings.symbols) & set(night.config.symbols)]
+    costs, basis = costs_of(nights, OF_NIGHTS), _of_nights(nights)
+    per_row = _cache_bytes_per_row(OutFolder(out), nights)
+    if costs is None:
+        symbol = settings.symbols[0]
+        small = calibrate(settings, folder, symbol, _days(settings, folder, nights), check)
+        nights, per_row = [small.night], small.cache_bytes_per_row
+        costs, basis = costs_of(nights, OF_CALIBRATION), _of_calibration(small.night)
+    if costs is None:
+        raise ConfigurationError(
+            "too few cells could be trained to estimate anything", "nighttrain data check says why"
+        )
+    grid = rows_of(settings, folder, nights)
+    peak = _peak(nights, grid)
+    machine = this_machine()
+    here = _on(machine.cores, trainer_count(settings), costs, grid, peak)
+    others = tuple(_on(cores, cores - 1, costs, grid, peak) for cores in OTHER_CORES)
+    cells = len(settings.symbols) * len(settings.timeframes) * len(settings.horizons)
+    disk = int(sum(one.rows for one in grid) * per_row * SAFETY) + cells * MODEL_BYTES
+    return Estimate(basis, cells, tuple(grid), here, others, disk)
+
+
+def _folder(settings: NightSettings, data: Path | None) -> Path | None:
+    if data is not None:
+        if not data.is_dir():
+            raise ConfigurationError(f"{data}: no such folder", "name the folder of candles with --data DIR")
+        return data
+    configured = settings.data.dir
+    return configured if configured.is_dir() and any(configured.iterdir()) else None
+
+
+def _on(cores: float, trainers: int, costs: Costs, grid: Sequence[Series], peak: int) -> OnCores:
+    memory = COORDINATOR_BYTES + trainers * (AGENT_BYTES + peak)
+    return OnCores(cores, trainers, length(costs, grid, trainers), memory)
+
+
+def _peak(nights: Sequence[Results], grid: Sequence[Series]) -> int:
+    """Return what the hungriest job takes: a survey as measured, a training by its rows."""
+    surveys, trainings = peaks_of(nights)
+    largest = max((one.rows for one in grid), default=0)
+    return int(SAFETY * max([*surveys, trainings.at(largest)]))
+
+
+def _cache_bytes_per_row(out: OutFolder, nights: Sequence[Results]) -> float:
+    if not nights or not out.cache.is_dir():
+        return 0.0
+    rows = sum(one.rows for survey in nights[0].surveys if survey.report for one in survey.report.series)
+    size = sum(path.stat().st_size for path in out.cache.rglob("*") if path.is_file())
+    return size / max(1, rows)
+
+
+def _days(settings: NightSettings, folder: Path | None, nights: Sequence[Results]) -> float:
+    """Return about how long the candles of the first symbol are: by an earlier survey, else by their size."""
+    if folder is None:
+        return float(settings.data.sample.days)
+    for night in nights:
+        if grid := rows_of(settings, folder, [night]):
+            return max(one.rows for one in grid) / 1440
+    from trainer.sources.folder import source_files
+
+    # A minute of candles takes 25 bytes or more, so that this is rather too long: the calibration is smaller.
+    return max(1.0, sum(file.size for file in source_files(folder, settings.symbols[0])) / 25 / 1440)
+
+
+def _of_nights(nights: Sequence[Results]) -> str:
+    jobs = sum(night.totals.succeeded for night in nights)
+    which = ", ".join(f"night {night.run} of {night.started:%Y-%m-%d}" for night in nights)
+    return f"measured nights: {which} ({jobs} cells)"
+
+
+def _of_calibration(night: Results) -> str:
+    timeframes = " and ".join(night.config.timeframes)
+    return (
+        f"a calibration of {night.totals.wall_seconds:.0f} s: {night.totals.succeeded} cells of "
+        f"{night.config.symbols[0]} on {timeframes}; a measured night will say more"
+    )
