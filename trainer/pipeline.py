@@ -41,6 +41,7 @@ from trainer.features.labels import LABEL_VERSION, require_moves
 from trainer.features.matrix import FeatureMatrix, open_features, versions
 from trainer.learning.crossval import CrossValidation, FoldFit
 from trainer.learning.design_matrix import DesignMatrix
+from trainer.learning.edge import edge
 from trainer.learning.fold_reports import fit_of, fold_model, fold_report
 from trainer.learning.scores import score, score_ties
 from trainer.learning.splits import require_trainable
@@ -98,7 +99,9 @@ def train(
         context = [_surveyed(spec, candles, name) for name in coarser]
         matrix = open_features(cache_dir, own, context)
     with stages.enter("labels"):
-        data = TrainingSet.of(own, context, matrix, horizon, spec.n_splits, spec.embargo_minutes * 60_000)
+        data = TrainingSet.of(
+            own, context, matrix, horizon, spec.n_splits, spec.embargo_minutes * 60_000, spec.label
+        )
         require_moves(data.labels, spec.cell.name)
         lost = lost_rows(own.open_time, own.interval_ms, WARM_UP + horizon)
         least = spec.min_train_rows, spec.min_test_rows
@@ -124,15 +127,17 @@ def train(
         p, y = np.concatenate(tested), data.labels.y[data.first_test_row :]
         scores = score(p, y)
         ties = score_ties(p, y, np.concatenate(tied), len(data.labels.tie), data.labels.tie_share)
-        test = rank_sum(p, y, horizon)
+        test = rank_sum(p, y, horizon, data.memory)
         p_value = 1.0 if test is None else test.p_value
+        gained = edge(list(map(data.outcome, data.folds, tested, tied)), horizon, spec.label.costs_bp)
     with stages.enter("certificate"):
-        certificate = certify(data, reports, Cs, (Cs[choice], model), scores, p_value)
+        certificate = certify(data, reports, Cs, (Cs[choice], model), scores, p_value, gained)
     with stages.enter("champion"):
         compared = champion and compare(champion, spec.cell, data, p)
     span = data.span(0, len(data))
     manifest = Manifest(
         cell=spec.cell,
+        label=spec.label,
         synthetic=spec.synthetic or own.synthetic,
         features=matrix.names,
         feature_version=FEATURE_VERSION,
@@ -146,6 +151,7 @@ def train(
         trained_rows=len(data),
         trained_span=Span(start=span.start, end=moment_of(data.labels.end[-1])),
         scores=scores,
+        edge=gained,
         p_value=p_value,
         certificate=certificate,
         lineage=_lineage(spec, matrix, inputs),
@@ -166,6 +172,7 @@ def train(
         stage_seconds=stages.seconds,
         resumed_folds=resumed,
         ties=ties,
+        edge=gained,
         curves=curves(p, y, test),
     )
 

@@ -20,7 +20,7 @@ def lines(results: Results, width: int | None = None) -> Iterator[str]:
     rows = [(symbol, *(cell.text for cell in cells)) for symbol, cells in summary.rows(results)]
     yield from _table([("symbol", *results.config.timeframes), *rows])
     yield ""
-    yield summary.LEGEND
+    yield summary.legend(results)
     for line in summary.lines(results):
         yield summary.wrapped(line, width)
 

@@ -24,7 +24,7 @@ def print_summary(results: Results, console: Console) -> None:
     for symbol, cells in rows:
         table.add_row(symbol, *(Text(cell.text, style=STYLES[cell.tone]) for cell in cells))
     console.print(table)
-    console.print(summary.LEGEND, style="dim", highlight=False)
+    console.print(summary.legend(results), style="dim", highlight=False)
     width = console.width if console.is_terminal else None
     for line in summary.lines(results):
         # A message is no markup: it may well have brackets, of a list or in a file's name.

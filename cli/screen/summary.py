@@ -15,8 +15,6 @@ from common.protocol.reports import Finding, Span, SurveyReport
 from common.protocol.results import JobResult, Results
 from common.timeframes import Timeframe
 
-LEGEND = "* promoted; + an earlier champion stands; otherwise the gate that the best horizon missed"
-
 SHORT = {RefusalReason.SIGNIFICANCE: "chance"}
 """What a refusal is called where its name is too long for a cell."""
 
@@ -62,10 +60,21 @@ def title(results: Results) -> str:
     """Return what the table shows."""
     tried = len(results.config.horizons)
     best = f" of the best of {tried} horizons" if tried > 1 else ""
-    words = f"Night {results.run}: out-of-fold AUC{best}"
+    words = f"Night {results.run}: out-of-fold AUC{best} and gross edge"
+    if results.config.label.kind != "direction":
+        words += f", of moves beyond costs of {results.config.label.costs_bp:g} bp"
     if results.synthetic:
         words += " (SYNTHETIC candles: nothing here says anything about a market)"
     return words
+
+
+def legend(results: Results) -> str:
+    """Return what the signs of the table mean."""
+    costs = f"{results.config.label.costs_bp:g}"
+    return (
+        "* promoted; + an earlier champion stands; otherwise the gate that the best horizon missed. bp: what "
+        f"its extreme tenths gain a trade, before costs of {costs} bp"
+    )
 
 
 def rows(results: Results) -> list[tuple[str, tuple[SummaryCell, ...]]]:
@@ -133,11 +142,12 @@ def findings(results: Results) -> list[str]:
 
 
 def lines(results: Results) -> list[str]:
-    """Return what stands below the table: failures, invalid certificates, findings, ties and the figures."""
+    """Return what stands below the table: failures, certificates, findings, edges, ties and the figures."""
     return [
         *failures(results.jobs),
         *failed_checks(results.jobs),
         *findings(results),
+        *edges(results),
         *ties(results),
         *best_of(filter(None, map(best_horizon, _places(results).values()))),
         *champion_lines(results),
@@ -152,6 +162,32 @@ def wrapped(line: str, width: int | None) -> str:
     return textwrap.fill(
         line, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
+
+
+def edges(results: Results) -> list[str]:
+    """Return how many models gain more than a trade costs, and the highest edge of each timeframe."""
+    measured = [(job.edge, job) for job in results.jobs if job.edge]
+    if not measured:
+        return []
+    costs = results.config.label.costs_bp
+    above = [edge for edge, _ in measured if edge.edge_bp > costs]
+    clearly = sum(edge.edge_bp - 2 * edge.standard_error_bp > costs for edge in above)
+    words = [
+        f"edge: {len(above)} of {len(measured)} models gain more than the costs of {costs:g} bp a trade, "
+        f"{clearly} by more than two standard errors"
+    ]
+    most, poor = [], []
+    for timeframe in results.config.timeframes:
+        own = [one for one in measured if one[1].timeframe == timeframe]
+        if own:
+            edge, job = max(own, key=lambda one: one[0].edge_bp)
+            of = f"{job.symbol} H{job.horizon}, {edge.beyond_costs_share:.0%}"
+            most.append(f"{timeframe} {edge.edge_bp:.1f} ± {edge.standard_error_bp:.1f} ({of})")
+            poor += [timeframe] * (edge.edge_bp <= costs)
+    if poor:
+        words.append(f"none of {', '.join(poor)} does")
+    shown = f"highest edge in bp, and the share of moves beyond the costs: {', '.join(most)}"
+    return ["; ".join(words), shown]
 
 
 def ties(results: Results) -> list[str]:
@@ -201,6 +237,8 @@ def _tonight(jobs: list[JobResult]) -> SummaryCell:
     best = best_horizon(jobs)
     if best is not None and best.scores is not None:
         text = f"{best.scores.auc:.3f} H{best.horizon}"
+        if best.edge is not None:
+            text += f" {best.edge.edge_bp:.1f}bp"
         if best.promoted:
             return SummaryCell(f"{text} *", Tone.PROMOTED)
         missed = best.refused_by[0] if best.refused_by else None

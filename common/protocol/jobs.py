@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from common.errors import InvalidRequestError
 from common.frozen import Frozen
-from common.settings.sections import SurveyPolicy
+from common.settings.sections import Label, SurveyPolicy
 from common.timeframes import Timeframe
 
 
@@ -127,6 +127,8 @@ class TrainingSpec(Frozen):
     """Digest of the candles that the survey saw, of each timeframe that the cell or its context reads."""
     synthetic: bool
     """Whether the candles are synthetic."""
+    label: Label = Label()
+    """What is predicted, and what a trade costs."""
     policy: SurveyPolicy | None = None
     """The survey's, so that a host whose cache lacks the candles can survey them itself."""
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from common.frozen import Frozen
 from common.protocol.curves import Curves
 from common.protocol.jobs import Cell
+from common.settings.sections import Label
 from common.timeframes import Timeframe
 
 MANIFEST_SCHEMA = "nighttrain.manifest/1"
@@ -94,15 +95,17 @@ class Scores(Frozen):
     """Scores of out-of-fold predictions."""
 
     auc: float | None
-    """Area under the ROC curve, 0 to 1; null where only one class was seen."""
+    """Area under the ROC curve, 0 to 1; null where all rows have one outcome. It is the share of pairs of
+    different outcomes that are predicted in their order; with costs a pair of up and down counts twice."""
     brier: float
     """Brier score: mean squared error of the probability, 0 to 1, the lower the better."""
     accuracy: float
-    """Share of rows whose direction was right, 0 to 1."""
+    """Share of rows whose direction was right, 0 to 1; with costs, of the rows that moved beyond them."""
     log_loss: float
     """Mean log loss in nats, the lower the better."""
     base_rate: float
-    """Share of rises among the rows, all of which moved, 0 to 1."""
+    """Share of rises among the rows, all of which moved, 0 to 1; with costs, half of 1 plus the share that
+    rose beyond them less the share that fell."""
     n: int
     """Number of rows."""
 
@@ -116,6 +119,31 @@ class Ties(Frozen):
     """Their share among all rows whose future is known, 0 to 1."""
     auc_with_ties: float | None
     """Out-of-fold AUC if ties counted as falls, to compare with; null where only one class was seen."""
+
+
+class Edge(Frozen):
+    """What a model's extreme predictions would have earned before costs, out of fold.
+
+    Each fold's test rows, ties included, are ordered by the prediction. The tenth with the highest is bought,
+    the lowest sold, each held for the horizon. A basis point (bp) is a hundredth of a per cent.
+    """
+
+    rows: int
+    """Out-of-fold rows, ties included: who trades does not know beforehand which will be ties."""
+    tenth_rows: int
+    """Rows in each of the two tenths, over all folds."""
+    high_bp: float
+    """Mean log return of the tenth that is predicted to rise most, in bp."""
+    low_bp: float
+    """Mean log return of the tenth that is predicted to fall most, in bp; below zero if that is right."""
+    edge_bp: float
+    """Mean gross return a trade, in bp: half of `high_bp` less `low_bp`. It must exceed the costs to pay."""
+    standard_error_bp: float
+    """Standard error of `edge_bp`, in bp; returns that overlap are not taken for independent."""
+    costs_bp: float
+    """Costs of a trade, in and out, as configured, in bp."""
+    beyond_costs_share: float
+    """Share of these rows whose close moves by more than the costs over the horizon, up or down, 0 to 1."""
 
 
 class FoldResult(Frozen):
@@ -218,12 +246,16 @@ class Manifest(Frozen):
     """A model.
 
     p(rise) = 1 / (1 + exp(-(intercept + sum_j coefficients_j * (x_j - means_j) / scales_j)))
+
+    Of a label with costs it is 1/2 + (p(up beyond costs) - p(down beyond costs)) / 2.
     """
 
     version: str = MANIFEST_SCHEMA
     """Name of this format."""
     cell: Cell
     """What the model predicts."""
+    label: Label = Label()
+    """Of what kind: models of different labels are never compared."""
     synthetic: bool
     """Whether it was trained on synthetic candles."""
     features: tuple[str, ...]
@@ -250,6 +282,8 @@ class Manifest(Frozen):
     """Time of the rows trained on."""
     scores: Scores
     """Out-of-fold scores."""
+    edge: Edge | None = None
+    """What its extreme predictions would have earned; null in a manifest of an earlier version."""
     p_value: float
     """Probability of such a score by luck, 0 to 1."""
     certificate: Certificate
@@ -344,5 +378,7 @@ class TrainingReport(Frozen):
     """Folds that were taken from a checkpoint."""
     ties: Ties | None = None
     """Rows that were left out because the close did not move; null where it was not counted."""
+    edge: Edge | None = None
+    """What its extreme predictions would have earned; null in a report of an earlier version."""
     curves: Curves | None = None
     """What is drawn of its predictions; null in a report of an earlier version."""

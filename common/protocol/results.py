@@ -18,7 +18,7 @@ from common.frozen import Frozen
 from common.protocol.champions import ChampionChange
 from common.protocol.job_views import AttemptView, RefusalReason
 from common.protocol.jobs import Cause, JobState
-from common.protocol.reports import Check, FoldResult, Scores, Span, SurveyReport, Ties
+from common.protocol.reports import Check, Edge, FoldResult, Scores, Span, SurveyReport, Ties
 from common.protocol.retests import ChampionResult
 from common.settings.grid import GridConfig
 
@@ -48,6 +48,8 @@ class JobResult(Frozen):
     """Out-of-fold scores over all folds; null if it was not trained."""
     ties: Ties | None = None
     """Rows that were left out because the close did not move; null if it was not trained or not counted."""
+    edge: Edge | None = None
+    """What its extreme predictions would have earned before costs; null if it was not trained."""
     folds: tuple[FoldResult, ...]
     """The folds, in order."""
     p_value: float | None

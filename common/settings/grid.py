@@ -6,7 +6,7 @@ from pydantic import ValidationError, model_validator
 
 from common.frozen import Frozen
 from common.settings.night import ALL, NightSettings
-from common.settings.sections import Championship, Model, PromoteIf, SurveyPolicy
+from common.settings.sections import Championship, Label, Model, PromoteIf, SurveyPolicy
 
 
 class GridConfig(Frozen):
@@ -18,6 +18,8 @@ class GridConfig(Frozen):
     """Lengths of a bar, such as `1h`."""
     horizons: tuple[int, ...]
     """For how many bars ahead a rise is predicted."""
+    label: Label = Label()
+    """What is predicted, and what a trade costs."""
     n_splits: int
     """Folds of the expanding walk-forward."""
     embargo_minutes: int

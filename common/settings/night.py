@@ -24,6 +24,7 @@ from common.settings.sections import (
     Dashboard,
     Data,
     Deadline,
+    Label,
     Lease,
     Model,
     Number,
@@ -79,6 +80,7 @@ class NightSettings(BaseSettings):
     num_workers: Literal["auto"] | Annotated[Whole, Field(ge=1, le=256)] = "auto"
     max_memory_per_process: Annotated[Number, Field(ge=0.1, le=100_000)] = 2.0
     memory_threshold: Annotated[Number, Field(gt=0, le=1)] = 0.85
+    label: Label = Label()
     n_splits: Annotated[Whole, Field(ge=2, le=50)] = 5
     embargo_minutes: Annotated[Whole, Field(ge=0, le=366 * 1440)] = 30
     promote_if: PromoteIf = PromoteIf()
@@ -146,7 +148,7 @@ class NightSettings(BaseSettings):
     def grid_config(self) -> dict[str, Any]:
         """Return the part that decides the results, as plain JSON; nights with equal parts are one night."""
         keys = {"symbols", "timeframes", "horizons", "n_splits", "embargo_minutes", "promote_if"}
-        keys |= {"false_discovery_rate", "champion", "model"}
+        keys |= {"false_discovery_rate", "champion", "label", "model"}
         document = self.model_dump(mode="json", include=keys)
         document["data"] = self.data.policy.model_dump(mode="json")
         return document

@@ -40,6 +40,20 @@ class PromoteIf(Frozen):
     """The least accuracy, 0 to 1."""
 
 
+class Label(Frozen):
+    """What a model learns to predict, and what a trade costs."""
+
+    kind: Literal["direction", "beyond_costs"] = "direction"
+    """`direction`: rise or fall. `beyond_costs`: up by more than the costs, down by more, or neither."""
+    costs_bp: Annotated[Number, Field(ge=0, le=10_000)] = 10.0
+    """Costs of a trade, in and out, in basis points: the edge of every model is measured against them."""
+
+    @property
+    def name(self) -> str:
+        """What tells labels apart: models of different names predict different things."""
+        return "direction" if self.kind == "direction" else f"beyond_costs of {self.costs_bp:g} bp"
+
+
 class Championship(Frozen):
     """How long a champion may stand."""
 

@@ -92,6 +92,7 @@ def _training_spec(
     }
     return TrainingSpec(
         cell=job.cell,
+        label=config.label,
         n_splits=config.n_splits,
         embargo_minutes=config.embargo_minutes,
         Cs=config.model.C,

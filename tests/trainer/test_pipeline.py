@@ -12,6 +12,7 @@ from scipy.stats import norm
 from common.errors import DataError
 from common.protocol.jobs import Cell, TrainingSpec
 from common.protocol.reports import Checkpoint, Manifest
+from common.settings.sections import Label
 from common.timeframes import Timeframe
 from trainer.artifact import load, with_pickle
 from trainer.candles.candles import Candles
@@ -144,7 +145,17 @@ def test_a_report_tells_the_walk_forward_in_times(trainer, hours, days):
         report.span.end - report.span.end.replace(hour=22)
     )
     names = [check.name for check in report.certificate.checks]
-    assert names == ["features", "labels", "models", "scaler", "coefficients", "losses", "C", "scores"]
+    assert names == [
+        "features",
+        "labels",
+        "models",
+        "scaler",
+        "coefficients",
+        "losses",
+        "C",
+        "scores",
+        "edge",
+    ]
 
 
 def test_features_and_lineage_name_the_context_that_was_read(trainer, hours, days):
@@ -306,11 +317,12 @@ def test_a_market_that_stands_still_is_a_data_error(trainer, simulate):
         trainer.train([candles])
 
 
-def walk_of_ticks(seed, rows=8000):
-    """A coin of 400 ticks that moves by day and mostly sleeps by night: nothing tells the direction."""
+def walk_of_ticks(seed, by_day=True, rows=8000):
+    """A coin of 400 ticks that moves in three of ten hours, by day or at any; nothing tells where to."""
     draw = np.random.default_rng(seed)
     hour = np.arange(rows) % 24
-    moves = draw.random(rows) < np.where((hour >= 8) & (hour < 20), 0.5, 0.1)
+    by_hour = np.where((hour >= 8) & (hour < 20), 0.5, 0.1)
+    moves = draw.random(rows) < (by_hour if by_day else 0.3)
     close = (400 + np.cumsum(np.where(moves, draw.choice([-1, 1], rows), 0))) * 1e-8
     opened = np.append(close[:1], close[:-1])
     columns = {
@@ -324,16 +336,61 @@ def walk_of_ticks(seed, rows=8000):
     return Candles.of("HOTBTC", Timeframe.H1, columns)
 
 
-def test_whether_a_bar_moves_earns_nothing(tmp_path):
+@pytest.mark.parametrize("by_day", [True, False])
+def test_whether_a_bar_moves_earns_nothing(tmp_path, by_day):
     for seed in (1, 2, 3):
-        report = Trainer(tmp_path / str(seed)).train([walk_of_ticks(seed)])
+        report = Trainer(tmp_path / str(seed)).train([walk_of_ticks(seed, by_day)])
         assert report.ties.share == pytest.approx(0.7, abs=0.02)
         assert report.rows + report.ties.rows == 8000 - features.WARM_UP - 1
         # The standard error of an area over 2,000 moves is 0.013.
         assert abs(report.scores.auc - 0.5) < 0.045
         assert report.ties.auc_with_ties is not None
         assert report.p_value > 0.01
+        assert abs(report.edge.edge_bp) < 3 * report.edge.standard_error_bp
         assert report.certificate.valid
+
+
+def test_with_costs_whether_a_bar_moves_earns_nothing_either_and_no_row_is_left_out(tmp_path):
+    for seed in (1, 2, 3):
+        candles = walk_of_ticks(seed)
+        spec = spec_of({candles.timeframe: candles}, label=Label(kind="beyond_costs", costs_bp=10))
+        report = Trainer(tmp_path / str(seed)).train([candles], spec)
+        assert (report.rows, report.ties.rows) == (8000 - features.WARM_UP - 1, 0)
+        # One tick is 25 bp: the moves are what is beyond the costs.
+        assert report.edge.beyond_costs_share == pytest.approx(0.3, abs=0.03)
+        assert abs(report.scores.auc - 0.5) < 0.03
+        assert report.p_value > 0.01
+        assert report.certificate.valid, report.certificate
+
+
+def test_with_costs_a_signal_is_found_and_the_certificate_names_the_label(trainer, simulate):
+    candles = simulate(12_000, autocorrelation=0.2)
+    label = Label(kind="beyond_costs", costs_bp=30)
+    spec = spec_of({candles.timeframe: candles}, label=label)
+    report = trainer.train([candles], spec)
+    assert report.scores.auc > 0.53
+    assert report.p_value < 1e-6
+    assert report.edge.edge_bp > 10 * report.edge.standard_error_bp
+    assert 0.4 < report.edge.beyond_costs_share < 0.7
+    assert report.certificate.valid, report.certificate
+    assert report.manifest.label == label
+    [labels] = [check for check in report.certificate.checks if check.name == "labels"]
+    assert labels.detail.endswith("beyond_costs of 30 bp")
+    # A checkpoint of one label is not gone on from with another.
+    other = trainer.train([candles], spec_of({candles.timeframe: candles}))
+    assert other.resumed_folds == 0
+    assert other.manifest.label == Label()
+    assert trainer.train([candles], spec, champion=other.manifest).champion.scores is None
+
+
+def test_a_cell_that_hardly_moves_beyond_the_costs_is_refused_with_what_to_do(trainer, simulate):
+    candles = simulate(3000, volatility=0.0005)
+    spec = spec_of({candles.timeframe: candles}, label=Label(kind="beyond_costs", costs_bp=20))
+    with pytest.raises(
+        DataError, match=r"rows that move beyond the costs to train on, needed are 100"
+    ) as told:
+        trainer.train([candles], spec)
+    assert "lower label.costs_bp" in told.value.hint
 
 
 def test_closes_that_never_rise_are_a_data_error_in_words(trainer, simulate):

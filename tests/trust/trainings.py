@@ -13,6 +13,7 @@ from trainer.evidence.significance import auc_p_value
 from trainer.features.matrix import open_features
 from trainer.learning.crossval import CrossValidation, FoldFit, choose
 from trainer.learning.design_matrix import DesignMatrix
+from trainer.learning.edge import edge
 from trainer.learning.fold_reports import fold_report
 from trainer.learning.logistic_path import LogisticPath, Moments, fit_path
 from trainer.learning.scores import score
@@ -33,6 +34,7 @@ class Training:
     model: object
     scores: object
     p_value: float
+    edge: object
 
     @classmethod
     def told(cls, data, paths, final, nudge=0.0):
@@ -40,7 +42,7 @@ class Training:
 
         `nudge` moves each prediction towards its label.
         """
-        y, fits, reports, predicted = data.labels.y, [], [], []
+        y, fits, reports, predicted, tested = data.labels.y, [], [], [], []
         for fold, path in zip(data.folds, paths, strict=True):
             truth = y[fold.test_start : fold.test_stop]
             p = path.predict(data.design, fold.test_start, fold.test_stop)
@@ -50,10 +52,14 @@ class Training:
             fits.append(FoldFit(fold, path, losses, choice, tuple(range(len(fits)))))
             predicted.append(p[choice])
             reports.append(fold_report(fits[-1], predicted[-1], data, CS))
+            ties = DesignMatrix(data.matrix.values, data.ties_of(fold))
+            of_ties = path.model(choice).predict(ties, 0, len(ties))
+            tested.append(data.outcome(fold, predicted[-1], of_ties))
         choice = choose([fit.log_losses for fit in fits], len(CS))
         p, truth = np.concatenate(predicted), y[data.first_test_row :]
-        p_value = auc_p_value(p, truth, data.horizon)
-        return cls(data, reports, CS[choice], final.model(choice), score(p, truth), p_value)
+        p_value = auc_p_value(p, truth, data.horizon, data.memory)
+        gained = edge(tested, data.horizon, data.label.costs_bp)
+        return cls(data, reports, CS[choice], final.model(choice), score(p, truth), p_value, gained)
 
     def but(self, **changes):
         return dataclasses.replace(self, **changes)
@@ -63,9 +69,14 @@ class Training:
         reports[index] = reports[index].model_copy(update=changes)
         return self.but(reports=reports)
 
+    def certificate(self):
+        """What the product says of it."""
+        final = self.C, self.model
+        return certify(self.data, self.reports, CS, final, self.scores, self.p_value, self.edge)
+
     def failed(self):
         """Names of the checks that fail, and the detail of the first."""
-        certificate = certify(self.data, self.reports, CS, (self.C, self.model), self.scores, self.p_value)
+        certificate = self.certificate()
         failed = [check for check in certificate.checks if not check.passed]
         assert certificate.valid == (not failed)
         return [check.name for check in failed], failed[0].detail if failed else ""

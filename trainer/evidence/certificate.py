@@ -12,11 +12,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.protocol.reports import Certificate, Check, FoldReport, Scores
-from trainer.candles.arrays import IntArray
+from common.protocol.reports import Certificate, Check, Edge, FoldReport, Scores
+from trainer.candles.arrays import FloatArray, IntArray
 from trainer.candles.candles import Candles
 from trainer.candles.moments import milliseconds_of, moment_of
 from trainer.evidence.choice_check import check_choice
+from trainer.evidence.edge_check import check_edge
 from trainer.evidence.feature_check import check_features
 from trainer.evidence.fit_check import check_coefficients, check_losses, check_scalers
 from trainer.evidence.recount import recount
@@ -33,6 +34,7 @@ def certify(
     final: tuple[float, LogisticModel],
     scores: Scores,
     p_value: float,
+    edge: Edge,
 ) -> Certificate:
     """Check a training by what it leaves.
 
@@ -50,6 +52,8 @@ def certify(
         Claimed for the out-of-fold predictions of all folds.
     p_value : float
         Claimed for them.
+    edge : Edge
+        Claimed for them and for the ties beside them.
 
     Returns
     -------
@@ -71,6 +75,7 @@ def certify(
             check_losses(recounts, folds),
             check_choice(folds, Cs, final[0]),
             check_scores(data, stored, folds, scores, p_value),
+            check_edge(data, stored, folds, edge),
         )
     )
 
@@ -81,8 +86,9 @@ def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
     Parameters
     ----------
     data : TrainingSet
-        What was trained on; only candles, the bar of each row, horizon and embargo are believed. Ties
-        must be exactly the rows whose close ends where it was, and all others must have a label.
+        What was trained on; only candles, the bar of each row, kind of label, horizon and embargo are
+        believed. Ties must be exactly the rows whose close ends where it was, and all others must have a
+        label; where costs are counted, all rows.
     folds : sequence of FoldReport
         What each fold says of its rows and times.
     """
@@ -92,12 +98,16 @@ def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
         return Check(name="labels", passed=False, checked=len(labels), detail=detail)
 
     close_time, end = _label_times(candles, bar, horizon)
-    rise = candles.close[bar + horizon] > candles.close[bar]
+    outcome = _outcomes(data, bar)
     if (end - close_time != horizon * candles.interval_ms).any():
         return failed("a label reaches across a gap")
-    if not (np.array_equal(end, labels.end) and np.array_equal(rise, labels.y > 0.5)):
-        return failed("labels or their ends are not those of the closes and times")
+    if not (np.array_equal(end, labels.end) and np.array_equal(outcome, labels.y)):
+        return failed(
+            f"labels or their ends are not those of the closes and times (label: {data.label.name})"
+        )
     moved, tied = _moves(candles, data.matrix.bar, horizon)
+    if data.label.kind == "beyond_costs":
+        moved, tied = np.union1d(moved, tied), tied[:0]
     if not (np.array_equal(moved, labels.row) and np.array_equal(tied, labels.tie)):
         return failed(
             "rows with a label are not those whose close moves, or ties not those whose close stays"
@@ -127,7 +137,21 @@ def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
         least = distance if least is None else min(least, distance)
     minutes = (least or 0) / 60_000
     detail = f"training labels of {len(folds)} folds end {minutes:g} minutes or more before the test"
+    if data.label.kind != "direction":
+        detail += f"; they are {data.label.name}"
     return Check(name="labels", passed=True, checked=checked, detail=detail)
+
+
+def _outcomes(data: TrainingSet, bar: IntArray) -> FloatArray:
+    """Return what the label of each bar must be by its closes, shape (n,)."""
+    now, later = data.candles.close[bar], data.candles.close[bar + data.horizon]
+    if data.label.kind == "direction":
+        return (later > now).astype(np.float64)
+    gain = np.log(later / now) * 1e4
+    outcome = np.full(len(bar), 0.5)
+    outcome[gain > data.label.costs_bp] = 1.0
+    outcome[-gain > data.label.costs_bp] = 0.0
+    return outcome
 
 
 def _label_times(candles: Candles, bar: IntArray, horizon: int) -> tuple[IntArray, IntArray]:

@@ -71,7 +71,7 @@ def compare(champion: Manifest, cell: Cell, data: TrainingSet, p: FloatArray) ->
     ChampionComparison
         Without scores, and saying why, where the two cannot be compared.
     """
-    obstacle, reason = _obstacle(champion, cell, data.matrix.names)
+    obstacle, reason = _obstacle(champion, cell, data)
     if obstacle is not None:
         return _incomparable(champion, reason, obstacle)
     record = record_of(champion, data)
@@ -134,7 +134,7 @@ def _retest(champion: Manifest, data: TrainingSet, record: Record, own: FloatArr
         scores=score(p, later) if len(p) else None,
         challenger_scores=score(own[since:], later) if len(p) else None,
         lost_p_value=lost_p_value(p, later, champion.scores.auc or 0.5, data.horizon),
-        record_p_value=auc_p_value(record.p, y, data.horizon),
+        record_p_value=auc_p_value(record.p, y, data.horizon, data.memory),
     )
 
 
@@ -172,7 +172,7 @@ def _incomparable(champion: Manifest, reason: str, obstacle: Obstacle | None = N
     )
 
 
-def _obstacle(champion: Manifest, cell: Cell, names: tuple[str, ...]) -> tuple[Obstacle | None, str]:
+def _obstacle(champion: Manifest, cell: Cell, data: TrainingSet) -> tuple[Obstacle | None, str]:
     if champion.cell != cell:
         return Obstacle.CELL, f"the champion is of {champion.cell.name}"
     if champion.feature_version != FEATURE_VERSION:
@@ -181,7 +181,9 @@ def _obstacle(champion: Manifest, cell: Cell, names: tuple[str, ...]) -> tuple[O
     if champion.label_version != LABEL_VERSION:
         version = f"of version {champion.label_version or 'unknown'}, not {LABEL_VERSION}"
         return Obstacle.LABELS, f"the champion's labels are {version}"
-    if champion.features != names:
+    if champion.label.name != data.label.name:
+        return Obstacle.LABELS, f"the champion predicts {champion.label.name}, not {data.label.name}"
+    if champion.features != data.matrix.names:
         return Obstacle.FEATURES, "the champion has other columns"
     malformed = _malformed(champion)
     return (Obstacle.MALFORMED, f"the champion is malformed: {malformed}") if malformed else (None, "")

@@ -9,6 +9,7 @@ import numpy as np
 from common.protocol.curves import Curves, NullDistribution, ReliabilityBin, RocPoint
 from trainer.candles.arrays import FloatArray
 from trainer.evidence.significance import RankSum
+from trainer.learning.scores import unequal_pairs
 
 ROC_POINTS = 33
 """Thresholds at most; they lie at quantiles of the predictions, so that none is wasted."""
@@ -28,7 +29,7 @@ def curves(p: FloatArray, y: FloatArray, test: RankSum | None) -> Curves:
     p : ndarray of float64, shape (n,)
         Out-of-fold probabilities of a rise.
     y : ndarray of float64, shape (n,)
-        Labels 0 and 1 of the same rows.
+        Labels 0 and 1 of the same rows, and 1/2 for neither; the ROC curve leaves these out.
     test : RankSum or None
         The test of their score.
     """
@@ -36,7 +37,7 @@ def curves(p: FloatArray, y: FloatArray, test: RankSum | None) -> Curves:
 
 
 def _roc(p: FloatArray, y: FloatArray) -> tuple[RocPoint, ...]:
-    rises, others = int(y.sum()), int(len(y) - y.sum())
+    rises, others = np.count_nonzero(y > 0.5), np.count_nonzero(y < 0.5)
     if not rises or not others:
         return ()
     at = np.unique(np.quantile(p, np.linspace(0, 1, ROC_POINTS), method="nearest"))[::-1]
@@ -74,9 +75,8 @@ def _reliability(p: FloatArray, y: FloatArray) -> tuple[ReliabilityBin, ...]:
 def _null(y: FloatArray, test: RankSum | None) -> NullDistribution | None:
     if test is None or test.variance <= 0:
         return None
-    rises = float(y.sum())
-    # The rank sum divided by the rows is AUC - 1/2 times rises * others / rows.
-    scale = len(y) / (rises * (len(y) - rises))
+    # The rank sum divided by the rows is AUC - 1/2 times the pairs of different outcomes / rows.
+    scale = len(y) / unequal_pairs(y)
     return NullDistribution(
         observed=_rounded(0.5 + test.score * scale),
         center=_rounded(0.5 + test.lift * scale),

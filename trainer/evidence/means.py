@@ -12,7 +12,6 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.special import stdtr
 
 from trainer.candles.arrays import FloatArray
-from trainer.learning.scores import midranks
 
 
 def mean_p_value(values: FloatArray, horizon: int) -> float:
@@ -57,15 +56,25 @@ def auc_influence(p: FloatArray, y: FloatArray) -> FloatArray:
     Parameters
     ----------
     p, y : ndarray of float64, shape (n,)
-        Predictions, and labels of both classes.
+        Predictions, and labels of different outcomes: 0, 1, and 1/2 for neither. Of three, a pair counts as
+        its outcomes differ.
     """
-    rise = y > 0.5
-    rises, falls = int(rise.sum()), int((~rise).sum())
-    ranks = midranks(p)
-    placement = np.empty(len(p))
-    placement[rise] = (ranks[rise] - midranks(p[rise])) / falls
-    placement[~rise] = 1 - (ranks[~rise] - midranks(p[~rise])) / rises
-    area = float(placement[rise].mean())
-    share = np.where(rise, rises, falls) / len(y)
-    influence: FloatArray = area + (placement - area) / share
+    above = y > 0.5
+    level = y == 0.5
+    under = ~(above | level)
+    rows_of = {"rises": above, "levels": level, "falls": under}
+    below = {name: _below(p[rows], p) for name, rows in rows_of.items()}
+    rises, levels, falls = (int(np.count_nonzero(rows)) for rows in (above, level, under))
+    risen = below["falls"] + below["levels"] / 2
+    fallen = rises - below["rises"] + (levels - below["levels"]) / 2
+    won = np.select([above, under], [risen, fallen], (below["falls"] + rises - below["rises"]) / 2)
+    pairs = np.select([above, under], [falls + levels / 2, rises + levels / 2], (rises + falls) / 2)
+    area = float(won.sum() / pairs.sum())
+    influence: FloatArray = area + 2 * len(p) * (won - area * pairs) / pairs.sum()
     return influence
+
+
+def _below(values: FloatArray, p: FloatArray) -> FloatArray:
+    """Return how many of `values` are below each of `p`, equal ones as half."""
+    ordered = np.sort(values)
+    return (np.searchsorted(ordered, p, "left") + np.searchsorted(ordered, p, "right")) / 2

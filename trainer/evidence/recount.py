@@ -61,7 +61,7 @@ def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels])
     design : DesignMatrix
         Labelled rows in order of time, n x p.
     y : ndarray of float64, shape (n,)
-        Their labels, 0 or 1.
+        Their labels, 0, 1 or 1/2.
     stored : sequence of StoredModels
         Each has at least one permitted row.
     """
@@ -145,8 +145,11 @@ def _summed_log_loss(p: FloatArray, truth: FloatArray) -> FloatArray:
     epsilon = np.finfo(np.float64).eps
     given = np.where(truth > 0.5, p, 1.0 - p)
     np.clip(given, epsilon, 1.0 - epsilon, out=given)
-    losses: FloatArray = -np.log(given, out=given).sum(axis=1)
-    return losses
+    np.log(given, out=given)
+    if (between := truth == 0.5).any():
+        either = np.clip(p[:, between], epsilon, 1.0 - epsilon)
+        given[:, between] = (np.log(either) + np.log1p(-either)) / 2
+    return np.asarray(-given.sum(axis=1))
 
 
 def _steps(

@@ -52,7 +52,7 @@ def check_scores(
     truth = y[data.first_test_row :]
     if wrong := _difference(scores, p, truth):
         return _failed(len(predicted) + 1, f"all folds: {wrong}")
-    found = auc_p_value(p, truth, data.horizon)
+    found = auc_p_value(p, truth, data.horizon, data.memory)
     if not abs(found - p_value) <= TOLERANCE:
         return _failed(len(predicted) + 2, f"the predictions' p-value is {found:.4g}, not {p_value:.4g}")
     detail = f"scores of {len(folds)} folds and of all, and the p-value, are those of the stored models"
@@ -65,7 +65,7 @@ def _failed(checked: int, detail: str) -> Check:
 
 def _difference(claimed: Scores, p: FloatArray, y: FloatArray) -> str:
     found = score(p, y)
-    undecided = float((np.abs(p - 0.5) <= TOLERANCE).mean())
+    undecided = float((np.abs(p - 0.5) <= TOLERANCE).sum() / max(np.count_nonzero(y != 0.5), 1))
     for name in Scores.model_fields:
         ours, theirs = getattr(found, name), getattr(claimed, name)
         if ours is None or theirs is None:

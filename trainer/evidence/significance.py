@@ -67,7 +67,7 @@ def rank_sum(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_UP) 
     p : ndarray of float64, shape (n,)
         Predictions in order of time; only their ranks matter.
     y : ndarray of float64, shape (n,)
-        Labels 0 and 1 of the same rows.
+        Labels of the same rows: 0 and 1, and 1/2 for neither.
     horizon : int
         Bars that a label spans, at least 1; labels of rows less than that apart share bars.
     memory : int

@@ -63,6 +63,11 @@ class ContextFrame:
         return self.values[np.searchsorted(self.close_time, close_time, side="right") - 1]
 
 
+def reach_of(candles: Candles) -> int:
+    """Return how far back a context of these candles looks, in milliseconds."""
+    return (WINDOW + 1) * candles.interval_ms
+
+
 def context_frame(candles: Candles) -> ContextFrame:
     """Compute the context that a timeframe's candles give; segments of `WINDOW` bars or fewer give none.
 

@@ -1,17 +1,26 @@
-"""Labels: does the close rise or fall over the next `horizon` bars, and when is that known.
+"""Labels: where does the close go over the next `horizon` bars, and when is that known.
 
-A close that ends where it was is neither. Were it called a fall, whatever predicts *whether* a bar moves (the
-hour, the volume, the last bars) would earn a score without knowing anything of the direction.
+Of the kind `direction` a row is a rise (1) or a fall (0). A close that ends where it was is neither, and has
+no label. Were it called a fall, whatever predicts *whether* a bar moves (the hour, the volume, the last bars)
+would earn a score without knowing anything of the direction.
+
+Of the kind `beyond_costs` a row is up by more than the costs (1), down by more (0), or neither (1/2); no row
+is left out. A model of it predicts 1/2 + (p(up) - p(down)) / 2, what a trade can be decided by. "Up by more
+than the costs, or not" would be the fault above again: calm and wild hours are easily told apart, and wild
+ones fall as often. "Up or down beyond costs" without the rows between them would train and score rows that
+are chosen by what comes, while a trade must be decided before.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import assert_never
 
 import numpy as np
 import numpy.typing as npt
 
 from common.errors import DataError
+from common.settings.sections import Label
 from trainer.candles.arrays import IntArray
 from trainer.candles.candles import Candles
 
@@ -36,13 +45,14 @@ class Labels:
     row : ndarray of int64, shape (n,)
         Positions in the feature matrix, ascending.
     y : ndarray of float64, shape (n,)
-        1 where the close rises, 0 where it falls.
+        1 where the close rises, 0 where it falls; with costs only beyond them, and 1/2 within.
     close_time : ndarray of int64, shape (n,)
         When the row's bar closes, in milliseconds since the epoch: the moment of the prediction.
     end : ndarray of int64, shape (n,)
         When the label's last bar closes: the moment at which the label is known. Ascending.
     tie : ndarray of int64, shape (t,)
-        Positions in the feature matrix, ascending, of the rows left out because the close ends where it was.
+        Positions in the feature matrix, ascending, of the rows left out because the close ends where it was;
+        none where costs are counted.
     """
 
     row: IntArray
@@ -59,6 +69,26 @@ class Labels:
         """The share of ties among the rows whose future is known, 0 to 1; 0 where there are none."""
         known = len(self.row) + len(self.tie)
         return len(self.tie) / known if known else 0.0
+
+
+def labels_of(candles: Candles, bar: IntArray, horizon: int, label: Label) -> Labels:
+    """Label bars as configured; what is labelled is said by `rise_labels` and `beyond_costs_labels`."""
+    match label.kind:
+        case "direction":
+            return rise_labels(candles, bar, horizon)
+        case "beyond_costs":
+            return beyond_costs_labels(candles, bar, horizon, label.costs_bp)
+        case _:
+            assert_never(label.kind)
+
+
+def future_moves(candles: Candles, bar: IntArray, horizon: int) -> npt.NDArray[np.float64]:
+    """Return the log return of each bar's next `horizon` bars in basis points, shape (m,).
+
+    All of them must be followed by so many bars without a gap.
+    """
+    moves: npt.NDArray[np.float64] = 1e4 * np.log(candles.close[bar + horizon] / candles.close[bar])
+    return moves
 
 
 def rise_labels(candles: Candles, bar: IntArray, horizon: int) -> Labels:
@@ -78,19 +108,56 @@ def rise_labels(candles: Candles, bar: IntArray, horizon: int) -> Labels:
     Labels
         ``y = 1`` if ``close[bar + horizon] > close[bar]``; equal closes are ties and have no label.
     """
+    row = _with_future(candles, bar, horizon)
+    now, later = bar[row], bar[row] + horizon
+    moved = candles.close[later] != candles.close[now]
+    rises = candles.close[later] > candles.close[now]
+    return _labelled(candles, bar, horizon, row[moved], rises[moved].astype(np.float64), row[~moved])
+
+
+def beyond_costs_labels(candles: Candles, bar: IntArray, horizon: int, costs_bp: float) -> Labels:
+    """Label the bars that are followed by `horizon` bars without a gap by what a trade would bring.
+
+    Parameters
+    ----------
+    candles, bar, horizon
+        As for `rise_labels`.
+    costs_bp : float
+        Costs of a trade, in and out, in basis points.
+
+    Returns
+    -------
+    Labels
+        ``y = 1`` where the log return exceeds the costs, 0 where it is below minus the costs, else 1/2.
+    """
+    row = _with_future(candles, bar, horizon)
+    moves = future_moves(candles, bar[row], horizon)
+    y = 0.5 + 0.5 * (moves > costs_bp) - 0.5 * (moves < -costs_bp)
+    return _labelled(candles, bar, horizon, row, y, _none())
+
+
+def _with_future(candles: Candles, bar: IntArray, horizon: int) -> IntArray:
     row = np.flatnonzero(bar < len(candles) - horizon)
     now = bar[row]
-    later = now + horizon
-    unbroken = candles.open_time[later] - candles.open_time[now] == horizon * candles.interval_ms
-    row, now, later = row[unbroken], now[unbroken], later[unbroken]
-    moved = candles.close[later] != candles.close[now]
-    tie = row[~moved]
-    row, now, later = row[moved], now[moved], later[moved]
+    spans = candles.open_time[now + horizon] - candles.open_time[now]
+    unbroken: IntArray = row[spans == horizon * candles.interval_ms]
+    return unbroken
+
+
+def _labelled(
+    candles: Candles,
+    bar: IntArray,
+    horizon: int,
+    row: IntArray,
+    y: npt.NDArray[np.float64],
+    tie: IntArray,
+) -> Labels:
+    now = bar[row]
     return Labels(
         row=row,
-        y=(candles.close[later] > candles.close[now]).astype(np.float64),
+        y=y,
         close_time=candles.open_time[now] + candles.interval_ms,
-        end=candles.open_time[later] + candles.interval_ms,
+        end=candles.open_time[now + horizon] + candles.interval_ms,
         tie=tie,
     )
 

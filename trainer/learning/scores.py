@@ -1,4 +1,4 @@
-"""Scores of predicted probabilities against labels 0 and 1."""
+"""Scores of predicted probabilities against labels 0 and 1, and 1/2 for neither."""
 
 from __future__ import annotations
 
@@ -20,36 +20,46 @@ def midranks(values: FloatArray) -> FloatArray:
     return ranks
 
 
+def unequal_pairs(y: FloatArray) -> float:
+    """Return how many pairs of rows have different outcomes; one of 1/2 and another counts as half a pair."""
+    rises, falls = int(np.count_nonzero(y > 0.5)), int(np.count_nonzero(y < 0.5))
+    return rises * falls + 0.5 * (rises + falls) * (len(y) - rises - falls)
+
+
 def area_under_curve(ranks: FloatArray, y: FloatArray) -> float | None:
-    """Return the area under the ROC curve, or None where `y` has one class only.
+    """Return the share of pairs of different outcomes in the right order, or None where all are equal.
 
     Parameters
     ----------
     ranks : ndarray of float64, shape (n,)
         `midranks` of the predictions.
     y : ndarray of float64, shape (n,)
-        Labels 0 and 1.
+        Outcomes 0, 1/2 and 1.
 
     Notes
     -----
-    This is the Mann-Whitney statistic; sums of ranks are multiples of one half and exact in float64.
+    Of two outcomes this is the area under the ROC curve and the Mann-Whitney statistic; sums of ranks are
+    multiples of one half and exact in float64. Of three, pairs count as their outcomes differ: who only tells
+    whether a row is 1/2 gains as much at one side as is lost at the other.
     """
-    positives = float(y.sum())
-    negatives = len(y) - positives
-    if not positives or not negatives:
+    pairs = unequal_pairs(y)
+    if not pairs:
         return None
-    return float((ranks @ y - positives * (positives + 1) / 2) / (positives * negatives))
+    return float((ranks @ y - float(y.sum()) * (len(y) + 1) / 2 + pairs / 2) / pairs)
 
 
 def row_losses(p: FloatArray, y: FloatArray) -> FloatArray:
     """Return -log of the probability that was given to what happened (natural logarithm), shape (n,).
 
-    Probabilities of exactly 0 or 1 count as the nearest others that float64 can tell from them, as in
-    scikit-learn.
+    An outcome of 1/2 counts as half of each. Probabilities of exactly 0 or 1 count as the nearest others that
+    float64 can tell from them, as in scikit-learn.
     """
     epsilon = np.finfo(np.float64).eps
-    given = np.clip(np.where(y > 0.5, p, 1.0 - p), epsilon, 1.0 - epsilon)
-    losses: FloatArray = -np.log(given)
+    losses: FloatArray = -np.log(np.clip(np.where(y > 0.5, p, 1.0 - p), epsilon, 1.0 - epsilon))
+    between = y == 0.5
+    if between.any():
+        given = np.clip(p[between], epsilon, 1.0 - epsilon)
+        losses[between] = -0.5 * np.log(given * (1.0 - given))
     return losses
 
 
@@ -66,17 +76,20 @@ def score(p: FloatArray, y: FloatArray) -> Scores:
     p : ndarray of float64, shape (n,)
         Predicted probabilities of a rise.
     y : ndarray of float64, shape (n,)
-        1 where it rose, else 0; n is at least 1.
+        1 where it rose, 0 where it fell, 1/2 where neither counts; n is at least 1.
 
     Returns
     -------
     Scores
-        For the accuracy a prediction above 0.5 says rise, as in scikit-learn.
+        For the accuracy a prediction above 0.5 says rise, as in scikit-learn; it is 0 where no row has a
+        direction.
     """
+    directed = y != 0.5
+    right = int(np.count_nonzero(((p > 0.5) == (y > 0.5)) & directed))
     return Scores(
         auc=area_under_curve(midranks(p), y),
         brier=float(np.square(p - y).mean()),
-        accuracy=float(((p > 0.5) == (y > 0.5)).mean()),
+        accuracy=right / max(int(np.count_nonzero(directed)), 1),
         log_loss=log_loss(p, y),
         base_rate=float(y.mean()),
         n=len(y),

@@ -83,7 +83,7 @@ def require_trainable(
     folds : sequence of Fold
         The folds.
     y : ndarray of float64, shape (n,)
-        Labels of the rows that the folds speak of.
+        Labels of the rows that the folds speak of; those of 1/2 have no direction and are not counted.
     min_train_rows, min_test_rows : int
         The least rows of a fold.
     where : str
@@ -96,21 +96,26 @@ def require_trainable(
     DataError
         A fold has too few rows, or a training part has labels of one class only.
     """
+    rises, falls = (np.concatenate([[0], np.cumsum(side)]) for side in (y > 0.5, y < 0.5))
+    directed = rises + falls
+    kind = "rows" if directed[-1] == len(y) else "rows that move beyond the costs"
     for fold in folds:
         place = f"{where}: fold {fold.index + 1} of {len(folds)}"
-        test_rows = fold.test_stop - fold.test_start
+        test_rows = int(directed[fold.test_stop] - directed[fold.test_start])
+        train_rows = int(directed[fold.train_stop])
         for part, rows, least in (
-            ("train", fold.train_stop, min_train_rows),
+            ("train", train_rows, min_train_rows),
             ("test", test_rows, min_test_rows),
         ):
             if rows < least:
-                said = f"{place} has {rows} rows to {part} on, needed are {least}"
+                said = f"{place} has {rows} {kind} to {part} on, needed are {least}"
+                if rows < (fold.train_stop if part == "train" else fold.test_stop - fold.test_start):
+                    raise DataError(said, "take a longer timeframe or horizon, or lower label.costs_bp")
                 raise _too_few(said, part, len(y), lost)
-        rises = int(y[: fold.train_stop].sum())
-        if rises in (0, fold.train_stop):
-            word = "falls" if rises == 0 else "rises"
+        if rises[fold.train_stop] in (0, train_rows):
+            word = "falls" if not rises[fold.train_stop] else "rises"
             raise DataError(
-                f"{place} has one class only: the close {word} after all {fold.train_stop} training rows",
+                f"{place} has one class only: the close {word} after all {train_rows} training {kind}",
                 "look at the candles' closes",
             )
 

@@ -8,13 +8,19 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.protocol.reports import Span
-from trainer.candles.arrays import IntArray
+from common.settings.sections import Label
+from trainer.candles.arrays import FloatArray, IntArray
 from trainer.candles.candles import Candles
 from trainer.candles.moments import moment_of
-from trainer.features.labels import Labels, rise_labels
+from trainer.features.context import reach_of
+from trainer.features.indicators import WARM_UP
+from trainer.features.labels import Labels, future_moves, labels_of
 from trainer.features.matrix import FeatureMatrix
 from trainer.learning.design_matrix import DesignMatrix
+from trainer.learning.edge import FoldOutcome
 from trainer.learning.splits import Fold, walk_forward
+
+DIRECTION = Label()
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +45,8 @@ class TrainingSet:
         Bars that a label looks ahead.
     embargo_ms : int
         Least time between the end of a training label and the first test row.
+    label : Label
+        What the labels say.
     """
 
     candles: Candles
@@ -49,6 +57,7 @@ class TrainingSet:
     folds: tuple[Fold, ...]
     horizon: int
     embargo_ms: int
+    label: Label = DIRECTION
 
     @classmethod
     def of(
@@ -59,6 +68,7 @@ class TrainingSet:
         horizon: int,
         n_splits: int,
         embargo_ms: int,
+        label: Label = DIRECTION,
     ) -> TrainingSet:
         """Label the rows of a feature matrix and split them into folds.
 
@@ -68,8 +78,10 @@ class TrainingSet:
             Coarser candles; those that the matrix does not read are left out.
         n_splits : int
             Number of folds.
+        label : Label
+            What the labels say.
         """
-        labels = rise_labels(candles, matrix.bar, horizon)
+        labels = labels_of(candles, matrix.bar, horizon, label)
         return cls(
             candles=candles,
             context=tuple(bars for bars in context if bars.timeframe in matrix.contexts),
@@ -79,6 +91,7 @@ class TrainingSet:
             folds=tuple(walk_forward(labels.close_time, labels.end, n_splits, embargo_ms)),
             horizon=horizon,
             embargo_ms=embargo_ms,
+            label=label,
         )
 
     def __len__(self) -> int:
@@ -97,6 +110,27 @@ class TrainingSet:
         if fold.test_stop < len(self):
             stop = int(np.searchsorted(known, self.labels.close_time[fold.test_stop]))
         return self.labels.tie[start:stop]
+
+    def outcome(self, fold: Fold, p: FloatArray, p_of_ties: FloatArray) -> FoldOutcome:
+        """Put a fold's predictions of its test rows and of its ties in order of time, with what came of them.
+
+        Parameters
+        ----------
+        p : ndarray of float64, shape (test rows,)
+            Of the test rows.
+        p_of_ties : ndarray of float64, shape (t,)
+            Of `ties_of(fold)`.
+        """
+        row = np.concatenate([self.labels.row[fold.test_start : fold.test_stop], self.ties_of(fold)])
+        order = np.argsort(row)
+        moves = future_moves(self.candles, self.matrix.bar[row[order]], self.horizon)
+        return FoldOutcome(np.concatenate([p, p_of_ties])[order], moves)
+
+    @property
+    def memory(self) -> int:
+        """How many of its own bars the features look back on: their windows', or those of a context."""
+        own = self.candles.interval_ms
+        return max(WARM_UP, *(reach_of(bars) // own for bars in self.context), 0)
 
     @property
     def first_test_row(self) -> int:

@@ -4,7 +4,7 @@ from cli.screen import summary
 from cli.screen.summary import SummaryCell, Tone
 from common.protocol.job_views import RefusalReason
 from common.protocol.jobs import Cause, JobState
-from common.protocol.reports import Check, Ties
+from common.protocol.reports import Check, Edge, Ties
 from common.protocol.results import JobResult, SurveyResult
 from tests.result_fixtures import HOURS, failed, finding, job, results, series, surveyed
 
@@ -69,6 +69,38 @@ def test_ties_have_one_line_that_names_the_worst_cell_or_none() -> None:
     ]
 
 
+def edge_of(bp: float, error: float = 1.0) -> Edge:
+    sizes = {"rows": 1000, "tenth_rows": 100, "high_bp": bp, "low_bp": -bp}
+    return Edge(**sizes, edge_bp=bp, standard_error_bp=error, costs_bp=10, beyond_costs_share=0.42)
+
+
+def test_each_cell_shows_the_gross_edge_of_its_best_horizon() -> None:
+    low, high = job("BTCUSDT", "15m", 1, 0.51, edge=edge_of(7)), job("BTCUSDT", "15m", 3, edge=edge_of(-0.34))
+    assert cell(low, high).text == "0.510 H1 7.0bp"
+    assert cell(high, failed("BTCUSDT", "15m", 1, Cause.OOM, "too big")).text == "0.510 H3 -0.3bp"
+    promoted = job("BTCUSDT", "15m", 1, promoted=True, edge=edge_of(12))
+    assert cell(promoted).text == "0.510 H1 12.0bp *"
+    assert "before costs of 10 bp" in summary.legend(results())
+
+
+def test_it_is_said_how_many_models_gain_their_costs_and_which_timeframes_have_none() -> None:
+    quick = [job("BTCUSDT", "15m", horizon, edge=edge_of(bp, 0.2)) for horizon, bp in ((1, 1.2), (3, 9.9))]
+    assert summary.edges(results(*quick)) == [
+        "edge: 0 of 2 models gain more than the costs of 10 bp a trade, 0 by more than two standard errors; "
+        "none of 15m does",
+        "highest edge in bp, and the share of moves beyond the costs: 15m 9.9 ± 0.2 (BTCUSDT H3, 42%)",
+    ]
+    slow = [job("ETHUSDT", "1h", horizon, edge=edge_of(bp)) for horizon, bp in ((1, 11.9), (3, 12.1))]
+    assert summary.edges(results(*quick, *slow)) == [
+        "edge: 2 of 4 models gain more than the costs of 10 bp a trade, 1 by more than two standard errors; "
+        "none of 15m does",
+        "highest edge in bp, and the share of moves beyond the costs: 15m 9.9 ± 0.2 (BTCUSDT H3, 42%), "
+        "1h 12.1 ± 1.0 (ETHUSDT H3, 42%)",
+    ]
+    assert "none of" not in summary.edges(results(*slow))[0]
+    assert summary.edges(results(job("BTCUSDT", "15m", 1))) == []
+
+
 def test_equal_failures_are_one_line() -> None:
     jobs = [failed("BTCUSDT", "15m", horizon, Cause.DATA, "no candles") for horizon in (1, 3)]
     other = failed("ETHUSDT", "15m", 1, Cause.ERROR, "it broke")
@@ -79,7 +111,7 @@ def test_equal_failures_are_one_line() -> None:
 
 
 def test_synthetic_candles_are_named_in_the_title_and_figures_in_one_line() -> None:
-    assert summary.title(results()) == "Night 7: out-of-fold AUC of the best of 2 horizons"
+    assert summary.title(results()) == "Night 7: out-of-fold AUC of the best of 2 horizons and gross edge"
     assert "SYNTHETIC" in summary.title(results(synthetic=True))
     told = results(job("BTCUSDT", "15m", 1, promoted=True))
     assert summary.totals(told) == (

@@ -6,6 +6,7 @@ import pytest
 
 from common.protocol.jobs import Cell
 from common.protocol.reports import Certificate, FoldModel, Manifest, Obstacle, Scores, Span
+from common.settings.sections import Label
 from trainer.candles.moments import moment_of
 from trainer.evidence.champion import compare, lost_p_value
 from trainer.evidence.means import mean_p_value
@@ -131,6 +132,7 @@ def test_a_champion_that_has_seen_everything_is_not_scored(rows):
         ({"features": ("a", "c")}, Obstacle.FEATURES, "other columns"),
         ({"label_version": "1"}, Obstacle.LABELS, "labels are of version 1, not"),
         ({"label_version": ""}, Obstacle.LABELS, "labels are of version unknown, not"),
+        ({"label": Label(kind="beyond_costs")}, Obstacle.LABELS, "predicts beyond_costs of 10 bp, not dir"),
         ({"cell": Cell(symbol="BTCUSDT", timeframe="1m", horizon=3)}, Obstacle.CELL, "BTCUSDT_1m_H3"),
         ({"means": (0.0,)}, Obstacle.MALFORMED, "its final model has 1 means for 2 columns"),
         ({"scales": (1.0, 0.0)}, Obstacle.MALFORMED, "its final model has a scale of 0"),

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from tests.trust.trainings import CS, ROWS, Training, expressed, fitted, honest_paths, training_set
-from trainer.evidence.certificate import certify
 from trainer.learning.scores import score
 
 
@@ -31,7 +30,7 @@ def honest(data, paths, final):
 
 
 def test_an_honest_training_passes_every_check(data, honest):
-    certificate = certify(data, honest.reports, CS, (honest.C, honest.model), honest.scores, honest.p_value)
+    certificate = honest.certificate()
     assert [check.name for check in certificate.checks] == [
         "features",
         "labels",
@@ -41,6 +40,7 @@ def test_an_honest_training_passes_every_check(data, honest):
         "losses",
         "C",
         "scores",
+        "edge",
     ]
     assert certificate.valid, certificate
     assert all(check.checked > 0 for check in certificate.checks)
@@ -86,7 +86,7 @@ def test_a_changed_coefficient_does_not_fit_the_losses_and_scores_that_were_told
 
 def test_predictions_that_were_nudged_by_the_label_are_found(data, paths, final):
     names, detail = Training.told(data, paths, final, nudge=0.01).failed()
-    assert names == ["losses", "scores"]
+    assert names == ["losses", "scores", "edge"]
     assert detail.startswith("fold 1, C 1e-06: the log loss of its test rows is 0.69")
 
 
@@ -164,3 +164,20 @@ def test_a_resumed_job_on_another_kind_of_processor_passes(honest):
     scores = fold.scores.model_copy(update={"auc": fold.scores.auc * (1 + 1e-12)})
     losses = tuple(loss * (1 + 1e-14) for loss in fold.log_losses)
     assert honest.with_report(0, scores=scores, log_losses=losses).failed() == ([], "")
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        {"edge_bp": 11.0},
+        {"high_bp": 11.0},
+        {"standard_error_bp": 0.001},
+        {"beyond_costs_share": 0.9},
+        {"costs_bp": 1.0},
+        {"rows": 5},
+    ],
+)
+def test_an_edge_that_the_stored_models_do_not_have_is_found(honest, forged):
+    names, detail = honest.but(edge=honest.edge.model_copy(update=forged)).failed()
+    assert names == ["edge"]
+    assert detail.startswith(f"{next(iter(forged))} of the stored models' extreme predictions is")

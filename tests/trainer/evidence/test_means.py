@@ -44,17 +44,19 @@ def test_a_mean_above_zero_is_found_and_one_below_is_not():
     assert min(mean_p_value(draw.standard_normal(400) - 0.2, 1) for _ in range(100)) > 0.5
 
 
-def test_the_mean_of_the_influence_is_the_area_with_ties_too():
+@pytest.mark.parametrize("outcomes", [2, 3])
+def test_the_mean_of_the_influence_is_the_area_with_ties_too(outcomes):
     draw = np.random.default_rng(4)
-    p, y = draw.integers(0, 5, 200).astype(float), draw.integers(0, 2, 200).astype(float)
+    p, y = draw.integers(0, 5, 200).astype(float), draw.integers(0, outcomes, 200) / (outcomes - 1)
     assert auc_influence(p, y).mean() == pytest.approx(area_under_curve(midranks(p), y), abs=1e-12)
 
 
-def test_the_spread_of_the_influence_is_that_of_the_area():
+@pytest.mark.parametrize("level", [0.0, 0.7])
+def test_the_spread_of_the_influence_is_that_of_the_area(level):
     draw = np.random.default_rng(5)
     areas, variances = [], []
     for _ in range(400):
-        y = (draw.random(300) < 0.4).astype(float)
+        y = np.where(draw.random(300) < level, 0.5, draw.random(300) < 0.4)
         p = draw.standard_normal(300) + 0.5 * y
         areas.append(area_under_curve(midranks(p), y))
         variances.append(auc_influence(p, y).var() / 300)

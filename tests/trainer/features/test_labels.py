@@ -4,9 +4,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from common.errors import DataError
+from common.settings.sections import Label
 from common.timeframes import Timeframe
 from trainer.candles.candles import Candles
-from trainer.features.labels import require_moves, rise_labels
+from trainer.features.labels import (
+    beyond_costs_labels,
+    future_moves,
+    labels_of,
+    require_moves,
+    rise_labels,
+)
 
 MINUTE = 60_000
 
@@ -72,3 +79,33 @@ def test_labels_are_those_of_a_walk_minute_by_minute(minutes, horizon, seed):
     found = [(times[row], y > 0.5) for row, y in zip(labels.row, labels.y, strict=True)]
     assert found == expected
     assert (labels.end - labels.close_time == horizon * MINUTE).all()
+
+
+def test_with_costs_a_row_is_up_down_or_neither_and_none_is_left_out():
+    closes = [10_000, 10_011, 10_011, 10_020, 10_000, 9_991, 9_950]
+    labels = beyond_costs_labels(candles_of(range(7), closes), np.arange(7), 1, 10)
+    assert labels.row.tolist() == [0, 1, 2, 3, 4, 5]
+    assert labels.y.tolist() == [1, 0.5, 0.5, 0, 0.5, 0]
+    assert len(labels.tie) == 0
+    require_moves(labels, "BTCUSDT_1m_H1")
+
+
+def test_with_costs_of_nothing_the_ties_are_what_is_neither():
+    candles = candles_of(range(6), [3, 3, 4, 2, 2, 5])
+    free, rises = beyond_costs_labels(candles, np.arange(6), 1, 0), rise_labels(candles, np.arange(6), 1)
+    assert free.row[free.y != 0.5].tolist() == rises.row.tolist()
+    assert free.y[free.y != 0.5].tolist() == rises.y.tolist()
+    assert free.row[free.y == 0.5].tolist() == rises.tie.tolist()
+
+
+def test_the_kind_of_label_is_that_of_the_configuration_and_knows_no_gap_either():
+    candles = candles_of([0, 1, 2, 5, 6], [100, 102, 102, 90, 91])
+    direction = labels_of(candles, np.arange(5), 1, Label())
+    costly = labels_of(candles, np.arange(5), 1, Label(kind="beyond_costs", costs_bp=150))
+    assert (direction.row.tolist(), direction.y.tolist()) == ([0, 3], [1, 1])
+    assert (costly.row.tolist(), costly.y.tolist()) == ([0, 1, 3], [1, 0.5, 0.5])
+
+
+def test_moves_are_log_returns_in_basis_points():
+    moves = future_moves(candles_of(range(4), [100, 101, 102, 99]), np.array([0, 1]), 2)
+    assert moves == pytest.approx([198.03, -200.0], abs=0.05)
