@@ -55,7 +55,7 @@ def test_the_mean_of_the_influence_is_the_area_with_ties_too(outcomes):
 def test_the_spread_of_the_influence_is_that_of_the_area(level):
     draw = np.random.default_rng(5)
     areas, variances = [], []
-    for _ in range(400):
+    for _ in range(1500):
         y = np.where(draw.random(300) < level, 0.5, draw.random(300) < 0.4)
         p = draw.standard_normal(300) + 0.5 * y
         areas.append(area_under_curve(midranks(p), y))
