@@ -319,6 +319,8 @@ class ChampionRetest(Frozen):
     """The champion's scores on them; null if there are none."""
     challenger_scores: Scores | None
     """The new model's scores on the same rows."""
+    floor_auc: float
+    """The AUC that keeps a quarter of the edge that the champion was promoted with, 0.5 to 1."""
     lost_p_value: float | None
     """Probability of so low an AUC if the champion had kept a quarter of the edge that it was promoted with,
     0 to 1; null if there are too few rows or one class only."""

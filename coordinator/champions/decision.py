@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select, update
 
@@ -17,7 +17,7 @@ from common.protocol.reports import ChampionComparison, Manifest, Scores
 from common.protocol.retests import ChampionResult, Verdict
 from common.settings.grid import GridConfig
 from coordinator.champions.registry import ChampionRow, champions, record_change
-from coordinator.policy.championship import Champion, Judgement, judge
+from coordinator.policy.championship import Champion, Judgement, judge, succession_objection
 from coordinator.policy.promotion import Challenger, Decision, decide
 from coordinator.store.database import Transaction
 from coordinator.store.rows import RunRow
@@ -89,7 +89,11 @@ def decide_run(tx: Transaction, run: RunRow, is_intact: Callable[[str], bool]) -
         for sitting in sittings.values()
         if sitting.entrant and sitting.judgement.verdict is Verdict.STANDS
     }
-    challengers = [one.challenger for one in entrants.values() if one.challenger]
+    challengers = [
+        replace(one.challenger, succession=_succession(sittings.get(one.cell)))
+        for one in entrants.values()
+        if one.challenger
+    ]
     outcome = Outcome(decide(challengers, standing, config.promote_if, config.false_discovery_rate))
     promoted = {decision.job_id for decision in outcome.decisions if decision.promoted}
     for cell, present in sittings.items():
@@ -191,6 +195,12 @@ def _sitting(
         _untested(champion, entrant),
     )
     return Sitting(row, champion, manifest, entrant, judgement)
+
+
+def _succession(sitting: Sitting | None) -> str:
+    if sitting is None or sitting.judgement.verdict is not Verdict.DEMOTED:
+        return ""
+    return succession_objection(sitting.comparison)
 
 
 def _untested(champion: Champion, entrant: Entrant | None) -> str:

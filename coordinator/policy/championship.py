@@ -13,10 +13,12 @@ order, a champion
 
 A champion that none of this befalls stands, and so does one that could not be tested, until it expires. It
 gives way to any model that passes all other conditions, since newer candles are a reason of their own, unless
-that model's log loss on the new rows is above the champion's at `WORSE_LEVEL`. Where no row can be scored by
-both there is nothing to say against the new model. Only a model that was trained on synthetic candles never
-replaces one that was trained on real ones; a real one always may replace a synthetic one, since what either
-has learned says nothing about the other.
+that model's log loss on the new rows is above the champion's at `WORSE_LEVEL`. While too few rows have come
+to test it, it stays, so that none is exchanged untested, unless the other's log loss is below its own at that
+level on all rows that neither had seen. Where no row can be scored by both there is nothing to say against
+the new model. Who follows a champion that has lost its edge must have one on the same rows. Only a model that
+was trained on synthetic candles never replaces one that was trained on real ones; a real one always may
+replace a synthetic one, since what either has learned says nothing about the other.
 
 How often each rule errs was measured: `deploy/promotion.md`.
 """
@@ -127,19 +129,36 @@ def objection_of(
         return "it was not compared with the present champion"
     if comparison.champion != champion.sha256:
         return "it was compared with a model that is no longer the champion"
-    p_value = comparison.challenger_worse_p_value
-    if p_value is None or p_value > WORSE_LEVEL:
+    after, p_value = comparison.retest, comparison.challenger_worse_p_value
+    if after is None or (p_value is not None and p_value >= 1 - WORSE_LEVEL):
         return ""
-    after = comparison.retest
-    ours, theirs, where = comparison.challenger_scores, comparison.scores, "rows that neither had seen"
-    if after is not None and after.rows == comparison.challenger_worse_rows:
-        ours, theirs, where = after.challenger_scores, after.scores, "rows after the champion's training"
-    if ours is None or theirs is None:
-        return f"its log loss is above the champion's (p-value {p_value:.2g})"
+    if after.lost_p_value is None:
+        new = f"only {after.rows} rows have come since" if after.rows else "no row has come since"
+        return f"the champion keeps its place until it can be tested: {new} its training"
+    if p_value is None or p_value > WORSE_LEVEL or after.scores is None or after.challenger_scores is None:
+        return ""
     return (
-        f"log loss {ours.log_loss:.5f} is above the champion's {theirs.log_loss:.5f} on {ours.n} {where}"
-        f" (p-value {p_value:.2g})"
+        f"log loss {after.challenger_scores.log_loss:.5f} is above the champion's {after.scores.log_loss:.5f}"
+        f" on {after.rows} rows after the champion's training (p-value {p_value:.2g})"
     )
+
+
+def succession_objection(comparison: ChampionComparison | None) -> str:
+    """Return why a model does not take the place of a champion that has lost its edge tonight, or nothing.
+
+    It must do better than its predecessor on the very rows that ended it; the years before are not enough.
+    """
+    after = None if comparison is None else comparison.retest
+    if after is None or after.challenger_scores is None:
+        return ""
+    if after.lost_p_value is None or after.lost_p_value > LOST_LEVEL:
+        return ""
+    if after.challenger_scores.auc is not None and after.challenger_scores.auc >= after.floor_auc:
+        return ""
+    scored = (
+        f"AUC {_auc(after.challenger_scores)} on the {after.rows} rows on which the champion lost its edge"
+    )
+    return f"{scored} is below {after.floor_auc:.3f}"
 
 
 def found_out(champion: Champion, comparison: ChampionComparison | None, untested: str) -> str:

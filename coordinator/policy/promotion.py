@@ -21,7 +21,8 @@ from coordinator.policy.multiplicity import discovery_bounds
 class Challenger:
     """A model of the run; `comparison` is what its trainer found out about the champion.
 
-    `timeframe` is the family that it is judged in, `sha256` that of its .pkl.
+    `timeframe` is the family that it is judged in, `sha256` that of its .pkl, `succession`
+    what speaks against it as the successor of a champion that has lost its edge tonight, if anything does.
 
     `failed_checks` are those of its certificate that say why it is not `certified`; there are none where the
     certificate is empty or is not that of the model that is kept.
@@ -36,6 +37,7 @@ class Challenger:
     failed_checks: tuple[Check, ...] = ()
     timeframe: str = ""
     sha256: str = ""
+    succession: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,9 +147,9 @@ def _discovery(challenger: Challenger, bound: float, rate: float, cells: int) ->
 
 
 def _against_champion(challenger: Challenger, champion: Champion | None) -> list[Objection]:
-    if champion is None:
-        return []
-    words = objection_of(champion, challenger.synthetic, challenger.sha256, challenger.comparison)
+    words = challenger.succession
+    if champion is not None:
+        words = objection_of(champion, challenger.synthetic, challenger.sha256, challenger.comparison)
     return [Objection(RefusalReason.CHAMPION, words)] if words else []
 
 

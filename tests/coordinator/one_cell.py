@@ -46,6 +46,7 @@ def compared(champion: Manifest, log_loss: float = 0.68, **changes: Any) -> Cham
             span=champion.trained_span,
             scores=champion.scores,
             challenger_scores=scores(log_loss=log_loss),
+            floor_auc=0.515,
             lost_p_value=0.5,
             record_p_value=0.001,
         ),

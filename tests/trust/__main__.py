@@ -27,6 +27,7 @@ from tests.trust.planted import planted
 from tests.trust.sources import sources
 from tests.trust.table import as_json, markdown, verdict
 from tests.trust.ties import ties
+from tests.trust.weeks import weeks
 
 CHECKS: dict[str, Callable[[Setup], Iterator[Outcome]]] = {
     "futures": scrambled_futures,
@@ -37,6 +38,7 @@ CHECKS: dict[str, Callable[[Setup], Iterator[Outcome]]] = {
     "sources": sources,
     "gaps": gaps,
     "planted": planted,
+    "weeks": weeks,
 }
 
 

@@ -133,6 +133,7 @@ def _retest(champion: Manifest, data: TrainingSet, record: Record, own: FloatArr
         span=data.span(record.new, len(data)) if len(p) else None,
         scores=score(p, later) if len(p) else None,
         challenger_scores=score(own[since:], later) if len(p) else None,
+        floor_auc=floor_auc(champion.scores.auc or 0.5),
         lost_p_value=lost_p_value(p, later, champion.scores.auc or 0.5, data.horizon),
         record_p_value=auc_p_value(record.p, y, data.horizon, data.memory),
     )
@@ -157,8 +158,12 @@ def lost_p_value(p: FloatArray, y: FloatArray, promised: float, horizon: int) ->
     """
     if not enough(len(y), horizon) or y.min() == y.max():
         return None
-    floor = 0.5 + KEPT_EDGE * max(promised - 0.5, 0.0)
-    return mean_p_value(floor - auc_influence(p, y), horizon)
+    return mean_p_value(floor_auc(promised) - auc_influence(p, y), horizon)
+
+
+def floor_auc(promised: float) -> float:
+    """Return the area under the ROC curve that keeps `KEPT_EDGE` of a promised one's edge."""
+    return 0.5 + KEPT_EDGE * max(promised - 0.5, 0.0)
 
 
 def _incomparable(champion: Manifest, reason: str, obstacle: Obstacle | None = None) -> ChampionComparison:

@@ -10,7 +10,7 @@ import pytest
 
 from common.protocol.reports import ChampionComparison, ChampionRetest, Obstacle
 from common.protocol.retests import Verdict
-from coordinator.policy.championship import Champion, Judgement, judge, objection_of
+from coordinator.policy.championship import Champion, Judgement, judge, objection_of, succession_objection
 from tests.coordinator.specimens import NOON, SPAN, scores
 
 REAL = Champion("c" * 64, False, scores(auc=0.55), SPAN.end, NOON)
@@ -31,6 +31,7 @@ def shown(
         span=SPAN,
         scores=scores(auc=auc).model_copy(update={"n": rows}) if rows else None,
         challenger_scores=scores(log_loss=0.69).model_copy(update={"n": rows}) if rows else None,
+        floor_auc=0.5125,
         lost_p_value=lost,
         record_p_value=record,
     )
@@ -148,10 +149,23 @@ def test_an_old_champion_gives_way_unless_the_new_model_is_significantly_worse()
     )
 
 
-def test_with_too_few_new_rows_all_rows_that_both_had_not_seen_decide() -> None:
-    few = shown(worse=0.01, rows=12, challenger_worse_rows=20_000)
-    assert "on 10000 rows that neither had seen" in objection_of(REAL, False, OTHER, few)
-    assert objection_of(REAL, False, OTHER, shown(worse=None, rows=12)) == ""
+@pytest.mark.parametrize(("rows", "words"), [(12, "only 12 rows have come since"), (0, "no row has come")])
+def test_a_champion_is_not_exchanged_untested_but_for_a_better_one(rows: int, words: str) -> None:
+    few = {"lost": None, "rows": rows, "challenger_worse_rows": 20_000}
+    for p_value in (None, 0.01, 0.5, 0.94):
+        assert words in objection_of(REAL, False, OTHER, shown(worse=p_value, **few))
+    assert objection_of(REAL, False, OTHER, shown(worse=0.95, **few)) == ""
+
+
+def test_who_follows_a_champion_that_lost_its_edge_must_have_one_on_the_same_rows() -> None:
+    lost = shown(lost=0.01, auc=0.49)
+    assert lost.retest is not None
+    for auc, objects in ((0.5124, True), (None, True), (0.5125, False)):
+        after = lost.retest.model_copy(update={"challenger_scores": scores(auc=auc)})
+        words = succession_objection(lost.model_copy(update={"retest": after}))
+        assert bool(words) == objects
+        assert not words or "on the 5000 rows on which the champion lost its edge is below 0.512" in words
+    assert succession_objection(shown(record=0.5)) == succession_objection(None) == ""
 
 
 def test_the_champion_trained_again_to_the_last_digit_is_no_rival() -> None:

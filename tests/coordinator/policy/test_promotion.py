@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.protocol.reports import ChampionComparison, Check
+from common.protocol.reports import ChampionComparison, ChampionRetest, Check
 from common.settings.sections import PromoteIf
 from coordinator.policy.championship import Champion
 from coordinator.policy.promotion import Challenger, Decision, decide
@@ -36,6 +36,15 @@ def compared(ours: float, theirs: float, p_value: float) -> ChampionComparison:
         scores=scores(log_loss=theirs),
         challenger_scores=scores(log_loss=ours),
         detail="",
+        retest=ChampionRetest(
+            rows=1234,
+            span=SPAN,
+            scores=scores(log_loss=theirs),
+            challenger_scores=scores(log_loss=ours),
+            floor_auc=0.5125,
+            lost_p_value=0.5,
+            record_p_value=0.001,
+        ),
         challenger_worse_p_value=p_value,
         challenger_worse_rows=1234,
     )
@@ -120,6 +129,8 @@ def test_what_speaks_for_the_champion_refuses_the_model() -> None:
     [reason] = decision(challenger(comparison=compared(0.69, 0.68, p_value=0.01)), REAL).reasons
     assert "log loss 0.69000 is above the champion's 0.68000" in reason
     assert decision(challenger(comparison=compared(0.69, 0.68, p_value=0.2)), REAL).promoted
+    [after] = decision(challenger(succession="its predecessor lost its edge")).reasons
+    assert after == "its predecessor lost its edge"
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0.4, 0.7), st.booleans()), min_size=1, max_size=20))
