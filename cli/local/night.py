@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,8 +18,9 @@ from cli.local.folder_contents import assert_mostly_there, whole_folder
 from cli.local.interrupt import EXIT_INTERRUPTED, Interrupt, interruptible
 from cli.local.processes import Child, stop
 from cli.local.staff import client_of, coordinator_of, trainer_count, trainers_of
+from cli.local.supervision import Supervision
 from cli.local.watch import Watch
-from cli.screen.progress import Display, display_for
+from cli.screen.progress import display_for
 from cli.screen.rich_table import print_summary
 from common import logs
 from common.errors import ConfigurationError
@@ -31,7 +31,6 @@ from common.settings.grid import GridConfig
 from common.settings.night import NightSettings, load_with_origins
 
 DEFAULT_CONFIG = Path("deploy/night_training.yaml")
-POLL_SECONDS = 0.25
 TRAINER_STOP_SECONDS = 12.0
 COORDINATOR_STOP_SECONDS = 10.0
 
@@ -131,19 +130,20 @@ def _night(
     coordinator = coordinator_of(settings, out, options.debug, origins)
     trainers: list[Child] = []
     display = display_for(console)
-    coordinator.start()
+    supervision = Supervision(interrupt, display.say)
+    supervision.employ(coordinator)
     try:
         client = client_of(coordinator, out, interrupt)
         request = RunRequest(config=GridConfig(**settings.grid_config()), fresh=options.fresh)
-        run_view, made = client.create_run(request)
+        run_view, made = supervision.ask(lambda: client.create_run(request))
         display.say(_beginning(run_view, made, trainer_count(settings), client.url))
         trainers = trainers_of(settings, out, data, client.url, options.debug)
-        for trainer in trainers:
-            trainer.start()
+        supervision.employ(*trainers)
         patience = settings.retry.storage_seconds
         watch = Watch(client, run_view.id, display, patience, lambda: coordinator.last_words)
-        _see_through(watch, [coordinator, *trainers], interrupt, display)
-        return client.results(run_view.id), Path(client.run(run_view.id).results_path)
+        supervision.until(watch.look)
+        results = supervision.ask(lambda: client.results(run_view.id))
+        return results, Path(supervision.ask(lambda: client.run(run_view.id)).results_path)
     except KeyboardInterrupt:
         display.say("stopping: running jobs save their finished folds")
         raise
@@ -159,19 +159,3 @@ def _beginning(run_view: RunView, made: bool, trainers: int, url: str) -> str:
     if not made:
         what = f"night {run_view.id} resumes with {training.final} of {training.total} cells done"
     return f"{what}; {trainers} trainer(s); status at {url}/api/status"
-
-
-def _see_through(watch: Watch, children: list[Child], interrupt: Interrupt, display: Display) -> None:
-    """Keep the children alive until the night is done.
-
-    Raises
-    ------
-    KeyboardInterrupt
-        A signal came.
-    """
-    while not watch.look():
-        interrupt.check()
-        for child in children:
-            if child.keep_alive():
-                display.say(f"{child.name} ended unexpectedly and is being started again")
-        time.sleep(POLL_SECONDS)

@@ -20,8 +20,8 @@ LOG = logging.getLogger("nighttrain.launcher")
 
 RESTART_BASE_SECONDS = 0.5
 RESTART_CAP_SECONDS = 10.0
-HEALTHY_SECONDS = 30.0
-"""A process that lived so long has recovered: the next restart waits the base again."""
+HEALTHY_SECONDS = 2.0
+"""A process that lived so long did not die of its start: it is back at once."""
 
 
 @dataclass
@@ -83,22 +83,32 @@ class Child:
         return self.last_words
 
     def keep_alive(self) -> bool:
-        """Start a dead process again once its backoff is over; return whether it was found dead just now."""
+        """Start a dead process again; return whether it was found dead just now.
+
+        One that was healthy is started at once, one that died young after a backoff that grows each time.
+        """
         code = self.exit_code
         if code is None:
             return False
         now = time.monotonic()
         if not self.restart_at:
-            self.failures = 1 if now - self.started_at > HEALTHY_SECONDS else self.failures + 1
+            LOG.warning("%s ended unexpectedly (%s); starting it again", self.name, describe_exit(code))
+            if now - self.started_at > HEALTHY_SECONDS:
+                self.failures = 0
+                self._start_again()
+                return True
+            self.failures += 1
             cap = min(RESTART_CAP_SECONDS, RESTART_BASE_SECONDS * 2 ** (self.failures - 1))
             self.restart_at = now + random.uniform(cap / 2, cap)
-            LOG.warning("%s ended unexpectedly (%s); starting it again", self.name, describe_exit(code))
             return True
         if now >= self.restart_at:
-            self.restart_at = 0.0
-            self._close_input()
-            self.start()
+            self._start_again()
         return False
+
+    def _start_again(self) -> None:
+        self.restart_at = 0.0
+        self._close_input()
+        self.start()
 
     def terminate(self) -> None:
         """Ask the process to stop: SIGTERM, and the end of its standard input."""

@@ -81,7 +81,10 @@ def client_of(coordinator: Child, out: OutFolder, interrupt: Interrupt) -> Opera
     while True:
         interrupt.check()
         code = coordinator.exit_code
-        if code is not None:
+        if code is not None and code < 0:
+            # It was killed, which says nothing against another start.
+            coordinator.keep_alive()
+        elif code is not None:
             said = coordinator.said()
             raise (ConfigurationError if code == 2 else InternalError)(
                 said or f"the coordinator ended ({describe_exit(code)})"

@@ -36,6 +36,18 @@ def test_a_night_whose_processes_are_killed_ends_like_an_undisturbed_one(
     assert essence(only_results_of(tmp_path)) == essence(undisturbed[0])
 
 
+def test_a_coordinator_that_is_killed_in_its_first_second_is_started_again(
+    undisturbed: Night, candles: Path, tmp_path: Path
+) -> None:
+    with going(tmp_path, candles) as night:
+        for _ in range(2):
+            victim = until(lambda: process_of(night.pid, "coordinator"), "a coordinator")
+            victim.kill()
+            victim.wait(10)
+        assert night.wait(120) == 0
+    assert essence(only_results_of(tmp_path)) == essence(undisturbed[0])
+
+
 def test_an_interrupted_night_says_so_and_the_same_command_continues(
     undisturbed: Night, candles: Path, tmp_path: Path
 ) -> None:

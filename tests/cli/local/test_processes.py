@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.local.processes import Child, describe_exit, stop
+from cli.local.processes import HEALTHY_SECONDS, Child, describe_exit, stop
 
 WAIT = "print('up', flush=True); time.sleep(60)"
 OBEDIENT = f"import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0)); {WAIT}"
@@ -38,7 +38,19 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.01)
 
 
-def test_a_killed_child_is_started_again_after_its_backoff(child: Callable[[str], Child]) -> None:
+def test_a_child_that_was_healthy_is_back_at_once(child: Callable[[str], Child]) -> None:
+    one = child(OBEDIENT)
+    first = one.process
+    assert first is not None
+    one.failures, one.started_at = 4, one.started_at - HEALTHY_SECONDS
+    first.kill()
+    first.wait()
+    assert one.keep_alive()
+    assert (one.starts, one.failures, one.exit_code) == (2, 0, None)
+    assert not one.keep_alive()
+
+
+def test_a_child_that_died_young_is_started_again_after_its_backoff(child: Callable[[str], Child]) -> None:
     one = child(OBEDIENT)
     first = one.process
     assert first is not None
