@@ -6,7 +6,8 @@ import os
 import re
 from pathlib import Path
 
-from coordinator.store.rows import JobRow
+from common.protocol.job_views import JobView
+from common.protocol.jobs import JobKind
 
 READ_BYTES = 1024 * 1024
 """How much of the log's end is searched: some ten thousand lines, a few nights."""
@@ -16,19 +17,21 @@ LINE_CHARACTERS = 400
 """A longer line is cut; the attempts hold the evidence in full."""
 
 
-def job_log(log: Path, job: JobRow) -> tuple[str, ...]:
+def job_log(log: Path, job: JobView, name: str) -> tuple[str, ...]:
     """Return the last lines of a log that name a job, with control characters escaped.
 
     Parameters
     ----------
     log : Path
         The coordinator's log. One that cannot be read has no lines.
-    job : JobRow
+    job : JobView
         The job. Lines of the same cell in an earlier night are left out by their time.
+    name : str
+        What the log calls it, such as `BTCUSDT_1h_H3` or `survey of BTCUSDT`.
     """
-    names = re.compile(rf"(?<![\w/]){re.escape(job.name)}(?!\w)")
-    if job.timeframe is None:
-        names = re.compile(rf"(?<![\w/])(?:{re.escape(job.name)}|survey {re.escape(job.symbol)})(?!\w)")
+    names = re.compile(rf"(?<![\w/]){re.escape(name)}(?!\w)")
+    if job.kind is JobKind.SURVEY:
+        names = re.compile(rf"(?<![\w/])(?:{re.escape(name)}|survey {re.escape(job.symbol)})(?!\w)")
     since = f"{job.created:%Y-%m-%dT%H:%M:%S}"
     until = f"{job.finished:%Y-%m-%dT%H:%M:%S.999Z}" if job.finished else "9"
     found = [line for line in _end_of(log) if since <= line[:24] <= until and names.search(line)]

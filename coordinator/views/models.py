@@ -12,9 +12,8 @@ from common.errors import NotFoundError
 from common.protocol.champions import ChampionChange
 from common.protocol.jobs import Cell, JobKind
 from common.protocol.reports import Scores
-from coordinator.champions.registry import champions, changes, vacant_cells
+from coordinator.champions.registry import ChampionRow, champion_of, champions, changes, vacant_cells
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import JOBS, JobRow
 from coordinator.store.tables import jobs, manifests, runs
 
 SHOWN_NIGHTS = 10
@@ -70,7 +69,7 @@ class CellHistory:
 def champion_list(database: Database) -> ChampionList:
     """Return the champions."""
     with database.read() as tx:
-        found = _summaries(tx)
+        found = _summaries(tx, champions(tx.connection))
         vacant = tuple(vacant_cells(tx.connection))
         return ChampionList(tx.now, tuple(sorted(found, key=lambda one: one.cell.name)), vacant)
 
@@ -84,10 +83,11 @@ def cell_history(database: Database, cell: Cell) -> CellHistory:
         No night has trained it.
     """
     with database.read() as tx:
-        nights = _scores(tx, [cell.symbol], None).get(cell.name, ())
-        found = [one for one in _summaries(tx) if one.cell == cell]
+        nights = _scores(tx, [cell.symbol], None, cell).get(cell.name, ())
         if not nights:
             raise NotFoundError(f"no night has trained {cell.name}")
+        champion = champion_of(tx.connection, cell)
+        found = _summaries(tx, [champion]) if champion is not None else []
         changed = changes(tx.connection, cell=cell)
         return CellHistory(cell, found[0] if found else None, changed[::-1], nights[::-1])
 
@@ -113,22 +113,13 @@ def model_of(database: Database, job_id: int) -> tuple[Cell, str, str]:
     return cell, row.sha256, row.document
 
 
-def _summaries(tx: Transaction) -> list[ChampionSummary]:
-    rows = champions(tx.connection)
+def _summaries(tx: Transaction, rows: Sequence[ChampionRow]) -> list[ChampionSummary]:
     query = (
-        select(*jobs.c, runs.c.synthetic)
+        select(jobs.c.id, jobs.c.scores, jobs.c.p_value, runs.c.synthetic)
         .join_from(jobs, runs, jobs.c.run_id == runs.c.id)
         .where(jobs.c.id.in_([row.job_id for row in rows]))
     )
-    trained = {}
-    synthetic = {}
-    for row in tx.connection.execute(query):
-        values = row._mapping
-        synthetic[row.id] = bool(values["synthetic"])
-        trained[row.id] = (
-            Scores.model_validate_json(values["scores"]) if values["scores"] else None,
-            values["p_value"],
-        )
+    trained = {row.id: row for row in tx.connection.execute(query)}
     nights = _scores(tx, sorted({row.cell.symbol for row in rows}), SHOWN_NIGHTS)
     return [
         ChampionSummary(
@@ -137,27 +128,45 @@ def _summaries(tx: Transaction) -> list[ChampionSummary]:
             since=row.since,
             age_days=(tx.now - row.since.time).total_seconds() / 86_400,
             sha256=row.sha256,
-            synthetic=synthetic[row.job_id],
-            scores=trained[row.job_id][0],
-            p_value=trained[row.job_id][1],
+            synthetic=trained[row.job_id].synthetic,
+            scores=_scores_of(trained[row.job_id].scores),
+            p_value=trained[row.job_id].p_value,
             nights=nights.get(row.cell.name, ()),
         )
         for row in rows
     ]
 
 
-def _scores(tx: Transaction, symbols: Sequence[str], last: int | None) -> dict[str, tuple[NightScore, ...]]:
+def _scores(
+    tx: Transaction, symbols: Sequence[str], last: int | None, cell: Cell | None = None
+) -> dict[str, tuple[NightScore, ...]]:
     """Return what the last nights scored, the oldest first, by the name of the cell."""
-    newest = select(runs.c.id, runs.c.created).order_by(runs.c.id.desc()).limit(last)
-    began = {run_id: created for run_id, created in tx.connection.execute(newest)}  # noqa: C416
+    newest = select(runs.c.id).order_by(runs.c.id.desc()).limit(last)
     query = (
-        JOBS.where(jobs.c.kind == JobKind.TRAINING, jobs.c.symbol.in_(symbols))
-        .where(jobs.c.run_id.in_(began))
+        select(
+            jobs.c.symbol,
+            jobs.c.timeframe,
+            jobs.c.horizon,
+            jobs.c.run_id,
+            jobs.c.id,
+            runs.c.created,
+            jobs.c.auc,
+            jobs.c.p_value,
+            jobs.c.promoted,
+        )
+        .join_from(jobs, runs, runs.c.id == jobs.c.run_id)
+        .where(jobs.c.kind == JobKind.TRAINING, jobs.c.symbol.in_(symbols), jobs.c.run_id.in_(newest))
         .order_by(jobs.c.run_id)
     )
+    if cell is not None:
+        query = query.where(jobs.c.timeframe == cell.timeframe, jobs.c.horizon == cell.horizon)
     found: dict[str, list[NightScore]] = {}
-    for row in tx.connection.execute(query):
-        job = JobRow.of(row)
-        score = NightScore(job.run_id, job.id, began[job.run_id], job.auc, job.p_value, job.promoted)
-        found.setdefault(job.cell.name, []).append(score)
+    for symbol, timeframe, horizon, *score in tx.connection.execute(query):
+        run_id, job_id, began, auc, p_value, promoted = score
+        scores = found.setdefault(f"{symbol}_{timeframe}_H{horizon}", [])
+        scores.append(NightScore(run_id, job_id, began, auc, p_value, promoted))
     return {name: tuple(scores) for name, scores in found.items()}
+
+
+def _scores_of(document: str | None) -> Scores | None:
+    return Scores.model_validate_json(document) if document else None

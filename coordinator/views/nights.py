@@ -12,8 +12,9 @@ from sqlalchemy import Select, func, select
 from common.protocol.jobs import JobKind
 from common.protocol.runs import JobCounts, RunState
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import RunRow, all_of
+from coordinator.store.rows import RunRow, all_of, find_run
 from coordinator.store.tables import attempts, jobs, runs
+from coordinator.views.grid import Grid, read_grid
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,19 @@ def night_page(database: Database, limit: int, offset: int) -> NightPage:
         query = all_of(runs).order_by(runs.c.id.desc()).limit(limit).offset(offset)
         found = [RunRow.of(row) for row in tx.connection.execute(query)]
         return NightPage(tx.now, total, limit, offset, tuple(_summaries(tx, found)))
+
+
+def night_grid(database: Database, run_id: int) -> tuple[NightSummary, Grid, datetime]:
+    """Return one night in figures, its grid, and the coordinator's time.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such night.
+    """
+    with database.read() as tx:
+        run = find_run(tx, run_id)
+        return night_summary(tx, run), read_grid(tx, run), tx.now
 
 
 def night_summary(tx: Transaction, run: RunRow) -> NightSummary:

@@ -93,7 +93,7 @@ def night(parts: PartsOf, filters: Annotated[NightFilters, Query()]) -> Show:
             "run": status.run,
             "headline": headline(status),
             "filters": filters,
-            "choices": _choices(grid, filters),
+            "choices": grid_choices(grid, filters),
             "timeframes": timeframes,
             "horizons": horizons,
             "rows": rows_of(grid, filters, timeframes, horizons),
@@ -161,7 +161,7 @@ def _chosen(offered: tuple[str, ...], wanted: Chosen) -> tuple[str, ...]:
     return tuple(one for one in offered if not wanted or one in wanted)
 
 
-def _choices(grid: Grid, filters: NightFilters) -> list[tuple[str, str, list[tuple[str, str]], Chosen]]:
+def grid_choices(grid: Grid, filters: NightFilters) -> list[tuple[str, str, list[tuple[str, str]], Chosen]]:
     """Return for each filter its name, its heading, what can be chosen by value and words, and what is."""
     return [
         ("state", "State", [(state, look.word) for state, look in LOOKS.items()], filters.state),

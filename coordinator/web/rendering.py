@@ -119,7 +119,7 @@ def environment() -> Environment:
         undefined=StrictUndefined,
         auto_reload=False,
     )
-    made.globals.update(asset=address_of, version=program_version(), none=NONE)
+    made.globals.update(asset=address_of, version=program_version(), unknown=NONE)
     made.filters.update(
         moment=moment,
         clock=clock,

@@ -10,6 +10,11 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from coordinator.web.rendering import Page
+from coordinator.web.screens import Show, add_screen, page_router
+
+router = page_router()
+
 HERE = Path(__file__).parent
 PLACES = (HERE / "runbook.md", HERE.parents[1] / "deploy" / "runbook.md")
 """In an image it lies beside this module, in a clone where people edit it."""
@@ -70,3 +75,11 @@ def rendered(text: str) -> Runbook:
 def anchor_of(words: str) -> str:
     """Return the anchor of a heading, as GitHub makes it."""
     return re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
+
+
+def runbook() -> Show:
+    """Show the runbook."""
+    return lambda: Page("runbook.html", "Runbook", {"runbook": read_runbook()})
+
+
+add_screen(router, "/runbook", runbook)

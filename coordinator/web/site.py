@@ -6,12 +6,33 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from coordinator.assembly import Parts
-from coordinator.web import assets, night, problems, sign_in
+from coordinator.web import (
+    assets,
+    candles,
+    job,
+    models,
+    night,
+    nights,
+    problems,
+    runbook,
+    settings,
+    sign_in,
+    timeline,
+)
 from coordinator.web.headers import PageHeaders
 from coordinator.web.live import Live
 from coordinator.web.session import Throttle
 
-SCREENS = (night.router,)
+SCREENS = (
+    night.router,
+    job.router,
+    timeline.router,
+    models.router,
+    candles.router,
+    nights.router,
+    settings.router,
+    runbook.router,
+)
 """The routers of the screens."""
 
 

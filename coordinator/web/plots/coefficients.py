@@ -29,7 +29,7 @@ def coefficients_plot(found: Sequence[Coefficient]) -> Markup:
     reach = max((abs(value) for one in found for value in (one.value, one.low, one.high)), default=1.0) or 1.0
     x = Axis(-reach, reach, LEFT, WIDTH - RIGHT)
     bottom = TOP + ROW * len(found)
-    ticks = round_values(-reach, reach, 3)
+    ticks = round_values(-reach, reach, 5)
     digits = max(0, *(len(f"{tick:g}".partition(".")[2]) for tick in ticks))
     rows = [part for place, one in enumerate(found) for part in _row(one, x, TOP + ROW * place)]
     largest = f"The largest is {found[0].feature} with {found[0].value:+.3g}." if found else ""

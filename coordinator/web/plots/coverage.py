@@ -11,7 +11,7 @@ from markupsafe import Markup
 from coordinator.web.plots.axes import TimeAxis, time_axis
 from coordinator.web.plots.svg import dot, drawing, label, rectangle
 
-WIDTH = 720.0
+WIDTH = 1100.0
 LEFT, RIGHT, TOP, ROW, BAR, BOTTOM = 54.0, 12.0, 6.0, 22.0, 12.0, 22.0
 LEVELS = ((1.0, "whole"), (0.95, "most"), (0.5, "half"), (0.0, "little"))
 """The least share of each kind of part; below all of them nothing is there."""

@@ -11,7 +11,7 @@ from common.protocol.reports import FoldResult
 from coordinator.web.plots.axes import TimeAxis, time_axis
 from coordinator.web.plots.svg import drawing, label, line, rectangle
 
-WIDTH = 720.0
+WIDTH = 1100.0
 LEFT, RIGHT, TOP, ROW, BAR, BOTTOM = 54.0, 84.0, 8.0, 30.0, 18.0, 24.0
 LEAST = 2.5
 """Pixels that a purge takes at least: it is seldom a thousandth of the span, and the point of the drawing."""

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from coordinator.web.plots.axes import TimeAxis, time_axis
 from coordinator.web.plots.svg import drawing, element, label, line, rectangle
 
-WIDTH = 960.0
+WIDTH = 1200.0
 LEFT, RIGHT, TOP, ROW, BAR, BOTTOM = 110.0, 14.0, 8.0, 34.0, 22.0, 24.0
 WRITTEN = 7.0
 """Pixels that a letter takes; a name that does not fit its bar is only in its tip."""

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from coordinator.store.rows import JOBS, JobRow
-from coordinator.store.tables import jobs
 from coordinator.views.job_log import READ_BYTES, SHOWN_LINES, job_log, printable
 from tests.coordinator.specimens import Night
 
-
-def job_of(night: Night, number: int) -> JobRow:
-    with night.database.read() as tx:
-        return JobRow.of(tx.connection.execute(JOBS.where(jobs.c.id == number)).one())
+NAME = "BTCUSDT_1h_H1"
 
 
 def line(words: str, second: int = 0) -> str:
@@ -23,17 +17,16 @@ def line(words: str, second: int = 0) -> str:
 
 def test_only_lines_that_name_the_job_and_are_of_its_night_are_shown(night: Night, tmp_path: Path) -> None:
     night.begin()
-    job = job_of(night, 5)
-    assert job.name == "BTCUSDT_1h_H1"
+    job = night.detail(5)
     log = tmp_path / "night.log"
     old = line("training BTCUSDT_1h_H1: attempt 1 by t9").replace("2026", "2025")
     mine = line("training BTCUSDT_1h_H1: attempt 1 by t1", 1) + line("BTCUSDT_1h_H1: done by t1 in 3.0 s", 2)
     others = line("BTCUSDT_1h_H13: done") + line("XBTCUSDT_1h_H1: done") + line("run 1: 8 cells")
     log.write_text(old + others + mine + "Traceback BTCUSDT_1h_H1\n")
-    assert [text[-30:] for text in job_log(log, job)] == [text[-31:-1] for text in mine.splitlines(True)]
-    later = replace(job, finished=job.created + timedelta(seconds=1))
-    assert len(job_log(log, later)) == 1
-    assert job_log(tmp_path / "none.log", job) == ()
+    assert list(job_log(log, job, NAME)) == mine.splitlines()
+    later = job.model_copy(update={"finished": job.created + timedelta(seconds=1)})
+    assert len(job_log(log, later, NAME)) == 1
+    assert job_log(tmp_path / "none.log", job, NAME) == ()
 
 
 def test_a_survey_is_found_by_both_of_its_names(night: Night, tmp_path: Path) -> None:
@@ -44,7 +37,7 @@ def test_a_survey_is_found_by_both_of_its_names(night: Night, tmp_path: Path) ->
         + line("survey of BTCUSDT: done by t1")
         + line("survey BTCUSDTUSDT: attempt 1 by t1")
     )
-    assert len(job_log(log, job_of(night, 1))) == 2
+    assert len(job_log(log, night.detail(1), "survey of BTCUSDT")) == 2
 
 
 def test_a_long_log_is_read_at_its_end_and_control_characters_are_written_out(
@@ -54,6 +47,6 @@ def test_a_long_log_is_read_at_its_end_and_control_characters_are_written_out(
     log = tmp_path / "night.log"
     text = line("BTCUSDT_1h_H1: failed: \x1b[31mred\x07")
     log.write_text(text * (2 * READ_BYTES // len(text)))
-    found = job_log(log, job_of(night, 5))
+    found = job_log(log, night.detail(5), NAME)
     assert len(found) == SHOWN_LINES and found[-1].endswith("\\x1b[31mred\\x07")
     assert printable("a\tb\u202e") == "a\tb\\u202e"

@@ -108,7 +108,7 @@ def test_coverage_shows_where_bars_are_missing_and_where_defects_lie() -> None:
     assert drawn.description == "Bars are missing in 1m. 1 place of defects is marked."
     whole = drawn.of("rect", "whole")
     # Equal parts side by side are one element.
-    assert len(whole) == 3 and float(whole[2].get("width", 0)) == pytest.approx(327, abs=0.1)
+    assert len(whole) == 3 and float(whole[2].get("width", 0)) == pytest.approx(517, abs=0.1)
     assert drawn.tips("rect", "nothing") == ["1m 2024-01-26 to 2024-02-20: no bars"]
     assert drawn.tips("circle", "defect") == ["1m, 3 jumps"] and "no bars" in drawn.texts("faint")
 

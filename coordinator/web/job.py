@@ -1,0 +1,117 @@
+"""A job with all that is known of it: attempts, folds, curves, certificate, verdict and log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from common.protocol.job_views import JobDetail, Outcome
+from common.protocol.jobs import JobKind, JobState
+from common.protocol.reports import FoldResult, Manifest
+from coordinator.api.access import JobId, PartsOf
+from coordinator.views.job_log import job_log, printable
+from coordinator.web.plots.coefficients import Coefficient, coefficients_plot
+from coordinator.web.plots.curves import reliability_plot, roc_plot
+from coordinator.web.plots.density import density_plot
+from coordinator.web.plots.folds import folds_plot
+from coordinator.web.rendering import Page
+from coordinator.web.screens import Show, add_screen, page_router
+from coordinator.web.verdict import verdict_of
+
+router = page_router()
+
+SHOWN_COEFFICIENTS = 24
+STATES = {
+    JobState.QUEUED: ("○", "waits", ""),
+    JobState.LEASED: ("◐", "running", "run"),
+    JobState.SUCCEEDED: ("✓", "done", "good"),
+    JobState.FAILED: ("✗", "failed", "bad"),
+    JobState.CANCELLED: ("⊘", "cancelled", ""),
+}
+OUTCOMES = {
+    Outcome.RUNNING: ("running", "run"),
+    Outcome.SUCCEEDED: ("succeeded", "good"),
+    Outcome.FAILED: ("failed", "bad"),
+    Outcome.RELEASED: ("given back", ""),
+    Outcome.EXPIRED: ("lost", "warn"),
+    Outcome.CANCELLED: ("cancelled", ""),
+}
+"""How an attempt ended, in a word and as a class of the style sheet."""
+
+
+def job(job: JobId, parts: PartsOf) -> Show:
+    """Show a job."""
+
+    def show() -> Page:
+        found = parts.job_listing.detail(job)
+        run = parts.run_listing.view(found.run_id)
+        content = {
+            "job": found,
+            "name": name_of(found),
+            "state": STATES[found.state],
+            "outcomes": OUTCOMES,
+            "run": run,
+            "is_training": found.kind is JobKind.TRAINING,
+            "verdict": verdict_of(found, run.config),
+            "plots": _plots(found),
+            "folds": _folds(found),
+            "folds_plot": folds_plot(_folds(found)) if _folds(found) else "",
+            "log": job_log(parts.out.coordinator_log, found, name_of(found)),
+            "printable": printable,
+        }
+        return Page("job.html", name_of(found), content)
+
+    return show
+
+
+add_screen(router, "/jobs/{job}", job)
+
+
+def name_of(found: JobDetail) -> str:
+    """Return what people call a job: `BTCUSDT_1h_H3` or `survey of BTCUSDT`."""
+    if found.kind is JobKind.SURVEY:
+        return f"survey of {found.symbol}"
+    return f"{found.symbol}_{found.timeframe}_H{found.horizon}"
+
+
+def _folds(found: JobDetail) -> Sequence[FoldResult]:
+    if found.report is not None:
+        return found.report.folds
+    return found.checkpoint.folds if found.checkpoint is not None else ()
+
+
+def _plots(found: JobDetail) -> list[tuple[str, str, Markup, str]]:
+    """Return what is drawn of a model: its kind, a heading, the drawing, and how to read it."""
+    report = found.report
+    if report is None:
+        return []
+    drawn: list[tuple[str, str, Markup, str]] = []
+    curves = report.curves
+    if curves is not None:
+        if curves.roc:
+            words = "Above the dashed diagonal the model ranks rises before the others more often than not."
+            drawn.append(("roc", "ROC", roc_plot(curves.roc, report.scores.auc), words))
+        words = "On the dashed line predicted probabilities come true; whiskers span 95 %."
+        drawn.append(("reliability", "Reliability", reliability_plot(curves.reliability), words))
+        if curves.null is not None:
+            words = (
+                f"How the AUC is distributed if nothing can be predicted. The share beyond the observed "
+                f"one is the p-value, {report.p_value:.3g}."
+            )
+            drawn.append(("null", "Significance", density_plot(curves.null, report.p_value), words))
+    every = coefficients_of(report.manifest)
+    words = "Of standardised features: green raises the probability of a rise. Whiskers span the folds."
+    if len(every) > SHOWN_COEFFICIENTS:
+        words += f" The largest {SHOWN_COEFFICIENTS} of {len(every)}; the manifest has all."
+    drawn.append(("coefficients", "Coefficients", coefficients_plot(every[:SHOWN_COEFFICIENTS]), words))
+    return drawn
+
+
+def coefficients_of(manifest: Manifest) -> list[Coefficient]:
+    """Return a model's coefficients with the range that they had in its folds, the largest first."""
+    found = []
+    for place, (feature, value) in enumerate(zip(manifest.features, manifest.coefficients, strict=True)):
+        of_folds = [fold.coefficients[place] for fold in manifest.fold_models] or [value]
+        found.append(Coefficient(feature, value, min(of_folds), max(of_folds)))
+    return sorted(found, key=lambda one: -abs(one.value))

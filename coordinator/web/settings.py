@@ -1,0 +1,93 @@
+"""The configuration in force, with the source of each value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Query
+
+from common.frozen import Frozen
+from common.settings.night import DEFAULT, ENV_ALIASES, ENV_PREFIX, NightSettings
+from common.settings.sources import Origin, origins
+from coordinator.api.access import PartsOf
+from coordinator.web.rendering import Page
+from coordinator.web.screens import Show, add_screen, page_router
+
+router = page_router()
+
+GIVEN = "finished settings"
+"""The source of a value that was given to the coordinator without saying where it comes from."""
+
+PASSWORD = re.compile(r"(://[^:/@]*:)[^@/]*(@)")
+"""The password within the address of a database."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting as it is shown: its key, value, default and source, and the variable that would change it."""
+
+    key: str
+    value: str
+    default: str
+    source: str
+    variable: str
+
+    @property
+    def differs(self) -> bool:
+        """Whether its value is not the default."""
+        return self.value != self.default
+
+
+class SettingsQuery(Frozen):
+    """Which settings are shown."""
+
+    changed: bool = False
+    """Only those whose value is not the default."""
+
+
+def settings(parts: PartsOf, query: Annotated[SettingsQuery, Query()]) -> Show:
+    """Show the configuration in force."""
+
+    def show() -> Page:
+        defaults = {one.key: one.value for one in values_of(NightSettings())}
+        every = [_setting(one, defaults.get(one.key), parts.origins) for one in values_of(parts.settings)]
+        changed = [one for one in every if one.differs]
+        content = {
+            "settings": changed if query.changed else every,
+            "only_changed": query.changed,
+            "changed": len(changed),
+            "total": len(every),
+            "default": DEFAULT,
+        }
+        return Page("settings.html", "Settings", content)
+
+    return show
+
+
+add_screen(router, "/settings", settings)
+
+
+def values_of(settings: NightSettings) -> list[Origin]:
+    """Return all settings with their values, by dotted key."""
+    return origins(settings.model_dump(mode="json"), (), DEFAULT)
+
+
+def _setting(one: Origin, default: Any, told: Mapping[str, str]) -> Setting:
+    known = {named: variable for variable, named in ENV_ALIASES.items()}
+    variable = known.get(one.key, ENV_PREFIX + one.key.upper().replace(".", "__"))
+    unknown = DEFAULT if one.value == default else GIVEN
+    return Setting(one.key, shown(one.value), shown(default), told.get(one.key, unknown), variable)
+
+
+def shown(value: Any) -> str:
+    """Return a value as it would be written in the file, without a password that is in it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list):
+        return ", ".join(shown(one) for one in value)
+    if value is None or value == "" or value == {}:
+        return "none" if value is None else "empty"
+    return PASSWORD.sub(r"\1***\2", str(value))
