@@ -182,7 +182,7 @@ def edges(results: Results) -> list[str]:
         if own:
             edge, job = max(own, key=lambda one: one[0].edge_bp)
             of = f"{job.symbol} H{job.horizon}, {edge.beyond_costs_share:.0%}"
-            most.append(f"{timeframe} {edge.edge_bp:.1f} ± {edge.standard_error_bp:.1f} ({of})")
+            most.append(f"{timeframe} {edge.edge_bp:.1f} ± {edge.standard_error_bp:.2g} ({of})")
             poor += [timeframe] * (edge.edge_bp <= costs)
     if poor:
         words.append(f"none of {', '.join(poor)} does")

@@ -9,7 +9,6 @@ import numpy as np
 from tests.simulated_candles import simulated
 from tests.trust.outcome import Outcome, Setup
 from tests.trust.trainings import CS, ROWS, Training, expressed, fitted, honest_paths, training_set
-from trainer.evidence.certificate import certify
 
 KINDS = (
     "fold fitted on rows that time forbids or not on all it allows",
@@ -50,8 +49,7 @@ def certificates(setup: Setup) -> Iterator[Outcome]:
 
 
 def _is_valid(training: Training) -> bool:
-    chosen = training.C, training.model
-    return certify(training.data, training.reports, CS, chosen, training.scores, training.p_value).valid
+    return training.certificate().valid
 
 
 def _forged(data, paths, final, told, draw) -> Iterator[tuple[str, Training]]:

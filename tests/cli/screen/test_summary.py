@@ -95,7 +95,7 @@ def test_it_is_said_how_many_models_gain_their_costs_and_which_timeframes_have_n
         "edge: 2 of 4 models gain more than the costs of 10 bp a trade, 1 by more than two standard errors; "
         "none of 15m does",
         "highest edge in bp, and the share of moves beyond the costs: 15m 9.9 ± 0.2 (BTCUSDT H3, 42%), "
-        "1h 12.1 ± 1.0 (ETHUSDT H3, 42%)",
+        "1h 12.1 ± 1 (ETHUSDT H3, 42%)",
     ]
     assert "none of" not in summary.edges(results(*slow))[0]
     assert summary.edges(results(job("BTCUSDT", "15m", 1))) == []
