@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import URL, Debug, Json
+from cli.command import Debug, Json
 
 if TYPE_CHECKING:
     from cli.local.requirements import Looked
@@ -37,9 +37,11 @@ def check(
     ] = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder that the night writes to")] = Path("night"),
     url: Annotated[
-        str | None, typer.Option(metavar="URL", help="where a coordinator listens (that of --out)")
+        str | None, typer.Option(metavar="URL", help="where a coordinator listens (found by itself)")
     ] = None,
-    token_file: Annotated[Path | None, typer.Option(metavar="FILE", help="its token (that of --out)")] = None,
+    token_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="its token (found by itself)")
+    ] = None,
     stack: Annotated[
         bool | None,
         typer.Option("--stack/--no-stack", help="check the containers too (where .env says they are used)"),
@@ -48,18 +50,15 @@ def check(
     debug: Debug = False,
 ) -> int:
     """Check all that a night needs, and say what to do about what is missing."""
-    from cli.local.coordinator_check import Place, announced
-    from cli.local.night import DEFAULT_CONFIG
+    from cli.commands.config import CONFIG
+    from cli.local.coordinator_check import wanted
     from cli.local.requirements import Looked
     from cli.local.stack_check import is_meant
-    from common.out_folder import OutFolder
 
     del debug
     stacked = is_meant(Path.cwd()) if stack is None else stack
-    found = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
-    secret = Path("secrets/nighttrain_token")
-    token = token_file or (secret if stacked and secret.exists() else OutFolder(out).token)
-    place = Place(url or announced(out) or URL, token, needed=url is not None)
+    found = config or (CONFIG if CONFIG.exists() else None)
+    place = wanted(url, token_file, out, needed=url is not None)
     return report(Looked(found, data, out, place, stacked), as_json)
 
 

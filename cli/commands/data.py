@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -79,6 +80,7 @@ def sample(
     ] = None,
     days: Annotated[str | None, typer.Option(metavar="N", help="length in days (730)")] = None,
     seed: Annotated[str | None, typer.Option(metavar="N", help="seed of the random numbers (7)")] = None,
+    as_json: Json = False,
     debug: Debug = False,
 ) -> int:
     """Make synthetic candles, the same ones each time."""
@@ -93,7 +95,10 @@ def sample(
         problem = "symbols is all, and a sample has none of its own"
         raise ConfigurationError(problem, "name them with --symbols")
     make_sample(out, settings.symbols, settings.data.sample.days, settings.data.sample.seed)
-    print(f"sample candles (synthetic): {out}")
+    if as_json:
+        print(json.dumps({"out": str(out), "symbols": settings.symbols, "days": settings.data.sample.days}))
+    else:
+        print(f"sample candles (synthetic): {out}")
     return 0
 
 
@@ -223,7 +228,7 @@ def download(
 ) -> int:
     """Fetch candles from Binance's public archive, verified, in parallel; run it again to continue."""
     from cli.local.candle_download import Order, fetch
-    from cli.local.interrupt import interruptible
+    from cli.local.interrupt import EXIT_INTERRUPTED, interruptible
     from common.errors import ConfigurationError
     from common.settings.night import canonical_symbol, load
 
@@ -242,6 +247,9 @@ def download(
         print(json.dumps(asdict(result), indent=2))
     else:
         _print_download(result, order.out)
+    if result.stopped:
+        print("interrupted; what has come is kept: run the same command to continue", file=sys.stderr)
+        return EXIT_INTERRUPTED
     return 1 if result.failed or result.empty else 0
 
 

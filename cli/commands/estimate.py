@@ -53,7 +53,7 @@ def estimate(
     debug: Debug = False,
 ) -> int:
     """Say how long a night takes here and on other machines, and what it needs."""
-    from cli.local.night import DEFAULT_CONFIG
+    from cli.commands.config import CONFIG
     from common.settings.night import load
 
     del debug
@@ -63,7 +63,7 @@ def estimate(
         "timeframes": separated(timeframes),
         "horizons": separated(horizons),
     }
-    found = config or (DEFAULT_CONFIG if DEFAULT_CONFIG.exists() else None)
+    found = config or (CONFIG if CONFIG.exists() else None)
     return report(load(found, {key: value for key, value in given.items() if value}), data, out, as_json)
 
 

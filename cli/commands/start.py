@@ -115,11 +115,11 @@ def _configured(config: Path) -> Path:
 
 def _check(url: str, token_file: Path, config: Path, data: Path | None, out: Path, as_json: bool) -> int:
     from cli.commands.check import report
-    from cli.local.coordinator_check import Place
+    from cli.local.coordinator_check import Wanted
     from cli.local.requirements import Looked
     from cli.local.stack_check import is_meant
 
-    place = Place(url, token_file, needed=True)
+    place = Wanted(url, token_file, needed=True)
     return report(Looked(config, data, out, place, is_meant(Path.cwd())), as_json)
 
 

@@ -45,8 +45,6 @@ def fetch(order: Order, interrupt: Interrupt) -> Downloaded:
         The address or the first month is none, or an update finds nothing to update.
     ConflictError, StorageError
         As of `download`.
-    KeyboardInterrupt
-        A signal came; what has arrived is kept.
     """
     today = datetime.now(UTC).date()
     address = urlsplit(order.url)
@@ -77,7 +75,6 @@ def fetch(order: Order, interrupt: Interrupt) -> Downloaded:
         watcher = Watcher(bar.more, bar.arrived, ended)
         wanted = Wanted(series, start, today, order.out)
         result = download(wanted, fetcher, order.parallel, watcher)
-    interrupt.check()
     return result
 
 

@@ -92,14 +92,15 @@ def _of_out_folder(out: Path) -> Place | None:
 
 def _port(folder: Path) -> int:
     """Return the port that the containers were given: by the environment, or else by their `.env`."""
-    given = dict(_dotenv(folder / ".env")) | dict(os.environ)
+    given = dict(dotenv(folder / ".env")) | dict(os.environ)
     for name in PORT_NAMES:
         if given.get(name, "").isdigit():
             return int(given[name])
     return DEFAULT_PORT
 
 
-def _dotenv(path: Path) -> list[tuple[str, str]]:
+def dotenv(path: Path) -> list[tuple[str, str]]:
+    """Return the variables of a `.env`, none where there is no such file."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:

@@ -9,11 +9,10 @@ from pathlib import Path
 from cli.local.calibration import calibrate
 from cli.local.folder_contents import whole_folder
 from cli.local.grid_rows import rows_of
-from cli.local.machine import this_machine
+from cli.local.machine import this_machine, trainer_count
 from cli.local.measured_costs import comparable, costs_of, peaks_of
 from cli.local.night_length import Costs, Length, Series, length
 from cli.local.nights_measured import measured_nights
-from cli.local.staff import trainer_count
 from common.errors import ConfigurationError
 from common.out_folder import OutFolder
 from common.protocol.results import Results

@@ -54,7 +54,7 @@ def fitting(settings: NightSettings, machine: Machine, peak_bytes: int | None) -
     if by_memory < int(machine.cores) - 1:
         of_workers = f"{share} bear {max(by_memory, 1)} of {memory:g} GiB each"
     elif machine.cores < 2:
-        of_workers = f"{_cores(machine.cores)} bear one"
+        of_workers = f"{_cores(machine.cores)}, so one"
     else:
         of_workers = f"{_cores(machine.cores)}, of which one stays free for the coordinator"
     return Choice("max_memory_per_process", memory, why), Choice("num_workers", workers, of_workers)

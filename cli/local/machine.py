@@ -20,3 +20,15 @@ def this_machine() -> Machine:
 def fitting_here(settings: NightSettings, out: Path) -> tuple[Choice, ...]:
     """Return what fits this machine, by the memory that earlier nights below `out` took."""
     return fitting(settings, this_machine(), highest_peak(measured_nights(OutFolder(out))))
+
+
+def trainer_count(settings: NightSettings) -> int:
+    """Return how many trainers the settings ask for, or this machine has room for."""
+    if settings.num_workers != "auto":
+        return settings.num_workers
+    return host.usable_workers(
+        host.usable_cores(),
+        host.available_memory_bytes(),
+        settings.memory_limit_bytes,
+        settings.memory_threshold,
+    )

@@ -10,9 +10,8 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cli.local.machine import this_machine
+from cli.local.machine import this_machine, trainer_count
 from cli.local.requirement import Requirement, failed, ok, warning
-from cli.local.staff import trainer_count
 from common import host
 from common.settings.night import GIBIBYTE, NightSettings
 

@@ -16,8 +16,9 @@ from rich.console import Console
 from cli.local.candles_at_hand import candles_for
 from cli.local.folder_contents import assert_mostly_there, whole_folder
 from cli.local.interrupt import EXIT_INTERRUPTED, Interrupt, interruptible
+from cli.local.machine import trainer_count
 from cli.local.processes import Child, stop
-from cli.local.staff import client_of, coordinator_of, trainer_count, trainers_of
+from cli.local.staff import client_of, coordinator_of, trainers_of
 from cli.local.supervision import Supervision
 from cli.local.watch import Watch
 from cli.screen.progress import display_for

@@ -20,7 +20,7 @@ class Looked:
     config: Path | None
     data: Path | None
     out: Path
-    coordinator: coordinator_check.Place
+    coordinator: coordinator_check.Wanted
     stack: bool
 
 

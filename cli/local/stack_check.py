@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from cli.local.coordinator_at_hand import dotenv
 from cli.local.ports_check import port
 from cli.local.requirement import Requirement, failed, ok, warning
 
@@ -79,7 +80,7 @@ def boards(root: Path) -> Requirement:
 
 
 def _ports(root: Path) -> list[Requirement]:
-    given = _env_file(root / ".env") | dict(os.environ)
+    given = dict(dotenv(root / ".env")) | dict(os.environ)
     checked: list[Requirement] = []
     for name, (variable, default) in PORTS.items():
         number = given.get(variable) or str(default)
@@ -89,15 +90,6 @@ def _ports(root: Path) -> list[Requirement]:
         else:
             checked.append(port(name, "127.0.0.1", int(number), todo))
     return checked
-
-
-def _env_file(path: Path) -> dict[str, str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return {}
-    pairs = (line.split("=", 1) for line in lines if "=" in line and not line.lstrip().startswith("#"))
-    return {key.strip(): value.strip().strip("'\"") for key, value in pairs}
 
 
 def _asked(*command: str) -> tuple[str, str]:

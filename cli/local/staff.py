@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from cli.local.interrupt import Interrupt
+from cli.local.machine import trainer_count
 from cli.local.processes import Child, describe_exit
-from common import host
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, InternalError, UnavailableError
 from common.out_folder import OutFolder
@@ -51,18 +51,6 @@ def trainers_of(settings: NightSettings, out: OutFolder, data: Path, url: str, d
         command += ["--memory-limit-gb", str(settings.max_memory_per_process), "--exit-with-parent"]
         children.append(Child(name, command + ["--debug"] * debug, dict(os.environ)))
     return children
-
-
-def trainer_count(settings: NightSettings) -> int:
-    """Return how many trainers the settings ask for, or this machine has room for."""
-    if settings.num_workers != "auto":
-        return settings.num_workers
-    return host.usable_workers(
-        host.usable_cores(),
-        host.available_memory_bytes(),
-        settings.memory_limit_bytes,
-        settings.memory_threshold,
-    )
 
 
 def client_of(coordinator: Child, out: OutFolder, interrupt: Interrupt) -> OperatorClient:

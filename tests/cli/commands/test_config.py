@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -240,3 +242,18 @@ def test_an_option_and_a_command_do_not_mix(run: Run) -> None:
     assert done.code == 2
     assert done.err.startswith("nighttrain config: options that do something stand alone")
     assert run().code == 2
+
+
+def test_the_commands_of_the_readme_do_what_they_say(tmp_path: Path, nighttrain: Run) -> None:
+    block = (ROOT / "README.md").read_text().partition("`nighttrain config` edits the file")[2]
+    lines = re.findall(
+        r"^nighttrain (config .*)$", block.partition("```sh")[2].partition("```")[0], re.MULTILINE
+    )
+    assert len(lines) == 6
+    (tmp_path / "deploy").mkdir()
+    path = tmp_path / "deploy" / "night_training.yaml"
+    path.write_text(DOCUMENTED)
+    for line in lines:
+        done = nighttrain(*shlex.split(line, comments=True), cwd=tmp_path)
+        assert (done.code, done.err) == (0, ""), line
+    assert values(path)["timeframes"] == ["1m", "5m", "1h"]

@@ -159,7 +159,7 @@ class TestAll:
     ) -> None:
         code, out, err = start_night("--data", str(candles), grid=self.ALL)
         assert (code, err) == (0, "")
-        first, second = out.splitlines()
+        first, second, _ = out.splitlines()
         assert first == f"all in {candles}: BTCUSD, ETHUSD, SOLUSD; 1h, 4h, 1d"
         assert second.startswith("night 1 started: 9 cells of 3 symbols")
         [run] = night.run_listing.page(10, 0).runs

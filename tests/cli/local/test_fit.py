@@ -1,0 +1,36 @@
+"""How many trainers of what size fit a machine, and why."""
+
+from __future__ import annotations
+
+import pytest
+
+from cli.local.fit import Machine, fitting
+from common.settings.night import GIBIBYTE, NightSettings
+
+SETTINGS = NightSettings(max_memory_per_process=2.0, memory_threshold=0.8)
+
+
+@pytest.mark.parametrize(
+    ("cores", "available", "peak", "memory", "workers", "why"),
+    [
+        (8, 64, None, 2.0, 7, "8 cores, of which one stays free for the coordinator"),
+        (8, 10, None, 2.0, 4, "80% of 10.0 GiB bear 4 of 2 GiB each"),
+        (1, 64, None, 2.0, 1, "1 core, so one"),
+        (8, 10, 0.4, 0.6, 7, "8 cores, of which one stays free for the coordinator"),
+        (4, 2, None, 1.6, 1, "80% of 2.0 GiB bear 1 of 1.6 GiB each"),
+        (4, 16, 0.1, 0.5, 3, "4 cores, of which one stays free for the coordinator"),
+    ],
+)
+def test_what_fits(
+    cores: float, available: float, peak: float | None, memory: float, workers: int, why: str
+) -> None:
+    machine = Machine(cores, int(available * GIBIBYTE))
+    of_memory, of_workers = fitting(SETTINGS, machine, None if peak is None else int(peak * GIBIBYTE))
+    assert (of_memory.key, of_memory.value) == ("max_memory_per_process", memory)
+    assert (of_workers.key, of_workers.value, of_workers.why) == ("num_workers", workers, why)
+
+
+def test_the_reason_names_what_was_measured() -> None:
+    of_memory, _ = fitting(SETTINGS, Machine(4, 16 * GIBIBYTE), GIBIBYTE)
+    assert of_memory.value == 1.5
+    assert of_memory.why.startswith("the hungriest job of earlier nights took 1.00 GiB")
