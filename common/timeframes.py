@@ -43,7 +43,7 @@ class Timeframe(StrEnum):
         try:
             return cls(text)
         except ValueError:
-            raise ValueError(f"{text!r} is no timeframe; use some of {', '.join(cls)}") from None
+            raise ValueError(f"{text!r} is not a timeframe; use some of {', '.join(cls)}") from None
 
     @property
     def seconds(self) -> int:

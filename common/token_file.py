@@ -61,21 +61,21 @@ def read_token(path: Path) -> str:
         The file cannot be read, or holds no token.
     """
     missing = "the coordinator makes it at its first start, as `token` in its out folder"
-    token = _token_in(path, missing, "it must hold the coordinator's token and nothing else")
-    if path.stat().st_mode & 0o077:
-        LOG.warning("the token file %s can be read by other users; chmod 600 it", path)
-    return token
+    return _token_in(path, missing, "it must hold the coordinator's token and nothing else", guarded=True)
 
 
-def _token_in(path: Path, missing: str, invalid: str) -> str:
+def _token_in(path: Path, missing: str, invalid: str, guarded: bool = False) -> str:
     """Read a token and keep it out of the log from now on; the hints say what to do where that fails."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
+            mode = os.fstat(file.fileno()).st_mode
     except OSError as error:
-        raise ConfigurationError(
-            f"the token file {path} cannot be read: {error.strerror}", missing
-        ) from error
+        # Only of a file that is not there is it of use who makes it.
+        hint = missing if isinstance(error, FileNotFoundError) else "this user must be able to read it"
+        raise ConfigurationError(f"the token file {path} cannot be read: {error.strerror}", hint) from error
+    if guarded and mode & 0o077:
+        LOG.warning("the token file %s can be read by other users; chmod 600 it", path)
     token = content.decode("ascii", errors="replace").strip()
     whole = len(token) >= TOKEN_BYTES and len(content) <= MAX_FILE_BYTES
     if not whole or not all(33 <= ord(letter) <= 126 for letter in token):

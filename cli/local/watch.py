@@ -89,8 +89,8 @@ class Watch:
             self._display.show(status)
         if run.state is RunState.CANCELLED:
             raise ConfigurationError(f"night {run.id} was cancelled")
-        self._bear_blockage(status)
-        self._bear_full_disk(status.system.disk_free_bytes, run.training.final)
+        self._end_if_blocked(status)
+        self._end_if_disk_is_full(status.system.disk_free_bytes, run.training.final)
         return run.state is RunState.DONE and bool(run.results_path)
 
     def _away(self, error: UnavailableError) -> None:
@@ -113,7 +113,7 @@ class Watch:
                 self._display.say(f"warning: {warning}")
         self._told = warnings
 
-    def _bear_blockage(self, status: StatusDocument) -> None:
+    def _end_if_blocked(self, status: StatusDocument) -> None:
         # Only the operator can make room, and an unattended night must not look alive for ever.
         bound = status.time - timedelta(seconds=self._blocked_seconds)
         present = [trainer for trainer in status.trainers if trainer.state is not TrainerState.LOST]
@@ -124,7 +124,7 @@ class Watch:
         ):
             raise StorageError("; ".join(sorted({trainer.note for trainer in present})), FIX_AND_RERUN)
 
-    def _bear_full_disk(self, free_bytes: int, ended: int) -> None:
+    def _end_if_disk_is_full(self, free_bytes: int, ended: int) -> None:
         now = self._clock()
         if free_bytes >= FULL_BYTES:
             self._full_since = None

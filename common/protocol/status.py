@@ -104,7 +104,8 @@ class TrainerState(StrEnum):
 class TrainerView(Frozen):
     """A trainer; `note` says in words why an idle one got no job at its last claim, or what it cannot write.
 
-    `blocked_since` is since when it cannot write, for example because its disk is full; None if it can.
+    `blocked_since` is since when its disk bars it: it cannot be written, for example because it is full, or
+    it has too little room for the jobs that are left; None if it does not.
     """
 
     name: str
@@ -122,7 +123,7 @@ class TrainerView(Frozen):
     note: str
     """Why an idle one got no job at its last claim, in words; empty otherwise."""
     blocked_since: datetime | None
-    """Since when it cannot write, for example because its disk is full; null if it can."""
+    """Since when its disk cannot be written, or has too little room for what is left; null if neither."""
     limit_kind: LimitKind
     """Who holds it to its memory limit."""
     memory_limit_bytes: int

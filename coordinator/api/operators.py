@@ -28,10 +28,10 @@ _NO_JOB = NotFoundError("there is no job 17")
 _NO_RESULTS = NotFoundError("run 1 has not ended, so it has no results", "ask /api/status how far it is")
 _OTHER_NIGHT = ConflictError(
     "run 1 is unfinished and has another configuration: n_splits (there 5, here 4)",
-    "go on with its configuration, or start over with --fresh",
+    "continue it with its own configuration, or start over with --fresh",
 )
 _NO_TIMEFRAME = InvalidRequestError(
-    "query.timeframe: '7m' is no timeframe", f"use one of {', '.join(Timeframe)}"
+    "query.timeframe: '7m' is not a timeframe", f"use one of {', '.join(Timeframe)}"
 )
 
 changing = APIRouter(prefix="/api", tags=["operators"], dependencies=WRITES)
@@ -131,7 +131,7 @@ def compare_runs(parts: PartsOf, query: Annotated[DifferenceQuery, Query()]) -> 
 def list_jobs(parts: PartsOf, query: Annotated[JobQuery, Query()]) -> JobPage:
     """Return the jobs that match, in the order of runs and of the grid; queued ones say why they wait."""
     if query.timeframe is not None and query.timeframe not in tuple(Timeframe):
-        problem = f"query.timeframe: {query.timeframe!r} is no timeframe"
+        problem = f"query.timeframe: {query.timeframe!r} is not a timeframe"
         raise InvalidRequestError(problem, f"use one of {', '.join(Timeframe)}")
     filters = {
         "run_id": query.run,

@@ -10,7 +10,8 @@ from datetime import datetime
 class Turn:
     """One turn of the loop.
 
-    `away` says that nothing could reach this process for a while before it: the whole machine slept.
+    `away` says that nothing could reach this process for a while since the duty was last done: the whole
+    machine slept.
     """
 
     now: datetime

@@ -45,6 +45,7 @@ class Loop:
         self._troubles: dict[str, str] = {}
         self._failed: dict[str, datetime] = {}
         self._done: dict[str, datetime] = {}
+        self._untold: set[str] = set()
         self._ticked: datetime | None = None
         self._wake = threading.Event()
         self._stopping = False
@@ -54,7 +55,8 @@ class Loop:
         """Do what is due before the first request is answered, and begin."""
         if self._leader.leads():
             for duty in self.duties:
-                self._attempt(duty.name, duty.start)
+                if type(duty).start is not Duty.start:
+                    self._attempt(duty.name, duty.start)
             self._ticked = self._clock()
         self._thread.start()
 
@@ -66,7 +68,8 @@ class Loop:
             self._thread.join()
         if self._leader.leads():
             for duty in reversed(self.duties):
-                self._attempt(duty.name, duty.stop)
+                if type(duty).stop is not Duty.stop:
+                    self._attempt(duty.name, duty.stop)
 
     def wake(self) -> None:
         """Say that something has changed, so that the next turn begins now."""
@@ -83,10 +86,17 @@ class Loop:
         now = self._clock()
         away = self._ticked is not None and now - self._ticked > self._longest_gap
         self._ticked = now
-        turn = Turn(now, away)
+        if away:
+            self._untold.update(duty.name for duty in self.duties)
         for duty in self.duties:
-            if self._is_due(duty, now) and self._attempt(duty.name, partial(duty.run, turn)):
+            # What a duty does not do cannot show that it works again.
+            if type(duty).run is Duty.run or not self._is_due(duty, now):
+                continue
+            # A duty that fails, or waits after a failure, is told of the absence when it is done.
+            turn = Turn(now, duty.name in self._untold)
+            if self._attempt(duty.name, partial(duty.run, turn)):
                 self._done[duty.name] = now
+                self._untold.discard(duty.name)
 
     def _run(self) -> None:
         while not self._stopping:

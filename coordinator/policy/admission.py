@@ -146,6 +146,7 @@ class Refusal:
 
     reason: NoWork
     words: str
+    cannot_write: bool = False
 
 
 def choose(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Choice | Refusal:
@@ -155,7 +156,7 @@ def choose(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Choice 
         return Refusal(NoWork.MEMORY_PRESSURE, pressure_words(host, terms.threshold))
     unwritable = seat.disk.obstacle(terms.now)
     if unwritable:
-        return Refusal(NoWork.STORAGE, unwritable)
+        return Refusal(NoWork.STORAGE, unwritable, cannot_write=True)
     if host.lone:
         return Refusal(NoWork.NEEDS_LONE_ROOM, f"host {host.name} is kept for a job that runs alone")
     if not candidates:

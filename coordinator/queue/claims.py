@@ -48,16 +48,17 @@ def record_heartbeat(tx: Transaction, trainer: TrainerRow, request: ClaimRequest
 
 
 def record_reason(tx: Transaction, trainer: TrainerRow, decision: Grant | Refusal) -> None:
-    """Record for people why a trainer got no job (nothing: it got one), and since when it cannot write.
+    """Record for people why a trainer got no job (nothing: it got one), and since when its disk bars it.
 
     After an attempt that could not be written this holds until one ends otherwise, or until nothing has
-    confirmed it for a while.
+    confirmed it for a while. A disk that can be written and has too little room for what is left is in the
+    way too: nobody but the operator makes room, so a night waits for neither for ever.
     """
     words = decision.words if isinstance(decision, Refusal) else ""
     blocked_since = trainer.blocked_since
     if isinstance(decision, Refusal) and decision.reason is NoWork.STORAGE:
         blocked_since = blocked_since or tx.now
-        words = blocked_words(trainer.name, blocked_since, words)
+        words = blocked_words(trainer.name, blocked_since, words, decision.cannot_write)
     elif blocked_since and trainer.paused_until and tx.now <= trainer.paused_until + UNCONFIRMED:
         words = blocked_words(trainer.name, blocked_since, trainer.paused_by)
     else:

@@ -31,6 +31,9 @@ from coordinator.store.rows import (
 )
 from coordinator.store.tables import attempts, jobs, runs, trainers
 
+PAUSE = ("note", "blocked_since", "paused_until", "paused_by")
+"""What a trainer's row says of a disk that could not be written."""
+
 Loss = tuple[JobRow, AttemptRow, Verdict]
 """A job whose lease was lost, the attempt, and what became of the job."""
 
@@ -100,12 +103,14 @@ def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, rand
     if known is not None:
         tx.connection.execute(update(trainers).where(trainers.c.boot_id == hello.boot_id).values(**reported))
         return []
-    losses = []
+    losses, pause = [], {}
     earlier = PRESENT_TRAINERS.where(trainers.c.name == hello.name).with_for_update()
     for row in tx.connection.execute(earlier).all():
         tx.connection.execute(
             update(trainers).where(trainers.c.boot_id == row.boot_id).values(superseded=tx.now)
         )
+        # Another process writes to the same disk.
+        pause = {name: getattr(row, name) for name in PAUSE} if row.paused_until else {}
         open_attempts = OPEN_ATTEMPTS.where(attempts.c.boot_id == row.boot_id).with_for_update()
         for attempt in tx.connection.execute(open_attempts).all():
             message = f"trainer {hello.name} was restarted while it held this job"
@@ -117,7 +122,7 @@ def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, rand
             memory_total_bytes=0,
             memory_available_bytes=0,
             cpu_ratio=0.0,
-            note="",
+            **{"note": "", **pause},
             **reported,
         )
     )

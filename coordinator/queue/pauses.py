@@ -39,6 +39,7 @@ def lift_pause(tx: Transaction, boot_id: str) -> None:
     )
 
 
-def blocked_words(trainer: str, since: datetime, why: str) -> str:
-    """Return in words that a trainer gets no job, because its disk has no room for one."""
-    return f"trainer {trainer} cannot write since {since:%H:%M:%S} UTC: {why}"
+def blocked_words(trainer: str, since: datetime, why: str, cannot_write: bool = True) -> str:
+    """Return in words that a trainer gets no job, because of its disk."""
+    what = "cannot write" if cannot_write else "has had too little room"
+    return f"trainer {trainer} {what} since {since:%H:%M:%S} UTC: {why}"

@@ -179,4 +179,4 @@ def _assert_equal(present: RunRow, wanted: GridConfig) -> None:
     ]
     if differing:
         problem = f"run {present.id} is unfinished and has another configuration: {'; '.join(differing)}"
-        raise ConflictError(problem, "go on with its configuration, or start over with --fresh")
+        raise ConflictError(problem, "continue it with its own configuration, or start over with --fresh")

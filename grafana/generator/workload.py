@@ -198,7 +198,7 @@ def failures() -> list[Panel]:
         bar_panel(
             Frame(
                 "Attempts by outcome",
-                "Of the run. Expired: the trainer was not heard of for the life of a lease.",
+                "Of the run. Expired: nothing was heard from the trainer for the length of a lease.",
                 NO_RUN,
                 6,
                 8,

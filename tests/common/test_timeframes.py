@@ -31,9 +31,9 @@ def test_bars_are_made_of_finer_ones_that_divide_them_only() -> None:
 
 
 def test_an_unknown_one_is_told_the_known_ones() -> None:
-    with pytest.raises(ValueError, match=r"^'7m' is no timeframe; use some of 1m, 3m, .*, 1d$"):
+    with pytest.raises(ValueError, match=r"^'7m' is not a timeframe; use some of 1m, 3m, .*, 1d$"):
         Timeframe.named("7m")
-    with pytest.raises(ValidationError, match="'7m' is no timeframe; use some of"):
+    with pytest.raises(ValidationError, match="'7m' is not a timeframe; use some of"):
         Asked(timeframe="7m")
 
 

@@ -96,3 +96,10 @@ def test_a_client_warns_of_a_token_that_others_can_read(path: Path, caplog: pyte
         read_token(path)
     assert "can be read by other users" in caplog.text
     assert TOKEN not in caplog.text
+
+
+def test_a_token_that_this_user_may_not_read_is_not_told_to_be_made(tmp_path: Path) -> None:
+    (tmp_path / "token").mkdir()
+    with pytest.raises(ConfigurationError, match="cannot be read") as error:
+        read_token(tmp_path / "token")
+    assert error.value.hint == "this user must be able to read it"

@@ -28,7 +28,7 @@ from common.protocol.trainers import (
     TrainerHello,
     Welcome,
 )
-from trainer.agent.disk import disk_state
+from trainer.agent.disk import DiskTrial
 from trainer.agent.lease import HeldLease, Report, Success
 from trainer.agent.stop_request import StopRequest
 from trainer.agent.unsent import Unsent
@@ -101,6 +101,7 @@ class Agent:
         self._client, self._hello, self._server, self._place, self._stop = client, hello, server, place, stop
         self._vitals = vitals
         self._unsent = Unsent(place.cache_dir)
+        self._disk = DiskTrial(place.cache_dir)
         self._last_symbol = ""
         self._said_away_at: float | None = None
         self._said_idle = ""
@@ -143,7 +144,7 @@ class Agent:
         return welcome
 
     def _claim_request(self) -> ClaimRequest:
-        disk = disk_state(self._place.cache_dir)
+        disk = self._disk.state()
         if disk.problem != self._said_disk:
             self._said_disk = disk.problem
             if disk.problem:

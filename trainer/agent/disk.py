@@ -6,6 +6,9 @@ then. So one is, as a job would do it, but without a name where the file system 
 nothing of it stays behind, even if the trainer is killed meanwhile. This takes about as long as one sync of
 the disk.
 
+A disk over the network may not answer at all: then the trial never returns. It is made by a thread of its
+own, which the claim waits for only so long.
+
 The folder of the caches is all that a job writes. Its result goes to the coordinator, nothing is put into a
 temporary folder, and a line of the log that finds no room is dropped.
 """
@@ -15,12 +18,61 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 from common.protocol.trainers import DiskState
 
 TRIAL = bytes(4096)
 """What is written on trial: one block, for an empty file needs none."""
+
+
+PATIENCE_SECONDS = 10.0
+"""A disk that is only busy has synced one block by then."""
+
+NO_ANSWER = "it does not answer"
+
+
+class DiskTrial:
+    """Tries a folder before each claim, and never waits longer than `patience` for its disk.
+
+    Parameters
+    ----------
+    folder : Path
+        Where jobs write.
+    patience : float
+        Seconds after which a trial that has not returned says that the disk does not answer.
+    trial : callable or None
+        Tries a folder, and may never return; None takes `disk_state`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        patience: float = PATIENCE_SECONDS,
+        trial: Callable[[Path], DiskState] | None = None,
+    ) -> None:
+        self._folder, self._patience, self._trial = folder, patience, trial or disk_state
+        self._found: list[DiskState] = []
+        self._give_up = 0.0
+        self._thread: threading.Thread | None = None
+
+    def state(self) -> DiskState:
+        """Return what came of a trial; while one hangs no other is begun, so that threads do not pile up."""
+        if self._thread is None:
+            self._give_up = time.monotonic() + self._patience
+            self._thread = threading.Thread(target=self._try, name="disk-trial", daemon=True)
+            self._thread.start()
+        self._thread.join(max(self._give_up - time.monotonic(), 0.0))
+        if self._thread.is_alive():
+            return DiskState(folder=_written(self._folder), free_bytes=None, problem=NO_ANSWER)
+        self._thread = None
+        return self._found.pop()
+
+    def _try(self) -> None:
+        self._found.append(self._trial(self._folder))
 
 
 def disk_state(folder: Path) -> DiskState:
@@ -53,5 +105,9 @@ def disk_state(folder: Path) -> DiskState:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         problem = problem or error.strerror or str(error)
+    return DiskState(folder=_written(folder), free_bytes=free, problem=problem)
+
+
+def _written(folder: Path) -> str:
     # A path may hold bytes that are no UTF-8; a message may not.
-    return DiskState(folder=os.fsencode(folder).decode(errors="replace"), free_bytes=free, problem=problem)
+    return os.fsencode(folder).decode(errors="replace")

@@ -158,7 +158,7 @@ class HeldLease:
             self.fatal = error
         except RETRIED as error:
             if self._backoff.failures == 0:
-                LOG.warning("%s; the job goes on, and its reports are kept", error)
+                LOG.warning("%s; the job continues, and its reports are kept", error)
             self._renew_at = 0.0
             self._news.wait(self._backoff.wait())
         except NighttrainError as error:

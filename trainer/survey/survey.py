@@ -150,9 +150,7 @@ def _by_timeframe(sources: Sequence[Source]) -> tuple[dict[Timeframe, list[Sourc
             continue
         timeframe = timeframe_of(spacing)
         if timeframe is None:
-            why = (
-                f"its rows are {findings.duration(spacing)} apart, which is no timeframe that can be trained"
-            )
+            why = f"its rows are {findings.duration(spacing)} apart, no timeframe that can be trained"
             found.append(findings.unreadable(source.name, "no_timeframe", why))
             continue
         if named is not None and named != timeframe:

@@ -107,7 +107,7 @@ class TestEdits:
 
     def test_are_refused_as_a_whole(self, run: Run, file: Path) -> None:
         for words, said in (
-            (["--add-symbol", "MATICUSDT", "--set-timeframes", "7m"], "timeframes: '7m' is no timeframe"),
+            (["--add-symbol", "MATICUSDT", "--set-timeframes", "7m"], "timeframes: '7m' is not a timeframe"),
             (["--set-horizons", "0"], "horizons.0: must be greater than or equal to 1; got 0"),
             (["--remove-symbol", "FOOUSDT"], "symbols: FOOUSDT is not there (there are BTCUSDT, "),
             (["--set-thresholds", "0.5", "0.2"], "--set-thresholds takes three numbers; got 2"),

@@ -31,7 +31,7 @@ def test_make_run_trains_with_the_arguments_that_it_is_given(candles: Path, tmp_
     [
         (["--data", "/no/such/folder"], "/no/such/folder: no such folder"),
         (["--config", "/no/such/file.yaml"], "/no/such/file.yaml: no such file"),
-        (["--timeframes", "7m"], "'7m' is no timeframe"),
+        (["--timeframes", "7m"], "'7m' is not a timeframe"),
         (["--symbols", "BTCUSDT", "BTC/USDT"], "named twice"),
         (["--horizons", "one"], "horizons"),
         (["--trainers", "0"], "num_workers: must be auto or a whole number"),

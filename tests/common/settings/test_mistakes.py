@@ -23,7 +23,7 @@ MISTAKES = [
     ("1: 2", "1: unknown key"),
     ("promote_if: {min_auk: 0.5}", "promote_if.min_auk: unknown key; did you mean min_auc?"),
     ("data: {sample: {day: 3}}", "data.sample.day: unknown key; did you mean days?"),
-    ("timeframes: [7m]", "timeframes: '7m' is no timeframe; use some of 1m, 3m, 5m"),
+    ("timeframes: [7m]", "timeframes: '7m' is not a timeframe; use some of 1m, 3m, 5m"),
     ("timeframes: [1h, 1h]", "timeframes: '1h' is named twice"),
     ("symbols: [BTCUSDT, BTC_USDT]", "symbols: 'BTCUSDT' is named twice"),
     ("symbols: []", "symbols: must name at least one; got []"),
@@ -118,7 +118,7 @@ def test_a_mistake_on_the_command_line_says_so(monkeypatch) -> None:
         ),
         ("BT_NIGHT_MODEL", "foo", "environment: model: must be a section with keys of its own; got 'foo'"),
         ("BT_NIGHT_WINDOW__START", "22:00", "environment: window.end: must be given"),
-        ("BT_NIGHT_TIMEFRAMES", "1h,7m", "environment: timeframes: '7m' is no timeframe"),
+        ("BT_NIGHT_TIMEFRAMES", "1h,7m", "environment: timeframes: '7m' is not a timeframe"),
     ],
 )
 def test_a_wrong_variable_is_refused(monkeypatch, name, value, said) -> None:

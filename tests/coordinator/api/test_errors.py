@@ -51,7 +51,7 @@ def test_a_request_that_does_not_fit_is_told_where(client: httpx.Client) -> None
     problem(broken, 422, "invalid-request")
     wrong = grid().model_dump(mode="json") | {"timeframes": ["7m"]}
     told = problem(client.post("/api/runs", json={"config": wrong}), 422, "invalid-request")["detail"]
-    assert told.startswith("body.config: timeframes: '7m' is no timeframe; use some of 1m, 3m")
+    assert told.startswith("body.config: timeframes: '7m' is not a timeframe; use some of 1m, 3m")
     extra = problem(client.post("/api/runs", json={"config": {}, "frsh": True}), 422, "invalid-request")[
         "detail"
     ]

@@ -9,7 +9,7 @@ import pytest
 from common.errors import StorageError
 from common.protocol.runs import RunState
 from coordinator.housekeeping.duty import Duty, Turn
-from coordinator.housekeeping.leader import Leader
+from coordinator.housekeeping.leader import Leader, SoleProcess
 from coordinator.housekeeping.loop import RETRY_SECONDS, Loop
 from tests.coordinator.one_cell import trained
 from tests.coordinator.specimens import Clock, MakeNight, Night
@@ -164,3 +164,54 @@ def test_a_duty_that_fails_stops_no_other_and_is_tried_again_before_its_interval
     clock.advance(RETRY_SECONDS)
     loop.tick()
     assert did[2:] == ["a runs", "b runs"] and loop.troubles() == ()
+
+
+class Noted(Duty):
+    """Notes what it is told, and fails while it shall."""
+
+    name = "noted"
+
+    def __init__(self) -> None:
+        self.told: list[bool] = []
+        self.fails = False
+
+    def run(self, turn: Turn) -> None:
+        if self.fails:
+            raise StorageError("the disk is full")
+        self.told.append(turn.away)
+
+
+class AtTheStart(Duty):
+    name = "at the start"
+
+    def start(self) -> None:
+        raise StorageError("the folder cannot be read")
+
+
+def test_a_duty_that_failed_after_an_absence_is_told_of_it_when_it_is_done(clock: Clock) -> None:
+    duty = Noted()
+    loop = Loop(clock, [duty], SoleProcess(), lease_seconds=30)
+    loop.tick()
+    clock.advance(100)
+    duty.fails = True
+    loop.tick()
+    duty.fails = False
+    for _ in range(2):
+        clock.advance(RETRY_SECONDS)
+        loop.tick()
+    assert duty.told == [False, True, False]
+
+
+def test_what_failed_at_the_start_alone_does_not_work_again_by_itself(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = Loop(clock, [AtTheStart()], SoleProcess(), lease_seconds=30)
+    loop.start()
+    try:
+        for _ in range(3):
+            clock.advance(RETRY_SECONDS + 1)
+            loop.tick()
+    finally:
+        loop.stop()
+    assert loop.troubles() == ("at the start: the folder cannot be read",)
+    assert "works again" not in caplog.text

@@ -11,7 +11,7 @@ from common.protocol.jobs import Cause, JobState, TrainingSpec
 from common.protocol.runs import RunRequest
 from common.protocol.trainers import Grant, NoWork
 from coordinator.policy.admission import Refusal
-from coordinator.store.tables import attempts
+from coordinator.store.tables import attempts, trainers
 from tests.coordinator.specimens import (
     FULL_DISK,
     GIB,
@@ -82,6 +82,38 @@ def test_a_job_gets_no_disk_that_its_matrix_would_fill_until_the_matrix_is_there
     for grant in (first, beside):
         night.queue.release(grant.lease_id, release())
     assert isinstance(night.claim(boot, disk=small), Grant)
+
+
+def note_of(night: Night, boot: str) -> str:
+    with night.database.read() as tx:
+        query = select(trainers.c.note, trainers.c.blocked_since).where(trainers.c.boot_id == boot)
+        return str(tx.connection.execute(query).one().note)
+
+
+def test_too_little_room_is_not_told_as_a_disk_that_cannot_be_written(night: Night) -> None:
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("15m",), horizons=(1,))
+    since = f"{night.clock.now:%H:%M:%S}"
+    refused_for_storage(night, boot, disk=disk(6 * MIB))
+    assert note_of(night, boot) == (
+        f"trainer t1 has had too little room since {since} UTC: "
+        "7.7 MiB are needed in /cache, which has 6.0 MiB left: free some room"
+    )
+    refused_for_storage(night, boot, disk=FULL_DISK)
+    assert note_of(night, boot) == f"trainer t1 cannot write since {since} UTC: {FULL_WORDS}"
+
+
+def test_a_restart_of_the_trainer_does_not_end_its_pause(night: Night) -> None:
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1, 3))
+    night.queue.fail(night.grant(boot, disk=disk()).lease_id, NO_ROOM)
+    told = note_of(night, boot)
+    night.clock.advance(1.0)
+    again = night.register(boot="t1-again")
+    assert note_of(night, again) == told != ""
+    assert refused_for_storage(night, again, disk=disk()) == "/cache/x: No space left on device"
+    night.clock.advance(1.1)
+    assert isinstance(night.claim(again, disk=disk()), Grant)
+    later = night.register("t2")
+    assert note_of(night, later) == ""
 
 
 def test_the_matrix_of_the_night_before_needs_no_room_again(night: Night) -> None:

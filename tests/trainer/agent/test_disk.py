@@ -6,12 +6,15 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from common.protocol.trainers import DiskState
 from tests.small_disk import Disk, small_disk  # noqa: F401
-from trainer.agent.disk import disk_state
+from trainer.agent.disk import NO_ANSWER, DiskTrial, disk_state
 
 MIB = 1024**2
 
@@ -80,3 +83,24 @@ print(disk_state(Path({str(tmp_path)!r})).problem)
 def test_a_path_that_is_no_text_can_be_sent_all_the_same(tmp_path: Path) -> None:
     folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
     assert disk_state(folder).model_dump_json().count("\N{REPLACEMENT CHARACTER}") == 1
+
+
+def test_a_disk_that_does_not_answer_holds_nobody_up_and_is_used_again_when_it_does(tmp_path: Path) -> None:
+    answers, tried = threading.Event(), []
+
+    def hangs(folder: Path) -> DiskState:
+        tried.append(folder)
+        assert answers.wait(60)
+        return disk_state(folder)
+
+    trial = DiskTrial(tmp_path, patience=0.1, trial=hangs)
+    began = time.monotonic()
+    for _ in range(50):
+        assert trial.state() == DiskState(folder=str(tmp_path), free_bytes=None, problem=NO_ANSWER)
+    assert time.monotonic() - began < 30
+    assert tried == [tmp_path], "one thread hangs, not one a claim"
+    answers.set()
+    give_up = time.monotonic() + 30
+    while trial.state().problem:
+        assert time.monotonic() < give_up
+    assert DiskTrial(tmp_path).state().problem == ""

@@ -131,7 +131,7 @@ def test_candles_of_an_untrainable_length_are_left_out(tmp_path):
     write_csv(tmp_path / "BTCUSDT-1w.csv", weeks)
     report = surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1h",))
     assert detail(report, "", "no_timeframe") == (
-        "BTCUSDT-1w.csv was left out: its rows are 7 days apart, which is no timeframe that can be trained."
+        "BTCUSDT-1w.csv was left out: its rows are 7 days apart, no timeframe that can be trained."
     )
 
 
