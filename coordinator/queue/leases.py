@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
-from sqlalchemy import update
+from sqlalchemy import Select, select, update
 
 from common.errors import ConflictError, NotFoundError, StaleLeaseError
 from common.protocol.job_views import Outcome
@@ -39,18 +39,31 @@ Loss = tuple[JobRow, AttemptRow, Verdict]
 
 
 def attempt_of(tx: Transaction, lease_id: str) -> AttemptRow:
-    """Return the attempt of a lease, locked; it may be closed.
+    """Return the attempt of a lease, locked after its trainer; it may be closed.
 
     Raises
     ------
     StaleLeaseError
         There never was such a lease.
     """
-    query = all_of(attempts).where(attempts.c.lease_id == lease_id).with_for_update()
-    row = tx.connection.execute(query).first()
+    of_lease = attempts.c.lease_id == lease_id
+    lock_trainers(tx, select(attempts.c.boot_id).where(of_lease))
+    row = tx.connection.execute(all_of(attempts).where(of_lease).with_for_update()).first()
     if row is None:
         raise StaleLeaseError(f"there is no lease {lease_id}", "claim a job")
     return AttemptRow.of(row)
+
+
+def lock_trainers(tx: Transaction, boot_ids: Select[tuple[str]]) -> None:
+    """Lock the trainers of attempts, before these are locked.
+
+    Whoever locks both takes first the trainers, in the order of their names, then attempts, then jobs: a
+    claim and a registration begin with the trainer, and the end of an attempt says whether its trainer can
+    write. Two that took them crosswise would wait for each other.
+    """
+    found = list(tx.connection.execute(boot_ids.distinct()).scalars())
+    query = select(trainers.c.boot_id).where(trainers.c.boot_id.in_(found)).order_by(trainers.c.name)
+    tx.connection.execute(query.with_for_update()).all()
 
 
 def held(tx: Transaction, lease_id: str) -> tuple[AttemptRow, JobRow]:
@@ -153,7 +166,9 @@ def trainer_of(tx: Transaction, boot_id: str) -> TrainerRow:
 
 def expire(tx: Transaction, settings: NightSettings, random: Random) -> list[Loss]:
     """End the leases that were not renewed in time."""
-    overdue = OPEN_ATTEMPTS.where(attempts.c.expires < tx.now).with_for_update(skip_locked=True)
+    is_overdue = attempts.c.expires < tx.now
+    lock_trainers(tx, select(attempts.c.boot_id).where(attempts.c.ended.is_(None), is_overdue))
+    overdue = OPEN_ATTEMPTS.where(is_overdue).with_for_update(skip_locked=True)
     losses = []
     for row in tx.connection.execute(overdue).all():
         attempt = AttemptRow.of(row)

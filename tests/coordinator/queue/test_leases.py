@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import time as time_module
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from common.errors import (
     ConflictError,
@@ -15,6 +18,8 @@ from common.protocol.jobs import Cause, JobState
 from common.protocol.trainers import Directive, NoWork
 from common.settings.sections import Lease, Window
 from coordinator.policy.admission import Refusal
+from coordinator.queue.leases import attempt_of
+from coordinator.queue.pauses import pause_trainer
 from tests.coordinator.specimens import (
     GIB,
     MakeNight,
@@ -136,3 +141,19 @@ def test_when_the_night_closes_jobs_are_given_back_and_carried_over(make_night: 
     assert night.detail(grant.job_id).waits == "the night is closed until 2026-03-03 11:00 UTC"
     night.clock.now += timedelta(hours=22)
     assert night.grant(boot).checkpoint == checkpoint(2)
+
+
+def test_a_restart_and_the_end_of_an_attempt_do_not_wait_for_each_other(night: Night) -> None:
+    if night.database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    boot = night.start()
+    grant = night.grant(boot)
+    with ThreadPoolExecutor(1) as other, night.database.write() as tx:
+        attempt = attempt_of(tx, grant.lease_id)
+        restarted = other.submit(night.register, boot="t1-again")
+        waiting = text("select count(*) from pg_locks where not granted")
+        give_up = time_module.monotonic() + 30
+        while not tx.connection.execute(waiting).scalar_one():
+            assert time_module.monotonic() < give_up and not restarted.done()
+        pause_trainer(tx, attempt, "No space left on device")
+    assert restarted.result(30) == "t1-again"
