@@ -228,6 +228,15 @@ def host_pressure() -> HostPressure:
     )
 
 
+def processor_times() -> tuple[float, float]:
+    """Return for how long all processors together were busy and idle since the start, in seconds."""
+    times = psutil.cpu_times()
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    # Linux counts the time of guests within that of users already.
+    guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
+    return sum(times) - guests - idle, idle
+
+
 def host_identity() -> str:
     """Return what all containers of a machine share: the kernel's boot id, else the host name."""
     return _text(Path("/proc/sys/kernel/random/boot_id")).strip() or socket.gethostname()

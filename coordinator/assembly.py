@@ -24,6 +24,7 @@ from coordinator.housekeeping.leftovers import Leftovers
 from coordinator.housekeeping.loop import Loop
 from coordinator.housekeeping.progress import ProgressFile
 from coordinator.housekeeping.publication import Publication
+from coordinator.housekeeping.pulse import Pulse
 from coordinator.housekeeping.roomless import Roomless
 from coordinator.housekeeping.schedule import Schedule
 from coordinator.housekeeping.settlement import Settlement
@@ -37,11 +38,14 @@ from coordinator.scrapes import Scrapes
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
 from coordinator.views.champions import ChampionListing
+from coordinator.views.failures import FailureListing
 from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import JobListing
 from coordinator.views.overview import Overview
+from coordinator.views.roster import Roster
 from coordinator.views.runs import RunListing
 from coordinator.views.status import Status
+from coordinator.views.vitals import Vitals
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,9 @@ class Parts:
     champion_listing: ChampionListing
     status: Status
     overview: Overview
+    failures: FailureListing
+    roster: Roster
+    vitals: Vitals
     alerts: Alerts
     scrapes: Scrapes
     housekeeping: Loop
@@ -99,7 +106,10 @@ def assemble(
     queue = Queue(database, settings, random)
     forecast = Forecast(database, settings)
     artifacts = Artifacts(OutFolder(out).blobs)
-    housekeeping = housekeeping_of(database, queue, settings, OutFolder(out), artifacts, forecast, alerts)
+    vitals = Vitals(out)
+    housekeeping = housekeeping_of(
+        database, queue, settings, OutFolder(out), artifacts, forecast, alerts, vitals
+    )
     registry = process_registry()
     measures = Measures(registry)
     database.took = measures.transaction_took
@@ -116,6 +126,9 @@ def assemble(
         champion_listing=ChampionListing(database),
         status=status,
         overview=Overview(database, status),
+        failures=FailureListing(database),
+        roster=Roster(database, settings),
+        vitals=vitals,
         alerts=alerts,
         scrapes=scrapes,
         housekeeping=housekeeping,
@@ -139,6 +152,7 @@ def housekeeping_of(
     artifacts: Artifacts,
     forecast: Forecast,
     alerts: Alerts,
+    vitals: Vitals,
 ) -> Loop:
     """Return the loop with all duties, in the order in which they are done."""
     publication = Publication(database, artifacts, out.models)
@@ -153,6 +167,7 @@ def housekeeping_of(
         EarlyEnd(database),
         Settlement(database, out, publication, progress),
         Silence(alerts, database.clock),
+        Pulse(vitals),
         progress,
     )
     return Loop(database.clock, duties, SoleProcess(), settings.lease.seconds)

@@ -9,6 +9,7 @@ from pathlib import Path
 import psutil
 from sqlalchemy import text
 
+from common.host import processor_times
 from common.metrics import declarations as metrics
 from common.metrics.exposition import Readings
 from coordinator.store.database import Database, Transaction
@@ -32,7 +33,7 @@ class Machine:
         self.database = database
         self.out = out
         self._lock = threading.Lock()
-        self._times = _processor_times()
+        self._times = processor_times()
         self._cpu_ratio = 0.0
 
     def read(self, readings: Readings, tx: Transaction) -> None:
@@ -49,7 +50,7 @@ class Machine:
 
     def _cpu(self) -> float:
         with self._lock:
-            busy, idle = _processor_times()
+            busy, idle = processor_times()
             busy_since, idle_since = busy - self._times[0], idle - self._times[1]
             if busy_since + idle_since >= SHORTEST_SECONDS * (psutil.cpu_count() or 1):
                 self._cpu_ratio = busy_since / (busy_since + idle_since)
@@ -63,12 +64,3 @@ class Machine:
         main = Path(self.database.engine.url.database or "")
         files = (main, main.with_name(f"{main.name}-wal"))
         return sum(file.stat().st_size for file in files if file.exists())
-
-
-def _processor_times() -> tuple[float, float]:
-    """Return for how long all processors together were busy and idle since the start, in seconds."""
-    times = psutil.cpu_times()
-    idle = times.idle + getattr(times, "iowait", 0.0)
-    # Linux counts the time of guests within that of users already.
-    guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-    return sum(times) - guests - idle, idle

@@ -64,7 +64,7 @@ def standstill_of(document: StatusDocument, snapshot: Snapshot) -> tuple[str, ..
     run = document.run
     if run is None or run.state is not RunState.RUNNING or snapshot.leases or not snapshot.candidates:
         return ()
-    if snapshot.now - run.created < MOMENT:
+    if snapshot.now - run.created < MOMENT and not snapshot.held_back and document.night.open:
         return ("The night has just begun: trainers are about to ask for work.",)
     reasons: Counter[str] = Counter()
     for words in waits_of(snapshot).values():

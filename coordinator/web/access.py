@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated
+from urllib.parse import unquote
 
 from fastapi import Depends, Request
 
@@ -10,6 +11,9 @@ from common.errors import UnauthorizedError
 from coordinator.api.access import PartsOf
 from coordinator.web.rendering import PLACES, Place, Reader
 from coordinator.web.session import Sessions
+
+SAID = "nighttrain-said"
+"""The cookie that carries what was done to the page that is shown next."""
 
 
 class SignInFirst(Exception):  # noqa: N818
@@ -29,7 +33,8 @@ def reader_of(request: Request, sessions: SessionsOf) -> Reader:
     cookie = request.cookies.get(sessions.cookie, "")
     if not sessions.valid(cookie):
         return Reader()
-    return Reader(may_steer=True, form_token=sessions.form_token(cookie))
+    said = unquote(request.cookies.get(SAID, ""))
+    return Reader(may_steer=True, form_token=sessions.form_token(cookie), said=said)
 
 
 ReaderOf = Annotated[Reader, Depends(reader_of)]

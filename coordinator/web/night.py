@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import Query
+from markupsafe import Markup
 
 from common.frozen import Frozen
 from common.protocol.jobs import JobState
 from common.protocol.runs import RunState
-from common.protocol.status import StatusDocument
+from common.protocol.status import StatusDocument, TrainerState
 from coordinator.api.access import PartsOf
 from coordinator.views.grid import Grid, GridCell
-from coordinator.web.rendering import Page, percent
+from coordinator.views.vitals import Sample
+from coordinator.web.plots.history import history_plot
+from coordinator.web.rendering import Page, duration, gibibytes, percent, some
 from coordinator.web.screens import Show, add_screen, page_router
 
 router = page_router()
 
 Chosen = tuple[str, ...]
+
+FEWEST_SLOTS = 20
+"""A history has room for so many samples at least, so that the first few are no steep mountains."""
+SHOWN_CHANGES = 5
+"""So many changes by operators are shown, the newest first."""
 
 
 class NightFilters(Frozen):
@@ -67,12 +77,16 @@ class ShownCell:
 
 @dataclass(frozen=True)
 class ShownRow:
-    """A symbol's cells, in the order of the columns; None where the run has no such cell."""
+    """A symbol's cells, in the order of the columns; None where the run has no such cell.
+
+    `parked_until` is until when the symbol is parked (None: it is not), `unpark` where it is released.
+    """
 
     symbol: str
     survey_id: int
     survey: JobState
-    parked_until: object
+    parked_until: datetime | None
+    unpark: str
     cells: tuple[ShownCell | None, ...]
 
 
@@ -98,7 +112,13 @@ def night(parts: PartsOf, filters: Annotated[NightFilters, Query()]) -> Show:
             "horizons": horizons,
             "rows": rows_of(grid, filters, timeframes, horizons),
             "looks": LOOKS,
+            "alerts": [one for one in status.alerts if one.firing],
+            "worth_a_look": tuple(one for one in status.warnings if "synthetic" not in one),
             "working": sum(one.job_id is not None for one in status.trainers),
+            "alive": sum(one.state is not TrainerState.LOST for one in status.trainers),
+            "slack": slack_of(status),
+            "machine": machine_of(status, parts.vitals.samples, parts.settings.memory_threshold),
+            "changes": parts.audit.page({"run_id": status.run.id}, SHOWN_CHANGES, 0).entries,
         }
         return Page("night.html", f"Night {status.run.id}", content)
 
@@ -118,7 +138,55 @@ def headline(status: StatusDocument) -> str:
         return f"Night {run.id} was cancelled with {done} trained"
     if run.state is RunState.DONE:
         return f"Night {run.id} is over: {training.succeeded} of {training.total} cells trained"
-    return f"{done} done ({percent(run.progress_ratio)})"
+    return f"{done} done"
+
+
+def slack_of(status: StatusDocument) -> str:
+    """Return how the expected end of an unfinished night lies to the end of its window, in a sentence."""
+    night, eta = status.night, status.eta
+    if night.closes is None or eta.p50 is None or eta.p90 is None:
+        return ""
+    if eta.p90 <= night.closes:
+        return f"{duration(night.closes - eta.p90)} to spare before the window closes"
+    late = duration(eta.p90 - night.closes)
+    likely = "will" if eta.p50 > night.closes else "may"
+    return f"it {likely} not fit into the window, by up to {late}: what is left is carried over"
+
+
+@dataclass(frozen=True)
+class Gauge:
+    """One thing that the machine has: how much of it is in use, in words, and its last hour."""
+
+    name: str
+    words: str
+    plot: Markup
+
+
+def machine_of(status: StatusDocument, samples: tuple[Sample, ...], threshold: float) -> tuple[Gauge, ...]:
+    """Return the coordinator's machine; above the threshold of its memory no job is handed out on a host."""
+    system = status.system
+    disk = 1 - system.disk_free_bytes / system.disk_total_bytes
+    used = system.memory_total_bytes - system.memory_available_bytes
+    kept = samples or (Sample(status.time, system.cpu_ratio, system.memory_ratio, disk),)
+    last = kept[-1]
+    slots = max(FEWEST_SLOTS, len(kept))
+    return (
+        Gauge(
+            "CPU",
+            f"{percent(last.cpu)} of {some(system.cpu_count, 'core')}",
+            history_plot([one.cpu for one in kept], slots, "CPU"),
+        ),
+        Gauge(
+            "Memory",
+            f"{gibibytes(used)} of {gibibytes(system.memory_total_bytes)}",
+            history_plot([one.memory for one in kept], slots, "Memory", threshold),
+        ),
+        Gauge(
+            "Disk",
+            f"{gibibytes(system.disk_free_bytes)} free",
+            history_plot([one.disk for one in kept], slots, "Disk"),
+        ),
+    )
 
 
 def rows_of(
@@ -132,7 +200,8 @@ def rows_of(
             continue
         cells = (grid.cells.get((one.symbol, *place)) for place in places)
         shown = tuple(None if cell is None else shown_cell(cell, filters.state) for cell in cells)
-        rows.append(ShownRow(one.symbol, one.survey_id, one.survey, one.parked_until, shown))
+        unpark = f"/runs/{grid.run_id}/symbols/{quote(one.symbol, safe='')}/unpark"
+        rows.append(ShownRow(one.symbol, one.survey_id, one.survey, one.parked_until, unpark, shown))
     return tuple(rows)
 
 

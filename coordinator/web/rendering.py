@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from coordinator.assembly import program_version
+from coordinator.web.addresses import runbook
 from coordinator.web.assets import address_of
 from coordinator.web.fragments import Recorder, whole
 
@@ -30,10 +31,11 @@ class Page:
 
 @dataclass(frozen=True)
 class Reader:
-    """Who looks at a page: whether they have shown the token, and what their forms carry."""
+    """Who looks at a page: whether they have shown the token, what their forms carry, what is to be said."""
 
     may_steer: bool = False
     form_token: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def render(
             path=path,
             places=places,
             may_steer=reader.may_steer,
+            said=reader.said,
             form_token=form_token,
             live_address=live_address,
             live=recorder.live,
@@ -121,6 +124,7 @@ def environment() -> Environment:
     )
     made.globals.update(asset=address_of, version=program_version(), unknown=NONE)
     made.filters.update(
+        runbook=runbook,
         moment=moment,
         clock=clock,
         gib=gibibytes,

@@ -17,7 +17,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
-from coordinator.web.access import LOOKING, ReaderOf, places_of
+from coordinator.web.access import LOOKING, SAID, ReaderOf, places_of
 from coordinator.web.live import Live
 from coordinator.web.problems import PageRoute
 from coordinator.web.rendering import Page, Place, Reader, render
@@ -84,7 +84,11 @@ def add_screen(router: APIRouter, path: str, screen: Callable[..., Show]) -> Non
         html, parts = await run_in_threadpool(view.page, address + query)
         # The state's name is known only after the rendering; until then its beginning stands for it.
         state = live.accept(key, view.parts, parts, began)
-        return HTMLResponse(html.replace(address, address.replace(live.start, state), 1))
+        answer = HTMLResponse(html.replace(address, address.replace(live.start, state), 1))
+        if reader.said:
+            # It is said once.
+            answer.delete_cookie(SAID, httponly=True, samesite="strict")
+        return answer
 
     async def changes(
         seen: str,

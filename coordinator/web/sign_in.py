@@ -9,6 +9,7 @@ from fastapi import Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
 from coordinator.web.access import LOOKING, ReaderOf, SessionsOf, places_of
+from coordinator.web.addresses import local
 from coordinator.web.forms import FormToken, asked_from_here
 from coordinator.web.rendering import Page, render, some
 from coordinator.web.screens import page_router
@@ -47,7 +48,7 @@ async def sign_in(
         throttle.failed(address)
         return _form(request, reader, then, "That is not the token.", HTTPStatus.UNAUTHORIZED)
     throttle.succeeded(address)
-    done = RedirectResponse(_local(then), HTTPStatus.SEE_OTHER)
+    done = RedirectResponse(local(then), HTTPStatus.SEE_OTHER)
     done.set_cookie(
         sessions.cookie,
         cookie,
@@ -68,11 +69,5 @@ async def sign_out(_: FormToken, sessions: SessionsOf) -> Response:
 
 
 def _form(request: Request, reader: ReaderOf, then: str, refusal: str, status: HTTPStatus) -> Response:
-    page = Page("login.html", "Sign in", {"then": _local(then), "refusal": refusal})
+    page = Page("login.html", "Sign in", {"then": local(then), "refusal": refusal})
     return HTMLResponse(render(page, "/login", reader, places_of(request)).html, status)
-
-
-def _local(address: str) -> str:
-    """Return an address if it is one of this coordinator, and the first page otherwise."""
-    ours = address.startswith("/") and not address.startswith(("//", "/\\"))
-    return address if ours and address.isprintable() else "/"

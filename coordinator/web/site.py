@@ -9,6 +9,7 @@ from coordinator.assembly import Parts
 from coordinator.web import (
     assets,
     candles,
+    failures,
     job,
     models,
     night,
@@ -17,7 +18,9 @@ from coordinator.web import (
     runbook,
     settings,
     sign_in,
+    steering,
     timeline,
+    trainers,
 )
 from coordinator.web.headers import PageHeaders
 from coordinator.web.live import Live
@@ -25,6 +28,8 @@ from coordinator.web.session import Throttle
 
 SCREENS = (
     night.router,
+    failures.router,
+    trainers.router,
     job.router,
     timeline.router,
     models.router,
@@ -42,7 +47,7 @@ def install(app: FastAPI, parts: Parts) -> None:
     app.state.stopping = lambda: False
     app.state.live = Live(lambda: app.state.stopping())
     app.state.throttle = Throttle(parts.database.clock)
-    for router in (assets.router, sign_in.router, *SCREENS):
+    for router in (assets.router, sign_in.router, *SCREENS, steering.router):
         app.include_router(router)
     app.state.screens = frozenset(
         route.path for router in SCREENS for route in router.routes if isinstance(route, APIRoute)

@@ -58,6 +58,7 @@ from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import JobListing
 from coordinator.views.runs import RunListing
 from coordinator.views.status import Status
+from coordinator.views.vitals import Vitals
 
 GIB = 1024**3
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -93,8 +94,9 @@ class Night:
         self.artifacts = Artifacts(OutFolder(out).blobs)
         self.scrapes = Scrapes(database.clock)
         self.alerts = Alerts(database, self.scrapes)
+        folder = OutFolder(out)
         self.housekeeping = housekeeping_of(
-            database, self.queue, settings, OutFolder(out), self.artifacts, self.forecast, self.alerts
+            database, self.queue, settings, folder, self.artifacts, self.forecast, self.alerts, Vitals(out)
         )
 
     def status(self, *troubles: str) -> Status:

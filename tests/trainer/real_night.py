@@ -31,7 +31,7 @@ QUICK: dict[str, Any] = {
 T = TypeVar("T")
 
 
-def eventually(fact: Callable[[], T | None], seconds: float = 20.0) -> T:
+def eventually(fact: Callable[[], T | None], seconds: float = 60.0) -> T:
     """Wait until something is true, and return it."""
     give_up = time.monotonic() + seconds
     while True:

@@ -16,7 +16,7 @@ from tests.coordinator.web.visiting import CHROMIUM, WITHOUT, MakeVisit, launche
 from tests.trainer.real_night import Coordinator, RealNight, eventually
 from trainer.sources.sample import write_sample
 
-DAYS = 40
+DAYS = 60
 TRAINED = {"symbols": ["BTCUSDT", "ETHUSDT", "NOCANDLES"], "timeframes": ["15m", "1h"], "horizons": [1, 3]}
 """The grid of the night that is over: two symbols can be trained, and the third has no candles."""
 
@@ -76,8 +76,8 @@ def places(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         coordinator = Coordinator(folder, **{**TRAINED, **settings})
         night = RealNight(coordinator, folder)
         shutil.copytree(trained / "data", night.data, dirs_exist_ok=True)
-        coordinator.start()
         made.append(Place(coordinator, night))
+        coordinator.start()
         return made[-1]
 
     yield make

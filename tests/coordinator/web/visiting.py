@@ -46,7 +46,7 @@ class Visit:
         self.context, self.url = context, url
         self.wrong: list[str] = []
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(15_000)
+        self.page.set_default_timeout(30_000)
         self.page.add_init_script(REPORTS)
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))

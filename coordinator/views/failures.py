@@ -1,0 +1,115 @@
+"""What failed in a run, grouped by cause and message: one thing to mend, however many cells it took."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import select
+
+from common.protocol.jobs import Cause, JobKind, JobState
+from common.protocol.runs import RunState
+from coordinator.store.database import Database, Transaction
+from coordinator.store.rows import find_run, newest_run
+from coordinator.store.tables import attempts, jobs
+
+
+@dataclass(frozen=True)
+class FailedJob:
+    """A job that failed: how often it was tried and by whom last, and the evidence of that attempt."""
+
+    job_id: int
+    name: str
+    kind: JobKind
+    attempts: int
+    trainer: str
+    evidence: str
+    finished: datetime
+
+
+@dataclass(frozen=True)
+class FailureGroup:
+    """Jobs that failed by the same cause with the same message, in the order of the grid.
+
+    Cells whose survey failed are in the group of that survey. `retried` is the message by which the jobs of
+    the group are tried again: the cells', for with them their survey is tried again too.
+    """
+
+    cause: Cause
+    message: str
+    retried: str
+    jobs: tuple[FailedJob, ...]
+
+
+@dataclass(frozen=True)
+class Failures:
+    """The failures of a run, the largest group first; `running` says that jobs of it can be tried again."""
+
+    run_id: int
+    running: bool
+    groups: tuple[FailureGroup, ...]
+
+    @property
+    def jobs(self) -> int:
+        """How many jobs failed."""
+        return sum(len(group.jobs) for group in self.groups)
+
+
+class FailureListing:
+    """Reads the failures.
+
+    Parameters
+    ----------
+    database : Database
+        Where everything is kept; this object holds no state.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+
+    def read(self, run_id: int | None = None) -> Failures | None:
+        """Return the failures of a run, or of the newest; None if there is no run yet.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such run.
+        """
+        with self.database.read() as tx:
+            run = newest_run(tx) if run_id is None else find_run(tx, run_id)
+            if run is None:
+                return None
+            return Failures(run.id, run.state is RunState.RUNNING, _groups(tx, run.id))
+
+
+def _groups(tx: Transaction, run_id: int) -> tuple[FailureGroup, ...]:
+    query = (
+        select(jobs.c.id, jobs.c.kind, jobs.c.symbol, jobs.c.timeframe, jobs.c.horizon, jobs.c.cause)
+        .add_columns(jobs.c.message, jobs.c.finished)
+        .add_columns(attempts.c.number, attempts.c.trainer, attempts.c.evidence)
+        .outerjoin_from(jobs, attempts, attempts.c.job_id == jobs.c.id)
+        .where(jobs.c.run_id == run_id, jobs.c.state == JobState.FAILED)
+        .order_by(jobs.c.ordinal, attempts.c.number)
+    )
+    found: dict[int, tuple[str, str, str, FailedJob]] = {}
+    for row in tx.connection.execute(query):
+        # A job comes once for each attempt; the last one stays.
+        survey = row.kind == JobKind.SURVEY
+        name = f"survey of {row.symbol}" if survey else f"{row.symbol}_{row.timeframe}_H{row.horizon}"
+        job = FailedJob(
+            job_id=row.id,
+            name=name,
+            kind=JobKind(row.kind),
+            attempts=row.number or 0,
+            trainer=row.trainer or "",
+            evidence=row.evidence or "",
+            finished=row.finished,
+        )
+        own = row.message.removeprefix(f"the survey of {row.symbol} failed: ")
+        found[row.id] = (row.cause, row.message, own, job)
+    groups: dict[tuple[str, str], FailureGroup] = {}
+    for cause, message, own, job in found.values():
+        group = groups.setdefault((cause, own), FailureGroup(Cause(cause), own, message, ()))
+        retried = message if job.kind is JobKind.TRAINING else group.retried
+        groups[cause, own] = replace(group, jobs=(*group.jobs, job), retried=retried)
+    return tuple(sorted(groups.values(), key=lambda group: -len(group.jobs)))

@@ -1,0 +1,67 @@
+"""The screen of failures: each thing that went wrong once, with the cells that it took."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import Query
+from pydantic import Field
+
+from common.frozen import Frozen
+from common.protocol.jobs import Cause
+from coordinator.api.access import LARGEST, PartsOf
+from coordinator.views.failures import FailureGroup, Failures
+from coordinator.web.rendering import Page
+from coordinator.web.screens import Show, add_screen, page_router
+
+router = page_router()
+
+WHAT_TO_DO = {
+    Cause.ERROR: "The training raised an error. The evidence has its traceback.",
+    Cause.CRASH: "The process died. The evidence names the signal; a machine with bad memory does this too.",
+    Cause.TIMEOUT: "It took far longer than others of its kind. Does the machine swap, or is it overloaded?",
+    Cause.OOM: "It ran out of memory in every room that there was. Give trainers more, or run fewer of them.",
+    Cause.DATA: "The candles cannot be trained on. Correct the files; a new try surveys them anew.",
+}
+"""By cause, in a sentence or two; the others never fail a job."""
+
+
+class FailureFilters(Frozen):
+    """Which failures are shown."""
+
+    run: Annotated[int | None, Field(ge=0, le=LARGEST)] = None
+    """Of this night; by default of the newest."""
+    cause: tuple[Cause, ...] = ()
+    """Of these causes; by default of all."""
+
+
+def failures(parts: PartsOf, filters: Annotated[FailureFilters, Query()]) -> Show:
+    """Show what failed in a night."""
+
+    def show() -> Page:
+        found = parts.failures.read(filters.run)
+        if found is None:
+            return Page("no_night.html", "Failures", {"status": parts.status.document()})
+        groups = [one for one in found.groups if not filters.cause or one.cause in filters.cause]
+        causes = sorted({str(one.cause) for one in found.groups} | {str(one) for one in filters.cause})
+        content = {
+            "found": found,
+            "groups": [(place, one, retry_address(found, one)) for place, one in enumerate(groups, 1)],
+            "shown": sum(len(one.jobs) for one in groups),
+            "what_to_do": WHAT_TO_DO,
+            "kept": {"run": filters.run} if filters.run is not None else {},
+            "choices": [("cause", "Cause", [(one, one) for one in causes], filters.cause)],
+        }
+        return Page("failures.html", f"Failures of night {found.run_id}", content)
+
+    return show
+
+
+def retry_address(found: Failures, group: FailureGroup) -> str:
+    """Return where all jobs of a group are tried again."""
+    query = urlencode({"cause": str(group.cause), "message": group.retried})
+    return f"/runs/{found.run_id}/retry?{query}"
+
+
+add_screen(router, "/failures", failures)

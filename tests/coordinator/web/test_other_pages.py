@@ -1,0 +1,53 @@
+"""Failures and trainers in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.coordinator.web.conftest import MakePlace, Place
+from tests.coordinator.web.visiting import MakeVisit
+from tests.trainer.real_night import eventually
+
+LOOKS = ("light", "dark", "phone")
+
+
+@pytest.fixture(scope="module")
+def manned(places: MakePlace) -> Place:
+    """A night with a trainer at work and one that has nothing to do."""
+    place = places(symbols=["BTCUSDT"], timeframes=["1h"], horizons=[1])
+    place.night.begin()
+    place.night.start_trainer("fold_long", name="trainer-1")
+    eventually(lambda: any(one.progress for one in place.night.operator.status().trainers))
+    place.night.start_trainer("fold_long", name="trainer-2")
+    eventually(lambda: len(place.night.operator.status().trainers) == 2)
+    return place
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_failures_are_grouped_by_what_went_wrong(place: Place, visit: MakeVisit, look: str) -> None:
+    at = visit(place.url, dark=look == "dark", phone=look == "phone")
+    page = at.go("/failures")
+    assert page.get_by_role("heading", level=1).inner_text() == "5 jobs failed in night 1"
+    [group] = page.locator("section[id^=group-]").all()
+    assert "NOCANDLES: no file of NOCANDLES" in group.inner_text()
+    assert group.get_by_role("link").count() == 5
+    at.shot(f"failures-{look}")
+    assert at.barriers() == []
+    assert at.fits()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_each_trainer_says_what_it_does_or_why_nothing(manned: Place, visit: MakeVisit, look: str) -> None:
+    at = visit(manned.url, dark=look == "dark", phone=look == "phone")
+    page = at.go("/trainers")
+    page.get_by_text("1 of 2 trainers at work").wait_for()
+    [one, other] = page.locator("tbody tr").all()
+    one.get_by_text("BTCUSDT_1h_H1").wait_for()
+    other.get_by_text("No job is queued").wait_for()
+    before = one.locator("progress").get_attribute("value")
+    page.wait_for_function(
+        "value => document.querySelector('tbody progress').getAttribute('value') !== value", arg=before
+    )
+    at.shot(f"trainers-{look}")
+    assert at.barriers() == []
+    assert at.fits()

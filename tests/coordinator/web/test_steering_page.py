@@ -1,0 +1,130 @@
+"""Nights are steered from the browser: what is pressed is asked about first, done, and recorded."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from common.protocol.jobs import JobState
+from common.protocol.runs import RunState
+from common.protocol.steering import Action, PauseOrder
+from tests.coordinator.web.conftest import MakePlace, Place
+from tests.coordinator.web.visiting import MakeVisit
+from tests.trainer.real_night import eventually
+
+
+@pytest.fixture(scope="module")
+def steered(places: MakePlace) -> Place:
+    return places(horizons=[1])
+
+
+@pytest.fixture
+def going(steered: Place) -> Place:
+    """A night that nobody trains yet."""
+    steered.night.begin()
+    return steered
+
+
+def actions(place: Place) -> list[str]:
+    entries = place.night.operator.audit(run=place.night.run).entries
+    assert all(entry.origin.startswith("127.0.0.1 Mozilla") for entry in entries)
+    return [str(entry.action) for entry in entries]
+
+
+def confirmed(page: Page, button: str, reason: str = "") -> None:
+    if reason:
+        page.get_by_label(re.compile("^Why")).fill(reason)
+    page.get_by_role("main").get_by_role("button", name=button).click()
+    page.locator(".said").wait_for()
+
+
+def test_without_the_token_there_are_no_buttons_and_with_a_wrong_one_no_session(
+    going: Place, visit: MakeVisit
+) -> None:
+    at = visit(going.url)
+    page = at.go("/")
+    assert page.get_by_role("link", name="Pause").count() == 0
+    at.expected = ("401",)
+    page.goto(f"{going.url}/runs/{going.night.run}/pause")
+    assert page.get_by_role("heading", name="Sign in").count() == 1
+    page.get_by_label("Token").fill("not-the-token")
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_have_text("That is not the token.")
+    at.shot("login")
+    assert at.barriers() == []
+    page.get_by_label("Token").fill(going.token)
+    page.get_by_role("main").get_by_role("button", name="Sign in").click()
+    page.get_by_role("heading", name=f"Pause night {going.night.run}?").wait_for()
+
+
+def test_a_night_is_paused_and_resumed(going: Place, visit: MakeVisit) -> None:
+    at = visit(going.url)
+    at.sign_in(going.token)
+    page = at.go("/")
+    page.get_by_role("link", name="Pause").click()
+    assert "This touches 9 jobs" in page.inner_text("main")
+    at.shot("confirm-pause")
+    assert at.barriers() == []
+    confirmed(page, "Pause the night", "the machine is needed")
+    run = going.night.operator.run(going.night.run)
+    assert run.paused is not None and run.paused.reason == "the machine is needed"
+    assert "paused" in page.inner_text("#standstill") and "the machine is needed" in page.inner_text(
+        "#changes"
+    )
+    at.shot("night-steered")
+    assert at.barriers() == []
+    page.get_by_role("link", name="Resume").click()
+    confirmed(page, "Resume the night")
+    assert going.night.operator.run(going.night.run).paused is None
+    assert actions(going) == ["resume", "pause"]
+
+
+def test_a_night_is_cancelled_only_after_it_was_said_how_many_jobs_that_touches(
+    going: Place, visit: MakeVisit
+) -> None:
+    at = visit(going.url)
+    at.sign_in(going.token)
+    page = at.go("/")
+    page.get_by_role("link", name="Cancel").click()
+    assert "This touches 9 jobs" in page.inner_text("main") and "cannot be undone" in page.inner_text("main")
+    page.get_by_role("link", name="Do nothing").click()
+    assert going.night.operator.run(going.night.run).state is RunState.RUNNING
+    page.get_by_role("link", name="Cancel").click()
+    confirmed(page, "Cancel the night")
+    assert going.night.operator.run(going.night.run).state is RunState.CANCELLED
+    page.get_by_text("was cancelled").first.wait_for()
+
+
+def test_a_night_is_ended_with_what_is_done(going: Place, visit: MakeVisit) -> None:
+    at = visit(going.url)
+    at.sign_in(going.token)
+    page = at.go("/")
+    page.get_by_role("link", name="End now").click()
+    assert "nothing lost" in page.inner_text("main")
+    confirmed(page, "End the night now")
+    eventually(lambda: going.night.operator.run(going.night.run).state is RunState.DONE)
+    page.get_by_text("is over").first.wait_for()
+
+
+def test_a_group_of_failures_is_tried_again(going: Place, visit: MakeVisit) -> None:
+    operator = going.night.operator
+    trainer = going.night.start_trainer(name="trainer-1")
+    eventually(lambda: operator.jobs(run=going.night.run, state=JobState.FAILED).total == 3)
+    # The night is held, so that it does not end while it is looked at.
+    operator.steer_run(going.night.run, Action.PAUSE, PauseOrder(by="test"))
+    at = visit(going.url)
+    at.sign_in(going.token)
+    page = at.go("/failures")
+    assert page.get_by_role("heading", level=1).inner_text() == f"3 jobs failed in night {going.night.run}"
+    at.shot("failures-steered")
+    assert at.barriers() == []
+    page.get_by_role("link", name="Try these 3 again").click()
+    assert "This touches 3 jobs" in page.inner_text("main")
+    confirmed(page, "Try again")
+    assert operator.jobs(run=going.night.run, state=JobState.FAILED).total == 0
+    assert operator.jobs(run=going.night.run, symbol="NOCANDLES", state=JobState.QUEUED).total == 3
+    assert page.url == f"{going.url}/failures"
+    page.get_by_text("Nothing is wrong here").wait_for()
+    trainer.kill()
