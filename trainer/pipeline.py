@@ -24,6 +24,7 @@ from common.protocol.reports import (
     CHECKPOINT_SCHEMA,
     Checkpoint,
     FoldReport,
+    GateScores,
     Manifest,
     Span,
     TrainingReport,
@@ -39,10 +40,12 @@ from trainer.evidence.significance import rank_sum
 from trainer.features.indicators import FEATURE_VERSION, WARM_UP
 from trainer.features.labels import LABEL_VERSION, require_moves
 from trainer.features.matrix import FeatureMatrix, open_features, versions
+from trainer.learning.base_rate import base_rate_log_loss
 from trainer.learning.crossval import CrossValidation, FoldFit
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.edge import edge
-from trainer.learning.fold_reports import fit_of, fold_model, fold_report
+from trainer.learning.fold_reports import fit_of, fold_model, fold_report, recalibrated
+from trainer.learning.recalibration import RECALIBRATION_VERSION, Forecast, recalibrations, rescaled
 from trainer.learning.scores import score, score_ties
 from trainer.learning.splits import require_trainable
 from trainer.learning.training_set import TrainingSet
@@ -122,7 +125,20 @@ def train(
             reports.append(fold_report(fit, tested[-1], data, Cs))
             save_checkpoint(Checkpoint(inputs=inputs, folds=tuple(reports)))
     with stages.enter("final"):
-        choice, model = crossval.final()
+        choice, fitted = crossval.final()
+    with stages.enter("recalibration"):
+        forecasts = [
+            Forecast.of(p, data.labels.y[fit.fold.test_start : fit.fold.test_stop], fit.model.intercept)
+            for fit, p in zip(crossval.fits, tested, strict=True)
+        ]
+        *of_folds, recalibration = recalibrations(forecasts, horizon)
+        tested = [each.drawn(one.slope) for each, one in zip(forecasts, of_folds, strict=True)]
+        tied = [
+            Forecast.of(p, p, each.intercept).drawn(one.slope)
+            for p, each, one in zip(tied, forecasts, of_folds, strict=True)
+        ]
+        reports = [recalibrated(*each) for each in zip(reports, of_folds, forecasts, tested, strict=True)]
+        model = rescaled(fitted, recalibration.slope)
     with stages.enter("significance"):
         p, y = np.concatenate(tested), data.labels.y[data.first_test_row :]
         scores = score(p, y)
@@ -130,8 +146,12 @@ def train(
         test = rank_sum(p, y, horizon, data.memory)
         p_value = 1.0 if test is None else test.p_value
         gained = edge(list(map(data.outcome, data.folds, tested, tied)), horizon, spec.label.costs_bp)
+        base_rates = [float(data.labels.y[: fold.train_stop].mean()) for fold in data.folds]
+        constant = base_rate_log_loss(base_rates, [each.y for each in forecasts])
+        gates = GateScores(base_rate_log_loss=constant, newest_fold=reports[-1].scores)
     with stages.enter("certificate"):
-        certificate = certify(data, reports, Cs, (Cs[choice], model), scores, p_value, gained)
+        claimed = scores, p_value, gained, recalibration, gates
+        certificate = certify(data, reports, Cs, (Cs[choice], model), *claimed)
     with stages.enter("champion"):
         compared = champion and compare(champion, spec.cell, data, p)
     span = data.span(0, len(data))
@@ -152,6 +172,8 @@ def train(
         trained_span=Span(start=span.start, end=moment_of(data.labels.end[-1])),
         scores=scores,
         edge=gained,
+        gates=gates,
+        recalibration=recalibration,
         p_value=p_value,
         certificate=certificate,
         lineage=_lineage(spec, matrix, inputs),
@@ -173,6 +195,8 @@ def train(
         resumed_folds=resumed,
         ties=ties,
         edge=gained,
+        gates=gates,
+        recalibration=recalibration,
         curves=curves(p, y, test),
     )
 
@@ -193,7 +217,7 @@ class _Stages:
         self.seconds: dict[str, float] = {}
         self._progress = progress
         self._done = 0
-        self._total = folds + 6
+        self._total = folds + 7
 
     @contextmanager
     def enter(self, stage: str, steps: int = 1) -> Iterator[None]:
@@ -243,6 +267,7 @@ def _lineage(spec: TrainingSpec, matrix: FeatureMatrix, inputs: str) -> dict[str
     return {
         **{f"candles_{timeframe}": spec.data_digests[timeframe] for timeframe in read},
         "features": matrix.digest,
+        "recalibration": RECALIBRATION_VERSION,
         "configuration": hashlib.sha256(spec.model_dump_json().encode()).hexdigest(),
         "inputs": inputs,
         **_versions(),

@@ -9,13 +9,18 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from cli.screen.champions import best_of, champion_lines, standing
+from cli.screen.folds import fold_lines
 from common.protocol.job_views import RefusalReason
 from common.protocol.jobs import JobState
 from common.protocol.reports import Finding, Span, SurveyReport
 from common.protocol.results import JobResult, Results
 from common.timeframes import Timeframe
 
-SHORT = {RefusalReason.SIGNIFICANCE: "chance"}
+SHORT = {
+    RefusalReason.SIGNIFICANCE: "chance",
+    RefusalReason.BASE_RATE: "base rate",
+    RefusalReason.NEWEST_FOLD: "newest fold",
+}
 """What a refusal is called where its name is too long for a cell."""
 
 
@@ -149,6 +154,7 @@ def lines(results: Results) -> list[str]:
         *findings(results),
         *edges(results),
         *ties(results),
+        *fold_lines(results),
         *best_of(filter(None, map(best_horizon, _places(results).values()))),
         *champion_lines(results),
         totals(results),

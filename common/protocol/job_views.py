@@ -24,6 +24,8 @@ class RefusalReason(StrEnum):
     AUC = "auc"
     BRIER = "brier"
     ACCURACY = "accuracy"
+    BASE_RATE = "base_rate"
+    NEWEST_FOLD = "newest_fold"
     SIGNIFICANCE = "significance"
     CERTIFICATE = "certificate"
     CHAMPION = "champion"

@@ -146,6 +146,36 @@ class Edge(Frozen):
     """Share of these rows whose close moves by more than the costs over the horizon, up or down, 0 to 1."""
 
 
+class Recalibration(Frozen):
+    """How a model's predictions are drawn towards the base rate, by what earlier folds show.
+
+    What the features add to the log odds is multiplied with a slope; the intercept stays.
+    """
+
+    slope: float
+    """The slope that is used, above 0; 1 leaves the predictions as they are."""
+    estimate: float | None
+    """The slope that earlier folds ask for, as Newton's step from 1 finds it; below 1 their predictions were
+    overconfident. Null before the first fold was tested, or where the features add nothing."""
+    standard_error: float | None
+    """Its standard error; labels that overlap are not taken for independent."""
+    gain: float
+    """By how much the log loss of these folds, summed over the rows in nats, would have been lower if each
+    had been drawn by the estimate of the folds before it."""
+    measured_on: tuple[int, ...]
+    """Indices of the earlier folds that it was measured on."""
+
+
+class GateScores(Frozen):
+    """What gates of the promotion look at besides the scores over all folds."""
+
+    base_rate_log_loss: float
+    """Log loss, on the rows scored, of always saying the share of rises among the rows that each fold was
+    trained on, in nats."""
+    newest_fold: Scores
+    """Scores of the newest fold by itself."""
+
+
 class FoldResult(Frozen):
     """One fold of the walk-forward: where it trained and tested, and its out-of-fold scores."""
 
@@ -169,6 +199,9 @@ class FoldResult(Frozen):
     """Log loss of this fold's test rows for each C of the path, in the path's order."""
     scores: Scores
     """Scores on the rows tested on."""
+    recalibration: Recalibration | None = None
+    """How the model's predictions were recalibrated before they were scored; null in a checkpoint and in a
+    report of an earlier version."""
 
 
 class FoldReport(FoldResult):
@@ -284,6 +317,11 @@ class Manifest(Frozen):
     """Out-of-fold scores."""
     edge: Edge | None = None
     """What its extreme predictions would have earned; null in a manifest of an earlier version."""
+    gates: GateScores | None = None
+    """What the gates look at besides the scores; null in a manifest of an earlier version."""
+    recalibration: Recalibration | None = None
+    """How the coefficients, here and in `fold_models`, were recalibrated: they are multiplied with its slope
+    already. Null in a manifest of an earlier version."""
     p_value: float
     """Probability of such a score by luck, 0 to 1."""
     certificate: Certificate
@@ -382,5 +420,9 @@ class TrainingReport(Frozen):
     """Rows that were left out because the close did not move; null where it was not counted."""
     edge: Edge | None = None
     """What its extreme predictions would have earned; null in a report of an earlier version."""
+    gates: GateScores | None = None
+    """What the gates look at besides the scores; null in a report of an earlier version."""
+    recalibration: Recalibration | None = None
+    """How the final model was recalibrated; null in a report of an earlier version."""
     curves: Curves | None = None
     """What is drawn of its predictions; null in a report of an earlier version."""

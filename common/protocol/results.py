@@ -18,7 +18,17 @@ from common.frozen import Frozen
 from common.protocol.champions import ChampionChange
 from common.protocol.job_views import AttemptView, RefusalReason
 from common.protocol.jobs import Cause, JobState
-from common.protocol.reports import Check, Edge, FoldResult, Scores, Span, SurveyReport, Ties
+from common.protocol.reports import (
+    Check,
+    Edge,
+    FoldResult,
+    GateScores,
+    Recalibration,
+    Scores,
+    Span,
+    SurveyReport,
+    Ties,
+)
 from common.protocol.retests import ChampionResult
 from common.settings.grid import GridConfig
 
@@ -50,6 +60,11 @@ class JobResult(Frozen):
     """Rows that were left out because the close did not move; null if it was not trained or not counted."""
     edge: Edge | None = None
     """What its extreme predictions would have earned before costs; null if it was not trained."""
+    gates: GateScores | None = None
+    """What gates of the promotion look at besides the scores; null if it was not trained, or by an earlier
+    version."""
+    recalibration: Recalibration | None = None
+    """How the model was recalibrated; null likewise."""
     folds: tuple[FoldResult, ...]
     """The folds, in order."""
     p_value: float | None

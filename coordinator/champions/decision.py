@@ -158,6 +158,7 @@ def _entrants(tx: Transaction, run: RunRow) -> list[Entrant]:
             failed_checks=manifest.certificate.failed,
             timeframe=row.timeframe,
             sha256=row.sha256,
+            gates=manifest.gates,
         )
         found.append(Entrant(row.id, cell, state, "", manifest, comparison, challenger))
     return found

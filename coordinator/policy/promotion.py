@@ -1,8 +1,9 @@
 """Which models of a run are promoted, and in words why not the others: a pure decision over the grid.
 
-A model is promoted when its certificate is valid, its out-of-fold scores meet the thresholds, its p-value is
-a discovery among the cells of its timeframe (`coordinator.policy.multiplicity`), and the present champion of
-its cell does not speak against it (`coordinator.policy.championship`).
+A model is promoted when its certificate is valid, its out-of-fold scores meet the thresholds and the gates
+(`coordinator.policy.gates`), its p-value is a discovery among the cells of its timeframe
+(`coordinator.policy.multiplicity`), and the present champion of its cell does not speak against it
+(`coordinator.policy.championship`).
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from common.protocol.job_views import RefusalReason
-from common.protocol.reports import ChampionComparison, Check, Scores
+from common.protocol.reports import ChampionComparison, Check, GateScores, Scores
 from common.settings.sections import PromoteIf
 from coordinator.policy.championship import Champion, objection_of
+from coordinator.policy.gates import missed_gates
 from coordinator.policy.multiplicity import discovery_bounds
 
 
@@ -38,6 +40,7 @@ class Challenger:
     timeframe: str = ""
     sha256: str = ""
     succession: str = ""
+    gates: GateScores | None = None
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,7 @@ def decide(
         objections = (
             *_certificate(challenger),
             *_thresholds(challenger.scores, promote_if),
+            *(Objection(*missed) for missed in missed_gates(challenger.scores, challenger.gates)),
             *_discovery(challenger, bounds[family], false_discovery_rate, len(families[family])),
             *_against_champion(challenger, champions.get(challenger.job_id)),
         )

@@ -92,6 +92,8 @@ def _job_result(tx: Transaction, job: JobRow, history: list[AttemptRow], tried: 
         span=report.span if report else None,
         ties=report.ties if report else None,
         edge=report.edge if report else None,
+        gates=report.gates if report else None,
+        recalibration=report.recalibration if report else None,
         best_of=None if job.p_value is None else tried,
         p_value_best_of=None if job.p_value is None else best_of(job.p_value, tried),
         folds=tuple(FoldResult.of(fold) for fold in report.folds) if report else (),

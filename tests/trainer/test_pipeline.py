@@ -153,6 +153,7 @@ def test_a_report_tells_the_walk_forward_in_times(trainer, hours, days):
         "coefficients",
         "losses",
         "C",
+        "recalibration",
         "scores",
         "edge",
     ]
@@ -243,6 +244,7 @@ def test_progress_goes_from_features_to_the_report_and_never_back(trainer, hours
         "labels",
         "folds",
         "final",
+        "recalibration",
         "significance",
         "certificate",
         "champion",
@@ -250,14 +252,14 @@ def test_progress_goes_from_features_to_the_report_and_never_back(trainer, hours
     ]
     done = [step for _, step, _ in trainer.stages]
     assert done == sorted(done)
-    assert trainer.stages[-2:] == [("champion", 10, 11), ("report", 11, 11)]
+    assert trainer.stages[-2:] == [("champion", 11, 12), ("report", 12, 12)]
 
 
 def test_a_resumed_job_counts_its_finished_folds_as_done(trainer, hours):
     trainer.train([hours])
     trainer.stages.clear()
     trainer.train([hours])
-    assert trainer.stages[-2:] == [("champion", 10, 11), ("report", 11, 11)]
+    assert trainer.stages[-2:] == [("champion", 11, 12), ("report", 12, 12)]
 
 
 def test_a_champion_is_scored_on_the_rows_it_had_not_seen(trainer, hours, simulate):

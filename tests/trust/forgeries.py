@@ -8,7 +8,17 @@ import numpy as np
 
 from tests.simulated_candles import simulated
 from tests.trust.outcome import Outcome, Setup
-from tests.trust.trainings import CS, ROWS, Training, expressed, fitted, honest_paths, training_set
+from tests.trust.trainings import (
+    CS,
+    ROWS,
+    Training,
+    expressed,
+    fitted,
+    honest_paths,
+    training_set,
+    with_slope,
+)
+from trainer.learning.recalibration import rescaled
 
 KINDS = (
     "fold fitted on rows that time forbids or not on all it allows",
@@ -17,6 +27,7 @@ KINDS = (
     "predictions nudged by the label",
     "loss, score or p-value told better",
     "folds swapped or left out",
+    "recalibrated by more or less than earlier folds show",
 )
 
 
@@ -53,7 +64,7 @@ def _is_valid(training: Training) -> bool:
 
 
 def _forged(data, paths, final, told, draw) -> Iterator[tuple[str, Training]]:
-    of_rows, of_final, of_digit, of_nudge, of_words, of_folds = KINDS
+    of_rows, of_final, of_digit, of_nudge, of_words, of_folds, of_slopes = KINDS
     for rows in ROWS:
         fold = int(draw.integers(len(paths)))
         other = expressed(fitted(data, rows(data, data.folds[fold])), paths[fold])
@@ -72,6 +83,10 @@ def _forged(data, paths, final, told, draw) -> Iterator[tuple[str, Training]]:
     yield of_folds, told.but(reports=[second, first, third])
     yield of_folds, told.but(reports=[first, second])
     yield of_folds, Training.told(data, [paths[1], paths[0], paths[2]], final)
+    for place in range(len(paths) + 1):
+        for slope in (0.8, 1.25):
+            yield of_slopes, Training.told(data, paths, final, recalibrate=with_slope(place, slope))
+    yield of_slopes, told.but(model=rescaled(told.model, 0.9))
 
 
 def _altered(path, position):

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
+from common.protocol.reports import GateScores
 from trainer.candles.candles import Candles
 from trainer.evidence.certificate import certify
 from trainer.evidence.significance import auc_p_value
 from trainer.features.matrix import open_features
+from trainer.learning.base_rate import base_rate_log_loss
 from trainer.learning.crossval import CrossValidation, FoldFit, choose
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.edge import edge
-from trainer.learning.fold_reports import fold_report
+from trainer.learning.fold_reports import fold_report, recalibrated
 from trainer.learning.logistic_path import LogisticPath, Moments, fit_path
+from trainer.learning.recalibration import Forecast, recalibrations, rescaled
 from trainer.learning.scores import score
 from trainer.learning.training_set import TrainingSet
 
@@ -35,12 +38,14 @@ class Training:
     scores: object
     p_value: float
     edge: object
+    recalibration: object
+    gates: object
 
     @classmethod
-    def told(cls, data, paths, final, nudge=0.0):
+    def told(cls, data, paths, final, nudge=0.0, recalibrate=recalibrations):
         """Tell of models as an honest training does: their losses, the choice, scores, and the p-value.
 
-        `nudge` moves each prediction towards its label.
+        `nudge` moves each prediction towards its label; `recalibrate` says by how much to draw predictions.
         """
         y, fits, reports, predicted, tested = data.labels.y, [], [], [], []
         for fold, path in zip(data.folds, paths, strict=True):
@@ -55,11 +60,28 @@ class Training:
             ties = DesignMatrix(data.matrix.values, data.ties_of(fold))
             of_ties = path.model(choice).predict(ties, 0, len(ties))
             tested.append(data.outcome(fold, predicted[-1], of_ties))
+        forecasts = [
+            Forecast.of(p, y[fit.fold.test_start : fit.fold.test_stop], fit.model.intercept)
+            for fit, p in zip(fits, predicted, strict=True)
+        ]
+        *of_folds, last = recalibrate(forecasts, data.horizon)
+        predicted = [each.drawn(one.slope) for each, one in zip(forecasts, of_folds, strict=True)]
+        reports = [recalibrated(*each) for each in zip(reports, of_folds, forecasts, predicted, strict=True)]
         choice = choose([fit.log_losses for fit in fits], len(CS))
         p, truth = np.concatenate(predicted), y[data.first_test_row :]
-        p_value = auc_p_value(p, truth, data.horizon, data.memory)
-        gained = edge(tested, data.horizon, data.label.costs_bp)
-        return cls(data, reports, CS[choice], final.model(choice), score(p, truth), p_value, gained)
+        base_rates = [float(y[: fold.train_stop].mean()) for fold in data.folds]
+        constant = base_rate_log_loss(base_rates, [each.y for each in forecasts])
+        return cls(
+            data=data,
+            reports=reports,
+            C=CS[choice],
+            model=rescaled(final.model(choice), last.slope),
+            scores=score(p, truth),
+            p_value=auc_p_value(p, truth, data.horizon, data.memory),
+            edge=edge(tested, data.horizon, data.label.costs_bp),
+            recalibration=last,
+            gates=GateScores(base_rate_log_loss=constant, newest_fold=reports[-1].scores),
+        )
 
     def but(self, **changes):
         return dataclasses.replace(self, **changes)
@@ -72,7 +94,8 @@ class Training:
     def certificate(self):
         """What the product says of it."""
         final = self.C, self.model
-        return certify(self.data, self.reports, CS, final, self.scores, self.p_value, self.edge)
+        claimed = self.scores, self.p_value, self.edge, self.recalibration, self.gates
+        return certify(self.data, self.reports, CS, final, *claimed)
 
     def failed(self):
         """Names of the checks that fail, and the detail of the first."""
@@ -106,6 +129,17 @@ def expressed(path, scaler):
     weights = path.coefficients / path.scales
     intercepts = path.intercepts + weights @ (scaler.means - path.means)
     return LogisticPath(scaler.means, scaler.scales, weights * scaler.scales, intercepts, path.passes)
+
+
+def with_slope(place, slope):
+    """Recalibrate as the product does, but multiply the slope of one model; the last is the final one."""
+
+    def recalibrate(forecasts, horizon):
+        found = recalibrations(forecasts, horizon)
+        found[place] = found[place].model_copy(update={"slope": slope * found[place].slope})
+        return found
+
+    return recalibrate
 
 
 def all_rows(data, fold):

@@ -2,8 +2,8 @@
 
 Each check computes again, by another way, what the training claims: features from candles that end at the
 row, label ends from opening times, scalers and coefficients from the rows that time allows, losses and
-scores from the stored coefficients, and each C from earlier folds' losses. Nothing is taken from the
-training but what the manifest and the fold reports keep.
+scores from the stored coefficients, and each C and each recalibration from earlier folds. Nothing is taken
+from the training but what the manifest and the fold reports keep.
 """
 
 from __future__ import annotations
@@ -12,7 +12,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.protocol.reports import Certificate, Check, Edge, FoldReport, Scores
+from common.protocol.reports import (
+    Certificate,
+    Check,
+    Edge,
+    FoldReport,
+    GateScores,
+    Recalibration,
+    Scores,
+)
 from trainer.candles.arrays import FloatArray, IntArray
 from trainer.candles.candles import Candles
 from trainer.candles.moments import milliseconds_of, moment_of
@@ -20,6 +28,11 @@ from trainer.evidence.choice_check import check_choice
 from trainer.evidence.edge_check import check_edge
 from trainer.evidence.feature_check import check_features
 from trainer.evidence.fit_check import check_coefficients, check_losses, check_scalers
+from trainer.evidence.recalibration_check import (
+    before_recalibration,
+    check_recalibration,
+    forecasts_of,
+)
 from trainer.evidence.recount import recount
 from trainer.evidence.score_check import check_scores
 from trainer.evidence.stored_models import check_models, stored_models
@@ -35,6 +48,8 @@ def certify(
     scores: Scores,
     p_value: float,
     edge: Edge,
+    recalibration: Recalibration,
+    gates: GateScores,
 ) -> Certificate:
     """Check a training by what it leaves.
 
@@ -47,13 +62,17 @@ def certify(
     Cs : tuple of float
         The path's inverse regularisation strengths.
     final : (float, LogisticModel)
-        The model of all rows and its C.
+        The model of all rows as it was recalibrated, and its C.
     scores : Scores
         Claimed for the out-of-fold predictions of all folds.
     p_value : float
         Claimed for them.
     edge : Edge
         Claimed for them and for the ties beside them.
+    recalibration : Recalibration
+        Claimed for the final model.
+    gates : GateScores
+        Claimed for the out-of-fold predictions.
 
     Returns
     -------
@@ -61,12 +80,15 @@ def certify(
         Valid if every check passed. What is kept of incomplete models cannot be computed from, so after a
         failed check `models` there is no further one.
     """
-    stored = stored_models(data, folds, Cs, final)
+    fitted = before_recalibration(final[1], recalibration)
+    stored = stored_models(data, folds, Cs, (final[0], fitted))
     models = check_models(data, folds, stored)
     first = (check_features(data), check_labels(data, folds), models)
     if not models.passed:
         return Certificate(checks=first)
     recounts = recount(data.design, data.labels.y, stored)
+    forecasts = forecasts_of(data, stored, folds)
+    slopes = [*(fold.recalibration for fold in folds), recalibration]
     return Certificate(
         checks=(
             *first,
@@ -74,7 +96,8 @@ def certify(
             check_coefficients(recounts),
             check_losses(recounts, folds),
             check_choice(folds, Cs, final[0]),
-            check_scores(data, stored, folds, scores, p_value),
+            check_recalibration(forecasts, slopes, data.horizon),
+            check_scores(data, stored, folds, forecasts, scores, p_value, gates),
             check_edge(data, stored, folds, edge),
         )
     )

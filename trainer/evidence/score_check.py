@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.protocol.reports import Check, FoldReport, Scores
+from common.protocol.reports import Check, FoldReport, GateScores, Scores
 from trainer.candles.arrays import FloatArray
+from trainer.evidence.recalibration_check import slope_of
 from trainer.evidence.significance import auc_p_value
 from trainer.evidence.stored_models import StoredModels
+from trainer.learning.base_rate import base_rate_log_loss
+from trainer.learning.recalibration import Forecast
 from trainer.learning.scores import score
 from trainer.learning.training_set import TrainingSet
 
@@ -22,10 +25,12 @@ def check_scores(
     data: TrainingSet,
     stored: Sequence[StoredModels],
     folds: Sequence[FoldReport],
+    forecasts: Sequence[Forecast],
     scores: Scores,
     p_value: float,
+    gates: GateScores,
 ) -> Check:
-    """Predict again what each fold tested, with the stored model of its C, and score that.
+    """Score again what the stored models predict, recalibrated as each fold says.
 
     Parameters
     ----------
@@ -34,19 +39,21 @@ def check_scores(
     stored : sequence of StoredModels
         The folds' models.
     folds : sequence of FoldReport
-        Each fold's C and claimed scores.
+        Each fold's recalibration and claimed scores.
+    forecasts : sequence of Forecast
+        What the stored models predict before it, from `forecasts_of`.
     scores : Scores
         Claimed for all folds' predictions.
     p_value : float
         Claimed for them.
+    gates : GateScores
+        Claimed for them.
     """
     y = data.labels.y
-    predicted = []
-    for models, fold in zip(stored, folds, strict=False):
-        tested = models.tested
-        p = models.model(fold.C).predict(data.design, tested.start, tested.stop)
-        predicted.append(p)
-        if wrong := _difference(fold.scores, p, y[tested]):
+    predicted: list[FloatArray] = []
+    for models, fold, forecast in zip(stored, folds, forecasts, strict=False):
+        predicted.append(forecast.drawn(slope_of(fold.recalibration)))
+        if wrong := _difference(fold.scores, predicted[-1], forecast.y):
             return _failed(len(predicted), f"{models.place}: {wrong}")
     p = np.concatenate(predicted)
     truth = y[data.first_test_row :]
@@ -55,8 +62,15 @@ def check_scores(
     found = auc_p_value(p, truth, data.horizon, data.memory)
     if not abs(found - p_value) <= TOLERANCE:
         return _failed(len(predicted) + 2, f"the predictions' p-value is {found:.4g}, not {p_value:.4g}")
+    base_rates = [float(y[: models.permitted].mean()) for models, _ in zip(stored, folds, strict=False)]
+    constant = base_rate_log_loss(base_rates, [forecast.y for forecast in forecasts])
+    if not abs(constant - gates.base_rate_log_loss) <= TOLERANCE:
+        shown = f"{constant:.9g}, not {gates.base_rate_log_loss:.9g}"
+        return _failed(len(predicted) + 3, f"the log loss of the base rates known before is {shown}")
+    if gates.newest_fold != folds[-1].scores:
+        return _failed(len(predicted) + 4, "the newest fold's scores are not those of the last fold")
     detail = f"scores of {len(folds)} folds and of all, and the p-value, are those of the stored models"
-    return Check(name="scores", passed=True, checked=len(predicted) + 2, detail=detail)
+    return Check(name="scores", passed=True, checked=len(predicted) + 4, detail=detail)
 
 
 def _failed(checked: int, detail: str) -> Check:

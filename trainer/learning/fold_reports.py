@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.protocol.reports import FoldModel, FoldReport
+from common.protocol.reports import FoldModel, FoldReport, Recalibration
 from trainer.candles.arrays import FloatArray
 from trainer.candles.moments import moment_of
 from trainer.learning.crossval import FoldFit
 from trainer.learning.logistic_path import LogisticPath
+from trainer.learning.recalibration import Forecast
 from trainer.learning.scores import score
 from trainer.learning.splits import Fold
 from trainer.learning.training_set import TrainingSet
@@ -50,6 +51,26 @@ def fold_report(fit: FoldFit, p: FloatArray, data: TrainingSet, Cs: Sequence[flo
     )
 
 
+def recalibrated(
+    report: FoldReport, recalibration: Recalibration, forecast: Forecast, p: FloatArray
+) -> FoldReport:
+    """Return a fold's report with its recalibration, and the scores of the predictions that this gives.
+
+    Parameters
+    ----------
+    report : FoldReport
+        The fold as it was fitted; coefficients and log losses of the path stay as they are.
+    recalibration : Recalibration
+        By the folds before it.
+    forecast : Forecast
+        What the fold's model predicted.
+    p : ndarray of float64, shape (test rows,)
+        The same, recalibrated.
+    """
+    scores = report.scores if recalibration.slope == 1.0 else score(p, forecast.y)
+    return report.model_copy(update={"recalibration": recalibration, "scores": scores})
+
+
 def fit_of(report: FoldReport, fold: Fold, Cs: Sequence[float]) -> FoldFit:
     """Return the fit that a fold's report describes, to the last digit."""
     path = LogisticPath(
@@ -63,12 +84,13 @@ def fit_of(report: FoldReport, fold: Fold, Cs: Sequence[float]) -> FoldFit:
 
 
 def fold_model(report: FoldReport, Cs: Sequence[float]) -> FoldModel:
-    """Return the model that a fold has tested, as the manifest keeps it."""
+    """Return the model that a fold has tested, recalibrated, as the manifest keeps it."""
     position = Cs.index(report.C)
+    slope = report.recalibration.slope if report.recalibration else 1.0
     return FoldModel(
         trained_until=report.last_train_label_end,
         means=report.means,
         scales=report.scales,
-        coefficients=report.coefficients[position],
+        coefficients=tuple(slope * each for each in report.coefficients[position]),
         intercept=report.intercepts[position],
     )

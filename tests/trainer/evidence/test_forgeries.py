@@ -5,7 +5,17 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tests.trust.trainings import CS, ROWS, Training, expressed, fitted, honest_paths, training_set
+from tests.trust.trainings import (
+    CS,
+    ROWS,
+    Training,
+    expressed,
+    fitted,
+    honest_paths,
+    training_set,
+    with_slope,
+)
+from trainer.learning.recalibration import rescaled
 from trainer.learning.scores import score
 
 
@@ -39,6 +49,7 @@ def test_an_honest_training_passes_every_check(data, honest):
         "coefficients",
         "losses",
         "C",
+        "recalibration",
         "scores",
         "edge",
     ]
@@ -81,12 +92,12 @@ def test_a_changed_coefficient_does_not_fit_the_losses_and_scores_that_were_told
     coefficients = np.array(honest.reports[1].coefficients)
     coefficients[:, 0] *= 1.1
     changed = honest.with_report(1, coefficients=tuple(map(tuple, coefficients.tolist())))
-    assert changed.failed()[0] == ["coefficients", "losses", "scores"]
+    assert changed.failed()[0] == ["coefficients", "losses", "recalibration", "scores"]
 
 
 def test_predictions_that_were_nudged_by_the_label_are_found(data, paths, final):
     names, detail = Training.told(data, paths, final, nudge=0.01).failed()
-    assert names == ["losses", "scores", "edge"]
+    assert names == ["losses", "recalibration", "scores", "edge"]
     assert detail.startswith("fold 1, C 1e-06: the log loss of its test rows is 0.69")
 
 
@@ -123,6 +134,8 @@ def test_a_score_that_is_better_than_it_is_is_found(honest, name, better):
 
     names, detail = honest.with_report(2, scores=improved(honest.reports[2].scores)).failed()
     assert names == ["scores"] and detail.startswith(f"fold 3: {name} of the stored models' ")
+    newest = honest.gates.model_copy(update={"newest_fold": improved(honest.gates.newest_fold)})
+    assert honest.but(gates=newest).failed()[0] == ["scores"]
     names, detail = honest.but(scores=improved(honest.scores)).failed()
     assert names == ["scores"] and detail.startswith(f"all folds: {name} of ")
 
@@ -131,6 +144,59 @@ def test_a_p_value_that_is_better_than_it_is_is_found(honest):
     names, detail = honest.but(p_value=honest.p_value / 2).failed()
     assert names == ["scores"] and detail.startswith("the predictions' p-value is ")
     assert honest.but(p_value=float("nan")).failed()[0] == ["scores"]
+
+
+def test_a_base_rate_that_is_worse_than_it_is_is_found(honest):
+    """It would let a model pass that knows less than a constant."""
+    worse = honest.gates.model_copy(update={"base_rate_log_loss": honest.gates.base_rate_log_loss + 1e-5})
+    names, detail = honest.but(gates=worse).failed()
+    assert names == ["scores"] and detail.startswith("the log loss of the base rates known before is 0.69")
+
+
+@pytest.mark.parametrize("place", range(4))
+@pytest.mark.parametrize("slope", [0.7, 1.001])
+def test_a_model_that_is_recalibrated_by_what_nothing_before_it_shows_is_found(
+    data, paths, final, place, slope
+):
+    names, detail = Training.told(data, paths, final, recalibrate=with_slope(place, slope)).failed()
+    assert names == ["recalibration"]
+    assert detail.startswith("the final model: " if place == 3 else f"fold {place + 1}: ")
+
+
+def test_a_final_model_that_was_rescaled_in_silence_is_found(honest):
+    forged = honest.but(model=rescaled(honest.model, 0.9))
+    assert forged.failed()[0] == ["coefficients"]
+    told = honest.recalibration.model_copy(update={"slope": 0.9})
+    assert forged.but(recalibration=told).failed()[0] == ["recalibration"]
+    assert honest.but(recalibration=told).failed()[0] == ["coefficients", "recalibration"]
+
+
+@pytest.mark.parametrize("slope", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_slope_that_is_none_is_found(honest, slope):
+    told = honest.recalibration.model_copy(update={"slope": slope})
+    assert "recalibration" in honest.but(recalibration=told).failed()[0]
+    of_fold = honest.reports[2].recalibration.model_copy(update={"slope": slope})
+    assert "recalibration" in honest.with_report(2, recalibration=of_fold).failed()[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("estimate", lambda value: value - 0.3),
+        ("estimate", lambda value: None),
+        ("standard_error", lambda value: value / 2),
+        ("standard_error", lambda value: None),
+        ("gain", lambda value: value + 1.0),
+        ("measured_on", lambda value: (*value, 2)),
+        ("measured_on", lambda value: value[1:]),
+    ],
+)
+def test_a_recalibration_whose_reason_is_made_up_is_found(honest, name, change):
+    claimed = honest.reports[2].recalibration
+    made_up = claimed.model_copy(update={name: change(getattr(claimed, name))})
+    names, detail = honest.with_report(2, recalibration=made_up).failed()
+    assert names == ["recalibration"] and detail.startswith("fold 3: ")
+    assert honest.with_report(2, recalibration=None).failed()[0] == ["recalibration"]
 
 
 def test_a_c_that_was_chosen_by_its_own_test_part_is_found(data, paths, honest):
