@@ -45,8 +45,10 @@ def told(disk: Disk, **changes: object) -> Choice | Refusal:
     ],
 )
 def test_a_disk_that_takes_nothing_says_why(disk: Disk, words: str) -> None:
-    assert told(disk) == Refusal(NoWork.STORAGE, words)
-    assert choose([], replace(seat(), disk=disk), terms()) == Refusal(NoWork.STORAGE, words)
+    assert told(disk) == Refusal(NoWork.STORAGE, words, cannot_write=True)
+    assert choose([], replace(seat(), disk=disk), terms()) == Refusal(
+        NoWork.STORAGE, words, cannot_write=True
+    )
 
 
 @pytest.mark.parametrize(
