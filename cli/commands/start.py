@@ -169,7 +169,8 @@ def _words(run: RunView, made: bool) -> str:
     grid = f"{run.training.total} cells of {len(run.config.symbols)} symbols"
     if made:
         return f"night {run.id} started: {grid}"
-    return f"night {run.id} resumed: {run.training.final} of {grid} are done"
+    paused = f"; it is paused {run.paused.words}: nighttrain resume lets it go on" if run.paused else ""
+    return f"night {run.id} resumed: {run.training.final} of {grid} are done{paused}"
 
 
 def _closed(night: NightView) -> str:

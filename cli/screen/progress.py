@@ -116,6 +116,10 @@ def _title(run: RunView) -> str:
 def _figures(status: StatusDocument, run: RunView) -> str:
     parts = [f"done {run.training.succeeded}", f"running {run.training.leased + run.surveys.leased}"]
     parts.append(f"failed {run.training.failed}")
+    if run.paused is not None:
+        parts.append(f"paused by {run.paused.by}")
+    if run.ended_early is not None:
+        parts.append(f"ended early by {run.ended_early.by}")
     if not status.night.open:
         parts.append(f"night closed{f', opens {_clock(status.night.opens)}' if status.night.opens else ''}")
     elif run.training.final < run.training.total:
@@ -131,7 +135,7 @@ def _figures(status: StatusDocument, run: RunView) -> str:
 
 def _eta(status: StatusDocument) -> str:
     if status.eta.p50 is None:
-        return "not known yet"
+        return "once it is resumed" if status.eta.paused else "not known yet"
     text = f"in {_span(status.eta.p50 - status.time)}"
     return text if status.eta.p90 is None else f"{text} (P90 {_span(status.eta.p90 - status.time)})"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, literal, select, update
 
 from common.errors import ConflictError, NotFoundError
 from common.protocol.jobs import FINAL_STATES, JobKind, JobState
@@ -105,10 +105,9 @@ def run_next(tx: Transaction, job_id: int) -> Effect:
         survey = _waiting_survey(tx, job)
         wanted += survey
         words += ", after the survey of its symbol"
+    since = func.coalesce(jobs.c.wanted_next, literal(tx.now, jobs.c.wanted_next.type))
     tx.connection.execute(
-        update(jobs)
-        .where(jobs.c.id.in_(wanted))
-        .values(wanted_next=func.coalesce(jobs.c.wanted_next, tx.now), not_before=None, changed=tx.now)
+        update(jobs).where(jobs.c.id.in_(wanted)).values(wanted_next=since, not_before=None, changed=tx.now)
     )
     parked_until = read_breakers(tx.connection, run.id)[job.symbol].parked_until
     if parked_until is not None and parked_until > tx.now and job.kind is JobKind.TRAINING:

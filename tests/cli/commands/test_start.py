@@ -11,12 +11,14 @@ from random import Random
 import pytest
 
 from cli.app import main
+from common.protocol.steering import PauseOrder
 from common.settings.sections import Window
 from coordinator.app import make_app
 from coordinator.assembly import Parts, assemble
+from coordinator.runs.steering import Steering
 from coordinator.store.database import Database
 from tests.coordinator.conftest import served
-from tests.coordinator.specimens import Clock, Night, settings
+from tests.coordinator.specimens import HERE, Clock, Night, settings
 
 TOKEN = "the-token-of-these-tests-is-long-enough"
 GRID = "symbols: [BTCUSDT, ETHUSDT]\ntimeframes: [15m, 1h]\nhorizons: [1, 3]\n"
@@ -108,6 +110,12 @@ class TestStart:
         assert code == 0
         assert out.startswith("night 1 resumed: 1 of 8 cells of 2 symbols are done")
         assert night.run_listing.page(10, 0).total == 1
+
+    def test_a_paused_one_says_how_it_goes_on(self, start_night: Call, night: Night) -> None:
+        start_night()
+        Steering(night.database).pause(1, PauseOrder(by="anna", reason="lunch"), HERE)
+        out = start_night()[1]
+        assert "it is paused since 2026-03-02 12:00 UTC by anna: lunch: nighttrain resume lets" in out
 
     def test_begins_another_once_one_has_ended(self, start_night: Call, night: Night) -> None:
         start_night()

@@ -11,8 +11,10 @@ from rich.console import Console
 from cli.screen import progress
 from cli.screen.progress import PlainDisplay
 from common.protocol.status import StatusDocument
+from common.protocol.steering import PauseOrder
+from coordinator.runs.steering import Steering
 from coordinator.store.database import Database, sqlite_url
-from tests.coordinator.specimens import Clock, Night, settings
+from tests.coordinator.specimens import HERE, Clock, Night, settings
 
 
 @pytest.fixture
@@ -47,4 +49,14 @@ def test_a_log_gets_a_line_for_news_and_a_sign_of_life_a_minute(
     display.show(look(night))
     lines = out.getvalue().splitlines()
     assert [line.split()[2] for line in lines[4:]] == ["1/8", "6/8", "8/8"]
+    night.database.close()
+
+
+def test_a_paused_night_says_by_whom_instead_of_an_end(night: Night) -> None:
+    out = io.StringIO()
+    display = PlainDisplay(Console(file=out, width=160))
+    night.begin()
+    Steering(night.database).pause(1, PauseOrder(by="anna"), HERE)
+    display.show(look(night))
+    assert "paused by anna" in out.getvalue() and "ETA once it is resumed" in out.getvalue()
     night.database.close()

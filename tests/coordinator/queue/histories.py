@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from common.protocol.jobs import Cause
+from common.protocol.jobs import Cause, JobKind
 from common.protocol.steering import Order
 from tests.coordinator.queue.machine import QueueMachine
 from tests.coordinator.queue.model import BREAKER, FAULTS, LEASE_SECONDS, TRAINERS
@@ -32,8 +32,24 @@ class Histories(QueueMachine):
         self.clock.advance(LEASE_SECONDS + 1)
         self.leases_expire()
 
-    @rule(name=st.sampled_from(sorted(TRAINERS)), cause=st.sampled_from(FAULTS), last=st.booleans())
+    def _goes_on(self) -> None:
+        """See that there is something to do: the surveys are done, and the night is not paused."""
+        if self.ended:
+            return
+        self.an_operator_resumes()
+        for _ in self.failing:
+            self.a_trainer_claims("b1", "")
+            for lease_id in self._open_lease(trainer="b1"):
+                if self.jobs[self.held[lease_id].job].kind is JobKind.SURVEY:
+                    self.a_trainer_finishes(lease_id)
+
+    @rule(
+        name=st.sampled_from(sorted(TRAINERS)),
+        cause=st.sampled_from([*FAULTS, Cause.DATA, Cause.DATA]),
+        last=st.booleans(),
+    )
     def an_operator_comes_upon_a_failure(self, name: str, cause: Cause, last: bool) -> None:
+        self._goes_on()
         self.a_trainer_has_bad_luck(name, [cause] * (3 if last else 1), 8.0)
         self.an_operator_retries_what_has_failed(None)
         for other in sorted(TRAINERS):
@@ -41,6 +57,7 @@ class Histories(QueueMachine):
 
     @rule(name=st.sampled_from(sorted(TRAINERS)), again=st.booleans())
     def an_operator_releases_what_is_parked(self, name: str, again: bool) -> None:
+        self._goes_on()
         self.a_trainer_has_bad_luck(name, [Cause.ERROR] * BREAKER.failures, 0.0)
         for symbol in sorted(self.parked):
             if not self.ended:
