@@ -73,7 +73,7 @@ class TestEdits:
             (["--set-thresholds", "0.53", "0.25", "0.51"], SCORES),
             (["set-thresholds", "0.53", "0.25", "0.51"], SCORES),
         ],
-        ids=" ".join,
+        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
     )  # fmt: skip
     def test_change_their_line_and_no_other(self, run: Run, file: Path, words: list[str], line: str) -> None:
         done = run(*words)
