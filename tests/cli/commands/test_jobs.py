@@ -38,7 +38,7 @@ def test_jobs_are_listed_with_what_they_wait_for(say: Call, ask: Ask, work: Nigh
     code, _, err = say("jobs", "list", "--state", "asleep")
     assert code == 2 and "use one of queued, leased" in err
     code, _, err = say("jobs", "list", "--timeframe", "7m")
-    assert code == 2 and "no timeframe" in err
+    assert code == 2 and "use one of 1m" in err
 
 
 def test_one_is_shown_by_its_name_or_its_id(say: Call, ask: Ask, work: Night, boot: str) -> None:
