@@ -93,4 +93,4 @@ def reason_of(gap: Stay, before: str, is_last: bool, around: Around) -> str:
     if is_last and around.note and not around.ended:
         return around.note
     count = f"{len(waited)} job{'' if len(waited) == 1 else 's'} waited"
-    return f"{count}, and none fitted its memory or its host's; which of them it was is not kept"
+    return f"{count}, and none fitted its memory or its host's: the reason at that time is not kept"

@@ -12,12 +12,16 @@ from common.errors import NotFoundError
 from common.protocol.champions import ChampionChange
 from common.protocol.jobs import Cell, JobKind
 from common.protocol.reports import Scores
+from common.protocol.retests import ChampionResult
 from coordinator.champions.registry import ChampionRow, champion_of, champions, changes, vacant_cells
 from coordinator.store.database import Database, Transaction
-from coordinator.store.tables import jobs, manifests, runs
+from coordinator.store.tables import champion_tests, jobs, manifests, runs
 
 SHOWN_NIGHTS = 10
 """How many nights a sparkline spans."""
+
+SHOWN_TESTS = 50
+"""How many of the tests of a cell's champions are shown, the newest first."""
 
 
 @dataclass(frozen=True)
@@ -58,12 +62,16 @@ class ChampionList:
 
 @dataclass(frozen=True)
 class CellHistory:
-    """All that happened to a cell: its champion, each change, and each night's model, the newest first."""
+    """All that happened to a cell: its champion, each change, and each night's model, the newest first.
+
+    `tests` are what each night found out about the champion that stood before it, by the night's id.
+    """
 
     cell: Cell
     champion: ChampionSummary | None
     changes: tuple[ChampionChange, ...]
     nights: tuple[NightScore, ...]
+    tests: dict[int, ChampionResult]
 
 
 def champion_list(database: Database) -> ChampionList:
@@ -89,7 +97,8 @@ def cell_history(database: Database, cell: Cell) -> CellHistory:
         champion = champion_of(tx.connection, cell)
         found = _summaries(tx, [champion]) if champion is not None else []
         changed = changes(tx.connection, cell=cell)
-        return CellHistory(cell, found[0] if found else None, changed[::-1], nights[::-1])
+        tests = _tests(tx, cell)
+        return CellHistory(cell, found[0] if found else None, changed[::-1], nights[::-1], tests)
 
 
 def model_of(database: Database, job_id: int) -> tuple[Cell, str, str]:
@@ -166,6 +175,22 @@ def _scores(
         scores = found.setdefault(f"{symbol}_{timeframe}_H{horizon}", [])
         scores.append(NightScore(run_id, job_id, began, auc, p_value, promoted))
     return {name: tuple(scores) for name, scores in found.items()}
+
+
+def _tests(tx: Transaction, cell: Cell) -> dict[int, ChampionResult]:
+    query = (
+        select(champion_tests.c.run_id, champion_tests.c.document)
+        .where(
+            champion_tests.c.symbol == cell.symbol,
+            champion_tests.c.timeframe == cell.timeframe,
+            champion_tests.c.horizon == cell.horizon,
+        )
+        .order_by(champion_tests.c.run_id.desc())
+        .limit(SHOWN_TESTS)
+    )
+    return {
+        row.run_id: ChampionResult.model_validate_json(row.document) for row in tx.connection.execute(query)
+    }
 
 
 def _scores_of(document: str | None) -> Scores | None:

@@ -70,7 +70,7 @@ def timeline(parts: PartsOf, filters: Annotated[TimelineFilters, Query()]) -> Sh
             "zoomed": (low, high) != whole,
             "links": _links(run, filters, low, high, whole),
             "address": _address(run, filters, "FROM", "UNTIL"),
-            "places": (LEFT, WIDTH - RIGHT, WIDTH),
+            "ends": (LEFT, WIDTH - RIGHT),
             "plot": timeline_plot([_lane(one, found, high) for one in lanes], low, high),
             "gaps": sorted(gaps, key=lambda one: -one[1].seconds)[:LISTED],
             "gap_count": len(gaps),

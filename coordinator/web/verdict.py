@@ -65,7 +65,7 @@ def _met(job: JobDetail, report: TrainingReport, config: GridConfig) -> list[str
     if scores.accuracy >= asked.min_acc and RefusalReason.ACCURACY not in missed:
         words.append(f"Accuracy {scores.accuracy:.4f} is at least {asked.min_acc:g}.")
     if job.promoted is not None and RefusalReason.SIGNIFICANCE not in missed:
-        rate = f"a false-discovery rate of {config.false_discovery_rate:g} over the night"
+        rate = f"a false-discovery rate of {config.false_discovery_rate:g} over the cells of its timeframe"
         words.append(f"p-value {report.p_value:.3g} passes {rate}.")
     if job.promoted is not None and RefusalReason.CHAMPION not in missed:
         words.append(_against_champion(report))

@@ -24,6 +24,7 @@ def test_each_circumstance_has_its_words() -> None:
     assert why(absences=[stay(90, 190)]) == "the coordinator was away"
     assert why(closed=[stay(0, 180)]) == "the window was closed"
     assert why(alone=[stay(50, 300, "X had its host alone")]) == "X had its host alone"
+    assert why(alone=[stay(300, 400, "X had its host alone")]).startswith("1 job waited")
     assert why(waiting=[stay(0, 110)]) == "no job could begin: all were done or at work"
     assert why().startswith("1 job waited, and none fitted")
     assert why(processes=[stay(300, 400)]) == "it had not started yet"

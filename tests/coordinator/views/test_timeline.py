@@ -7,8 +7,9 @@ import pytest
 from common.errors import NotFoundError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause
+from common.settings.sections import Retry
 from coordinator.views.timeline import read_timeline
-from tests.coordinator.specimens import Night, failure, release
+from tests.coordinator.specimens import MakeNight, Night, failure, release
 
 
 def test_a_trainer_has_its_attempts_in_order_and_a_reason_for_each_gap(night: Night) -> None:
@@ -27,7 +28,7 @@ def test_a_trainer_has_its_attempts_in_order_and_a_reason_for_each_gap(night: Ni
     assert [one.outcome for one in cells] == [Outcome.FAILED, Outcome.RELEASED, Outcome.RUNNING]
     assert cells[0].message == "it broke" and cells[2].end == found.end and not found.is_over
     assert [(gap.seconds, gap.words) for gap in lane.gaps] == [
-        (10, "8 jobs waited, and none fitted its memory or its host's; which of them it was is not kept"),
+        (10, "8 jobs waited, and none fitted its memory or its host's: the reason at that time is not kept"),
         (120, "it was stopped, and gave its job back"),
     ]
     assert lane.busy_ratio == pytest.approx(70 / 200)
@@ -44,6 +45,18 @@ def test_a_trainer_that_got_nothing_is_shown_with_why(night: Night) -> None:
     lanes = {one.trainer: one for one in read_timeline(night.database, 1, night.settings).trainers}
     assert lanes["t2"].work == () and lanes["t2"].busy_ratio == 0
     assert [gap.words for gap in lanes["t2"].gaps] == ["no job was left that could begin"]
+
+
+def test_a_job_that_waits_for_its_next_attempt_could_not_begin(make_night: MakeNight) -> None:
+    night = make_night(retry=Retry(backoff_base=3600, backoff_cap=3600))
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
+    night.queue.fail(night.grant(boot).lease_id, failure())
+    [retry] = [job for job in night.jobs(run_id=1) if job.timeframe]
+    assert retry.waits.startswith("it waits")
+    night.clock.advance(30)
+    night.claim(boot)
+    [lane] = read_timeline(night.database, 1, night.settings).trainers
+    assert lane.gaps[-1].words == "no job was left that could begin"
 
 
 def test_an_unknown_night_has_no_timeline(night: Night) -> None:
