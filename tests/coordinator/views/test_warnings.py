@@ -76,7 +76,7 @@ def test_a_job_that_no_disk_has_room_for_says_how_much_it_needs(night: Night) ->
     night.survey_all(boot)
     night.claim(boot, disk=disk(3 * 1024**2))
     words = "7.7 MiB are needed in /cache, which has 3.0 MiB left: free some room"
-    assert night.waits(2) == f"trainer t1 cannot write since 12:00:00 UTC: {words}"
+    assert night.waits(2) == f"trainer t1 has had too little room since 12:00:00 UTC: {words}"
     night.register("t2")
     assert night.waits(2) == "it waits for a free trainer; 0 jobs are ahead of it"
 
