@@ -60,7 +60,9 @@ def _second(night: Night) -> None:
             night.clock.advance(240)
             continue
         auc = 0.49 + 0.004 * (number * 7 % 13)
-        night.succeed(answer, auc=auc, seed=f"second {number}", p_value=0.2 / (1 + number), lineage=LINEAGE)
+        night.succeed(
+            answer, auc=auc, seed=f"second {number}", p_value=0.0004 if auc > 0.52 else 0.3, lineage=LINEAGE
+        )
     _drain(night, first)
 
 

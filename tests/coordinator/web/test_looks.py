@@ -19,7 +19,7 @@ from tests.trainer.real_night import Coordinator, RealNight
 SCREENS = {
     "job": "/jobs/4",
     "job-failed": "/jobs/27",
-    "job-running": "/jobs/41",
+    "job-running": "/jobs/35",
     "timeline": "/timeline?run=2",
     "models": "/models",
     "cell": "/models/BTCUSDT/15m/1",
@@ -133,6 +133,14 @@ def test_a_job_page_follows_its_job_without_reload(eventful: Place, visit: MakeV
     # Pages that the tests before have left are renewed for a while yet, and take their share of the time.
     page.locator("h1 + .badge", has_text="cancelled").wait_for(timeout=90_000)
     assert page.evaluate("window.sameDocument") is True
+
+
+def test_champions_are_listed_with_their_last_nights(eventful: Place, visit: MakeVisit) -> None:
+    page = visit(eventful.url).go("/models")
+    rows = page.locator("table.list tbody tr")
+    assert rows.count() >= 2 and page.locator("svg.plot-sparkline").count() == rows.count()
+    rows.first.get_by_role("link").first.click()
+    assert page.get_by_text("has a champion").is_visible()
 
 
 def test_a_model_is_downloaded_by_its_link(eventful: Place, visit: MakeVisit) -> None:
