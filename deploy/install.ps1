@@ -112,5 +112,6 @@ if ($training -eq "true") {
 } else {
     Write-Host "BT_NIGHT_TRAINING=${training}: no night was started"
 }
+Write-Host "night   http://127.0.0.1:$(Get-Setting 'DASHBOARD_PORT')/"
 Write-Host "status  http://127.0.0.1:$(Get-Setting 'DASHBOARD_PORT')/api/status"
 Write-Host "Grafana http://127.0.0.1:$(Get-Setting 'GRAFANA_PORT') (user admin, password in secrets\grafana_password)"

@@ -159,4 +159,4 @@ def _beginning(run_view: RunView, made: bool, trainers: int, url: str) -> str:
     what = f"night {run_view.id}: {training.total} cells"
     if not made:
         what = f"night {run_view.id} resumes with {training.final} of {training.total} cells done"
-    return f"{what}; {trainers} trainer(s); status at {url}/api/status"
+    return f"{what}; {trainers} trainer(s); watch it at {url}/"

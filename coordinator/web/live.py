@@ -33,7 +33,8 @@ logger = logging.getLogger(__name__)
 ROUND_SECONDS = 2.0
 """How often what is looked at is rendered, at most."""
 SHARE = 1 / 40
-"""Share of the time that rendering takes, at most."""
+"""Share of the time that rendering takes, while the pause that this needs is not too long."""
+LONGEST_PAUSE_SECONDS = 5.0
 BEAT_SECONDS = 5.0
 """How often a page hears that the coordinator is there while nothing changes."""
 KEPT_VIEWS = 100
@@ -159,7 +160,7 @@ class Live:
             for view in watched:
                 if began - view.began >= ROUND_SECONDS / 2:
                     took += await self._refresh(view)
-            await asyncio.sleep(max(ROUND_SECONDS, took / SHARE))
+            await asyncio.sleep(min(max(ROUND_SECONDS, took / SHARE), LONGEST_PAUSE_SECONDS))
 
     async def _refresh(self, view: View) -> float:
         """Render a view, and return how many seconds of a processor that took."""

@@ -113,7 +113,7 @@ def night(parts: PartsOf, filters: Annotated[NightFilters, Query()]) -> Show:
             "rows": rows_of(grid, filters, timeframes, horizons),
             "looks": LOOKS,
             "alerts": [one for one in status.alerts if one.firing],
-            "worth_a_look": tuple(one for one in status.warnings if "synthetic" not in one),
+            "worth_a_look": tuple(one for one in status.warnings if not _told_above(one)),
             "working": sum(one.job_id is not None for one in status.trainers),
             "alive": sum(one.state is not TrainerState.LOST for one in status.trainers),
             "slack": slack_of(status),
@@ -126,6 +126,10 @@ def night(parts: PartsOf, filters: Annotated[NightFilters, Query()]) -> Show:
 
 
 add_screen(router, "/", night)
+
+
+def _told_above(warning: str) -> bool:
+    return "trains on synthetic candles" in warning or warning.startswith("the night is paused")
 
 
 def headline(status: StatusDocument) -> str:

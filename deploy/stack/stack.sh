@@ -165,6 +165,7 @@ up() {
   fi
   cat <<END
 
+  the night        http://127.0.0.1:$DASHBOARD_PORT/   (steer it with the token in secrets/nighttrain_token)
   status and API   http://127.0.0.1:$DASHBOARD_PORT/api/status   (docs: /docs)
   Grafana          http://127.0.0.1:$GRAFANA_PORT   (user admin, password in secrets/grafana_password)
   Prometheus       http://127.0.0.1:$PROMETHEUS_PORT

@@ -28,21 +28,20 @@
     const line = document.getElementById("connection");
     const state = document.getElementById("connection-state");
     const age = document.getElementById("connection-age");
-    let heard = Date.now(), open = false, lost = false, asked = 0, seen = Date.now();
+    let heard = Date.now(), ever = false, open = false, lost = false, asked = 0, seen = Date.now();
 
     const say = () => {
       const seconds = Math.round((Date.now() - heard) / 1000);
       const away = seconds > QUIET_SECONDS || lost;
-      const words = away ? "The coordinator is away." : "live";
+      const words = away ? "The coordinator is away." : ever ? "live" : "connecting";
       line.hidden = false;
       line.classList.toggle("away", away);
       if (state.textContent !== words) state.textContent = words;
       age.textContent = away ? `Last heard ${seconds} s ago.` : "";
     };
-    const hear = () => { heard = Date.now(); lost = false; say(); };
+    const hear = () => { heard = Date.now(); ever = true; lost = false; say(); };
     const look = () => {
-      if (document.hidden || open || Date.now() - asked < 4000 || document.readyState === "loading") return;
-      asked = Date.now();
+      if (document.hidden || open || Date.now() - asked < 4000) return;
       htmx.trigger(live, "look");
     };
 
@@ -64,8 +63,9 @@
       // A page that was hidden has just begun to listen again.
       if (!document.hidden && Date.now() - seen > 3000) say();
     }, 1000);
-    // htmx listens only when it has read the page, which it does after this script.
-    document.addEventListener("DOMContentLoaded", () => setTimeout(look));
+    // htmx listens only when it has read the page, which it does after this script: until then nothing is asked.
+    live.addEventListener("htmx:before:request", () => { asked = Date.now(); });
+    for (const soon of [0, 100, 300]) document.addEventListener("DOMContentLoaded", () => setTimeout(look, soon));
     seen = 0;
   }
 

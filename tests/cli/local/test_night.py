@@ -137,5 +137,5 @@ def test_the_night_runs_on_the_loopback_of_ipv6_and_in_a_folder_of_any_name(
         BT_NIGHT_DASHBOARD__HOST="::1",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
-    assert "status at http://[::1]:" in outcome.out
+    assert "watch it at http://[::1]:" in outcome.out
     assert f"models  {out}/artifacts/direction" in outcome.out

@@ -38,6 +38,7 @@ def test_a_night_is_seen_at_a_glance(place: Place, visit: MakeVisit, look: str) 
 def test_what_trainers_do_is_seen_without_reload(running: Place, visit: MakeVisit) -> None:
     at = visit(running.url)
     page = at.go("/")
+    page.set_viewport_size({"width": 1280, "height": 500})
     page.evaluate("window.sameDocument = true")
     cell = page.locator(".grid td.run").first
     cell.wait_for()
@@ -46,9 +47,9 @@ def test_what_trainers_do_is_seen_without_reload(running: Place, visit: MakeVisi
     page.locator(".grid tbody a").nth(3).focus()
     focused = page.evaluate("document.activeElement.closest('td').id")
     page.mouse.wheel(0, 200)
-    page.wait_for_function("window.scrollY > 0")
+    eventually(lambda: page.evaluate("window.scrollY > 0"))
     scrolled = page.evaluate("window.scrollY")
-    page.wait_for_function("text => document.querySelector('.grid td.run').innerText !== text", arg=before)
+    eventually(lambda: page.locator(".grid td.run").first.inner_text() != before)
     assert page.evaluate("document.activeElement.closest('td').id") == focused
     assert page.evaluate("window.scrollY") == scrolled
     assert page.locator("details[open] > summary", has_text="State").count() == 1
@@ -149,4 +150,4 @@ def test_a_hidden_page_costs_nothing_and_catches_up_when_it_is_seen(running: Pla
     page.wait_for_timeout(2500)
     assert page.inner_text(".grid") == before
     page.evaluate(hide, False)
-    page.wait_for_function("text => document.querySelector('.grid').innerText !== text", arg=before)
+    eventually(lambda: page.inner_text(".grid") != before)

@@ -45,9 +45,7 @@ def test_each_trainer_says_what_it_does_or_why_nothing(manned: Place, visit: Mak
     one.get_by_text("BTCUSDT_1h_H1").wait_for()
     other.get_by_text("No job is queued").wait_for()
     before = one.locator("progress").get_attribute("value")
-    page.wait_for_function(
-        "value => document.querySelector('tbody progress').getAttribute('value') !== value", arg=before
-    )
+    eventually(lambda: one.locator("progress").get_attribute("value") != before)
     at.shot(f"trainers-{look}")
     assert at.barriers() == []
     assert at.fits()
