@@ -16,7 +16,7 @@ from sqlalchemy import text, update
 from common.settings.night import NightSettings
 from coordinator.assembly import Parts
 from coordinator.store.tables import attempts, jobs, reports
-from tests.coordinator.specimens import Night, failure, settings
+from tests.coordinator.specimens import Night, failure, renewal, settings
 from tests.coordinator.web.browsing import HTML
 from tests.coordinator.wire import Serve
 
@@ -109,7 +109,9 @@ def test_a_job_that_waits_or_runs_says_so(anonymous: httpx.Client, told: Night) 
     boot = told.start()
     grant = told.grant(boot)
     assert "Why it waits: it waits for a free trainer" in read(anonymous, f"/jobs/{grant.job_id + 1}")
-    assert "running" in read(anonymous, f"/jobs/{grant.job_id}")
+    told.queue.renew(grant.lease_id, renewal(stage="folds", done=2, total=11))
+    page = read(anonymous, f"/jobs/{grant.job_id}")
+    assert "step 2 of 11 (folds)" in page and "0.5 GiB of 2.0 GiB so far" in page
     assert "What the survey found" in read(anonymous, "/jobs/1")
 
 
