@@ -19,7 +19,7 @@ from tests.coordinator.web.conftest import MakePlace
 from tests.trainer.real_night import eventually
 
 PAGES = 50
-MEASURED_SECONDS = 8.0
+MEASURED_SECONDS = 5.0
 FIRST_PAGE_BYTES = 60_000
 SYMBOLS = tuple(f"S{number:03d}USDT" for number in range(56))
 
@@ -55,15 +55,11 @@ def test_a_night_of_five_thousand_jobs_is_answered_in_a_fifth_of_a_second(
     large = grid(symbols=symbols, timeframes=("1m", "5m", "15m", "1h", "4h", "1d"), horizons=(1, 3, 5))
     parts.runs.submit(RunRequest(config=large))
     parts.queue.register(hello())
-    number = 0
-    while isinstance(granted := parts.queue.claim(claim("t1-boot")), Grant):
-        assert isinstance(granted.spec, SurveySpec)
-        number += 1
+    for _ in range(4):
+        granted = parts.queue.claim(claim("t1-boot"))
+        assert isinstance(granted, Grant) and isinstance(granted.spec, SurveySpec)
         refused = dict.fromkeys(granted.spec.timeframes, f"no candles of {granted.spec.symbol}")
-        report = survey_report(granted.spec, refused=refused if number % 2 else None)
-        parts.queue.finish(granted.lease_id, finish(report))
-        if number == len(symbols):
-            break
+        parts.queue.finish(granted.lease_id, finish(survey_report(granted.spec, refused=refused)))
     for path in ("/", "/failures", "/trainers"):
         client.get(path)
         took = []

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from common.protocol.job_views import JobView
 from common.protocol.jobs import Cause, JobKind, JobState
+from coordinator.alerts import store_own
 from coordinator.assembly import Parts
+from coordinator.store import tables
 from tests.coordinator.specimens import failure, finish, hello, survey_report
 from tests.coordinator.web.browsing import HTML, form_token, press, sign_in
 from tests.coordinator.wire import begin, granted, trained
@@ -120,3 +123,26 @@ def test_a_group_is_tried_again_and_no_other(
     assert answer.status_code == 303
     [left] = jobs(parts, state=JobState.FAILED)
     assert left.message == "<script>alert(1)</script>"
+
+
+def test_a_hostile_symbol_and_a_hostile_alert_stay_text(client: httpx.Client, parts: Parts) -> None:
+    begin(client)
+    script = "<script>alert(1)</script>"
+    with parts.database.write() as tx:
+        for table in (tables.jobs, tables.symbols):
+            tx.connection.execute(update(table).values(symbol=script))
+        store_own(
+            tx,
+            name=script,
+            labels={"severity": "critical"},
+            summary=script,
+            description=script,
+            runbook=f"deploy/runbook.md#{script}",
+            starts=tx.now,
+            ends=None,
+        )
+    for path in ("/", "/failures", "/trainers"):
+        page = client.get(path).text
+        assert "<script>alert" not in page and "<script" not in page.partition("</head>")[2], path
+    shown = client.get("/")
+    assert shown.status_code == 200 and shown.text.count("&lt;script&gt;alert(1)&lt;/script&gt;") > 3
