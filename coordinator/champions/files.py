@@ -132,6 +132,11 @@ class _Place:
             if not (name.is_symlink() and str(name.readlink()) == target):
                 point(name, target)
 
+    def free_pointer(self) -> None:
+        """Remove a folder of the pointer's name: a copy that followed the links left it, and plain files."""
+        if self.pointer.is_dir() and not self.pointer.is_symlink():
+            shutil.rmtree(self.pointer)
+
     def drop_others(self) -> None:
         """Remove the pairs that the pointer does not show.
 
@@ -145,6 +150,7 @@ class _Place:
 
 def _show(place: _Place, pickle: bytes, manifest: bytes) -> None:
     version = place.keep(pickle, manifest)
+    place.free_pointer()
     try:
         present = _present(place)
         if present is not None:
@@ -176,6 +182,7 @@ def _present(place: _Place) -> tuple[bytes, bytes] | None:
 def _remove(place: _Place) -> bool:
     """Remove a cell's files and return whether any were there."""
     there = place.pointer.is_symlink() or any(name.is_symlink() or name.exists() for name in place.names)
+    place.free_pointer()
     if there:
         # The pointer first: with it both names lose their content at once. A plain .pkl goes before its
         # manifest, which alone is no model.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,3 +169,17 @@ def test_a_missing_blob_is_named(night: Night, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="cannot be read"):
         publish(Artifacts(tmp_path / "none"), tmp_path / "bot", [first], [])
     assert seen(tmp_path / "bot") is None and len(digest("x")) == 64
+
+
+def test_a_copy_that_followed_the_links_is_taken_over(night: Night, tmp_path: Path) -> None:
+    first, second = two_champions(night)
+    shown, copied = tmp_path / "shown", tmp_path / "copied"
+    publish(night.artifacts, shown, [first], [])
+    shutil.copytree(shown, copied, symlinks=False)
+    assert seen(copied) == first.sha256
+    publish(night.artifacts, copied, [second], [])
+    assert seen(copied) == second.sha256
+    shutil.rmtree(copied)
+    shutil.copytree(shown, copied, symlinks=False)
+    publish(night.artifacts, copied, [], [CELL])
+    assert seen(copied) is None
