@@ -40,6 +40,11 @@ class OutFolder:
         return self.root / "settings.json"
 
     @property
+    def origin(self) -> Path:
+        """Which candles the night is of that `nighttrain run` has begun last."""
+        return self.root / "origin.json"
+
+    @property
     def address(self) -> Path:
         """Where the coordinator listens, written by it once it is ready."""
         return self.root / "coordinator.json"

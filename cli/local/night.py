@@ -17,6 +17,7 @@ from cli.local.candles_at_hand import candles_for
 from cli.local.folder_contents import assert_mostly_there, whole_folder
 from cli.local.interrupt import EXIT_INTERRUPTED, Interrupt, interruptible
 from cli.local.machine import trainer_count
+from cli.local.origin import assert_same_candles
 from cli.local.processes import Child, stop
 from cli.local.staff import client_of, coordinator_of, trainers_of
 from cli.local.supervision import Supervision
@@ -137,6 +138,7 @@ def _night(
         client = client_of(coordinator, out, interrupt)
         request = RunRequest(config=GridConfig(**settings.grid_config()), fresh=options.fresh)
         run_view, made = supervision.ask(lambda: client.create_run(request))
+        assert_same_candles(out, run_view.id, made, data)
         display.say(_beginning(run_view, made, trainer_count(settings), client.url))
         trainers = trainers_of(settings, out, data, client.url, options.debug)
         supervision.employ(*trainers)

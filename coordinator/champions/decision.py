@@ -17,7 +17,13 @@ from common.protocol.reports import ChampionComparison, Manifest, Scores
 from common.protocol.retests import ChampionResult, Verdict
 from common.settings.grid import GridConfig
 from coordinator.champions.registry import ChampionRow, champions, record_change
-from coordinator.policy.championship import Champion, Judgement, judge, succession_objection
+from coordinator.policy.championship import (
+    Champion,
+    Judgement,
+    judge,
+    kind_objection,
+    succession_objection,
+)
 from coordinator.policy.promotion import Challenger, Decision, decide
 from coordinator.store.database import Transaction
 from coordinator.store.rows import RunRow
@@ -90,7 +96,7 @@ def decide_run(tx: Transaction, run: RunRow, is_intact: Callable[[str], bool]) -
         if sitting.entrant and sitting.judgement.verdict is Verdict.STANDS
     }
     challengers = [
-        replace(one.challenger, succession=_succession(sittings.get(one.cell)))
+        replace(one.challenger, succession=_succession(sittings.get(one.cell), one.challenger.synthetic))
         for one in entrants.values()
         if one.challenger
     ]
@@ -176,6 +182,8 @@ def _sitting(
     damage = ""
     if manifest is None:
         damage = "its manifest cannot be read"
+    elif manifest.synthetic and not run.synthetic:
+        damage = "it was trained on synthetic candles, and tonight's are real"
     elif not is_intact(row.sha256):
         damage = "its .pkl is missing or damaged in the store of models"
     champion = Champion(
@@ -198,9 +206,12 @@ def _sitting(
     return Sitting(row, champion, manifest, entrant, judgement)
 
 
-def _succession(sitting: Sitting | None) -> str:
-    if sitting is None or sitting.judgement.verdict is not Verdict.DEMOTED:
+def _succession(sitting: Sitting | None, synthetic: bool) -> str:
+    if sitting is None or sitting.judgement.verdict is Verdict.STANDS:
         return ""
+    kind = kind_objection(sitting.champion, synthetic)
+    if kind or sitting.judgement.verdict is not Verdict.DEMOTED:
+        return kind
     return succession_objection(sitting.comparison)
 
 

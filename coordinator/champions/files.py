@@ -69,6 +69,7 @@ def publish(
         A file could not be written or removed, or a blob is missing or damaged.
     """
     done = Published()
+    failed: StorageError | None = None
     try:
         for cell in vacant:
             if _remove(_Place(directory, cell)):
@@ -81,8 +82,13 @@ def publish(
             place, content = _Place(directory, champion.cell), manifest_bytes(champion.document)
             if place.shows(champion.sha256, content):
                 place.drop_others()
-            else:
+                continue
+            try:
                 _show(place, artifacts.read(champion.sha256), content)
+            except StorageError as error:
+                # One model that is missing must not keep those after it from being shown.
+                failed = failed or error
+            else:
                 done.written.append(champion.cell.name)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -90,6 +96,8 @@ def publish(
         raise StorageError(
             f"{where}: cannot be changed: {reason}", "free some space or repair the folder"
         ) from error
+    if failed is not None:
+        raise failed
     return done
 
 

@@ -34,6 +34,9 @@ from common.protocol.retests import Verdict
 LOST_LEVEL = 0.05
 RECORD_LEVEL = 0.05
 WORSE_LEVEL = 0.05
+RECORD_SHARE = 0.8
+"""Of the rows on which a champion was promoted its record must have at least so many: where the candles have
+become fewer, less evidence is no evidence against it."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +124,9 @@ def objection_of(
     """
     if champion.synthetic and not synthetic:
         return ""
-    if synthetic and not champion.synthetic:
-        return "it was trained on synthetic candles, and the champion on real ones"
+    kind = kind_objection(champion, synthetic)
+    if kind:
+        return kind
     if sha256 == champion.sha256:
         return ""
     if comparison is None:
@@ -130,6 +134,12 @@ def objection_of(
     if comparison.champion != champion.sha256:
         return "it was compared with a model that is no longer the champion"
     after, p_value = comparison.retest, comparison.challenger_worse_p_value
+    if after is None and comparison.scores and comparison.challenger_scores:
+        # Of a night that an earlier version began: it compared, and tested nothing.
+        ours, theirs = comparison.challenger_scores.log_loss, comparison.scores.log_loss
+        rows = comparison.rows_compared
+        if ours > theirs:
+            return f"log loss {ours:.5f} is above the champion's {theirs:.5f} on the {rows} rows compared"
     if after is None or (p_value is not None and p_value >= 1 - WORSE_LEVEL):
         return ""
     if after.lost_p_value is None:
@@ -141,6 +151,13 @@ def objection_of(
         f"log loss {after.challenger_scores.log_loss:.5f} is above the champion's {after.scores.log_loss:.5f}"
         f" on {after.rows} rows after the champion's training (p-value {p_value:.2g})"
     )
+
+
+def kind_objection(champion: Champion, synthetic: bool) -> str:
+    """Return why a model may not follow a champion, whatever has ended that one, or nothing."""
+    if synthetic and not champion.synthetic:
+        return "it was trained on synthetic candles, and the champion on real ones"
+    return ""
 
 
 def succession_objection(comparison: ChampionComparison | None) -> str:
@@ -180,7 +197,8 @@ def _lost(champion: Champion, comparison: ChampionComparison) -> str:
     told = found_out(champion, comparison, "")
     if after.lost_p_value is not None and after.lost_p_value <= LOST_LEVEL:
         return f"it has lost its edge: {told} (p-value {after.lost_p_value:.2g} of a quarter of that edge)"
-    if after.record_p_value is not None and after.record_p_value > RECORD_LEVEL:
+    whole = comparison.rows_compared >= RECORD_SHARE * champion.scores.n
+    if whole and after.record_p_value is not None and after.record_p_value > RECORD_LEVEL:
         auc = "unknown" if comparison.scores is None else _auc(comparison.scores)
         record = f"AUC {auc} on all {comparison.rows_compared} rows that it has predicted beforehand"
         return f"it is no longer told from luck: {record}, p-value {after.record_p_value:.2g}; {told}"

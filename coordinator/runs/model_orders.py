@@ -35,10 +35,7 @@ def promote(tx: Transaction, job_id: int, order: ReasonedOrder) -> Effect:
         words = f"the model of job {job_id} is champion of {cell.name} already"
         return Effect(words, changed=False, run=run_id, job=job_id)
     _assert_fit(tx, job_id, manifest)
-    former = present.manifest() if present is not None else None
-    if former is not None and manifest.synthetic and not former.synthetic:
-        problem = f"the model of job {job_id} was trained on synthetic candles, and the champion was not"
-        raise ConflictError(problem, "promote a model of real candles")
+    _assert_kind(job_id, manifest, present.manifest() if present is not None else None)
     record_change(tx, cell, job_id, order.reason, by=name_of(order))
     instead = f" instead of that of job {present.job_id}" if present is not None else ""
     words = f"the model of job {job_id} (run {run_id}) is champion of {cell.name}{instead}"
@@ -52,11 +49,16 @@ def roll_back(tx: Transaction, cell: Cell, order: ReasonedOrder) -> Effect:
     ------
     NotFoundError
         The cell has never had a champion.
+    ConflictError
+        The champion is of real candles, and the model before it of synthetic ones.
     """
     history = champion_jobs(tx.connection, cell)
     if not history:
         raise NotFoundError(f"{cell.name} has never had a champion")
     present, before = history[-1], champion_before(history)
+    sitting = champion_of(tx.connection, cell)
+    if before is not None:
+        _assert_kind(before, _model_of(tx, before)[1], sitting.manifest() if sitting is not None else None)
     record_change(tx, cell, before, order.reason, by=name_of(order))
     gone = f"that of job {present} no longer" if present is not None else "where there was none"
     if before is None:
@@ -73,6 +75,12 @@ def _model_of(tx: Transaction, job_id: int) -> tuple[int, Manifest]:
     if document is None:
         raise NotFoundError(f"job {job_id} has no model", "name a job that has succeeded")
     return int(run_id), Manifest.model_validate_json(document)
+
+
+def _assert_kind(job_id: int, manifest: Manifest, champion: Manifest | None) -> None:
+    if champion is not None and manifest.synthetic and not champion.synthetic:
+        problem = f"the model of job {job_id} was trained on synthetic candles, and the champion was not"
+        raise ConflictError(problem, "promote a model of real candles")
 
 
 def _assert_fit(tx: Transaction, job_id: int, manifest: Manifest) -> None:

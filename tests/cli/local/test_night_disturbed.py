@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -121,3 +122,17 @@ def test_a_full_disk_ends_the_command_in_time_and_loses_nothing(
     outcome = nighttrain(*arguments)
     assert outcome.code == 0, outcome.err
     assert essence(outcome.results()) == essence(undisturbed[0])
+
+
+def test_an_interrupted_night_does_not_continue_on_other_candles(candles: Path, tmp_path: Path) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    shutil.copytree(candles, other)
+    with going(out, candles) as night:
+        until(cells_done(out, 1), "a first cell")
+        night.send_signal(signal.SIGINT)
+        night.communicate(timeout=30)
+    with going(out, other) as night:
+        said, _ = night.communicate(timeout=60)
+    assert night.returncode == 2
+    assert f"was begun on the candles in {candles.resolve()}, not on those in {other.resolve()}" in said
+    assert "start over with --fresh" in said

@@ -16,7 +16,7 @@ from common.protocol.results import Results
 from common.protocol.retests import ChampionResult, Verdict
 from common.protocol.runs import RunState
 from common.protocol.trainers import Grant
-from coordinator.champions.registry import changes
+from coordinator.champions.registry import champions, changes
 from coordinator.views.results import read_results
 from tests.coordinator.one_cell import ONE, compared, direction, trained
 from tests.coordinator.specimens import MakeNight, Night, failure, scores
@@ -251,3 +251,14 @@ def test_a_horizon_that_was_picked_pays_for_the_others(night: Night) -> None:
     night.housekeeping.tick()
     jobs = read_results(night.database, run).jobs
     assert [(job.best_of, job.p_value_best_of) for job in jobs] == [(3, 0.03)] * 3
+
+
+def test_no_synthetic_model_follows_a_real_champion_that_has_expired(night: Night) -> None:
+    trained(night, seed="real")
+    night.housekeeping.tick()
+    night.clock.advance(181 * 86_400)
+    trained(night, seed="made up", synthetic=True)
+    night.housekeeping.tick()
+    with night.database.read() as tx:
+        assert [change.action for change in changes(tx.connection)] == ["promoted", "expired"]
+        assert champions(tx.connection) == []

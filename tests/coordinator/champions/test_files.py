@@ -7,10 +7,12 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from common.errors import StorageError
 from common.protocol.jobs import Cell, TrainingSpec
 from common.protocol.reports import Manifest
 from common.settings.grid import GridConfig
@@ -183,3 +185,11 @@ def test_a_copy_that_followed_the_links_is_taken_over(night: Night, tmp_path: Pa
     shutil.copytree(shown, copied, symlinks=False)
     publish(night.artifacts, copied, [], [CELL])
     assert seen(copied) is None
+
+
+def test_a_missing_model_keeps_none_after_it_from_being_shown(night: Night, tmp_path: Path) -> None:
+    first, second = two_champions(night)
+    lost = replace(first, cell=Cell(symbol="ADAUSDT", timeframe="1h", horizon=1), sha256=digest("gone"))
+    with pytest.raises(StorageError, match="missing"):
+        publish(night.artifacts, tmp_path / "shown", [lost, second], [])
+    assert seen(tmp_path / "shown") == second.sha256

@@ -188,3 +188,21 @@ def test_real_always_replaces_synthetic_and_synthetic_never_replaces_real() -> N
     assert "synthetic" in objection_of(REAL, True, OTHER, shown())
     assert objection_of(synthetic, True, OTHER, shown()) == ""
     assert objection_of(synthetic, True, OTHER, shown(worse=0.01))
+
+
+def test_less_evidence_because_the_candles_became_fewer_is_no_evidence_against_a_champion() -> None:
+    champion = replace(REAL, scores=REAL.scores.model_copy(update={"n": 20_000}))
+    few = shown(record=0.3).model_copy(update={"rows_compared": 15_000})
+    assert judged(few, champion).verdict is Verdict.STANDS
+    assert judged(shown(record=0.3), champion).verdict is Verdict.DEMOTED
+
+
+def test_what_an_earlier_version_compared_still_speaks_for_the_champion() -> None:
+    old = shown(
+        worse=None, retest=None, scores=scores(log_loss=0.680), challenger_scores=scores(log_loss=0.692)
+    )
+    assert objection_of(REAL, False, OTHER, old) == (
+        "log loss 0.69200 is above the champion's 0.68000 on the 20000 rows compared"
+    )
+    better = old.model_copy(update={"challenger_scores": scores(log_loss=0.679)})
+    assert objection_of(REAL, False, OTHER, better) == ""

@@ -20,7 +20,10 @@ from coordinator.policy.rollback import champion_before
         ([1, None], 1),
         ([1, 2, None], 2),
         ([1, 2, None, 2], 1),
-        ([1, None, 2], None),
+        # A champion that was ended and followed in one decision stood before its successor.
+        ([1, None, 2], 1),
+        ([1, None, 2, 1], None),
+        ([1, None, 2, None], 2),
         ([], None),
     ],
 )

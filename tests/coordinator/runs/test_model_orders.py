@@ -134,3 +134,12 @@ def test_the_champions_are_listed_and_two_models_compared(night: Night) -> None:
     assert json.loads(told.model_dump_json())["left"] == first
     with pytest.raises(NotFoundError, match="job 1 has no model"):
         listing.difference(1, second)
+
+
+def test_no_rollback_puts_a_synthetic_model_in_the_place_of_a_real_one(night: Night) -> None:
+    trained(night, seed="made up", synthetic=True)
+    night.housekeeping.tick()
+    trained(night, seed="real")
+    night.housekeeping.tick()
+    with pytest.raises(ConflictError, match="synthetic"):
+        roll_back(night)

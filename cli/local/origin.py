@@ -1,0 +1,57 @@
+"""Which candles a night was begun on, so that none continues on others without a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from common.errors import ConflictError
+from common.frozen import Frozen
+from common.out_folder import OutFolder
+from common.whole_file import write_whole
+
+
+class Origin(Frozen):
+    """The folder of candles of a run."""
+
+    run: int
+    data: str
+
+
+def assert_same_candles(out: OutFolder, run: int, made: bool, data: Path) -> None:
+    """Record on which candles a run was begun; one that resumes must go on with the same.
+
+    Cells that are surveyed already would be trained on the candles of before, whatever the command names now.
+
+    Parameters
+    ----------
+    out : OutFolder
+        Where it is recorded.
+    run : int
+        The run.
+    made : bool
+        Whether it was begun now.
+    data : Path
+        The folder of candles that the command names.
+
+    Raises
+    ------
+    ConflictError
+        The run was begun on candles of another folder.
+    """
+    here = str(data.resolve())
+    if made:
+        write_whole(out.origin, Origin(run=run, data=here).model_dump_json().encode())
+        return
+    try:
+        origin = Origin.model_validate_json(out.origin.read_bytes())
+    except (OSError, ValidationError):
+        # An earlier version recorded nothing.
+        return
+    if origin.run == run and origin.data != here:
+        raise ConflictError(
+            f"night {run} is unfinished and was begun on the candles in {origin.data}, "
+            f"not on those in {here}",
+            f"continue it with --data {origin.data}, or start over with --fresh",
+        )
