@@ -55,14 +55,18 @@ def import_candles(
         raise ConfigurationError(f"{data}: no file's name tells a symbol", hint)
     result = Imported()
     for symbol in named:
-        files = symbol_files(data, symbol).files
+        found = symbol_files(data, symbol)
+        files, rows_before = found.files, result.rows + len(result.unchanged)
         for place, file in enumerate(files):
             said(f"{symbol}: {place + 1} of {len(files)} files")
-            sources, findings = read_source(file, symbol, policy.columns)
+            sources, findings = read_source(file, symbol, policy.columns, by_column=bool(found.unnamed))
             result.notes += [finding.detail for finding in findings]
             result.unreadable += not sources
             for source in sources:
                 path = out / parquet_name(source, symbol)
+                if str(path) in {*result.written, *result.unchanged}:
+                    # Another file of this name but for its ending.
+                    path = path.with_name(f"{Path(source.name.replace('!', '/')).name}.parquet")
                 try:
                     fresh = write_parquet(source, symbol, file, path)
                 except DataError as error:
@@ -71,4 +75,6 @@ def import_candles(
                     continue
                 (result.written if fresh else result.unchanged).append(str(path))
                 result.rows += len(source.bars) if fresh else 0
+        if found.unnamed and result.rows + len(result.unchanged) == rows_before:
+            result.notes.append(found.unnamed)
     return result

@@ -40,6 +40,14 @@ def archive() -> CandleArchive:
     return archive
 
 
+def hours(first: int, count: int) -> str:
+    """Hourly candles without a header, from the hour `first` of 2024 on."""
+    return "".join(
+        f"{1704067200000 + hour * 3600000},{100 + hour % 3},{109 + hour % 3},{92},{100 + (hour + 1) % 3},5\n"
+        for hour in range(first, first + count)
+    )
+
+
 class TestCheck:
     def test_says_what_could_be_trained(self, data: Say, candles: Path) -> None:
         done = data("check", "--data", candles, "--timeframes", "15m", "1h", "1d", "--json")
@@ -99,6 +107,26 @@ class TestImport:
         ]
         first, second = (json.loads(text)["surveys"][0]["series"][0]["digest"] for text in told)
         assert first == second
+
+    def test_two_files_that_differ_in_their_ending_are_both_kept(self, data: Say, tmp_path: Path) -> None:
+        source, out = tmp_path / "source", tmp_path / "out"
+        source.mkdir()
+        for ending, first in ((".csv", 0), (".txt", 200)):
+            (source / f"BTCUSDT-1h{ending}").write_text(hours(first, 200))
+        told = json.loads(data("import", "--data", source, "--out", out, "--json").out)
+        assert (told["unreadable"], told["rows"], len(told["written"])) == (0, 400, 2)
+        assert sorted(pq.read_metadata(path).num_rows for path in out.rglob("*.parquet")) == [200, 200]
+        again = json.loads(data("import", "--data", source, "--out", out, "--json").out)
+        assert (again["rows"], len(again["unchanged"])) == (0, 2)
+
+    def test_a_file_that_names_no_symbol_is_not_written_as_one(self, data: Say, tmp_path: Path) -> None:
+        source, out = tmp_path / "source", tmp_path / "out"
+        source.mkdir()
+        (source / "prices.csv").write_text(hours(0, 200))
+        words = ("--data", source, "--out", out, "--symbols", "BTCUSDT", "ETHUSDT", "--json")
+        told = json.loads(data("import", *words).out)
+        assert told["rows"] == 0 and not list(out.rglob("*.parquet"))
+        assert any("prices.csv" in note for note in told["notes"])
 
     def test_does_not_write_into_what_it_reads(self, data: Say, candles: Path) -> None:
         done = data("import", "--data", candles, "--out", candles / "parquet")
