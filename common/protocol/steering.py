@@ -105,7 +105,7 @@ class RetryOrder(Order):
     cause: Cause | None = None
     """Only jobs that failed by this cause."""
     message: str | None = None
-    """Only jobs that failed with exactly this message."""
+    """Only jobs that failed with exactly this message, and cells whose survey did."""
 
 
 class Steered(Frozen):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, or_, select, update
 
+from common.protocol.jobs import JobState
 from common.protocol.reports import Checkpoint
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JobRow
@@ -28,13 +29,16 @@ def load_checkpoint(tx: Transaction, job_id: int) -> Checkpoint | None:
 
 
 def earlier_checkpoint(tx: Transaction, job: JobRow) -> Checkpoint | None:
-    """Return the folds that the cell of a job had saved when its last run left it undone.
+    """Return the folds that the cell of a job had saved when an earlier run left it undone.
 
     A trainer goes on with them only where all that a fold depends on is the same: candles, configuration,
     versions.
     """
+    # The last run that came to the cell; one that has done it kept no checkpoint, and leaves nothing to do.
     last = (
         select(func.max(jobs.c.id))
+        .outerjoin_from(jobs, checkpoints, checkpoints.c.job_id == jobs.c.id)
+        .where(or_(checkpoints.c.job_id.is_not(None), jobs.c.state == JobState.SUCCEEDED))
         .where(jobs.c.run_id < job.run_id, jobs.c.symbol == job.symbol)
         .where(jobs.c.timeframe == job.timeframe, jobs.c.horizon == job.horizon)
     )

@@ -191,7 +191,8 @@ def reopen(tx: Transaction, job: JobRow, *, waiting_since: datetime | None, forg
     if job.state not in FINAL_STATES or (job.state is JobState.SUCCEEDED and job.kind is JobKind.TRAINING):
         raise InternalError(f"job {job.id} ({job.name}) cannot be queued again: it is {job.state}")
     fresh: dict[str, Any] = {"cause": None, "message": "", "finished": None}
-    fresh |= {"not_before": None, "wanted_next": None}
+    # What it ran out of is forgotten too: whoever has it tried again has perhaps made room.
+    fresh |= {"not_before": None, "wanted_next": None, "oom_room_bytes": None}
     _move(tx, job, JobState.QUEUED, **fresh, waiting_since=waiting_since, forgiven=forgiven)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, literal, select, update
+from sqlalchemy import func, literal, or_, select, update
 
 from common.errors import ConflictError, NotFoundError
 from common.protocol.jobs import FINAL_STATES, JobKind, JobState
@@ -27,7 +27,9 @@ def retry_failed(tx: Transaction, run_id: int, order: RetryOrder) -> Effect:
     if order.cause is not None:
         query = query.where(jobs.c.cause == order.cause)
     if order.message is not None:
-        query = query.where(jobs.c.message == order.message)
+        # Cells whose survey failed belong to its group, whatever their symbol.
+        of_survey = literal("the survey of ").concat(jobs.c.symbol).concat(f" failed: {order.message}")
+        query = query.where(or_(jobs.c.message == order.message, jobs.c.message == of_survey))
     failed = [JobRow.of(row) for row in tx.connection.execute(query.with_for_update())]
     if not failed:
         group = "" if order.cause is None and order.message is None else " of this group"

@@ -31,13 +31,11 @@ class FailedJob:
 class FailureGroup:
     """Jobs that failed by the same cause with the same message, in the order of the grid.
 
-    Cells whose survey failed are in the group of that survey. `retried` is the message by which the jobs of
-    the group are tried again: the cells', for with them their survey is tried again too.
+    Cells whose survey failed are in the group of that survey.
     """
 
     cause: Cause
     message: str
-    retried: str
     jobs: tuple[FailedJob, ...]
 
 
@@ -91,7 +89,7 @@ def _groups(tx: Transaction, run_id: int) -> tuple[FailureGroup, ...]:
         .where(jobs.c.run_id == run_id, jobs.c.state == JobState.FAILED)
         .order_by(jobs.c.ordinal, attempts.c.number)
     )
-    found: dict[int, tuple[str, str, str, FailedJob]] = {}
+    found: dict[int, tuple[str, str, FailedJob]] = {}
     for row in tx.connection.execute(query):
         # A job comes once for each attempt; the last one stays.
         survey = row.kind == JobKind.SURVEY
@@ -106,10 +104,9 @@ def _groups(tx: Transaction, run_id: int) -> tuple[FailureGroup, ...]:
             finished=row.finished,
         )
         own = row.message.removeprefix(f"the survey of {row.symbol} failed: ")
-        found[row.id] = (row.cause, row.message, own, job)
+        found[row.id] = (row.cause, own, job)
     groups: dict[tuple[str, str], FailureGroup] = {}
-    for cause, message, own, job in found.values():
-        group = groups.setdefault((cause, own), FailureGroup(Cause(cause), own, message, ()))
-        retried = message if job.kind is JobKind.TRAINING else group.retried
-        groups[cause, own] = replace(group, jobs=(*group.jobs, job), retried=retried)
+    for cause, own, job in found.values():
+        group = groups.setdefault((cause, own), FailureGroup(Cause(cause), own, ()))
+        groups[cause, own] = replace(group, jobs=(*group.jobs, job))
     return tuple(sorted(groups.values(), key=lambda group: -len(group.jobs)))

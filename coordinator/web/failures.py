@@ -60,7 +60,7 @@ def failures(parts: PartsOf, filters: Annotated[FailureFilters, Query()]) -> Sho
 
 def retry_address(found: Failures, group: FailureGroup) -> str:
     """Return where all jobs of a group are tried again."""
-    query = urlencode({"cause": str(group.cause), "message": group.retried})
+    query = urlencode({"cause": str(group.cause), "message": group.message})
     return f"/runs/{found.run_id}/retry?{query}"
 
 

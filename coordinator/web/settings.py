@@ -21,8 +21,11 @@ router = page_router()
 GIVEN = "finished settings"
 """The source of a value that was given to the coordinator without saying where it comes from."""
 
-PASSWORD = re.compile(r"(://[^:/@]*:)[^@/]*(@)")
+PASSWORD = re.compile(r"(://[^:/@]*:).*(@)")
 """The password within the address of a database."""
+
+SECRET = re.compile(r"(?<=[?&])(\w*(?:password|secret|token|key)\w*)=[^&]*", re.IGNORECASE)
+"""A secret among the options of such an address."""
 
 
 @dataclass(frozen=True)
@@ -90,4 +93,6 @@ def shown(value: Any) -> str:
         return ", ".join(shown(one) for one in value)
     if value is None or value == "" or value == {}:
         return "none" if value is None else "empty"
-    return PASSWORD.sub(r"\1***\2", str(value))
+    text = str(value)
+    # A user and its password may have any character in them but the last @.
+    return SECRET.sub(r"\1=***", PASSWORD.sub(r"\1***\2", text)) if "://" in text else text

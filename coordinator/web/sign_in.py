@@ -37,13 +37,14 @@ async def sign_in(
     throttle = request.app.state.throttle
     assert isinstance(throttle, Throttle)
     address = request.client.host if request.client is not None else ""
+    cookie = sessions.open(token)
     wait = throttle.wait_seconds(address)
-    if wait:
+    # Whoever has the token is let in: behind a proxy one who guesses has the address of all.
+    if cookie is None and wait:
         words = f"Too many wrong tokens came from here. Wait {some(wait, 'second')}, then try again."
         answer = _form(request, reader, then, words, HTTPStatus.TOO_MANY_REQUESTS)
         answer.headers["Retry-After"] = str(wait)
         return answer
-    cookie = sessions.open(token)
     if cookie is None:
         throttle.failed(address)
         return _form(request, reader, then, "That is not the token.", HTTPStatus.UNAUTHORIZED)

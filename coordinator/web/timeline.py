@@ -93,7 +93,7 @@ def _whole_minute(moment: datetime) -> datetime:
 
 
 def _view(filters: TimelineFilters, start: datetime, end: datetime) -> tuple[datetime, datetime]:
-    low = max(filters.since or start, start)
+    low = min(max(filters.since or start, start), end)
     high = min(filters.until or end, end)
     if high - low < LEAST:
         if filters.since and filters.until and filters.until <= filters.since:

@@ -65,8 +65,15 @@ def _met(job: JobDetail, report: TrainingReport, config: GridConfig) -> list[str
     if scores.accuracy >= asked.min_acc and RefusalReason.ACCURACY not in missed:
         words.append(f"Accuracy {scores.accuracy:.4f} is at least {asked.min_acc:g}.")
     if job.promoted is not None and RefusalReason.SIGNIFICANCE not in missed:
-        rate = f"a false-discovery rate of {config.false_discovery_rate:g} over the cells of its timeframe"
-        words.append(f"p-value {report.p_value:.3g} passes {rate}.")
+        share = "what a night may spend on its timeframe"
+        rate = f"{share} of the false-discovery rate of {config.false_discovery_rate:g}"
+        words.append(f"p-value {report.p_value:.3g} is within {rate}.")
+    gates = report.manifest.gates
+    if gates is not None and job.promoted is not None:
+        if RefusalReason.BASE_RATE not in missed:
+            words.append("Its log loss is below that of the base rate known before each fold.")
+        if RefusalReason.NEWEST_FOLD not in missed:
+            words.append("It ranks better than a coin in the newest fold.")
     if job.promoted is not None and RefusalReason.CHAMPION not in missed:
         words.append(_against_champion(report))
     return words
@@ -80,6 +87,6 @@ def _against_champion(report: TrainingReport) -> str:
         return f"Nothing speaks for the former champion: {found.detail}."
     ours, theirs = found.challenger_scores.log_loss, found.scores.log_loss
     return (
-        f"Log loss {ours:.5f} is not above the former champion's {theirs:.5f} on the same "
-        f"{found.rows_compared:,} rows."
+        f"Log loss {ours:.5f} against the former champion's {theirs:.5f} on the same {found.rows_compared:,} "
+        "rows: not significantly worse on newer ones."
     )

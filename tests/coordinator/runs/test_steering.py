@@ -224,6 +224,24 @@ class TestARetry:
         assert retry(night).jobs == 1
         assert retry(night).words == "no job of run 1 has failed"
 
+    def test_a_group_of_surveys_that_failed_alike_is_of_all_symbols(self, night: Night) -> None:
+        night.begin(symbols=("BTCUSDT", "ETHUSDT"), timeframes=("1h",), horizons=(1, 3))
+        boot = night.register()
+        while isinstance(got := night.claim(boot), Grant):
+            night.queue.fail(got.lease_id, failure(Cause.DATA, "nothing could be read"))
+        told = Steering(night.database).retry(1, RetryOrder(message="nothing could be read"), HERE)
+        assert told.jobs == 6
+
+    def test_a_job_that_ran_out_of_memory_is_really_tried_again(self, night: Night) -> None:
+        boot = night.start(**ONE_CELL)
+        held = night.grant(boot)
+        night.queue.fail(held.lease_id, failure(Cause.OOM, "out of memory", room=16 * 1024**3))
+        night.queue.fail_roomless()
+        assert night.detail(held.job_id).state is JobState.FAILED
+        retry_job(night, held.job_id)
+        night.queue.fail_roomless()
+        assert night.grant(boot).job_id == held.job_id
+
     def test_a_preview_says_what_would_be_done_and_does_nothing(self, night: Night) -> None:
         boot = night.start(**ONE_SYMBOL)
         failed = failed_for_good(night, boot, Cause.TIMEOUT)
@@ -328,6 +346,20 @@ class TestAnEarlyEnd:
         night.begin(**ONE_CELL)
         night.survey_all(boot)
         assert night.grant(boot).checkpoint is None, "the cell was done since"
+
+    def test_a_night_that_did_not_come_to_the_cell_loses_none_of_its_folds(self, night: Night) -> None:
+        boot = night.start(**ONE_CELL)
+        held = night.grant(boot)
+        night.queue.save_checkpoint(held.lease_id, checkpoint(3))
+        end(night)
+        night.queue.release(held.lease_id, release())
+        night.housekeeping.tick()
+        night.begin(**ONE_CELL)
+        end(night, 2)
+        night.housekeeping.tick()
+        night.begin(**ONE_CELL)
+        night.survey_all(boot)
+        assert night.grant(boot).checkpoint == checkpoint(3)
 
     def test_a_trainer_that_died_does_not_keep_the_night_from_ending(self, night: Night) -> None:
         boot = night.start(**ONE_CELL)

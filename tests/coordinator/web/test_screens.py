@@ -157,6 +157,7 @@ def test_the_timeline_is_zoomed_by_its_address(anonymous: httpx.Client, told: Ni
     assert whole.count('<a href="/jobs/') > 8
     later = read(anonymous, "/timeline?run=1&since=2026-03-02T14:00:00Z&until=2026-03-02T15:00:00Z")
     assert later.count('<a href="/jobs/') == 0 and "Whole night" in later
+    assert "Whole night" in read(anonymous, "/timeline?run=1&since=9999-12-31T23:59:59Z")
     assert read(anonymous, "/timeline?run=1&trainer=nobody").count("No trainer was there") == 1
 
 
@@ -166,6 +167,20 @@ def test_settings_show_source_and_default_and_hide_passwords(serve: Serve, parts
     page = read(client, "/settings?changed=true")
     assert "night.yaml" in page and "finished settings" in page and page.count("<tr class=") == 2
     assert "sesame" not in page and "user:***@db" in page
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql+psycopg://user:se/same@db/night",
+        "postgresql+psycopg://user:se@same@db/night",
+        "postgresql+psycopg://db/night?user=user&password=sesame&sslmode=require",
+    ],
+)
+def test_no_part_of_a_password_is_shown(serve: Serve, parts: Parts, address: str) -> None:
+    told = NightSettings(database_url=address)
+    page = read(serve(replace(parts, settings=told), token=""), "/settings?changed=true")
+    assert "same" not in page.partition("database_url")[2].partition("</tr>")[0].replace("the same", "")
 
 
 def test_what_comes_from_outside_is_text_on_every_screen(

@@ -23,18 +23,19 @@ def test_the_cookie_is_for_this_site_only_and_out_of_reach_of_scripts(anonymous:
     assert "Sign out" in anonymous.get("/").text
 
 
-def test_a_wrong_token_is_refused_and_after_some_nobody_is_listened_to(
+def test_a_wrong_token_is_refused_and_after_some_only_who_has_the_token_is_listened_to(
     anonymous: httpx.Client, clock: Clock
 ) -> None:
     for _ in range(FREE_FAILURES):
         answer = sign_in(anonymous, "not-the-token")
         assert answer.status_code == 401 and "That is not the token" in answer.text
         assert "set-cookie" not in answer.headers
-    answer = sign_in(anonymous)
+    answer = sign_in(anonymous, "not-the-token")
     assert answer.status_code == 429 and answer.headers["Retry-After"] == "2"
     assert "Wait 2 seconds" in answer.text
-    clock.advance(2)
     assert sign_in(anonymous).status_code == 303
+    clock.advance(2)
+    assert sign_in(anonymous, "not-the-token").status_code == 401
 
 
 def test_signing_out_needs_the_form_of_this_session(anonymous: httpx.Client) -> None:
