@@ -82,7 +82,6 @@ def test_a_coin_on_real_minutes_earns_nothing_and_is_not_promoted(minutes, tmp_p
         p_value=report.p_value,
         certified=report.certificate.valid,
         synthetic=False,
-        feature_version=report.manifest.feature_version,
         comparison=None,
     )
     [decision] = decide([challenger], {}, PromoteIf(), 0.1)

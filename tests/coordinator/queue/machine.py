@@ -287,9 +287,9 @@ class QueueMachine(Operators):
         assert self._register(name) == len(holding)
         for lease_id in holding:
             self._fault(self.held[lease_id], Cause.CRASH, Outcome.EXPIRED, None)
-        # What the process before could not write is forgotten: this one finds out by itself.
-        self.blocked_since.pop(name, None)
-        self.paused_until.pop(name, None)
+        # A pause is the trainer's and outlives its process; a lack of room it finds out by itself.
+        if name not in self.paused_until:
+            self.blocked_since.pop(name, None)
         with pytest.raises(ConflictError):
             self.night.claim(before)
 

@@ -16,6 +16,7 @@ from coordinator.assembly import Parts
 from tests.coordinator.specimens import claim, finish, grid, hello, survey_report
 from tests.coordinator.web.browsing import HTML
 from tests.coordinator.web.conftest import MakePlace
+from tests.coordinator.web.loops import in_a_loop
 from tests.trainer.real_night import eventually
 
 PAGES = 50
@@ -111,6 +112,6 @@ def test_fifty_open_pages_cost_less_than_a_twentieth_of_a_processor(places: Make
             await asyncio.gather(*pages, return_exceptions=True)
         return alone, with_pages, len(heard)
 
-    alone, with_pages, events = asyncio.run(measured())
+    alone, with_pages, events = in_a_loop(measured())
     assert events >= PAGES
     assert with_pages - alone < 0.05, (alone, with_pages, events)

@@ -13,6 +13,7 @@ from fastapi.sse import ServerSentEvent
 from coordinator.assembly import Parts
 from coordinator.web import live as module
 from coordinator.web.live import Live
+from tests.coordinator.web.loops import in_a_loop
 from tests.coordinator.wire import begin
 
 
@@ -61,7 +62,7 @@ def test_only_what_changed_is_sent_and_it_is_rendered_once_for_all() -> None:
         for stream in streams:
             await stream.aclose()  # type: ignore[attr-defined]
 
-    asyncio.run(scenario())
+    in_a_loop(scenario())
 
 
 def test_a_page_that_was_away_gets_what_it_missed_and_a_strange_one_everything() -> None:
@@ -81,7 +82,7 @@ def test_a_page_that_was_away_gets_what_it_missed_and_a_strange_one_everything()
             assert everything.raw_data is not None and "two" in everything.raw_data
             assert everything.id == missed.id
 
-    asyncio.run(scenario())
+    in_a_loop(scenario())
 
 
 def test_a_rendering_that_was_overtaken_changes_nothing() -> None:
@@ -95,7 +96,7 @@ def test_a_rendering_that_was_overtaken_changes_nothing() -> None:
     async def scenario() -> str:
         return (await news(live.events("view", shown, stale))).raw_data or ""
 
-    assert "new</p>" in asyncio.run(scenario())
+    assert "new</p>" in in_a_loop(scenario())
 
 
 def test_a_view_that_cannot_be_read_is_silent_so_that_the_page_says_how_old_it_is(
@@ -119,7 +120,7 @@ def test_a_view_that_cannot_be_read_is_silent_so_that_the_page_says_how_old_it_i
             await stream.aclose()  # type: ignore[attr-defined]
         return heard
 
-    assert asyncio.run(scenario()) == ["beat"]
+    assert in_a_loop(scenario()) == ["beat"]
     assert "cannot be renewed" in caplog.text
 
 
@@ -139,7 +140,7 @@ def test_pages_are_let_go_when_the_process_ends() -> None:
         async for _ in events:
             pass
 
-    asyncio.run(scenario())
+    in_a_loop(scenario())
 
 
 def test_over_http_a_page_hears_of_a_night_that_begins(client: httpx.Client, parts: Parts) -> None:
