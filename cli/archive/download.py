@@ -27,7 +27,7 @@ class Wanted:
     series : sequence of Series
         The series.
     start : date or None
-        A day of the first month; None begins where what is there ends.
+        A day of the first month; None begins where what is there has its first hole, or ends.
     today : date
         In UTC.
     out : Path

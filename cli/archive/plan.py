@@ -63,8 +63,16 @@ def days_wanted(
 
 
 def update_start(held: Collection[Period]) -> date:
-    """Return from when on new candles are asked for: the day after the last one that is there."""
-    return max(period.last for period in held) + timedelta(days=1)
+    """Return from when on an update asks for candles: the first month that is missing between others.
+
+    Without such a hole it is the day after the last one that is there. Days before the first whole month are
+    those of a listing, of which there are no more.
+    """
+    last = max(period.last for period in held)
+    whole = [period for period in held if not period.day]
+    first = min(period.first for period in whole or held)
+    holes = [month for month in _months(first, last) if month.last < last and not _is_held(month, held)]
+    return holes[0].first if holes else last + timedelta(days=1)
 
 
 def superseded(held: Collection[Period]) -> list[Period]:

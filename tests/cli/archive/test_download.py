@@ -93,6 +93,14 @@ def test_an_update_begins_where_the_candles_end(fetch: Fetch, archive: CandleArc
     assert files(tmp_path) == ["2025-01.zip", "2025-02.zip", *(f"2025-03-0{day}.zip" for day in (1, 2, 3))]
 
 
+def test_an_update_fills_a_month_that_is_missing_between_others(fetch: Fetch, tmp_path: Path) -> None:
+    fetch()
+    [lost] = tmp_path.rglob("*2024-12.zip")
+    lost.unlink()
+    assert fetch(start=None).failed == {}
+    assert lost.exists()
+
+
 def test_months_before_the_listing_are_not_asked_for_day_by_day(fetch: Fetch, archive: CandleArchive) -> None:
     fetch(start=date(2024, 1, 1))
     days = [period for period in archive.loaded() if period.startswith("2024-") and len(period) > 7]

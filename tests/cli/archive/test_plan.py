@@ -42,6 +42,15 @@ def test_an_update_begins_the_day_after_the_last() -> None:
     assert update_start({month("2024-12")}) == date(2025, 1, 1)
 
 
+def test_an_update_begins_with_the_first_month_that_is_missing_between_others() -> None:
+    held = {month("2024-09"), month("2024-11"), *month("2024-12").days(), month("2025-02")}
+    start = update_start(held)
+    assert start == date(2024, 10, 1)
+    assert list(map(str, months_wanted(start, TODAY, held))) == ["2024-10", "2025-01"]
+    # Days before the first month are all that there are of the month of a listing.
+    assert update_start({day_of(date(2024, 10, 30)), month("2024-11")}) == date(2024, 12, 1)
+
+
 def test_days_are_superseded_by_their_month() -> None:
     held = {month("2025-01"), day_of(date(2025, 1, 5)), day_of(date(2025, 2, 5))}
     assert superseded(held) == [day_of(date(2025, 1, 5))]
