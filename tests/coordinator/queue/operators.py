@@ -186,6 +186,7 @@ class Operators(Model):
             waits = job.kind is JobKind.TRAINING and (self._needs_survey(job) or job.symbol in surveyed)
             job.state, job.cause, job.wanted = JobState.QUEUED, None, None
             job.charged.clear()
+            job.room = False
             job.earliest = job.waits_until = job.held_until = NOON
             job.ready = None if waits else self.clock.now
         for symbol in surveyed:
