@@ -29,6 +29,20 @@ class Request:
 
 
 @dataclass(frozen=True)
+class Target:
+    """What a change is asked for: a job, a whole run, or neither (a cell of the champions)."""
+
+    run: int | None = None
+    job: int | None = None
+
+    def is_of(self, run: int | None, job: int | None) -> bool:
+        """Return whether a change that was recorded with this run and job had this target."""
+        if self.job is not None:
+            return job == self.job
+        return self.run is None or (run, job) == (self.run, None)
+
+
+@dataclass(frozen=True)
 class Effect:
     """What an action has changed, in a sentence; `jobs` counts those that it touches."""
 
@@ -70,21 +84,23 @@ def log(action: Action, effect: Effect, order: Order, request: Request) -> None:
     logger.warning("%s by %s from %s: %s (%s)", action, name_of(order), request.origin, effect.words, why)
 
 
-def answered(tx: Transaction, action: Action, request: Request) -> Steered | None:
+def answered(tx: Transaction, action: Action, about: Target, request: Request) -> Steered | None:
     """Return what the same request was answered before, or None.
 
     Raises
     ------
     ConflictError
-        Another action was asked for by this key.
+        Another action, or the same one on another run or job, was asked for by this key.
     """
     if not request.key:
         return None
     row = tx.connection.execute(all_of(audit).where(audit.c.key == request.key)).first()
     if row is None:
         return None
-    if row.action != action:
-        problem = f"the key {request.key} belongs to another request: {row.action}"
+    if row.action != action or not about.is_of(row.run_id, row.job_id):
+        job = "" if row.job_id is None else f" of job {row.job_id}"
+        what = job or ("" if row.run_id is None else f" of run {row.run_id}")
+        problem = f"the key {request.key} belongs to another request: {row.action}{what}"
         raise ConflictError(problem, "give each request a key of its own")
     return Steered.of(row, run=row.run_id, job=row.job_id, changed=True, preview=False)
 

@@ -5,15 +5,15 @@ A trainer that works on such a job learns of it at its next renewal; what it sen
 
 from __future__ import annotations
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import FINAL_STATES, Cause, JobKind, JobState
-from coordinator.queue.leases import job_of
+from coordinator.queue.leases import job_of, lock_trainers
 from coordinator.queue.transitions import Ending, close_attempt, end_queued
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, OPEN_ATTEMPTS, AttemptRow, JobRow
-from coordinator.store.tables import attempts, jobs
+from coordinator.store.tables import attempts, jobs, trainers
 
 
 def cancel_all(tx: Transaction, run_id: int, message: str) -> int:
@@ -22,9 +22,8 @@ def cancel_all(tx: Transaction, run_id: int, message: str) -> int:
     # A claim or an end that was under way meanwhile moves a job from one query to the other: look again.
     while has_open_jobs(tx, run_id):
         of_run = select(jobs.c.id).where(jobs.c.run_id == run_id)
-        held = OPEN_ATTEMPTS.where(attempts.c.job_id.in_(of_run)).with_for_update()
-        for row in tx.connection.execute(held).all():
-            _cancel_leased(tx, AttemptRow.of(row), message)
+        for attempt in lock_attempts(tx, attempts.c.job_id.in_(of_run)):
+            _cancel_leased(tx, attempt, message)
             cancelled += 1
         cancelled += cancel_waiting(tx, run_id, message)
     return cancelled
@@ -41,6 +40,8 @@ def cancel_waiting(tx: Transaction, run_id: int, message: str) -> int:
 
 def cancel_job(tx: Transaction, job: JobRow, message: str) -> list[JobRow]:
     """Cancel a locked job that is not over, and with a survey the cells that only wait for it.
+
+    Whoever locks the job for this calls `lock_attempts` before.
 
     Returns
     -------
@@ -67,6 +68,16 @@ def cancel_job(tx: Transaction, job: JobRow, message: str) -> list[JobRow]:
             end_queued(tx, cell, JobState.CANCELLED, Cause.CANCELLED, why)
             cancelled.append(cell)
     return cancelled
+
+
+def lock_attempts(tx: Transaction, of_jobs: ColumnElement[bool]) -> list[AttemptRow]:
+    """Lock the open attempts of jobs and return them, before these jobs are locked.
+
+    All trainers come first, as `lock_trainers` orders it: so none claims one of the jobs meanwhile.
+    """
+    lock_trainers(tx, select(trainers.c.boot_id).where(trainers.c.superseded.is_(None)))
+    rows = tx.connection.execute(OPEN_ATTEMPTS.where(of_jobs).with_for_update()).all()
+    return [AttemptRow.of(row) for row in rows]
 
 
 def has_open_jobs(tx: Transaction, run_id: int) -> bool:

@@ -10,7 +10,7 @@ from common.protocol.steering import Order, RetryOrder
 from common.settings.grid import GridConfig
 from coordinator.audit import Effect, name_of
 from coordinator.queue.breakers import lift, read_breakers
-from coordinator.queue.cancellations import cancel_job
+from coordinator.queue.cancellations import cancel_job, lock_attempts
 from coordinator.queue.retries import RETRIED_STATES, retry_jobs
 from coordinator.runs.night_orders import counted, saved_folds, unfinished
 from coordinator.store.database import Transaction
@@ -65,7 +65,9 @@ def cancel(tx: Transaction, job_id: int, order: Order) -> Effect:
     ConflictError
         Its run has ended, or it is over.
     """
-    _, job = _steerable(tx, job_id)
+    unfinished(tx, _find_job(tx, job_id, lock=False).run_id)
+    lock_attempts(tx, attempts.c.job_id == job_id)
+    job = _find_job(tx, job_id, lock=True)
     if job.state is JobState.CANCELLED:
         return _unchanged(job, f"{job.name} is cancelled already")
     if job.state in FINAL_STATES:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from common.protocol.jobs import Cell
 from common.protocol.steering import Action, Order, PauseOrder, ReasonedOrder, RetryOrder, Steered
-from coordinator.audit import Effect, Request, answered, log, record
+from coordinator.audit import Effect, Request, Target, answered, log, record
 from coordinator.runs import job_orders, model_orders, night_orders
 from coordinator.store.database import Database, Transaction
 
@@ -30,58 +30,101 @@ class Steering:
 
     def pause(self, run_id: int, order: PauseOrder, request: Request) -> Steered:
         """Hand out no more jobs of a run until it is resumed."""
-        return self._steer(Action.PAUSE, order, request, lambda tx: night_orders.pause(tx, run_id, order))
+        return self._steer(
+            Action.PAUSE, Target(run=run_id), order, request, lambda tx: night_orders.pause(tx, run_id, order)
+        )
 
     def resume(self, run_id: int, order: Order, request: Request) -> Steered:
         """Hand out the jobs of a paused run again."""
-        return self._steer(Action.RESUME, order, request, lambda tx: night_orders.resume(tx, run_id))
+        return self._steer(
+            Action.RESUME, Target(run=run_id), order, request, lambda tx: night_orders.resume(tx, run_id)
+        )
 
     def end(self, run_id: int, order: Order, request: Request) -> Steered:
         """End a run with what is done; running jobs save their folds first."""
-        return self._steer(Action.END, order, request, lambda tx: night_orders.end(tx, run_id, order))
+        return self._steer(
+            Action.END, Target(run=run_id), order, request, lambda tx: night_orders.end(tx, run_id, order)
+        )
 
     def cancel(self, run_id: int, order: Order, request: Request) -> Steered:
         """Cancel a run with all its jobs that are not over."""
-        return self._steer(Action.CANCEL, order, request, lambda tx: night_orders.cancel(tx, run_id, order))
+        return self._steer(
+            Action.CANCEL,
+            Target(run=run_id),
+            order,
+            request,
+            lambda tx: night_orders.cancel(tx, run_id, order),
+        )
 
     def retry(self, run_id: int, order: RetryOrder, request: Request) -> Steered:
         """Try the failed jobs of a run again, all of them or a group."""
         return self._steer(
-            Action.RETRY, order, request, lambda tx: job_orders.retry_failed(tx, run_id, order)
+            Action.RETRY,
+            Target(run=run_id),
+            order,
+            request,
+            lambda tx: job_orders.retry_failed(tx, run_id, order),
         )
 
     def retry_job(self, job_id: int, order: Order, request: Request) -> Steered:
         """Try one job again that has failed or was cancelled."""
-        return self._steer(Action.RETRY, order, request, lambda tx: job_orders.retry(tx, job_id))
+        return self._steer(
+            Action.RETRY, Target(job=job_id), order, request, lambda tx: job_orders.retry(tx, job_id)
+        )
 
     def cancel_job(self, job_id: int, order: Order, request: Request) -> Steered:
         """Cancel one job that is not over."""
-        return self._steer(Action.CANCEL_JOB, order, request, lambda tx: job_orders.cancel(tx, job_id, order))
+        return self._steer(
+            Action.CANCEL_JOB,
+            Target(job=job_id),
+            order,
+            request,
+            lambda tx: job_orders.cancel(tx, job_id, order),
+        )
 
     def run_next(self, job_id: int, order: Order, request: Request) -> Steered:
         """Hand a job that waits out before all others."""
-        return self._steer(Action.NEXT, order, request, lambda tx: job_orders.run_next(tx, job_id))
+        return self._steer(
+            Action.NEXT, Target(job=job_id), order, request, lambda tx: job_orders.run_next(tx, job_id)
+        )
 
     def unpark(self, run_id: int, symbol: str, order: Order, request: Request) -> Steered:
         """Hand the jobs of a parked symbol out again."""
-        return self._steer(Action.UNPARK, order, request, lambda tx: job_orders.unpark(tx, run_id, symbol))
+        return self._steer(
+            Action.UNPARK,
+            Target(run=run_id),
+            order,
+            request,
+            lambda tx: job_orders.unpark(tx, run_id, symbol),
+        )
 
     def promote(self, job_id: int, order: ReasonedOrder, request: Request) -> Steered:
         """Make the model of a job champion of its cell."""
-        return self._steer(Action.PROMOTE, order, request, lambda tx: model_orders.promote(tx, job_id, order))
+        return self._steer(
+            Action.PROMOTE,
+            Target(job=job_id),
+            order,
+            request,
+            lambda tx: model_orders.promote(tx, job_id, order),
+        )
 
     def roll_back(self, cell: Cell, order: ReasonedOrder, request: Request) -> Steered:
         """Make the model champion of a cell again that was before the present one."""
         return self._steer(
-            Action.ROLLBACK, order, request, lambda tx: model_orders.roll_back(tx, cell, order)
+            Action.ROLLBACK, Target(), order, request, lambda tx: model_orders.roll_back(tx, cell, order)
         )
 
     def _steer(
-        self, action: Action, order: Order, request: Request, act: Callable[[Transaction], Effect]
+        self,
+        action: Action,
+        about: Target,
+        order: Order,
+        request: Request,
+        act: Callable[[Transaction], Effect],
     ) -> Steered:
         try:
             with self.database.write() as tx:
-                before = answered(tx, action, request)
+                before = answered(tx, action, about, request)
                 if before is not None:
                     return before
                 effect = act(tx)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier, Thread
 
@@ -20,7 +22,8 @@ from coordinator.audit import Audit, Request
 from coordinator.policy.admission import Refusal
 from coordinator.queue import claims
 from coordinator.queue.breakers import read_breakers
-from coordinator.queue.leases import trainer_of
+from coordinator.queue.leases import attempt_of, job_of, trainer_of
+from coordinator.queue.pauses import pause_trainer
 from coordinator.runs.steering import Steering
 from coordinator.store.tables import attempts
 from tests.coordinator.specimens import (
@@ -449,6 +452,29 @@ class TestACancelledJob:
         assert night.detail(job).state is JobState.CANCELLED
         assert night.queue.renew(granted.lease_id, renewal()).directive is Directive.CANCEL
 
+    @pytest.mark.parametrize("whole_run", [False, True])
+    def test_it_and_the_end_of_an_attempt_do_not_wait_for_each_other(
+        self, night: Night, whole_run: bool
+    ) -> None:
+        if night.database.is_sqlite:
+            pytest.skip("SQLite has one writer at a time")
+        held = night.grant(night.start(**ONE_SYMBOL))
+        steering = Steering(night.database)
+        with ThreadPoolExecutor(1) as other, night.database.write() as tx:
+            attempt = attempt_of(tx, held.lease_id)
+            if whole_run:
+                cancelling = other.submit(steering.cancel, 1, ANNA, HERE)
+            else:
+                cancelling = other.submit(steering.cancel_job, held.job_id, ANNA, HERE)
+            waiting = text("select count(*) from pg_locks where not granted")
+            give_up = time.monotonic() + 30
+            while not tx.connection.execute(waiting).scalar_one():
+                assert time.monotonic() < give_up and not cancelling.done()
+            pause_trainer(tx, attempt, "No space left on device")
+            job_of(tx, attempt)
+        assert cancelling.result(30).changed
+        assert night.detail(held.job_id).state is JobState.CANCELLED
+
     def test_what_is_over_stays_as_it_is(self, night: Night) -> None:
         boot = night.start(**ONE_SYMBOL)
         held = night.grant(boot)
@@ -543,6 +569,20 @@ class TestTheRecord:
         assert night.run_listing.view(1).paused is None
         with pytest.raises(ConflictError, match="belongs to another request: pause"):
             steering.resume(1, Order(), request)
+
+    def test_a_key_belongs_to_one_job_or_run(self, night: Night) -> None:
+        night.start(**ONE_SYMBOL)
+        one, other = [job.id for job in night.jobs(run_id=1, kind=JobKind.TRAINING)][:2]
+        steering = Steering(night.database)
+        cancelled, retried = Request("127.0.0.1 x", key="k1"), Request("127.0.0.1 x", key="k2")
+        first = steering.cancel_job(one, ANNA, cancelled)
+        assert steering.cancel_job(one, ANNA, cancelled) == first
+        with pytest.raises(ConflictError, match=f"belongs to another request: cancel_job of job {one}"):
+            steering.cancel_job(other, ANNA, cancelled)
+        assert night.detail(other).state is JobState.QUEUED
+        steering.retry_job(one, ANNA, retried)
+        with pytest.raises(ConflictError, match=f"belongs to another request: retry of job {one}"):
+            steering.retry(1, RetryOrder(), retried)
 
     def test_a_change_that_cannot_be_recorded_is_not_made(
         self, night: Night, monkeypatch: pytest.MonkeyPatch
