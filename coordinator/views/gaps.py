@@ -7,9 +7,11 @@ on its host, or no job was left that could begin.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 LONGEST_ROUTINE_SECONDS = 3.0
 """Between two jobs a trainer reports, asks and forks: a shorter gap needs no reason."""
@@ -33,6 +35,29 @@ class Stay:
         return (self.end - self.start).total_seconds()
 
 
+class Crowd:
+    """Many stays, of which those that fill most of a gap are counted without a look at each."""
+
+    def __init__(self, stays: Sequence[Stay]) -> None:
+        self._by_start = sorted((one for one in stays if one.start < one.end), key=lambda one: one.start)
+        self._starts = [one.start for one in self._by_start]
+        self._ends = sorted(one.end for one in self._by_start)
+
+    def filling(self, gap: Stay) -> int:
+        """Return how many stays overlap more than half of a gap.
+
+        Such a stay goes on at the gap's middle. Of those that do, only one that began within the first half
+        can be too short.
+        """
+        half = (gap.end - gap.start) / 2
+        middle = gap.start + half
+        begun = bisect_left(self._starts, middle)
+        going_on = begun - bisect_right(self._ends, middle)
+        late = self._by_start[bisect_right(self._starts, gap.start) : begun]
+        short = [one for one in late if middle < one.end and min(one.end, gap.end) - one.start <= half]
+        return going_on - len(short)
+
+
 @dataclass(frozen=True)
 class Around:
     """What was going on during a night, for the gaps of one trainer.
@@ -50,6 +75,11 @@ class Around:
     processes: Sequence[Stay] = ()
     note: str = ""
     ended: bool = False
+
+    @cached_property
+    def crowd(self) -> Crowd:
+        """The jobs that waited."""
+        return Crowd(self.waiting)
 
 
 def reason_of(gap: Stay, before: str, is_last: bool, around: Around) -> str:
@@ -85,12 +115,12 @@ def reason_of(gap: Stay, before: str, is_last: bool, around: Around) -> str:
         return before
     if any(stay.overlap(gap) > half for stay in around.alone):
         return next(stay.words for stay in around.alone if stay.overlap(gap) > half)
-    waited = [stay for stay in around.waiting if stay.overlap(gap) > half]
+    waited = around.crowd.filling(gap)
     if not waited:
         return (
             "no job was left that could begin" if is_last else "no job could begin: all were done or at work"
         )
     if is_last and around.note and not around.ended:
         return around.note
-    count = f"{len(waited)} job{'' if len(waited) == 1 else 's'} waited"
+    count = f"{waited} job{'' if waited == 1 else 's'} waited"
     return f"{count}, and none fitted its memory or its host's: the reason at that time is not kept"

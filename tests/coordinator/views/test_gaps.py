@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from coordinator.views.gaps import Around, Stay, reason_of
+from coordinator.views.gaps import Around, Crowd, Stay, reason_of
 from tests.coordinator.specimens import NOON
 
 
@@ -44,3 +45,39 @@ def test_the_last_gap_says_what_the_trainer_was_told_or_when_it_was_last_heard()
     gone = reason_of(GAP, "", True, replace(ALIVE, processes=[stay(0, 120)]))
     assert gone == "its process was gone: it was last heard at 12:02:00 UTC"
     assert reason_of(GAP, "", True, replace(ALIVE, ended=True)).startswith("1 job waited")
+
+
+def test_the_jobs_that_waited_are_counted_as_if_each_were_looked_at() -> None:
+    draw = random.Random(7)
+
+    def some(longest: int, shortest: int = 0) -> Stay:
+        start = draw.randrange(60)
+        return stay(start, start + draw.randint(shortest, longest))
+
+    counts = set()
+    for _ in range(300):
+        stays, gap = [some(40) for _ in range(draw.randrange(12))], some(30, 1)
+        expected = sum(one.overlap(gap) > gap.seconds / 2 for one in stays)
+        assert Crowd(stays).filling(gap) == expected
+        counts.add(expected)
+    assert len(counts) > 5
+
+
+def test_the_work_does_not_grow_with_gaps_times_jobs() -> None:
+    looks = 0
+
+    class Watched(datetime):
+        def __lt__(self, other: datetime) -> bool:
+            nonlocal looks
+            looks += 1
+            return datetime.__lt__(self, other)
+
+    def moment(seconds: int) -> datetime:
+        return Watched.fromtimestamp(NOON.timestamp() + seconds, NOON.tzinfo)
+
+    cells = 1000
+    crowd = Crowd([Stay(moment(0), moment(9 * place + 1)) for place in range(cells)])
+    looks = 0
+    waited = [crowd.filling(Stay(moment(9 * place + 2), moment(9 * place + 8))) for place in range(cells)]
+    assert waited == list(range(cells - 1, -1, -1))
+    assert 0 < looks < 60 * cells
