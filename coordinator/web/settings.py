@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -13,6 +12,7 @@ from common.frozen import Frozen
 from common.settings.night import DEFAULT, ENV_ALIASES, ENV_PREFIX, NightSettings
 from common.settings.sources import Origin, origins
 from coordinator.api.access import PartsOf
+from coordinator.store.address import masked
 from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
 
@@ -20,12 +20,6 @@ router = page_router()
 
 GIVEN = "finished settings"
 """The source of a value that was given to the coordinator without saying where it comes from."""
-
-PASSWORD = re.compile(r"(://[^:/@]*:).*(@)")
-"""The password within the address of a database."""
-
-SECRET = re.compile(r"(?<=[?&])(\w*(?:password|secret|token|key)\w*)=[^&]*", re.IGNORECASE)
-"""A secret among the options of such an address."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,7 @@ def _setting(one: Origin, default: Any, told: Mapping[str, str]) -> Setting:
 
 
 def shown(value: Any) -> str:
-    """Return a value as it would be written in the file, without a password that is in it."""
+    """Return a value as it would be written in the file, without the secrets of an address."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):
@@ -94,5 +88,4 @@ def shown(value: Any) -> str:
     if value is None or value == "" or value == {}:
         return "none" if value is None else "empty"
     text = str(value)
-    # A user and its password may have any character in them but the last @.
-    return SECRET.sub(r"\1=***", PASSWORD.sub(r"\1***\2", text)) if "://" in text else text
+    return masked(text) if "://" in text else text

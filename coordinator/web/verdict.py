@@ -8,6 +8,12 @@ from common.protocol.job_views import JobDetail, RefusalReason
 from common.protocol.jobs import JobState
 from common.protocol.reports import TrainingReport
 from common.settings.grid import GridConfig
+from coordinator.policy.championship import WORSE_LEVEL
+from coordinator.policy.gates import CHANCE
+from coordinator.policy.multiplicity import A_NIGHT
+
+NO_CLAIM = "The former champion had no claim to its place left when the night was decided."
+"""What is said where the comparison speaks for a champion that was demoted, or was of synthetic candles."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +70,30 @@ def _met(job: JobDetail, report: TrainingReport, config: GridConfig) -> list[str
         words.append(f"Brier score {scores.brier:.4f} is at most {asked.max_brier:g}.")
     if scores.accuracy >= asked.min_acc and RefusalReason.ACCURACY not in missed:
         words.append(f"Accuracy {scores.accuracy:.4f} is at least {asked.min_acc:g}.")
+    words += _gates(report, missed)
     if job.promoted is not None and RefusalReason.SIGNIFICANCE not in missed:
-        share = "what a night may spend on its timeframe"
-        rate = f"{share} of the false-discovery rate of {config.false_discovery_rate:g}"
-        words.append(f"p-value {report.p_value:.3g} is within {rate}.")
-    gates = report.manifest.gates
-    if gates is not None and job.promoted is not None:
-        if RefusalReason.BASE_RATE not in missed:
-            words.append("Its log loss is below that of the base rate known before each fold.")
-        if RefusalReason.NEWEST_FOLD not in missed:
-            words.append("It ranks better than a coin in the newest fold.")
+        rate = config.false_discovery_rate
+        words.append(
+            f"p-value {report.p_value:.3g} is a discovery among the cells of its timeframe, at no more than "
+            f"the {A_NIGHT * rate:g} that one night may spend of the false-discovery rate of {rate:g}."
+        )
     if job.promoted is not None and RefusalReason.CHAMPION not in missed:
         words.append(_against_champion(report))
+    return words
+
+
+def _gates(report: TrainingReport, missed: set[RefusalReason]) -> list[str]:
+    gates, scores = report.gates, report.scores
+    if gates is None:
+        return []
+    words, newest = [], gates.newest_fold
+    if scores.log_loss < gates.base_rate_log_loss and RefusalReason.BASE_RATE not in missed:
+        words.append(
+            f"Log loss {scores.log_loss:.6f} is below the {gates.base_rate_log_loss:.6f} of always saying "
+            "the share of rises that was known before."
+        )
+    if newest.auc is not None and newest.auc > CHANCE and RefusalReason.NEWEST_FOLD not in missed:
+        words.append(f"AUC {newest.auc:.4f} in the newest fold ({newest.n:,} rows) is above {CHANCE:g}.")
     return words
 
 
@@ -85,8 +103,25 @@ def _against_champion(report: TrainingReport) -> str:
         return "There was no champion to be better than."
     if found.scores is None or found.challenger_scores is None:
         return f"Nothing speaks for the former champion: {found.detail}."
+    after, p_value = found.retest, found.challenger_worse_p_value
     ours, theirs = found.challenger_scores.log_loss, found.scores.log_loss
+    if after is None:
+        # Of a night that an earlier version began: it compared, and tested nothing.
+        if ours > theirs:
+            return NO_CLAIM
+        return (
+            f"Log loss {ours:.5f} is not above the former champion's {theirs:.5f} on the same "
+            f"{found.rows_compared:,} rows."
+        )
+    if p_value is None:
+        return "Too few rows could be compared to tell whether it is worse than the former champion."
+    if p_value <= WORSE_LEVEL:
+        return NO_CLAIM
+    rows = f"{found.challenger_worse_rows:,} rows compared"
+    if after.scores and after.challenger_scores and found.challenger_worse_rows == after.rows:
+        ours, theirs = after.challenger_scores.log_loss, after.scores.log_loss
+        rows = f"{after.rows:,} rows after its training"
     return (
-        f"Log loss {ours:.5f} against the former champion's {theirs:.5f} on the same {found.rows_compared:,} "
-        "rows: not significantly worse on newer ones."
+        f"Log loss {ours:.5f} is not significantly above the former champion's {theirs:.5f} on the {rows} "
+        f"(p-value {p_value:.2g} of being worse)."
     )
