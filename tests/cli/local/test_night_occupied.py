@@ -76,7 +76,7 @@ def test_an_unfinished_night_of_another_grid_is_not_mixed_up_and_fresh_starts_ov
     nighttrain: Callable[..., Outcome], candles: Path, tmp_path: Path
 ) -> None:
     with going(tmp_path, candles) as night:
-        until(lambda: status(tmp_path), "the night")
+        until(lambda: (told := status(tmp_path)) and told["run"], "the night")
         night.send_signal(signal.SIGINT)
         night.communicate(timeout=30)
     other = ["--symbols", "BTCUSDT", "--timeframes", "1h", "--horizons", "1"]
