@@ -2,6 +2,7 @@
 
 import faulthandler
 import hashlib
+import itertools
 import os
 import signal
 import socket
@@ -158,6 +159,18 @@ def fold_on(channel: socket.socket, folds: int = FOLDS) -> None:
 
 def fold_long(channel: socket.socket) -> None:
     fold_on(channel, 300)
+
+
+def step_long(channel: socket.socket) -> None:
+    """Tell step after step until it is asked to stop, and save nothing: what it sends does not grow."""
+    if work := begin(channel):
+        end, _ = work
+        for done in itertools.count(1):
+            time.sleep(FOLD_SECONDS)
+            end.step("crossval", done % 300, 300)
+            if end.stop_asked:
+                end.stopped()
+                return
 
 
 def linger_then_succeed(channel: socket.socket) -> None:
