@@ -12,12 +12,14 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from cli.arguments import Takes, spelled_out
 from cli.local.interrupt import EXIT_INTERRUPTED
-from common.errors import NighttrainError
+from common.errors import NighttrainError, UnauthorizedError
 
 EXIT_USAGE = 2
 
 PARTS = ("coordinator", "trainer", "numpy")
 """What an image may lack: that of the coordinator has no trainer, and the other way round."""
+
+WHERE_IT_IS = "--token-file names its file: `token` in its out folder, or secrets/nighttrain_token of make up"
 
 URL = "http://127.0.0.1:5000"
 Url = Annotated[str, typer.Option(metavar="URL", help="where the coordinator listens")]
@@ -100,6 +102,9 @@ def _ended(ctx: Any, invoke: Callable[[Any], Any]) -> Any:
     except NighttrainError as error:
         if ctx.params.get("debug"):
             traceback.print_exc()
+        if isinstance(error, UnauthorizedError):
+            # What the coordinator says to whoever speaks HTTP is of no use to whoever types a command.
+            error = UnauthorizedError(error.detail, WHERE_IT_IS)
         print(f"nighttrain: {error}", file=sys.stderr)
         return error.kind.exit_code
     except ModuleNotFoundError as error:

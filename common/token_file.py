@@ -60,7 +60,10 @@ def read_token(path: Path) -> str:
     ConfigurationError
         The file cannot be read, or holds no token.
     """
-    missing = "the coordinator makes it at its first start, as `token` in its out folder"
+    missing = (
+        "name it with --token-file: the coordinator makes it at its first start, as `token` in its out "
+        "folder, and make up makes secrets/nighttrain_token"
+    )
     return _token_in(path, missing, "it must hold the coordinator's token and nothing else", guarded=True)
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import URL, Debug, Json, Url
+from cli.command import Debug, Json
+from cli.orders import OUT, AnyUrl, TokenFile, client_of
 
 if TYPE_CHECKING:
     from common.client.client import OperatorClient
@@ -16,38 +17,37 @@ if TYPE_CHECKING:
     from common.protocol.status import NightView
     from common.settings.night import NightSettings
 
-TOKEN_FILE = Path("/run/secrets/nighttrain_token")
-STACK_TOKEN = Path("secrets/nighttrain_token")
 CONFIG = Path("/etc/nighttrain/night_training.yaml")
-"""Where both are in a container; elsewhere those of the checkout and of `nighttrain run` are taken."""
+"""Where it is in a container; elsewhere that of the checkout is taken."""
 
 EPILOG = """\b
 examples:
-  docker compose exec coordinator nighttrain start          in the container; the defaults fit
-  nighttrain start --url http://127.0.0.1:5000 --token-file secrets/nighttrain_token \\
-      --config deploy/night_training.yaml                   on the machine that the containers run on
+  nighttrain start                                          the coordinator on this machine is found by itself
+  docker compose exec coordinator nighttrain start          in the container
+  nighttrain start --url http://far:5000 --token-file token --config deploy/night_training.yaml
   nighttrain start --check-requirements                     only say whether all is there, and what to do
   nighttrain start --estimate                               only say how long it will take
   nighttrain start --port 5001 --no-dashboard               a coordinator at another port of this machine
 
-The grid is that of --config, and BT_NIGHT_* overrides it: give the same file that the coordinator has. An
-unfinished night of the same grid is resumed.
+Found are a night of `nighttrain run` in --out, and the containers of `make up` in this folder. The grid is
+that of --config, and BT_NIGHT_* overrides it: give the same file that the coordinator has. An unfinished
+night of the same grid is resumed.
 
 \b
 exit codes:
   0  a night was started or resumed
-  1  the coordinator does not answer, or does not accept the token; or a requirement failed
+  1  no coordinator is found, or it does not answer, or does not accept the token; or a requirement failed
   2  a mistake in options or configuration, or a night of another grid is unfinished
 """
 
 
 def start(
-    url: Url = URL,
+    url: AnyUrl = None,
     port: Annotated[
         int | None,
         typer.Option(metavar="PORT", min=1, max=65535, help="port of a coordinator on this machine"),
     ] = None,
-    token_file: Annotated[Path, typer.Option(metavar="FILE", help="the coordinator's token")] = TOKEN_FILE,
+    token_file: TokenFile = None,
     config: Annotated[Path, typer.Option(metavar="FILE", help="the coordinator's configuration")] = CONFIG,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="cancel an unfinished night and start over instead of resuming it")
@@ -66,20 +66,23 @@ def start(
     ] = False,
     out: Annotated[
         Path,
-        typer.Option(metavar="DIR", help="out folder that --check-requirements and --estimate look at"),
-    ] = Path("night"),
+        typer.Option(
+            metavar="DIR",
+            help="out folder of a night on this machine, to find it by; --check-requirements and --estimate "
+            "look at it too",
+        ),
+    ] = OUT,
     as_json: Json = False,
     debug: Debug = False,
 ) -> int:
     """Start the night of a running coordinator, or resume it."""
     from cli.commands.estimate import report
-    from common.client.client import OperatorClient
     from common.settings.night import load
 
     del debug
     if port is not None:
         url = f"http://127.0.0.1:{port}"
-    token_file, config = _found(token_file, out), _configured(config)
+    config = _configured(config)
     if check_requirements:
         return _check(url, token_file, config, data, out, as_json)
     settings = load(config)
@@ -88,23 +91,16 @@ def start(
     said = ""
     if settings.all_symbols or settings.all_timeframes:
         settings, said = _of_folder(settings, data)
-    with OperatorClient(url, token_file) as client:
+    with client_of(url, token_file, out) as client:
         run, made, words = begin(client, settings, fresh)
+        where = client.url
     if as_json:
-        print(json.dumps({"run": run.model_dump(mode="json"), "started": made, "url": url}, indent=2))
+        print(json.dumps({"run": run.model_dump(mode="json"), "started": made, "url": where}, indent=2))
         return 0
-    for line in (said, words, f"dashboard {url}/" if dashboard else ""):
+    for line in (said, words, f"dashboard {where}/" if dashboard else ""):
         if line:
             print(line)
     return 0
-
-
-def _found(token_file: Path, out: Path) -> Path:
-    from common.out_folder import OutFolder
-
-    if token_file != TOKEN_FILE or TOKEN_FILE.exists():
-        return token_file
-    return next((path for path in (OutFolder(out).token, STACK_TOKEN) if path.exists()), token_file)
 
 
 def _configured(config: Path) -> Path:
@@ -113,13 +109,15 @@ def _configured(config: Path) -> Path:
     return CHECKOUT if config == CONFIG and not CONFIG.exists() and CHECKOUT.exists() else config
 
 
-def _check(url: str, token_file: Path, config: Path, data: Path | None, out: Path, as_json: bool) -> int:
+def _check(
+    url: str | None, token_file: Path | None, config: Path, data: Path | None, out: Path, as_json: bool
+) -> int:
     from cli.commands.check import report
-    from cli.local.coordinator_check import Wanted
+    from cli.local.coordinator_check import wanted
     from cli.local.requirements import Looked
     from cli.local.stack_check import is_meant
 
-    place = Wanted(url, token_file, needed=True)
+    place = wanted(url, token_file, out, needed=True)
     return report(Looked(config, data, out, place, is_meant(Path.cwd())), as_json)
 
 

@@ -11,17 +11,19 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 from pydantic import ValidationError
 
 from common.client.client import OperatorClient
 from common.errors import NotFoundError
 from common.out_folder import OutFolder
-from common.protocol.status import Address
+from common.protocol.status import Address, Health
 
 SECRET_IN_CONTAINER = Path("/run/secrets/nighttrain_token")
 SECRET_OF_STACK = Path("secrets/nighttrain_token")
 PORT_NAMES = ("BT_NIGHT_DASHBOARD_PORT", "DASHBOARD_PORT")
 DEFAULT_PORT = 5000
+ASK_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ def find(url: str | None, out: Path, folder: Path = Path()) -> Place:
         None was named, and none is found.
     """
     local = _of_out_folder(out)
+    url = url and re.sub(r"^(http://)localhost(?=[:/]|$)", r"\g<1>127.0.0.1", url).rstrip("/")
     if url is None and local is not None:
         return local
     for secret in (SECRET_IN_CONTAINER, folder / SECRET_OF_STACK):
@@ -72,12 +75,29 @@ def find(url: str | None, out: Path, folder: Path = Path()) -> Place:
             stack = Place(f"http://127.0.0.1:{port}", secret)
             if url is None:
                 return stack
-            if url.rstrip("/") == stack.url and not (local is not None and local.url == stack.url):
+            if url == stack.url and not (local is not None and local.url == stack.url):
                 return Place(url, secret)
     if url is not None:
-        return Place(url, local.token if local is not None and local.url == url.rstrip("/") else None)
+        return Place(url, local.token if local is not None and local.url == url else None)
     problem = f"no coordinator is found: none runs over {out}, and there is no {SECRET_OF_STACK} here"
-    raise NotFoundError(problem, "name it with --url and --token-file, or its folder with --out")
+    default = f"http://127.0.0.1:{DEFAULT_PORT}"
+    if _is_coordinator(default):
+        # It may be of another folder, so that it is named and not taken.
+        problem += f"; one of another folder answers at {default}"
+    hint = (
+        "name its folder with --out, or it with --url and --token-file; "
+        "if none runs, start one: nighttrain run, or make up"
+    )
+    raise NotFoundError(problem, hint)
+
+
+def _is_coordinator(url: str) -> bool:
+    try:
+        answer = httpx.get(f"{url}/healthz", timeout=ASK_SECONDS, trust_env=False)
+        Health.model_validate_json(answer.content)
+    except (httpx.HTTPError, ValidationError):
+        return False
+    return True
 
 
 def _of_out_folder(out: Path) -> Place | None:

@@ -46,6 +46,9 @@ def wanted(url: str | None, token: Path | None, out: Path, needed: bool) -> Want
 
 def coordinator(place: Wanted) -> list[Requirement]:
     """Check that it answers, takes the token, and has the same time."""
+    if place.url is None and place.needed:
+        todo = "start one: make up, or nighttrain run trains without; or name one with --url"
+        return [failed("coordinator", "none is found on this machine", todo)]
     if place.url is None:
         return [ok("coordinator", "none runs here: nighttrain run starts its own")]
     try:

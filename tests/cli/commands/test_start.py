@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from datetime import time
 from pathlib import Path
@@ -11,6 +12,7 @@ from random import Random
 import pytest
 
 from cli.app import main
+from common.protocol.status import Address
 from common.protocol.steering import PauseOrder
 from common.settings.sections import Window
 from coordinator.app import make_app
@@ -100,6 +102,45 @@ class TestStart:
         code, out, _ = start_night("--check-requirements", where="http://127.0.0.1:9")
         assert code == 1
         assert "failed   coordinator" in out
+
+    def test_finds_a_night_on_this_machine_by_itself_as_all_commands_do(
+        self, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder, config = tmp_path / "here" / "night", tmp_path / "night.yaml"
+        folder.mkdir(parents=True)
+        config.write_text(GRID)
+        (folder / "token").write_text(TOKEN)
+        (folder / "token").chmod(0o600)
+        (folder / "coordinator.json").write_text(Address(url=url, pid=os.getpid()).model_dump_json())
+        monkeypatch.chdir(folder.parent)
+        assert main(["start", "--config", str(config)]) == 0
+        told = capsys.readouterr().out
+        assert told.startswith("night 1 started") and f"dashboard {url}/" in told
+
+    def test_without_a_coordinator_it_says_how_to_get_one(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.chdir(tmp_path)
+        (tmp_path / "night.yaml").write_text(GRID)
+        assert main(["start", "--config", "night.yaml"]) == 1
+        told = capsys.readouterr().err
+        assert told.startswith("nighttrain: no coordinator is found: none runs over night, and there is no")
+        assert told.count("\n") == 1 and "nighttrain run, or make up" in told
+        assert main(["start", "--config", "night.yaml", "--check-requirements", "--json"]) == 1
+        found = {one["name"]: one for one in json.loads(capsys.readouterr().out)["requirements"]}
+        assert (found["coordinator"]["state"], found["coordinator"]["todo"][:9]) == ("failed", "start one")
+
+    def test_a_token_that_is_missing_or_wrong_is_told_in_words_of_the_command_line(
+        self, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (tmp_path / "night.yaml").write_text(GRID)
+        words = ["start", "--url", url, "--config", str(tmp_path / "night.yaml")]
+        assert main([*words, "--out", str(tmp_path / "none")]) == 1
+        told = capsys.readouterr().err
+        assert "the bearer token is missing (--token-file names its file" in told
+        assert main([*words, "--token-file", str(tmp_path / "none")]) == 2
+        told = capsys.readouterr().err
+        assert "cannot be read: No such file or directory (name it with --token-file" in told
 
     def test_goes_on_with_an_unfinished_one(self, start_night: Call, night: Night) -> None:
         start_night()

@@ -11,6 +11,9 @@ from cli.local import coordinator_at_hand
 from cli.local.coordinator_at_hand import Place, find
 from common.errors import NotFoundError
 from common.protocol.status import Address
+from coordinator.app import make_app
+from coordinator.assembly import Parts
+from tests.coordinator.conftest import parts, served  # noqa: F401
 
 URL = "http://127.0.0.1:41234"
 
@@ -80,7 +83,8 @@ def test_within_a_container_the_secret_is_at_hand(tmp_path: Path, monkeypatch: p
 
 def test_a_token_is_only_sent_to_the_coordinator_that_it_belongs_to(tmp_path: Path) -> None:
     out, folder = night(tmp_path), stack(tmp_path)
-    assert find(URL + "/", out, folder) == Place(URL + "/", out / "token")
+    for same in (URL, URL + "/", URL.replace("127.0.0.1", "localhost")):
+        assert find(same, out, folder) == Place(URL, out / "token")
     assert find("http://127.0.0.1:5000", out, folder).token == folder / "secrets" / "nighttrain_token"
     assert find("http://far.example:5000", out, folder) == Place("http://far.example:5000", None)
 
@@ -88,3 +92,18 @@ def test_a_token_is_only_sent_to_the_coordinator_that_it_belongs_to(tmp_path: Pa
 def test_where_there_is_none_it_says_what_was_looked_at(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"none runs over .*, and there is no secrets/nighttrain_token"):
         find(None, tmp_path / "night", tmp_path)
+
+
+def test_where_one_of_another_folder_answers_it_is_named_and_not_taken(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    parts: Parts,  # noqa: F811
+) -> None:
+    with served(make_app(parts)) as url:
+        monkeypatch.setattr(coordinator_at_hand, "DEFAULT_PORT", int(url.rsplit(":", 1)[1]))
+        with pytest.raises(NotFoundError, match=f"one of another folder answers at {url} ") as told:
+            find(None, tmp_path / "night", tmp_path)
+    assert "nighttrain run, or make up" in told.value.hint
+    with pytest.raises(NotFoundError) as silent:
+        find(None, tmp_path / "night", tmp_path)
+    assert "answers" not in silent.value.detail
