@@ -10,7 +10,8 @@ from fastapi.concurrency import run_in_threadpool
 
 from coordinator.api import alerts, champions, docs, errors, health, openapi, operators, steering, trainers
 from coordinator.api.middleware import Guard, Latency
-from coordinator.assembly import Parts, program_version
+from coordinator.assembly import Parts
+from coordinator.version import program_version
 from coordinator.web import site
 
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import Random
 
@@ -37,6 +35,7 @@ from coordinator.runs.steering import Steering
 from coordinator.scrapes import Scrapes
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
+from coordinator.version import program_version
 from coordinator.views.champions import ChampionListing
 from coordinator.views.failures import FailureListing
 from coordinator.views.forecast import Forecast
@@ -171,11 +170,3 @@ def housekeeping_of(
         progress,
     )
     return Loop(database.clock, duties, SoleProcess(), settings.lease.seconds)
-
-
-def program_version() -> str:
-    """Return the version of this program, as installed."""
-    try:
-        return version("nighttrain")
-    except PackageNotFoundError:
-        return f"uninstalled on Python {platform.python_version()}"

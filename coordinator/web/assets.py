@@ -44,7 +44,8 @@ class Asset:
 def assets() -> dict[str, Asset]:
     """Return all files, by name."""
     found = {}
-    for file in files("coordinator.web").joinpath("static").iterdir():
+    folders = (files("coordinator.web") / "static", files("coordinator.html") / "styles")
+    for file in (one for folder in folders for one in folder.iterdir()):
         media_type = MEDIA_TYPES.get(file.name.rpartition(".")[2])
         if media_type is not None:
             content = file.read_bytes()

@@ -11,9 +11,9 @@ from markupsafe import Markup
 from common.frozen import Frozen
 from common.protocol.reports import SurveyReport
 from coordinator.api.access import PartsOf
+from coordinator.html.plots.coverage import Strip, coverage_plot
 from coordinator.views.candles import SymbolCandles, night_candles, place_of
 from coordinator.web.choices import Chosen, Night, choice, newest_night
-from coordinator.web.plots.coverage import Strip, coverage_plot
 from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
 

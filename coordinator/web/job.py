@@ -10,11 +10,11 @@ from common.protocol.job_views import JobDetail, Outcome
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.reports import FoldResult, Manifest
 from coordinator.api.access import JobId, PartsOf
+from coordinator.html.plots.coefficients import Coefficient, coefficients_plot
+from coordinator.html.plots.curves import reliability_plot, roc_plot
+from coordinator.html.plots.density import density_plot
+from coordinator.html.plots.folds import folds_plot
 from coordinator.views.job_log import job_log, printable
-from coordinator.web.plots.coefficients import Coefficient, coefficients_plot
-from coordinator.web.plots.curves import reliability_plot, roc_plot
-from coordinator.web.plots.density import density_plot
-from coordinator.web.plots.folds import folds_plot
 from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
 from coordinator.web.verdict import verdict_of

@@ -16,12 +16,12 @@ from common.protocol.runs import RunState
 from common.timeframes import Timeframe
 from coordinator.api.access import LARGEST, JobId, PartsOf
 from coordinator.champions.files import manifest_bytes
+from coordinator.html.plots.sparkline import sparkline
 from coordinator.views.comparison import CellPair, compare_nights
 from coordinator.views.models import ChampionSummary, cell_history, champion_list, model_of
 from coordinator.views.nights import night_page
 from coordinator.web.access import LOOKING
 from coordinator.web.choices import Choice, Chosen, Night, choice
-from coordinator.web.plots.sparkline import sparkline
 from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
 

@@ -15,10 +15,11 @@ from common.protocol.jobs import JobState
 from common.protocol.runs import RunState
 from common.protocol.status import StatusDocument, TrainerState
 from coordinator.api.access import PartsOf
+from coordinator.html.plots.history import history_plot
+from coordinator.html.values import duration, gibibytes, percent, some
 from coordinator.views.grid import Grid, GridCell
 from coordinator.views.vitals import Sample
-from coordinator.web.plots.history import history_plot
-from coordinator.web.rendering import Page, duration, gibibytes, percent, some
+from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
 
 router = page_router()

@@ -8,10 +8,11 @@ from typing import Annotated
 from fastapi import Form, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 
+from coordinator.html.values import some
 from coordinator.web.access import LOOKING, ReaderOf, SessionsOf, places_of
 from coordinator.web.addresses import local
 from coordinator.web.forms import FormToken, asked_from_here
-from coordinator.web.rendering import Page, render, some
+from coordinator.web.rendering import Page, render
 from coordinator.web.screens import page_router
 from coordinator.web.session import LIFE, Throttle
 

@@ -13,10 +13,11 @@ from common.errors import InvalidRequestError
 from common.frozen import Frozen
 from common.protocol.job_views import Outcome
 from coordinator.api.access import PartsOf
+from coordinator.html.plots.timeline import LEFT, RIGHT, WIDTH, Lane, Stretch, timeline_plot
+from coordinator.html.values import duration
 from coordinator.views.timeline import Timeline, TrainerTime, Work, read_timeline
 from coordinator.web.choices import Chosen, Night, choice, newest_night
-from coordinator.web.plots.timeline import LEFT, RIGHT, WIDTH, Lane, Stretch, timeline_plot
-from coordinator.web.rendering import Page, duration
+from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
 
 router = page_router()

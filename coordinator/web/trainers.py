@@ -8,8 +8,9 @@ from fastapi import Depends
 
 from common.protocol.status import TrainerState
 from coordinator.api.access import PartsOf, no_query
+from coordinator.html.values import some
 from coordinator.views.roster import RosterNow
-from coordinator.web.rendering import Page, some
+from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
 
 router = page_router()

@@ -11,7 +11,7 @@ from common.errors import ConfigurationError
 from coordinator.web import vendor
 from coordinator.web.vendor import STATIC, vendored
 
-OURS = {"icon.svg", "page.css", "page.js", "plots.css", "plots.js", "screens.css", "vendor.json"}
+OURS = {"icon.svg", "page.js", "plots.js", "vendor.json"}
 
 
 def test_each_file_has_the_checksum_of_the_list() -> None:

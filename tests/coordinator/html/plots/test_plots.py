@@ -8,14 +8,14 @@ import pytest
 
 from common.protocol.curves import NullDistribution, ReliabilityBin, RocPoint
 from common.protocol.reports import FoldResult, Scores, Span
-from coordinator.web.plots.coefficients import Coefficient, coefficients_plot
-from coordinator.web.plots.coverage import Strip, coverage_plot
-from coordinator.web.plots.curves import reliability_plot, roc_plot
-from coordinator.web.plots.density import density_plot, student_density
-from coordinator.web.plots.folds import folds_plot
-from coordinator.web.plots.sparkline import sparkline
-from coordinator.web.plots.timeline import Lane, Stretch, timeline_plot
-from tests.coordinator.web.plots.drawn import Drawn
+from coordinator.html.plots.coefficients import Coefficient, coefficients_plot
+from coordinator.html.plots.coverage import Strip, coverage_plot
+from coordinator.html.plots.curves import reliability_plot, roc_plot
+from coordinator.html.plots.density import density_plot, student_density
+from coordinator.html.plots.folds import folds_plot
+from coordinator.html.plots.sparkline import sparkline
+from coordinator.html.plots.timeline import Lane, Stretch, timeline_plot
+from tests.coordinator.html.plots.drawn import Drawn
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from coordinator.web.plots.axes import Axis, round_values
-from coordinator.web.plots.svg import drawing, label, line, rectangle
+from coordinator.html.plots.axes import Axis, round_values
+from coordinator.html.plots.svg import drawing, label, line, rectangle
 
 WIDTH = 340.0
 LEFT, RIGHT, TOP, ROW, BAR, BOTTOM = 132.0, 14.0, 6.0, 20.0, 11.0, 24.0

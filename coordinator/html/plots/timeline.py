@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
-from coordinator.web.plots.axes import TimeAxis, time_axis
-from coordinator.web.plots.svg import drawing, element, label, line, rectangle
+from coordinator.html.plots.axes import TimeAxis, time_axis
+from coordinator.html.plots.svg import drawing, element, label, line, rectangle
 
 WIDTH = 1200.0
 LEFT, RIGHT, TOP, ROW, BAR, BOTTOM = 110.0, 14.0, 8.0, 34.0, 22.0, 24.0

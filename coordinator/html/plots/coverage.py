@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
-from coordinator.web.plots.axes import TimeAxis, time_axis
-from coordinator.web.plots.svg import dot, drawing, label, rectangle
+from coordinator.html.plots.axes import TimeAxis, time_axis
+from coordinator.html.plots.svg import dot, drawing, label, rectangle
 
 WIDTH = 1100.0
 LEFT, RIGHT, TOP, ROW, BAR, BOTTOM = 54.0, 12.0, 6.0, 22.0, 12.0, 22.0

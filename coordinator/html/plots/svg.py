@@ -1,6 +1,6 @@
 """Elements of an SVG, with everything escaped and nothing styled: a class says what a thing is.
 
-The page's policy forbids styles within elements, so colours, widths and fonts are in `static/plots.css`, for
+The page's policy forbids styles within elements, so colours, widths and fonts are in `styles/plots.css`, for
 light and dark.
 """
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from coordinator.web.plots.svg import curve, element, line
+from coordinator.html.plots.svg import curve, element, line
 
 WIDTH, HEIGHT = 240.0, 32.0
 

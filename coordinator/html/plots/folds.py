@@ -8,8 +8,8 @@ from datetime import timedelta
 from markupsafe import Markup
 
 from common.protocol.reports import FoldResult
-from coordinator.web.plots.axes import TimeAxis, time_axis
-from coordinator.web.plots.svg import drawing, label, line, rectangle
+from coordinator.html.plots.axes import TimeAxis, time_axis
+from coordinator.html.plots.svg import drawing, label, line, rectangle
 
 WIDTH = 1100.0
 LEFT, RIGHT, TOP, ROW, BAR, BOTTOM = 54.0, 84.0, 8.0, 30.0, 18.0, 24.0

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from common.protocol.curves import ReliabilityBin, RocPoint
-from coordinator.web.plots.axes import Axis, round_values, value_axes
-from coordinator.web.plots.svg import curve, dot, drawing, element, label, line
+from coordinator.html.plots.axes import Axis, round_values, value_axes
+from coordinator.html.plots.svg import curve, dot, drawing, element, label, line
 
 WIDTH, HEIGHT = 340.0, 300.0
 LEFT, RIGHT, TOP, BOTTOM = 50.0, 12.0, 10.0, 44.0

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from coordinator.web.plots.axes import Axis, TimeAxis, moment_words, round_moments, round_values
+from coordinator.html.plots.axes import Axis, TimeAxis, moment_words, round_moments, round_values
 
 START = datetime(2026, 3, 1, 21, 40, tzinfo=UTC)
 

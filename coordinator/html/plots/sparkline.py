@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from coordinator.web.plots.axes import Axis
-from coordinator.web.plots.svg import curve, dot, drawing, line
+from coordinator.html.plots.axes import Axis
+from coordinator.html.plots.svg import curve, dot, drawing, line
 
 WIDTH, HEIGHT = 120.0, 28.0
 MARGIN = 4.0

@@ -7,8 +7,8 @@ import math
 from markupsafe import Markup
 
 from common.protocol.curves import NullDistribution
-from coordinator.web.plots.axes import Axis, round_values
-from coordinator.web.plots.svg import curve, drawing, label, line
+from coordinator.html.plots.axes import Axis, round_values
+from coordinator.html.plots.svg import curve, drawing, label, line
 
 WIDTH, HEIGHT = 340.0, 220.0
 LEFT, RIGHT, TOP, BOTTOM = 14.0, 14.0, 26.0, 42.0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from coordinator.web.plots.svg import curve, drawing, element, label, line, rectangle
-from tests.coordinator.web.plots.drawn import Drawn
+from coordinator.html.plots.svg import curve, drawing, element, label, line, rectangle
+from tests.coordinator.html.plots.drawn import Drawn
 
 HOSTILE = "\"><script>alert(1)</script>&'"
 
