@@ -41,7 +41,7 @@ from trainer.features.indicators import FEATURE_VERSION, WARM_UP
 from trainer.features.labels import LABEL_VERSION, require_moves
 from trainer.features.matrix import FeatureMatrix, open_features, versions
 from trainer.learning.base_rate import base_rate_log_loss
-from trainer.learning.crossval import CrossValidation, FoldFit
+from trainer.learning.crossval import WALK_FORWARD_VERSION, CrossValidation, FoldFit
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.edge import edge
 from trainer.learning.fold_reports import fit_of, fold_model, fold_report, recalibrated
@@ -131,7 +131,8 @@ def train(
             Forecast.of(p, data.labels.y[fit.fold.test_start : fit.fold.test_stop], fit.model.intercept)
             for fit, p in zip(crossval.fits, tested, strict=True)
         ]
-        *of_folds, recalibration = recalibrations(forecasts, horizon)
+        known = [each.first(fold.known) for each, fold in zip(forecasts, data.folds, strict=True)]
+        *of_folds, recalibration = recalibrations(known, horizon)
         tested = [each.drawn(one.slope) for each, one in zip(forecasts, of_folds, strict=True)]
         tied = [
             Forecast.of(p, p, each.intercept).drawn(one.slope)
@@ -207,6 +208,7 @@ def inputs_digest(spec: TrainingSpec, matrix: FeatureMatrix) -> str:
         "spec": spec.model_dump(mode="json"),
         "features": [matrix.digest, FEATURE_VERSION, *matrix.names],
         "labels": LABEL_VERSION,
+        "folds": WALK_FORWARD_VERSION,
         "versions": _versions(),
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

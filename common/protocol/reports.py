@@ -196,7 +196,8 @@ class FoldResult(Frozen):
     C_chosen_from: tuple[int, ...]
     """Indices of the earlier folds by whose log loss C was chosen; empty for the first."""
     log_losses: tuple[float, ...]
-    """Log loss of this fold's test rows for each C of the path, in the path's order."""
+    """Log loss of each C of the path, in the path's order, over those of this fold's test rows whose labels
+    have ended, embargo included, when the next fold's test begins; earlier versions took all of them."""
     scores: Scores
     """Scores on the rows tested on."""
     recalibration: Recalibration | None = None

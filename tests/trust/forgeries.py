@@ -28,6 +28,7 @@ KINDS = (
     "loss, score or p-value told better",
     "folds swapped or left out",
     "recalibrated by more or less than earlier folds show",
+    "C and slopes from labels that end in the fold's test part",
 )
 
 
@@ -64,7 +65,7 @@ def _is_valid(training: Training) -> bool:
 
 
 def _forged(data, paths, final, told, draw) -> Iterator[tuple[str, Training]]:
-    of_rows, of_final, of_digit, of_nudge, of_words, of_folds, of_slopes = KINDS
+    of_rows, of_final, of_digit, of_nudge, of_words, of_folds, of_slopes, of_foresight = KINDS
     for rows in ROWS:
         fold = int(draw.integers(len(paths)))
         other = expressed(fitted(data, rows(data, data.folds[fold])), paths[fold])
@@ -87,6 +88,7 @@ def _forged(data, paths, final, told, draw) -> Iterator[tuple[str, Training]]:
         for slope in (0.8, 1.25):
             yield of_slopes, Training.told(data, paths, final, recalibrate=with_slope(place, slope))
     yield of_slopes, told.but(model=rescaled(told.model, 0.9))
+    yield of_foresight, Training.told(data, paths, final, foresight=True)
 
 
 def _altered(path, position):

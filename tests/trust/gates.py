@@ -82,7 +82,10 @@ def training(draw, world, rows, inflated=1.0):
     """
     X, y = rows_of(draw, world, rows)
     edges = [part * rows // (FOLDS + 1) for part in range(FOLDS + 2)]
-    folds = [Fold(k, edges[k + 1] - 1, edges[k + 1], edges[k + 2]) for k in range(FOLDS)]
+    folds = [
+        Fold(k, edges[k + 1] - 1, edges[k + 1], edges[k + 2], edges[k + 2] - (k + 1 < FOLDS))
+        for k in range(FOLDS)
+    ]
     design = DesignMatrix(X, np.arange(rows))
     crossval = CrossValidation(design, y, folds, CS)
     forecasts = []
@@ -90,7 +93,7 @@ def training(draw, world, rows, inflated=1.0):
         model = rescaled(crossval.fit_next().model, inflated)
         p = model.predict(design, fold.test_start, fold.test_stop)
         forecasts.append(Forecast.of(p, y[fold.test_start : fold.test_stop], model.intercept))
-    found = recalibrations(forecasts, 1)
+    found = recalibrations([each.first(fold.known) for each, fold in zip(forecasts, folds, strict=True)], 1)
     predicted = [each.drawn(one.slope) for each, one in zip(forecasts, found, strict=False)]
     p, truth, newest = np.concatenate(predicted), y[edges[1] :], forecasts[-1].y
     base_rates = [y[: fold.train_stop].mean() for fold in folds]

@@ -42,17 +42,19 @@ class Training:
     gates: object
 
     @classmethod
-    def told(cls, data, paths, final, nudge=0.0, recalibrate=recalibrations):
+    def told(cls, data, paths, final, nudge=0.0, recalibrate=recalibrations, foresight=False):
         """Tell of models as an honest training does: their losses, the choice, scores, and the p-value.
 
-        `nudge` moves each prediction towards its label; `recalibrate` says by how much to draw predictions.
+        `nudge` moves each prediction towards its label; `recalibrate` says by how much to draw predictions;
+        with `foresight` later folds also rest on rows whose labels end in their test part.
         """
         y, fits, reports, predicted, tested = data.labels.y, [], [], [], []
         for fold, path in zip(data.folds, paths, strict=True):
             truth = y[fold.test_start : fold.test_stop]
             p = path.predict(data.design, fold.test_start, fold.test_stop)
             p += nudge * (truth - p)
-            losses = tuple(score(each, truth).log_loss for each in p)
+            rows = len(truth) if foresight else fold.known
+            losses = tuple(score(each, truth[:rows]).log_loss for each in p[:, :rows])
             choice = choose([fit.log_losses for fit in fits], len(CS))
             fits.append(FoldFit(fold, path, losses, choice, tuple(range(len(fits)))))
             predicted.append(p[choice])
@@ -64,7 +66,11 @@ class Training:
             Forecast.of(p, y[fit.fold.test_start : fit.fold.test_stop], fit.model.intercept)
             for fit, p in zip(fits, predicted, strict=True)
         ]
-        *of_folds, last = recalibrate(forecasts, data.horizon)
+        known = [
+            each.first(len(each.y) if foresight else fold.known)
+            for each, fold in zip(forecasts, data.folds, strict=True)
+        ]
+        *of_folds, last = recalibrate(known, data.horizon)
         predicted = [each.drawn(one.slope) for each, one in zip(forecasts, of_folds, strict=True)]
         reports = [recalibrated(*each) for each in zip(reports, of_folds, forecasts, predicted, strict=True)]
         choice = choose([fit.log_losses for fit in fits], len(CS))

@@ -88,6 +88,10 @@ def certify(
         return Certificate(checks=first)
     recounts = recount(data.design, data.labels.y, stored)
     forecasts = forecasts_of(data, stored, folds)
+    known = [
+        each.first(models.known.stop - models.known.start)
+        for each, models in zip(forecasts, stored, strict=False)
+    ]
     slopes = [*(fold.recalibration for fold in folds), recalibration]
     return Certificate(
         checks=(
@@ -96,7 +100,7 @@ def certify(
             check_coefficients(recounts),
             check_losses(recounts, folds),
             check_choice(folds, Cs, final[0]),
-            check_recalibration(forecasts, slopes, data.horizon),
+            check_recalibration(known, slopes, data.horizon),
             check_scores(data, stored, folds, forecasts, scores, p_value, gates),
             check_edge(data, stored, folds, edge),
         )

@@ -98,7 +98,11 @@ def check_coefficients(recounts: Sequence[Recount]) -> Check:
 
 
 def check_losses(recounts: Sequence[Recount], folds: Sequence[FoldReport]) -> Check:
-    """Compare the test log loss of every fold and C with that of the stored coefficients."""
+    """Compare the test log loss of every fold and C with that of the stored coefficients.
+
+    It is that of the test rows whose labels the next fold may know: with the others a choice would know what
+    happens in the first rows that it is tested on.
+    """
     checked = 0
     for fold, found in zip(folds, recounts, strict=False):
         claimed = np.asarray(fold.log_losses)
@@ -107,9 +111,9 @@ def check_losses(recounts: Sequence[Recount], folds: Sequence[FoldReport]) -> Ch
         if wrong.any():
             position = int(np.argmax(wrong))
             detail = (
-                f"{found.stored.place}, C {found.stored.Cs[position]:g}: the log loss of its test rows is "
-                f"{found.log_losses[position]:.9g}, not {claimed[position]:.9g}"
+                f"{found.stored.place}, C {found.stored.Cs[position]:g}: the log loss of its test rows that "
+                f"are known in time is {found.log_losses[position]:.9g}, not {claimed[position]:.9g}"
             )
             return Check(name="losses", passed=False, checked=checked, detail=detail)
-    detail = f"{checked} log losses of test rows are those of the stored coefficients"
+    detail = f"{checked} log losses are those of the stored coefficients over the rows known in time"
     return Check(name="losses", passed=True, checked=checked, detail=detail)

@@ -59,7 +59,7 @@ def check_recalibration(
     Parameters
     ----------
     forecasts : sequence of Forecast
-        What the stored models predict, from `forecasts_of`.
+        What the stored models predict, from `forecasts_of`, of the rows that the next fold may know.
     claimed : sequence of Recalibration or None
         Those of the folds in their order, and then of the final model.
     horizon : int

@@ -41,7 +41,7 @@ class Recount:
     spreads : ndarray of float64, shape (m,)
         Standard deviation of each model's log odds over the permitted rows.
     log_losses : ndarray of float64, shape (m,)
-        Mean log loss of the tested rows; nan where there are none.
+        Mean log loss of the tested rows that the next fold may know; 0 where there are none.
     """
 
     stored: StoredModels
@@ -68,8 +68,8 @@ def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels])
     origin = next(design.chunks(0, min(CHUNK_ROWS, len(design))))[1].mean(axis=0)
     counts = [len(models.Cs) for models in stored]
     permitted = np.repeat([models.permitted for models in stored], counts)
-    first = np.repeat([models.tested.start for models in stored], counts)
-    last = np.repeat([models.tested.stop for models in stored], counts)
+    first = np.repeat([models.known.start for models in stored], counts)
+    last = np.repeat([models.known.stop for models in stored], counts)
     weights = np.concatenate([_weights(models, origin) for models in stored])
     gradients, curvatures, losses = np.zeros_like(weights), np.zeros(len(weights)), np.zeros(len(weights))
     products = np.zeros((design.columns + 1, design.columns + 1))
@@ -95,7 +95,7 @@ def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels])
     found = []
     for models, stop in zip(stored, np.cumsum(counts), strict=True):
         own = slice(stop - len(models.Cs), stop)
-        tested = models.tested.stop - models.tested.start
+        known = models.known.stop - models.known.start
         moments = _Moments.of(products_until[models.permitted], models.permitted)
         steps, intercept_steps = _steps(models, moments, gradients[own], curvatures[own])
         found.append(
@@ -106,7 +106,7 @@ def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels])
                 steps=steps,
                 intercept_steps=intercept_steps,
                 spreads=moments.spreads(weights[own, 1:]),
-                log_losses=losses[own] / tested if tested else np.full(len(models.Cs), np.nan),
+                log_losses=losses[own] / max(known, 1),
             )
         )
     return found

@@ -26,6 +26,8 @@ class StoredModels:
         How many of the first rows may be trained on.
     tested : slice
         Rows that are tested on; empty for the final model.
+    known : slice
+        Those of them whose labels the next fold may know, which is all that later choices may rest on.
     Cs : tuple of float, length m
         Inverse regularisation strengths.
     means, scales : ndarray of float64, shape (p,)
@@ -39,6 +41,7 @@ class StoredModels:
     place: str
     permitted: int
     tested: slice
+    known: slice
     Cs: tuple[float, ...]
     means: FloatArray
     scales: FloatArray
@@ -79,17 +82,22 @@ def stored_models(
     interval, bar, rows = data.candles.interval_ms, data.bar, len(data)
     close_time = data.candles.open_time[bar] + interval
     label_end = data.candles.open_time[bar + data.horizon] + interval
+    first_tests = [milliseconds_of(fold.test_span.start) + interval for fold in folds]
+    permitted = [
+        int(np.searchsorted(label_end, first_test - data.embargo_ms, side="right"))
+        for first_test in first_tests
+    ]
     found = []
     for position, fold in enumerate(folds):
-        first_test = milliseconds_of(fold.test_span.start) + interval
+        start = int(np.searchsorted(close_time, first_tests[position]))
+        stop = int(np.searchsorted(close_time, milliseconds_of(fold.test_span.end), side="right"))
+        known_stop = permitted[position + 1] if position + 1 < len(folds) else stop
         found.append(
             StoredModels(
                 place=f"fold {position + 1}",
-                permitted=int(np.searchsorted(label_end, first_test - data.embargo_ms, side="right")),
-                tested=slice(
-                    int(np.searchsorted(close_time, first_test)),
-                    int(np.searchsorted(close_time, milliseconds_of(fold.test_span.end), side="right")),
-                ),
+                permitted=permitted[position],
+                tested=slice(start, stop),
+                known=slice(start, min(max(known_stop, start), stop)),
                 Cs=Cs,
                 means=np.asarray(fold.means),
                 scales=np.asarray(fold.scales),
@@ -103,6 +111,7 @@ def stored_models(
             place="the final model",
             permitted=rows,
             tested=slice(rows, rows),
+            known=slice(rows, rows),
             Cs=(C,),
             means=model.means,
             scales=model.scales,

@@ -19,7 +19,8 @@ from trainer.learning.splits import Fold
 class FoldFit:
     """A finished fold: its models, their test log losses in the order of the path, and the choice.
 
-    The choice is a position in the path, made from the log losses of the folds `chosen_from` only.
+    The log losses are of the test rows whose labels the next fold may know. The choice is a position in the
+    path, made from the log losses of the folds `chosen_from` only.
     """
 
     fold: Fold
@@ -32,6 +33,10 @@ class FoldFit:
     def model(self) -> LogisticModel:
         """The chosen model."""
         return self.path.model(self.choice)
+
+
+WALK_FORWARD_VERSION = "2"
+"""Changes whenever a fold's models or what is kept of them do; folds of another version are fitted anew."""
 
 
 class CrossValidation:
@@ -74,8 +79,7 @@ class CrossValidation:
         fold = self.folds[len(self.fits)]
         self._moments.extend(fold.train_stop)
         path = fit_path(self._moments, self.y, self.Cs, self._begin())
-        truth = self.y[fold.test_start : fold.test_stop]
-        losses = tuple(log_loss(p, truth) for p in path.predict(self.design, fold.test_start, fold.test_stop))
+        losses = self._losses(fold, path)
         earlier = [fit.log_losses for fit in self.fits]
         fit = FoldFit(fold, path, losses, choose(earlier, len(self.Cs)), tuple(range(len(earlier))))
         self.fits.append(fit)
@@ -90,6 +94,12 @@ class CrossValidation:
             begin = begin[0][choice : choice + 1], begin[1][choice : choice + 1]
         return choice, fit_path(self._moments, self.y, self.Cs[choice : choice + 1], begin).model(0)
 
+    def _losses(self, fold: Fold, path: LogisticPath) -> tuple[float, ...]:
+        if not fold.known:
+            return (0.0,) * len(self.Cs)
+        truth = self.y[fold.test_start : fold.known_stop]
+        return tuple(log_loss(p, truth) for p in path.predict(self.design, fold.test_start, fold.known_stop))
+
     def _begin(self) -> tuple[FloatArray, FloatArray] | None:
         if not self.fits:
             return None
@@ -103,7 +113,8 @@ def choose(log_losses: Sequence[Sequence[float]], candidates: int) -> int:
     Parameters
     ----------
     log_losses : sequence of sequence of float
-        For each fold the test log loss of each C. With no fold the middle C is taken.
+        For each fold the test log loss of each C; zeros of a fold whose rows tell nothing yet. With no fold
+        the middle C is taken.
     candidates : int
         Length of the path.
     """

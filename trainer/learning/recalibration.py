@@ -6,7 +6,8 @@ about the intercept. The intercept stays. It is of all rows before, and the few 
 on may have risen more often than the next will.
 
 A fold's slope is measured on the predictions of the folds before it, the final model's on those of all folds,
-each made by a model that had not seen its row. It is used where
+each made by a model that had not seen its row, and each of a row whose label has ended, embargo included,
+before the next fold's test begins. It is used where
 
 1. these predictions are overconfident beyond doubt: the slope is below 1 by `CERTAINTY` standard errors, and
 2. it would have helped so far: with each fold's predictions drawn by what the folds before it showed, the log
@@ -28,7 +29,7 @@ from trainer.candles.arrays import FloatArray
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.scores import log_loss
 
-RECALIBRATION_VERSION = "1"
+RECALIBRATION_VERSION = "2"
 """Changes whenever the rule does. Checkpoints keep folds as they were fitted, so that those of any version
 are gone on from; a model's lineage names the version that its slope is of."""
 
@@ -73,6 +74,10 @@ class Forecast:
     def of(cls, p: FloatArray, y: FloatArray, intercept: float) -> Forecast:
         """Take apart predictions of a model with that intercept."""
         return cls(p, y, intercept, log_odds(p) - intercept)
+
+    def first(self, rows: int) -> Forecast:
+        """Return the forecast of the first rows only."""
+        return Forecast(self.p[:rows], self.y[:rows], self.intercept, self.added[:rows])
 
     def drawn(self, slope: float) -> FloatArray:
         """Return the predictions with a slope, shape (n,)."""
@@ -123,7 +128,7 @@ def recalibrations(forecasts: Sequence[Forecast], horizon: int) -> list[Recalibr
     Parameters
     ----------
     forecasts : sequence of Forecast
-        Those of each fold, in order.
+        Those of each fold, in order; of the test rows whose labels the next fold may know.
     horizon : int
         Bars that a label spans.
     """
@@ -156,6 +161,8 @@ UNMEASURED = Recalibration(slope=1.0, estimate=None, standard_error=None, gain=0
 
 def gain_of(forecast: Forecast, slope: float) -> float:
     """Return by how much a slope would have lowered the log loss, summed over the rows, in nats."""
+    if not len(forecast.y):
+        return 0.0
     before, after = log_loss(forecast.p, forecast.y), log_loss(forecast.drawn(slope), forecast.y)
     return (before - after) * len(forecast.y)
 

@@ -24,13 +24,21 @@ MUCH_LOST = 0.1
 class Fold:
     """Labelled rows in time order: 0 to `train_stop` train, `test_start` to `test_stop` test (half-open).
 
-    The rows between `train_stop` and `test_start` are purged.
+    The rows between `train_stop` and `test_start` are purged. Of the test rows those before `known_stop` have
+    labels that are known when the next fold's test begins, embargo included: only they may have a say in how
+    later folds are fitted. After the last fold all are known.
     """
 
     index: int
     train_stop: int
     test_start: int
     test_stop: int
+    known_stop: int
+
+    @property
+    def known(self) -> int:
+        """How many of the test rows, from the first on, may have a say in later folds."""
+        return self.known_stop - self.test_start
 
 
 def walk_forward(close_time: IntArray, label_end: IntArray, n_splits: int, embargo_ms: int) -> list[Fold]:
@@ -57,14 +65,17 @@ def walk_forward(close_time: IntArray, label_end: IntArray, n_splits: int, embar
     """
     rows = len(close_time)
     edges = [part * rows // (n_splits + 1) for part in range(n_splits + 2)]
+    train_stops = [
+        int(np.searchsorted(label_end, close_time[start] - embargo_ms, side="right")) if start < rows else 0
+        for start in edges[1:-1]
+    ]
     folds = []
-    for index in range(n_splits):
+    for index, train_stop in enumerate(train_stops):
         test_start, test_stop = edges[index + 1], edges[index + 2]
-        train_stop = 0
-        if test_start < rows:
-            limit = close_time[test_start] - embargo_ms
-            train_stop = int(np.searchsorted(label_end, limit, side="right"))
-        folds.append(Fold(index, train_stop, test_start, test_stop))
+        known_stop = test_stop
+        if index + 1 < n_splits:
+            known_stop = min(max(train_stops[index + 1], test_start), test_stop)
+        folds.append(Fold(index, train_stop, test_start, test_stop, known_stop))
     return folds
 
 

@@ -73,7 +73,7 @@ def rows(simulate):
         matrix=FeatureMatrix(NAMES, (), values, row, close_time, "", Path("none")),
         labels=Labels(row, y, close_time, close_time + MINUTE),
         design=DesignMatrix(values, row),
-        folds=(Fold(0, FIRST, FIRST, ROWS),),
+        folds=(Fold(0, FIRST, FIRST, ROWS, ROWS),),
         horizon=1,
         embargo_ms=0,
     )

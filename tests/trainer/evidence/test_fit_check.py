@@ -38,7 +38,7 @@ def fitted(X, y, Cs=(1e-6, 1e-2, 1.0)):
     path = fit_path(moments, y, Cs)
     rows = slice(len(X), len(X))
     numbers = path.means, path.scales, path.coefficients, path.intercepts
-    return path, recount(design, y, [StoredModels("a fold", len(X), rows, Cs, *numbers)])
+    return path, recount(design, y, [StoredModels("a fold", len(X), rows, rows, Cs, *numbers)])
 
 
 def drawn(columns=6, rows=5000):

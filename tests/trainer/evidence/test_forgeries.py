@@ -98,7 +98,7 @@ def test_a_changed_coefficient_does_not_fit_the_losses_and_scores_that_were_told
 def test_predictions_that_were_nudged_by_the_label_are_found(data, paths, final):
     names, detail = Training.told(data, paths, final, nudge=0.01).failed()
     assert names == ["losses", "recalibration", "scores", "edge"]
-    assert detail.startswith("fold 1, C 1e-06: the log loss of its test rows is 0.69")
+    assert detail.startswith("fold 1, C 1e-06: the log loss of its test rows that are known in time is 0.69")
 
 
 def test_swapped_folds_are_found(data, paths, final, honest):
@@ -122,7 +122,7 @@ def test_a_loss_that_is_better_than_it_is_is_found(honest):
     losses = list(honest.reports[1].log_losses)
     losses[2] -= 1e-6
     names, detail = honest.with_report(1, log_losses=tuple(losses)).failed()
-    assert names == ["losses"] and detail.startswith("fold 2, C 0.01: the log loss of its test rows is ")
+    assert names == ["losses"] and detail.startswith("fold 2, C 0.01: the log loss of its test rows that ")
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,12 @@ def test_a_model_that_is_recalibrated_by_what_nothing_before_it_shows_is_found(
     names, detail = Training.told(data, paths, final, recalibrate=with_slope(place, slope)).failed()
     assert names == ["recalibration"]
     assert detail.startswith("the final model: " if place == 3 else f"fold {place + 1}: ")
+
+
+def test_choices_that_rest_on_labels_which_end_in_the_tested_rows_are_found(data, paths, final):
+    names, detail = Training.told(data, paths, final, foresight=True).failed()
+    assert names[:2] == ["losses", "recalibration"]
+    assert detail.startswith("fold 1, C 1e-06: the log loss of its test rows that are known in time is 0.6")
 
 
 def test_a_final_model_that_was_rescaled_in_silence_is_found(honest):

@@ -25,6 +25,7 @@ def stored(draw, X, permitted, tested):
         "a fold",
         permitted,
         tested,
+        slice(tested.start, max(tested.stop - 7, tested.start)),
         CS,
         rows.mean(axis=0),
         rows.std(axis=0),
@@ -52,11 +53,11 @@ def test_moments_and_losses_are_those_of_each_ones_own_rows(drawn, models):
         assert np.abs(found.deviations / rows.std(axis=0) - 1).max() < 1e-10
         log_odds = one.intercepts[:, None] + one.coefficients @ ((X.astype(float) - one.means) / one.scales).T
         assert np.abs(found.spreads / log_odds[:, : one.permitted].std(axis=1) - 1).max() < 1e-10
-        if one.tested.start == one.tested.stop:
-            assert np.isnan(found.log_losses).all()
+        if one.known.start == one.known.stop:
+            assert not found.log_losses.any()
             continue
-        for p, loss in zip(1 / (1 + np.exp(-log_odds[:, one.tested])), found.log_losses, strict=True):
-            assert abs(log_loss(p, y[one.tested]) - loss) < 1e-12
+        for p, loss in zip(1 / (1 + np.exp(-log_odds[:, one.known])), found.log_losses, strict=True):
+            assert abs(log_loss(p, y[one.known]) - loss) < 1e-12
 
 
 def test_the_steps_are_what_newtons_step_changes_in_log_odds(drawn, models):

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,9 +11,13 @@ from trainer.learning.splits import Fold, require_trainable, walk_forward
 MINUTE = 60_000
 
 
-def indices(close_minutes, horizon, n_splits, embargo):
+def split(close_minutes, horizon, n_splits, embargo):
     close_time = np.array(close_minutes, dtype=np.int64) * MINUTE
-    folds = walk_forward(close_time, close_time + horizon * MINUTE, n_splits, embargo * MINUTE)
+    return walk_forward(close_time, close_time + horizon * MINUTE, n_splits, embargo * MINUTE)
+
+
+def indices(close_minutes, horizon, n_splits, embargo):
+    folds = split(close_minutes, horizon, n_splits, embargo)
     return [(list(range(fold.train_stop)), list(range(fold.test_start, fold.test_stop))) for fold in folds]
 
 
@@ -64,9 +70,27 @@ def test_every_fold_trains_on_all_rows_that_time_allows_and_on_no_other(minutes,
         assert train == allowed
 
 
+@settings(max_examples=200, deadline=None)
+@given(
+    minutes=st.sets(st.integers(0, 300), min_size=12).map(sorted),
+    horizon=st.integers(1, 9),
+    n_splits=st.integers(2, 6),
+    embargo=st.integers(0, 90),
+)
+def test_of_tested_rows_those_are_known_whose_labels_end_before_the_next_test(
+    minutes, horizon, n_splits, embargo
+):
+    folds = split(minutes, horizon, n_splits, embargo)
+    for fold, after in pairwise(folds):
+        tested = minutes[fold.test_start : fold.test_stop]
+        known = [each for each in tested if each + horizon + embargo <= minutes[after.test_start]]
+        assert minutes[fold.test_start : fold.known_stop] == known and fold.known == len(known)
+    assert folds[-1].known_stop == folds[-1].test_stop == len(minutes)
+
+
 def test_too_few_rows_are_refused_with_figures():
     y = np.tile([0.0, 1.0], 20)
-    folds = [Fold(0, 20, 21, 30), Fold(1, 29, 30, 40)]
+    folds = [Fold(0, 20, 21, 30, 29), Fold(1, 29, 30, 40, 40)]
     require_trainable(folds, y, 20, 9, "BTCUSDT_1d_H1")
     with pytest.raises(
         DataError, match=r"BTCUSDT_1d_H1: fold 1 of 2 has 20 rows to train on, needed are 21 \(40"
@@ -78,7 +102,7 @@ def test_too_few_rows_are_refused_with_figures():
 
 def test_the_message_blames_gaps_only_where_they_took_the_rows():
     y = np.tile([0.0, 1.0], 30)
-    folds = [Fold(0, 10, 30, 60)]
+    folds = [Fold(0, 10, 30, 60, 60)]
     with pytest.raises(DataError) as error:
         require_trainable(folds, y, 20, 10, "BTCUSDT_1m_H1", (900, 960))
     assert error.value.detail == (
@@ -97,4 +121,4 @@ def test_one_class_in_a_training_part_is_refused_in_words(value, word):
     y = np.full(40, value)
     y[35] = 1.0 - value
     with pytest.raises(DataError, match=f"fold 1 of 1 has one class only: the close {word} after all 30"):
-        require_trainable([Fold(0, 30, 30, 40)], y, 20, 10, "BTCUSDT_1d_H1")
+        require_trainable([Fold(0, 30, 30, 40, 40)], y, 20, 10, "BTCUSDT_1d_H1")
