@@ -16,7 +16,7 @@ from common.protocol.reports import ChampionComparison, Check, GateScores, Score
 from common.settings.sections import PromoteIf
 from coordinator.policy.championship import Champion, objection_of
 from coordinator.policy.gates import missed_gates
-from coordinator.policy.multiplicity import discovery_bounds
+from coordinator.policy.multiplicity import A_NIGHT, discovery_bounds
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def _discovery(challenger: Challenger, bound: float, rate: float, cells: int) ->
         return []
     family = f"the {cells} cells of {challenger.timeframe}" if challenger.timeframe else f"{cells} cells"
     needed = f"{bound:.4g} or less was needed" if bound > 0.0 else "none of them does"
-    share = f"a false discovery rate of {rate:g} over {family}"
+    share = f"the {A_NIGHT * rate:g} that a night may spend of the false-discovery rate over {family}"
     words = f"p-value {challenger.p_value:.4g} does not pass {share}: {needed}"
     return [Objection(RefusalReason.SIGNIFICANCE, words)]
 

@@ -81,7 +81,8 @@ def test_a_good_model_without_a_champion_is_promoted() -> None:
         (
             {"p_value": 0.2},
             "significance",
-            "p-value 0.2 does not pass a false discovery rate of 0.1 over 1 cells",
+            "p-value 0.2 does not pass the 0.05 that a night may spend of the false-discovery rate "
+            "over 1 cells",
         ),
     ],
 )
@@ -109,7 +110,8 @@ def test_strong_cells_of_one_timeframe_do_not_carry_weak_ones_of_another() -> No
     made = {one.job_id: one for one in decide([*strong, *weak, *rest], {}, GATE, 0.10)}
     assert [job_id for job_id, one in made.items() if one.promoted] == list(range(1, 19))
     assert made[19].reasons == (
-        "p-value 0.02 does not pass a false discovery rate of 0.1 over the 18 cells of 1d: none of them does",
+        "p-value 0.02 does not pass the 0.05 that a night may spend of the false-discovery rate over "
+        "the 18 cells of 1d: none of them does",
     )
     one_family = [replace(one, timeframe="") for one in (*strong, *weak, *rest)]
     assert sum(one.promoted for one in decide(one_family, {}, GATE, 0.10)) == 20
