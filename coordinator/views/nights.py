@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Select, func, select
 
@@ -19,7 +19,10 @@ from coordinator.views.grid import Grid, read_grid
 
 @dataclass(frozen=True)
 class NightSummary:
-    """A night in figures; `mean_auc` is that of its trained cells, None before there is one."""
+    """A night in figures; `mean_auc` is that of its trained cells, None before there is one.
+
+    `held` says that an operator has no more of its jobs handed out: it is paused, or being ended early.
+    """
 
     id: int
     state: RunState
@@ -32,6 +35,12 @@ class NightSummary:
     attempts: int
     mean_auc: float | None
     has_results: bool
+    held: Literal["", "paused", "ending"] = ""
+
+    @property
+    def state_word(self) -> str:
+        """What it is at, in a word."""
+        return self.held or str(self.state)
 
     def seconds(self, now: datetime) -> float:
         """Return how long it took, or has taken until `now`."""
@@ -117,9 +126,16 @@ def _summaries(tx: Transaction, found: Sequence[RunRow]) -> list[NightSummary]:
             attempts=tried.get(run.id, 0),
             mean_auc=auc.get(run.id),
             has_results=bool(run.results_path),
+            held=_held(run),
         )
         for run in found
     ]
+
+
+def _held(run: RunRow) -> Literal["", "paused", "ending"]:
+    if run.state is not RunState.RUNNING:
+        return ""
+    return "ending" if run.ended_early is not None else "paused" if run.paused is not None else ""
 
 
 def _by_run(tx: Transaction, query: Select[Any]) -> dict[int, Any]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from common.protocol.runs import RunState
+from common.protocol.steering import Order, PauseOrder
+from coordinator.runs.steering import Steering
 from coordinator.views.nights import night_page
-from tests.coordinator.specimens import Night, failure
+from tests.coordinator.specimens import HERE, Night, failure
 
 
 def test_nights_come_with_their_totals_the_newest_first(night: Night) -> None:
@@ -27,3 +29,21 @@ def test_nights_come_with_their_totals_the_newest_first(night: Night) -> None:
 
 def test_before_the_first_night_there_is_none(night: Night) -> None:
     assert night_page(night.database, 10, 0).nights == ()
+
+
+def test_a_night_that_an_operator_holds_is_not_said_to_run(night: Night) -> None:
+    run = night.begin()
+    steering = Steering(night.database)
+    assert word_of_newest(night) == "running"
+    steering.pause(run, PauseOrder(by="ops"), HERE)
+    assert word_of_newest(night) == "paused"
+    steering.resume(run, Order(by="ops"), HERE)
+    assert word_of_newest(night) == "running"
+    steering.end(run, Order(by="ops"), HERE)
+    assert word_of_newest(night) == "ending"
+    night.housekeeping.tick()
+    assert word_of_newest(night) == "done"
+
+
+def word_of_newest(night: Night) -> str:
+    return night_page(night.database, 1, 0).nights[0].state_word
