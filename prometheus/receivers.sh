@@ -10,7 +10,7 @@ settings=$1 folder=$2
 shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 keys="SMTP_HOST SMTP_FROM SMTP_TO SMTP_USER SMTP_PASSWORD SLACK_WEBHOOK_URL TELEGRAM_BOT_TOKEN TELEGRAM_CHAT_ID
-DISCORD_WEBHOOK_URL WEBHOOK_URL WEBHOOK_TOKEN"
+DISCORD_WEBHOOK_URL WEBHOOK_URL WEBHOOK_TOKEN HEARTBEAT_URL"
 for key in $keys; do eval "$key="; done
 
 refuse() {
@@ -54,6 +54,25 @@ must_match() { # KEY PATTERN WHAT
 }
 
 quoted() { printf "'%s'" "$(printf '%s' "$1" | sed "s/'/''/g")"; }
+
+heartbeat() {
+  filled HEARTBEAT_URL || return 0
+  must_match HEARTBEAT_URL '^https?://[^ ]+$' "a URL that begins with http:// or https://"
+  cat <<YAML
+    webhook_configs:
+      - url: $(quoted "$HEARTBEAT_URL")
+        send_resolved: false
+YAML
+}
+
+# Prints alertmanager.yml with what is added to its receivers `heartbeat`, in the middle, and `people`, the last.
+configuration() {
+  while IFS= read -r line || [ -n "$line" ]; do
+    printf '%s\n' "$line"
+    if [ "$line" = "  - name: heartbeat" ] && [ -n "$1" ]; then printf '%s\n' "$1"; fi
+  done <"$here/alertmanager.yml"
+  printf '%s\n' "$2"
+}
 
 receivers() {
   if filled WEBHOOK_URL; then
@@ -130,6 +149,7 @@ YAML
 if [ -e "$settings" ]; then read_settings; fi
 mkdir -p "$folder/templates"
 cp "$here"/templates/*.tmpl "$folder/templates/"
-added=$(receivers)
-{ cat "$here/alertmanager.yml" && printf '%s\n' "$added"; } >"$folder/alertmanager.yml"
+beats=$(heartbeat)
+people=$(receivers)
+configuration "$beats" "$people" >"$folder/alertmanager.yml"
 exec "$@"

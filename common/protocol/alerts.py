@@ -13,7 +13,7 @@ class AlertView(Frozen):
     id: int
     """The alert's id."""
     name: str
-    """Its name, such as `TrainerLost`."""
+    """Its name, such as `NighttrainTrainerLost`."""
     severity: str
     """`critical`, `warning` or `info`."""
     firing: bool

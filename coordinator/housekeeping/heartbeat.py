@@ -1,8 +1,8 @@
 """The heartbeat, by which the next process knows for how long there was no coordinator.
 
-While the coordinator is away Prometheus fires CoordinatorDown, and Alertmanager cannot report that to the one
-that is away. So each process records a heartbeat every few seconds, and when it stops; by that the next one
-finds how the last one ended, and stores the absence among the alerts, as one that is resolved.
+While the coordinator is away Prometheus fires NighttrainCoordinatorDown, and Alertmanager cannot report that
+to the one that is away. So each process records a heartbeat every few seconds, and when it stops; by that the
+next one finds how the last one ended, and stores the absence among the alerts, as one that is resolved.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ BEAT_SECONDS = 10.0
 """How often a heartbeat is recorded; a process was there for so much longer than its last one, at most."""
 
 SHORT_SECONDS = 60.0
-"""A clean stop that is shorter is a restart; CoordinatorDown does not fire for it either."""
+"""A clean stop that is shorter is a restart; NighttrainCoordinatorDown does not fire for it either."""
 
-NAME = "CoordinatorAway"
+NAME = "NighttrainCoordinatorAway"
 MOMENT = "%Y-%m-%d %H:%M:%S"
 
 
@@ -136,7 +136,7 @@ def _record(tx: Transaction, absence: Absence) -> None:
         labels={"alertname": NAME, "severity": severity, "component": "coordinator"},
         summary="The coordinator was away",
         description=absence.words,
-        runbook="/runbook#coordinatordown",
+        runbook="/runbook#nighttraincoordinatordown",
         starts=absence.since,
         ends=absence.until,
     )

@@ -15,6 +15,9 @@ from coordinator.web.screens import Show, add_screen, page_router
 
 router = page_router()
 
+FAMILY = "nighttrain"
+"""What the names of alerts begin with; earlier versions wrote them, and so their anchors, without it."""
+
 HERE = Path(__file__).parent
 PLACES = (HERE / "runbook.md", HERE.parents[1] / "deploy" / "runbook.md")
 """In an image it lies beside this module, in a clone where people edit it."""
@@ -26,6 +29,11 @@ class Heading:
 
     text: str
     anchor: str
+
+    @property
+    def earlier_anchor(self) -> str:
+        """By which alerts of earlier versions link to it."""
+        return self.anchor.removeprefix(FAMILY)
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,8 @@ class Runbook:
         What an alert names came from outside: nothing of it is used but an anchor that is there.
         """
         anchor = address.rpartition("#")[2]
-        return f"/runbook#{anchor}" if any(anchor == one.anchor for one in self.headings) else ""
+        known = {name for one in self.headings for name in (one.anchor, one.earlier_anchor)}
+        return f"/runbook#{anchor}" if anchor in known else ""
 
 
 @cache
@@ -64,6 +73,10 @@ def rendered(text: str) -> Runbook:
             token.attrSet("id", anchor_of(words))
             if token.tag == "h2":
                 headings.append(Heading(words, anchor_of(words)))
+                below = tokens[place + 3 : place + 4]
+                # A link of old leads to the first words below the heading.
+                if below and headings[-1].earlier_anchor != headings[-1].anchor:
+                    below[0].attrSet("id", headings[-1].earlier_anchor)
         for inner in token.children or ():
             if inner.type == "link_open" and not str(inner.attrGet("href")).startswith(("#", "/")):
                 inner.attrSet("rel", "noopener noreferrer")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from common.metrics.declarations import (
     EARLIER_AUC,
     PROMOTION_LIMIT,
+    RUN_FAILED_JOBS,
     RUN_FINISHED,
     RUN_INFO,
     RUN_JOBS,
@@ -38,7 +39,7 @@ def history() -> list[Panel]:
 def _runs() -> Panel:
     score = Look(PLAIN, decimals=4)
     moment = Look(CLOCK)
-    failed = Look(COUNT, firing("TooManyFailedJobs", whole=True, clear=CLEAR))
+    failed = Look(COUNT, firing("NighttrainTooManyFailedJobs", whole=True, clear=CLEAR))
     runs = table_panel(
         Frame(
             "Runs of the last 30 days",
@@ -58,7 +59,7 @@ def _runs() -> Panel:
             Query(last_by_run("max(nighttrain:cell_accuracy_ratio:avg)"), ref="accuracy"),
             Query(last_by_run(f"max({RUN_PROMOTED_MODELS.name})"), ref="promoted"),
             Query(last_by_run(f"sum({every(RUN_JOBS, state=JobState.SUCCEEDED)})"), ref="succeeded"),
-            Query(last_by_run(f"sum({every(RUN_JOBS, state=JobState.FAILED)})"), ref="failed"),
+            Query(last_by_run(f'sum({RUN_FAILED_JOBS.name}{{cause!="data"}})'), ref="failed"),
         ],
         [
             Column("run", "Run", width=80, link=OPEN_RUN),
@@ -81,7 +82,7 @@ def _runs() -> Panel:
 
 
 def _means() -> Panel:
-    drop = condition("MeanAucDropped", "nighttrain:cell_auc_drop:ratio").limit
+    drop = condition("NighttrainMeanAucDropped", "nighttrain:cell_auc_drop:ratio").limit
     means = graph_panel(
         Frame(
             "Mean AUC of the last 30 days",

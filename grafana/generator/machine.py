@@ -24,14 +24,14 @@ def machine() -> list[Panel]:
             "Memory in use",
             "Above the line an alert fires; no job is handed out from `memory_threshold` on.",
             "memory",
-            "HostMemoryHigh",
+            "NighttrainHostMemoryHigh",
         ),
-        _share("CPU in use", "Above the line an alert fires.", "cpu", "HostCpuHigh"),
+        _share("CPU in use", "Above the line an alert fires.", "cpu", "NighttrainHostCpuHigh"),
         _share(
             "Disk in use",
             "Of the file system with the night's files. Above the line an alert fires.",
             "disk",
-            "HostDiskFull",
+            "NighttrainHostDiskFull",
         ),
         stat_panel(
             Frame("Cores", "Logical CPUs of the host.", "unknown", 4, 4),
@@ -61,7 +61,7 @@ def machine() -> list[Panel]:
                 4,
             ),
             [Query("nighttrain:host_disk_free_at_night_end:bytes", "free")],
-            Look(BYTES, firing("HostDiskWillFill")),
+            Look(BYTES, firing("NighttrainHostDiskWillFill")),
         ),
         stat_panel(
             Frame(

@@ -54,7 +54,7 @@ def roster() -> Panel:
         phase: (phase, colour) for phase, colour in zip(TRAINER_PHASES, PHASE_COLOURS, strict=True)
     }
     progress = Look(RATIO, ((None, BLUE),), decimals=0, minimum=0, maximum=1)
-    share = Look(RATIO, firing("TrainerNearMemoryLimit"), decimals=0, minimum=0, maximum=1)
+    share = Look(RATIO, firing("NighttrainTrainerNearMemoryLimit"), decimals=0, minimum=0, maximum=1)
     writes = Look(PLAIN, values={0: ("yes", CLEAR), 1: ("no", RED)})
     job_labels = ("kind", "symbol", "timeframe", "horizon", "stage")
     return table_panel(
@@ -100,7 +100,7 @@ def roster() -> Panel:
             Column(
                 "kills",
                 "OOM kills",
-                Look(COUNT, firing("OutOfMemoryKill", KILLED, whole=True, clear=CLEAR)),
+                Look(COUNT, firing("NighttrainOutOfMemoryKill", KILLED, whole=True, clear=CLEAR)),
                 Cells.COLOURED,
             ),
             Column("restarts", "Restarts", Look(COUNT, ((None, CLEAR), (1, ORANGE))), Cells.COLOURED),
@@ -109,7 +109,7 @@ def roster() -> Panel:
             Column(
                 "silence",
                 "Silent for",
-                Look(SECONDS, firing("TrainerLost", clear=CLEAR)),
+                Look(SECONDS, firing("NighttrainTrainerLost", clear=CLEAR)),
                 Cells.COLOURED,
             ),
             Column("blocked", "Can write", writes, Cells.COLOURED),

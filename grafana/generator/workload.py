@@ -40,14 +40,15 @@ def at_work() -> list[Panel]:
     elapsed, expected = (f"max by (symbol, timeframe, horizon) ({of_symbols(name)})" for name in recorded)
     overdue = " / ".join(recorded)
     durations = f"timeframe:{JOB_DURATION.name}"
-    factor = Look("suffix:x", firing("JobOverdue", overdue), decimals=1)
+    factor = Look("suffix:x", firing("NighttrainJobOverdue", overdue), decimals=1)
     return [
         table_panel(
             Frame(
                 "Cells being trained",
                 "What is at work, for how long, and how long it should take by measured durations. Red: "
-                f"above {condition('JobOverdue', overdue).limit:g} times the expected duration, at which an "
-                f"alert fires, but not before {condition('JobOverdue', recorded[0]).limit:g} seconds.",
+                f"above {condition('NighttrainJobOverdue', overdue).limit:g} times the expected duration, at "
+                "which an alert fires, but not before "
+                f"{condition('NighttrainJobOverdue', recorded[0]).limit:g} seconds.",
                 "No cell is being trained",
                 14,
                 8,

@@ -12,13 +12,15 @@ from pydantic import ValidationError
 from common.protocol.alerts import AlertView
 from coordinator.alerts import SILENCE_SECONDS, Alerts, Notification, is_silent
 from coordinator.scrapes import OVERDUE
+from coordinator.web import addresses
+from coordinator.web.runbook import read_runbook
 from tests.coordinator.specimens import NOON, Night, digest
 
 NEVER = "0001-01-01T00:00:00Z"
 
 
 def told(
-    name: str = "TrainerLost",
+    name: str = "NighttrainTrainerLost",
     status: str = "firing",
     starts: datetime = NOON,
     ends: datetime | None = None,
@@ -71,10 +73,10 @@ def shown(alerts: Alerts, firing: bool | None = None) -> tuple[AlertView, ...]:
 def test_an_alert_is_kept_with_all_that_was_told(alerts: Alerts) -> None:
     alerts.accept(notification(told()))
     [view] = shown(alerts)
-    assert (view.name, view.severity, view.firing) == ("TrainerLost", "warning", True)
+    assert (view.name, view.severity, view.firing) == ("NighttrainTrainerLost", "warning", True)
     assert view.labels["trainer"] == "t1"
-    assert (view.summary, view.description) == ("TrainerLost of t1", "It is silent.")
-    assert view.runbook == "http://127.0.0.1:5000/runbook#trainerlost"
+    assert (view.summary, view.description) == ("NighttrainTrainerLost of t1", "It is silent.")
+    assert view.runbook == "http://127.0.0.1:5000/runbook#nighttraintrainerlost"
     assert view.starts == NOON + timedelta(microseconds=123456)
     assert (view.ends, view.received) == (None, NOON)
 
@@ -150,9 +152,16 @@ def test_a_beginning_and_an_end_are_logged_once(alerts: Alerts, caplog: pytest.L
     for one in (firing, firing, over, over):
         alerts.accept(notification(one))
     assert [(record.levelname, record.message) for record in caplog.records] == [
-        ("ERROR", "alert TrainerLost (critical): It is silent."),
-        ("INFO", "alert TrainerLost is resolved: TrainerLost of t1"),
+        ("ERROR", "alert NighttrainTrainerLost (critical): It is silent."),
+        ("INFO", "alert NighttrainTrainerLost is resolved: NighttrainTrainerLost of t1"),
     ]
+
+
+def test_an_alert_by_the_name_of_an_earlier_version_is_shown_and_leads_to_the_runbook(alerts: Alerts) -> None:
+    alerts.accept(notification(told("TrainerLost")))
+    (shown,) = alerts.page(firing=True, limit=10, offset=0).alerts
+    assert shown.name == "TrainerLost"
+    assert addresses.runbook(shown.runbook) == "/runbook#trainerlost" == read_runbook().link_of(shown.runbook)
 
 
 def test_the_status_shows_what_fires_then_what_ended_within_a_day(alerts: Alerts, night: Night) -> None:
@@ -160,12 +169,18 @@ def test_the_status_shows_what_fires_then_what_ended_within_a_day(alerts: Alerts
     ended = {"status": "resolved", "ends": NOON}
     alerts.accept(
         notification(
-            told("HostDiskFull", **ended), told("TrainerLost"), told("NoTrainer", severity="critical")
+            told("NighttrainHostDiskFull", **ended),
+            told("NighttrainTrainerLost"),
+            told("NighttrainNoTrainer", severity="critical"),
         )
     )
-    assert [one.name for one in status.document().alerts] == ["NoTrainer", "TrainerLost", "HostDiskFull"]
+    assert [one.name for one in status.document().alerts] == [
+        "NighttrainNoTrainer",
+        "NighttrainTrainerLost",
+        "NighttrainHostDiskFull",
+    ]
     night.clock.advance(25 * 3600)
-    assert [one.name for one in status.document().alerts] == ["NoTrainer", "TrainerLost"]
+    assert [one.name for one in status.document().alerts] == ["NighttrainNoTrainer", "NighttrainTrainerLost"]
 
 
 # --- Alerts whose end nobody reports ------------------------------------------------------------------------
@@ -203,7 +218,7 @@ def test_one_that_is_no_longer_reported_is_presumed_resolved_and_says_so(
     words = "Not reported since 2026-03-02 12:00 UTC; its end was never reported."
     assert (over.ends, over.description) == (night.clock.now, f"It is silent. {words}")
     assert [record.message for record in caplog.records if record.levelname == "WARNING"][2:] == [
-        f"alert TrainerLost is presumed resolved: {words}"
+        f"alert NighttrainTrainerLost is presumed resolved: {words}"
     ]
     assert [one.firing for one in night.status().document().alerts] == [True, False]
 

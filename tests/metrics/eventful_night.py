@@ -49,7 +49,7 @@ def eventful_night(folder: Path) -> Iterator[Monitoring]:
         monitoring = Monitoring(folder, f"127.0.0.1:{coordinator.port}", addresses)
         monitoring.start()
         known = monitoring.now
-        eventually(lambda: known('ALERTS{alertname="NoTrainer",alertstate="firing"}'))
+        eventually(lambda: known('ALERTS{alertname="NighttrainNoTrainer",alertstate="firing"}'))
         for name, port in ports.items():
             night.start_trainer("", "--metrics-port", str(port), name=name)
         eventually(lambda: all(is_healthy(f"http://{address}") for address in addresses))

@@ -23,6 +23,9 @@ from tests.trainer.real_night import ROOT, eventually
 ADDRESS = "https://night.example.org"
 """By which the links in alerts begin."""
 
+BOARDS_ADDRESS = "https://boards.example.org"
+ENVIRONMENT = {"NIGHTTRAIN_URL": ADDRESS, "GRAFANA_URL": BOARDS_ADDRESS, "STACK_NAME": "night"}
+
 STEP_SECONDS = 0.5
 """How often it scrapes, evaluates its rules, and is asked about the past: the stack does so every 15 s."""
 
@@ -121,7 +124,7 @@ class Monitoring:
                     [program, *options, listen],
                     stdout=log,
                     stderr=subprocess.STDOUT,
-                    env=os.environ | {"NIGHTTRAIN_URL": ADDRESS},
+                    env=os.environ | ENVIRONMENT,
                 )
             )
 

@@ -17,11 +17,16 @@ from common.protocol.alerts import AlertView
 from tests.metrics.scrape import free_port
 from tests.trainer.real_night import ROOT, Coordinator, eventually
 
-LABELS = {"alertname": "TrainerLost", "severity": "warning", "component": "trainer", "trainer": "t2"}
+LABELS = {
+    "alertname": "NighttrainTrainerLost",
+    "severity": "warning",
+    "component": "trainer",
+    "trainer": "t2",
+}
 ANNOTATIONS = {
     "summary": "Trainer t2 is lost",
     "description": "Trainer t2 has been silent for 2m 5s.",
-    "runbook_url": "http://127.0.0.1:5000/runbook#trainerlost",
+    "runbook_url": "http://127.0.0.1:5000/runbook#nighttraintrainerlost",
 }
 
 
@@ -91,7 +96,7 @@ def test_an_alert_is_received_and_its_end_too(coordinator: Coordinator, alertman
         return found[0] if found else None
 
     fired = eventually(lambda: received(firing=True))
-    assert (fired.name, fired.severity, fired.labels) == ("TrainerLost", "warning", LABELS)
+    assert (fired.name, fired.severity, fired.labels) == ("NighttrainTrainerLost", "warning", LABELS)
     assert (fired.summary, fired.description, fired.runbook) == tuple(ANNOTATIONS.values())
     assert abs(fired.starts - starts) < timedelta(milliseconds=1)
     assert [one.id for one in operator.status().alerts] == [fired.id]
@@ -103,5 +108,5 @@ def test_an_alert_is_received_and_its_end_too(coordinator: Coordinator, alertman
     assert abs(over.ends - ends) < timedelta(milliseconds=1)
     assert operator.alerts().total == 1
     log = (coordinator.out / "logs" / "batch_train_night.log").read_text()
-    assert log.count("alert TrainerLost (warning): Trainer t2 has been silent for 2m 5s.") == 1
-    assert log.count("alert TrainerLost is resolved: Trainer t2 is lost") == 1
+    assert log.count("alert NighttrainTrainerLost (warning): Trainer t2 has been silent for 2m 5s.") == 1
+    assert log.count("alert NighttrainTrainerLost is resolved: Trainer t2 is lost") == 1

@@ -13,7 +13,7 @@ from grafana.generator.expressions import ALL, expressions
 from grafana.generator.promql import operands, text, tree
 from tests.grafana.committed import PANELS
 from tests.metrics.eventful_night import LAST_RUN, eventful_night
-from tests.metrics.monitoring import ADDRESS, Answer, Monitoring
+from tests.metrics.monitoring import ADDRESS, BOARDS_ADDRESS, Answer, Monitoring
 
 FILLED_IN = {"__range": "60s", "__interval": "1s"}
 
@@ -94,17 +94,20 @@ def test_every_query_in_the_words_of_an_alert_is_answered(monitoring: Monitoring
 
 def test_alerts_fired_for_what_happened(monitoring: Monitoring) -> None:
     fired = {one.labels["alertname"] for one in monitoring.ever('ALERTS{alertstate="firing"}')}
-    assert fired >= {"NightDidNotStart", "NoTrainer", "CoordinatorDown", "DataRefused", "TooManyFailedJobs"}
+    happened = {"NightDidNotStart", "NoTrainer", "CoordinatorDown", "DataRefused", "Watchdog"}
+    assert fired >= {f"Nighttrain{name}" for name in happened}
 
 
 def test_the_links_of_alerts_that_fire_lead_to_the_page_under_its_address(monitoring: Monitoring) -> None:
     links = [
-        alert["annotations"]["runbook_url"]
+        (alert["annotations"]["runbook_url"], alert["annotations"]["dashboard_url"])
         for rule in monitoring.rules()
         if rule["type"] == "alerting"
         for alert in rule["alerts"]
     ]
-    assert links and all(link.startswith(f"{ADDRESS}/runbook#") for link in links)
+    assert links
+    assert all(runbook.startswith(f"{ADDRESS}/runbook#") for runbook, _ in links)
+    assert all(board.startswith(f"{BOARDS_ADDRESS}/d/nighttrain-") for _, board in links)
 
 
 def legend(pattern: str, answer: Answer) -> str:

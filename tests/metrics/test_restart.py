@@ -65,7 +65,7 @@ def test_a_kill_in_the_middle_of_a_night_changes_no_fact(night: RealNight) -> No
     assert set(again.values) >= {series for series in told.values if series[0] in MOVING}
     assert again.value("nighttrain_checkpoint_writes_total") == 0
     [away] = night.operator.status().alerts
-    assert (away.name, away.severity, away.firing) == ("CoordinatorAway", "warning", False)
+    assert (away.name, away.severity, away.firing) == ("NighttrainCoordinatorAway", "warning", False)
     assert away.description.endswith("run 1 waited for it.")
     started = "process_start_time_seconds"
     assert (again.value(started) or 0) > (told.value(started) or 0)

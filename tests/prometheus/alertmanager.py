@@ -24,6 +24,7 @@ def alert(name, minutes=24 * 60, **labels):
             "summary": f"Summary of {name}",
             "description": f"Description of {name} <90 % & more>.",
             "runbook_url": f"http://127.0.0.1:5000/runbook#{name.lower()}",
+            "dashboard_url": "http://127.0.0.1:3000/d/nighttrain-night",
         },
         "startsAt": (datetime.now(UTC) - timedelta(minutes=10)).isoformat(),
         "endsAt": ends.isoformat(),
@@ -59,6 +60,7 @@ class Alertmanager:
             "DISCORD_WEBHOOK_URL": f"{web}/discord",
             "WEBHOOK_URL": f"{web}/webhook",
             "WEBHOOK_TOKEN": "theirs",
+            "HEARTBEAT_URL": f"{web}/heartbeat",
         }
         (folder / "token").write_text("ours", encoding="utf-8")
         status, _, error = make(folder, settings, "true")
@@ -72,6 +74,8 @@ class Alertmanager:
             "group_wait: 10s": "group_wait: 1s",
             "group_wait: 5s": "group_wait: 1s",
             "group_interval: 5m": "group_interval: 1s",
+            "group_interval: 1m": "group_interval: 1s",
+            "repeat_interval: 1m": "repeat_interval: 1s",
             "group_interval: 30s": "group_interval: 1s",
             "repeat_interval: 5m": "repeat_interval: 2s",
             "html: ''": "html: ''\n        require_tls: false",

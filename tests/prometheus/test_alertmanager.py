@@ -43,7 +43,7 @@ def test_every_alert_reaches_the_coordinator_and_people(severity):
             "test",
             f"--config.file={PROMETHEUS / 'alertmanager.yml'}",
             f"severity={severity}",
-            "alertname=HostCpuHigh",
+            "alertname=NighttrainHostCpuHigh",
         ],
         capture_output=True,
         text=True,
@@ -66,15 +66,23 @@ def seconds(duration):
 
 
 def test_an_alert_goes_through_alertmanager_to_every_receiver_and_so_does_its_end(alertmanager, inbox):
-    alertmanager.post(alert("HostCpuHigh"))
-    text = "[warning] HostCpuHigh: Description of HostCpuHigh <90 % & more>."
-    title = "Nighttrain: Summary of HostCpuHigh"
-    told = "What to do: http://127.0.0.1:5000/runbook#hostcpuhigh"
+    alertmanager.post(alert("NighttrainHostCpuHigh"))
+    text = "[warning] NighttrainHostCpuHigh: Description of NighttrainHostCpuHigh <90 % & more>."
+    title = "Nighttrain: Summary of NighttrainHostCpuHigh"
+    told = "What to do: http://127.0.0.1:5000/runbook#nighttrainhostcpuhigh"
 
-    body, authorization = inbox.wait("/api/alerts", lambda body: ("HostCpuHigh", "firing") in names(body))
+    body, authorization = inbox.wait(
+        "/api/alerts", lambda body: ("NighttrainHostCpuHigh", "firing") in names(body)
+    )
     assert authorization == "Bearer ours"
-    assert body["alerts"][0]["annotations"]["runbook_url"] == "http://127.0.0.1:5000/runbook#hostcpuhigh"
-    assert inbox.wait("/webhook", lambda body: ("HostCpuHigh", "firing") in names(body))[1] == "Bearer theirs"
+    assert (
+        body["alerts"][0]["annotations"]["runbook_url"]
+        == "http://127.0.0.1:5000/runbook#nighttrainhostcpuhigh"
+    )
+    assert (
+        inbox.wait("/webhook", lambda body: ("NighttrainHostCpuHigh", "firing") in names(body))[1]
+        == "Bearer theirs"
+    )
     slack, _ = inbox.wait("/slack", lambda body: body["attachments"][0]["title"] == title)
     assert slack["attachments"][0]["text"].replace("&lt;", "<").replace("&amp;", "&").startswith(text)
     discord, _ = inbox.wait("/discord", lambda body: body["embeds"][0]["title"] == title)
@@ -86,19 +94,23 @@ def test_an_alert_goes_through_alertmanager_to_every_receiver_and_so_does_its_en
     assert told in mail
     assert "To: me@example.org" in mail
 
-    alertmanager.post(alert("HostCpuHigh", minutes=-1))
-    inbox.wait("/api/alerts", lambda body: ("HostCpuHigh", "resolved") in names(body))
+    alertmanager.post(alert("NighttrainHostCpuHigh", minutes=-1))
+    inbox.wait("/api/alerts", lambda body: ("NighttrainHostCpuHigh", "resolved") in names(body))
     over, _ = inbox.wait(
         "/slack", lambda body: body["attachments"][0]["title"].startswith("Nighttrain: over:")
     )
-    assert over["attachments"][0]["text"] == "[over] HostCpuHigh: Summary of HostCpuHigh"
+    assert over["attachments"][0]["text"] == "[over] NighttrainHostCpuHigh: Summary of NighttrainHostCpuHigh"
 
 
 def test_the_coordinator_is_told_again_and_people_are_not(alertmanager, inbox):
-    alertmanager.post(alert("HostDiskFull"))
+    alertmanager.post(alert("NighttrainHostDiskFull"))
 
     def told(path):
-        return [body for body, _ in inbox.arrived.get(path, []) if ("HostDiskFull", "firing") in names(body)]
+        return [
+            body
+            for body, _ in inbox.arrived.get(path, [])
+            if ("NighttrainHostDiskFull", "firing") in names(body)
+        ]
 
     with inbox.changed:
         assert inbox.changed.wait_for(lambda: len(told("/api/alerts")) == 3, 20), inbox.arrived.keys()
@@ -106,43 +118,65 @@ def test_the_coordinator_is_told_again_and_people_are_not(alertmanager, inbox):
 
 
 def test_what_goes_wrong_together_is_one_message(alertmanager, inbox):
-    alertmanager.post(alert("DataRefused", symbol="ADAUSDT"), alert("MeanAucDropped"))
+    alertmanager.post(alert("NighttrainDataRefused", symbol="ADAUSDT"), alert("NighttrainMeanAucDropped"))
     slack, _ = inbox.wait("/slack", lambda body: "(and 1 more)" in body["attachments"][0]["title"])
     first, second = sorted(slack["attachments"][0]["text"].split("\n\n"))
-    assert first.startswith("[warning] DataRefused: ")
-    assert second.startswith("[warning] MeanAucDropped: ")
-    assert second.endswith("What to do: http://127.0.0.1:5000/runbook#meanaucdropped")
+    assert first.startswith("[warning] NighttrainDataRefused: ")
+    assert second.startswith("[warning] NighttrainMeanAucDropped: ")
+    assert "What to do: http://127.0.0.1:5000/runbook#nighttrainmeanaucdropped\n" in second
+    assert second.endswith("On the board: http://127.0.0.1:3000/d/nighttrain-night")
+
+
+def test_a_watcher_outside_is_called_again_and_again_and_nobody_else_is(alertmanager, inbox):
+    alertmanager.post(alert("NighttrainWatchdog"))
+
+    def beats():
+        return [names(body) for body, _ in inbox.arrived.get("/heartbeat", [])]
+
+    with inbox.changed:
+        assert inbox.changed.wait_for(lambda: len(beats()) >= 3, 20), inbox.arrived.keys()
+    assert all(one == {("NighttrainWatchdog", "firing")} for one in beats())
+    others = {path: bodies for path, bodies in inbox.arrived.items() if path != "/heartbeat"}
+    assert "NighttrainWatchdog" not in repr(others)
 
 
 @pytest.mark.parametrize(
     ("source", "silenced", "told"),
     [
         (
-            alert("CoordinatorDown", job="coordinator"),
+            alert("NighttrainCoordinatorDown", job="coordinator"),
             [
-                alert("QueueStalled"),
-                alert("TrainerLost", trainer="t-1"),
-                alert("DataRefused", symbol="BTCUSDT"),
+                alert("NighttrainQueueStalled"),
+                alert("NighttrainTrainerLost", trainer="t-1"),
+                alert("NighttrainDataRefused", symbol="BTCUSDT"),
             ],
-            [alert("NightDidNotStart"), alert("HostDiskFull")],
+            [alert("NighttrainNightDidNotStart"), alert("NighttrainHostDiskFull")],
         ),
         (
-            alert("CrashLoop", trainer="t-1", component="trainer"),
-            [alert("TrainerLost", trainer="t-1")],
-            [alert("TrainerLost", trainer="t-2")],
+            alert("NighttrainCrashLoop", trainer="t-1", component="trainer"),
+            [alert("NighttrainTrainerLost", trainer="t-1")],
+            [alert("NighttrainTrainerLost", trainer="t-2")],
         ),
         (
-            alert("OutOfMemoryKill", trainer="t-1"),
-            [alert("TrainerNearMemoryLimit", trainer="t-1")],
-            [alert("TrainerNearMemoryLimit", trainer="t-2")],
+            alert("NighttrainOutOfMemoryKill", trainer="t-1"),
+            [alert("NighttrainTrainerNearMemoryLimit", trainer="t-1")],
+            [alert("NighttrainTrainerNearMemoryLimit", trainer="t-2")],
         ),
         (
-            alert("NoTrainer"),
-            [alert("QueueStalled"), alert("NightMissesDeadline")],
-            [alert("SymbolParked", symbol="A")],
+            alert("NighttrainNoTrainer"),
+            [alert("NighttrainQueueStalled"), alert("NighttrainNightMissesDeadline")],
+            [alert("NighttrainSymbolParked", symbol="A")],
         ),
-        (alert("HostMemoryHigh"), [alert("QueueStalled")], [alert("HostCpuHigh")]),
-        (alert("HostDiskWillFill"), [alert("HostDiskFull")], [alert("HostCpuHigh")]),
+        (
+            alert("NighttrainHostMemoryHigh"),
+            [alert("NighttrainQueueStalled")],
+            [alert("NighttrainHostCpuHigh")],
+        ),
+        (
+            alert("NighttrainHostDiskWillFill"),
+            [alert("NighttrainHostDiskFull")],
+            [alert("NighttrainHostCpuHigh")],
+        ),
     ],
     ids=["coordinator", "crash_loop", "oom", "no_trainer", "memory", "disk"],
 )

@@ -5,18 +5,36 @@ import re
 import pytest
 
 from grafana.generator.promql import names
-from tests.prometheus.committed import ALERTS, RECORDS, ROOT, rules
+from tests.prometheus.committed import ALERTS, RECORDS, ROOT, load, rules
+
+WATCHDOG = "NighttrainWatchdog"
+TRAINERS = "nighttrain-trainers"
 
 
 @pytest.mark.parametrize("alert", ALERTS)
 def test_an_alert_says_how_bad_what_and_where_to_read_on(alert):
     rule = ALERTS[alert]
-    assert rule["labels"]["severity"] in {"critical", "warning"}
+    assert alert.startswith("Nighttrain")
+    assert rule["labels"]["severity"] in {"none"} if alert == WATCHDOG else {"critical", "warning"}
     assert rule["labels"]["component"]
-    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    assert set(rule["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url"}
+    assert re.fullmatch(r"[A-Z{].*\.", rule["annotations"]["summary"]), "a sentence"
     address = "{{ $externalLabels.nighttrain_url }}"
     assert rule["annotations"]["runbook_url"] == f"{address}/runbook#{alert.lower()}"
-    assert "for" in rule
+    assert ("for" in rule) is (alert != WATCHDOG)
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_an_alert_leads_to_a_board_that_is_there_and_to_choices_that_it_has(alert):
+    address = re.sub(r"\{\{.*?\}\}", "", ALERTS[alert]["annotations"]["dashboard_url"], count=1)
+    assert ALERTS[alert]["annotations"]["dashboard_url"].startswith("{{ $externalLabels.grafana_url }}/d/")
+    boards = {
+        board["uid"]: {variable["name"] for variable in board["templating"]["list"]}
+        for board in map(load, (ROOT / "grafana" / "dashboards").glob("*.json"))
+    }
+    named = [uid for uid in boards if re.search(rf"\b{uid.removeprefix('nighttrain-')}\b", address)]
+    assert named
+    assert set(re.findall(r"var-(\w+)=", address)) <= boards[named[0] if len(named) == 1 else TRAINERS]
 
 
 def runbook():

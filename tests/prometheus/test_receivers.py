@@ -11,9 +11,14 @@ from tests.prometheus.receivers import EVERYTHING, EXAMPLE, FILLED, SMTP, checke
 def receiver(folder):
     """What people get, made of their settings."""
     made = load(folder / "made/alertmanager.yml")["receivers"]
-    assert [one["name"] for one in made] == ["coordinator", "people"]
-    assert made[0] == load(PROMETHEUS / "alertmanager.yml")["receivers"][0]
-    return made[1]
+    assert [one["name"] for one in made] == ["heartbeat", "coordinator", "people"]
+    assert made[1] == load(PROMETHEUS / "alertmanager.yml")["receivers"][1]
+    return made[2]
+
+
+def heartbeat(folder):
+    """What a watcher outside gets."""
+    return load(folder / "made/alertmanager.yml")["receivers"][0]
 
 
 @pytest.mark.parametrize(
@@ -39,14 +44,27 @@ def test_with_nothing_filled_in_the_coordinator_alone_is_told(tmp_path, path):
     assert make(tmp_path, {}, "true", path=path) == (0, "", "")
     made = load(tmp_path / "made/alertmanager.yml")
     assert made == load(PROMETHEUS / "alertmanager.yml")
-    [coordinator] = made["receivers"][0]["webhook_configs"]
+    assert made["receivers"][0] == {"name": "heartbeat"}
+    [coordinator] = made["receivers"][1]["webhook_configs"]
     assert coordinator["url"] == "http://coordinator:5000/api/alerts"
     assert coordinator["send_resolved"] is True
 
 
+@pytest.mark.parametrize("others", [{}, SMTP], ids=["alone", "with_people"])
+def test_a_watcher_outside_is_called_and_people_are_not_changed_by_it(tmp_path, others):
+    (tmp_path / "without").mkdir()
+    make(tmp_path / "without", others, "true")
+    assert make(tmp_path, {**others, "HEARTBEAT_URL": "https://hc-ping.com/it's"}, "true")[0] == 0
+    [called] = heartbeat(tmp_path)["webhook_configs"]
+    assert called == {"url": "https://hc-ping.com/it's", "send_resolved": False}
+    assert receiver(tmp_path) == receiver(tmp_path / "without")
+    status, output = checked(tmp_path / "made/alertmanager.yml")
+    assert status == 0, output
+
+
 def test_the_example_names_every_setting_once_and_leaves_it_empty():
     lines = [line for line in EXAMPLE.read_text(encoding="utf-8").splitlines() if line and line[0] != "#"]
-    assert sorted(lines) == sorted(f"{key}=" for key in EVERYTHING)
+    assert sorted(lines) == sorted(f"{key}=" for key in (*EVERYTHING, "HEARTBEAT_URL"))
 
 
 @pytest.mark.parametrize("secret", ["it's", '"', "$HOME `id` $(id)", "a: b # c", "{{ . }}", "a\\nb", "x'--"])
@@ -87,6 +105,7 @@ def test_the_command_is_run_in_place(tmp_path):
         ("SMTP_PASSWORD=a", "SMTP_USER or SMTP_PASSWORD is set, so SMTP_HOST"),
         ("TELEGRAM_BOT_TOKEN=1:a", "TELEGRAM_BOT_TOKEN is set, so TELEGRAM_CHAT_ID must be set too"),
         ("TELEGRAM_BOT_TOKEN=1:a\nTELEGRAM_CHAT_ID=me", "TELEGRAM_CHAT_ID must be a number"),
+        ("HEARTBEAT_URL=healthchecks.io", "HEARTBEAT_URL must be a URL"),
         ("DISCORD_WEBHOOK_URL=discord", "DISCORD_WEBHOOK_URL must be a URL"),
         ("WEBHOOK_TOKEN=a", "WEBHOOK_TOKEN is set, so WEBHOOK_URL must be set too"),
     ],

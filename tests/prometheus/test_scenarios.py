@@ -21,7 +21,7 @@ def test_scenarios_go_as_written(promtool, scenario):
     assert status == 0, output
 
 
-@pytest.mark.parametrize("alert", ALERTS)
+@pytest.mark.parametrize("alert", [name for name in ALERTS if name != "NighttrainWatchdog"])
 def test_an_alert_has_a_scenario_that_is_silent_just_before_firing_just_at_and_silent_after(alert):
     for document in map(load, SCENARIOS):
         step = seconds(document["evaluation_interval"])
@@ -54,7 +54,7 @@ def test_scenarios_are_about_alerts_that_exist():
 def test_scenarios_feed_only_series_that_are_exported():
     for document in map(load, SCENARIOS):
         for test in document["tests"]:
-            for fed in test["input_series"]:
+            for fed in test.get("input_series", ()):
                 ((name, conditions),) = names(fed["series"]).selectors
                 assert name in FOREIGN or name in DECLARED, name
                 matchers = {condition.label: condition.value for condition in conditions}

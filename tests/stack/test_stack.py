@@ -302,7 +302,7 @@ def test_a_child_over_the_limit_is_killed_by_the_kernel_and_an_alert_says_so(
     results = stack.results()
     assert {(job["state"], job["cause"]) for job in results["jobs"]} == {("failed", "oom")}
     assert all("no trainer has more room" in job["message"] for job in results["jobs"])
-    until(lambda: told(stack, "OutOfMemoryKill", firing=True), "the alert received", 120)
+    until(lambda: told(stack, "NighttrainOutOfMemoryKill", firing=True), "the alert received", 120)
     _one_trainer_of(stack, "1g")
     stack.start_night()
     until(stack.done, "the night, in a larger room", 120)
@@ -330,18 +330,18 @@ def _one_trainer_of(stack: Stack, memory: str) -> None:
 
 
 def test_an_alert_that_is_over_is_received_as_resolved(stack: Stack) -> None:
-    """A refused timeframe raises DataRefused; the next night without it ends the alert."""
+    """A refused timeframe raises NighttrainDataRefused; the next night without it ends the alert."""
     stack.configure({"symbols": ["BTCUSDT", "NOPEUSDT"], "timeframes": ["1h"], "horizons": [1]})
     stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
     stack.start_night()
     until(stack.done, "a night with a symbol that has no candles", 60)
 
-    until(lambda: told(stack, "DataRefused", firing=True), "DataRefused firing", 150)
-    assert any(alert["name"] == "DataRefused" for alert in stack.status()["alerts"])
+    until(lambda: told(stack, "NighttrainDataRefused", firing=True), "NighttrainDataRefused firing", 150)
+    assert any(alert["name"] == "NighttrainDataRefused" for alert in stack.status()["alerts"])
     stack.configure(SMALL)
     stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
     stack.start_night()
-    until(lambda: told(stack, "DataRefused", firing=False), "DataRefused resolved", 300)
+    until(lambda: told(stack, "NighttrainDataRefused", firing=False), "NighttrainDataRefused resolved", 300)
     until(stack.done, "the night with candles of all symbols", 120)
 
 

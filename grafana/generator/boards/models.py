@@ -70,7 +70,7 @@ def models() -> Dashboard:
 
 def _means() -> list[Panel]:
     drop = "nighttrain:cell_auc_drop:ratio"
-    enough = condition("MeanAucDropped", f"max({EARLIER_RUNS.name})").limit
+    enough = condition("NighttrainMeanAucDropped", f"max({EARLIER_RUNS.name})").limit
     return [
         stat_panel(
             Frame(
@@ -87,14 +87,14 @@ def _means() -> list[Panel]:
             Frame(
                 "Below the runs before",
                 "How far the mean AUC is below that of up to five finished runs of the same configuration. "
-                f"Red: more than {condition('MeanAucDropped', drop).limit:g}, at which an alert fires once "
-                f"the run is done and there are at least {enough:g} such runs.",
+                f"Red: more than {condition('NighttrainMeanAucDropped', drop).limit:g}, at which an alert "
+                f"fires once the run is done and there are at least {enough:g} such runs.",
                 "no run before",
                 4,
                 4,
             ),
             [Query(last_of_run(f"max({drop})"), "AUC below")],
-            Look(PLAIN, firing("MeanAucDropped", drop), decimals=4),
+            Look(PLAIN, firing("NighttrainMeanAucDropped", drop), decimals=4),
         ),
         stat_panel(
             Frame(

@@ -15,8 +15,8 @@ from common.metrics.declarations import (
     NIGHT_NEXT_OPENING,
     NIGHT_OPEN,
     RUN_ETA,
+    RUN_FAILED_JOBS,
     RUN_FINISHED,
-    RUN_JOBS,
     RUN_PAUSED,
     RUN_PROGRESS,
     RUN_PROMOTED_MODELS,
@@ -139,7 +139,7 @@ def _glance() -> list[Panel]:
                 4,
             ),
             [Query(of_run(f"{deadline} - {late}"), "to spare")],
-            Look(SECONDS, to_spare("NightMissesDeadline"), decimals=1),
+            Look(SECONDS, to_spare("NighttrainNightMissesDeadline"), decimals=1),
         ),
         stat_panel(
             Frame(
@@ -150,8 +150,8 @@ def _glance() -> list[Panel]:
                 3,
                 4,
             ),
-            [Query(last_of_run(f"sum({every(RUN_JOBS, state=JobState.FAILED)})"), "failed")],
-            Look(COUNT, firing("TooManyFailedJobs", whole=True, warning=1)),
+            [Query(last_of_run(f'sum({RUN_FAILED_JOBS.name}{{cause!="data"}})'), "failed")],
+            Look(COUNT, firing("NighttrainTooManyFailedJobs", whole=True, warning=1)),
         ),
         stat_panel(
             Frame(
@@ -174,11 +174,16 @@ def _glance() -> list[Panel]:
                 4,
             ),
             [Query("nighttrain:trainers_live:sum", "alive")],
-            Look(COUNT, firing("NoTrainer", "nighttrain:trainers_live:sum", whole=True)),
+            Look(COUNT, firing("NighttrainNoTrainer", "nighttrain:trainers_live:sum", whole=True)),
         ),
         stat_panel(
             Frame("Firing", "Alerts that are firing. Red: at least one.", "unknown", 3, 4),
-            [Query('count(ALERTS{alertstate="firing"}) or vector(0)', "firing")],
+            [
+                Query(
+                    'count(ALERTS{alertstate="firing",alertname!="NighttrainWatchdog"}) or vector(0)',
+                    "firing",
+                )
+            ],
             Look(COUNT, ((None, GREEN), (1, RED))),
         ),
         stat_panel(
@@ -265,7 +270,8 @@ def _alerts() -> Panel:
         [
             Query(
                 milliseconds(
-                    f"max by ({labels}) (ALERTS_FOR_STATE * ignoring (alertstate) group_right () ALERTS)"
+                    f"max by ({labels}) (ALERTS_FOR_STATE * ignoring (alertstate) group_right () "
+                    'ALERTS{alertname!="NighttrainWatchdog"})'
                 ),
                 ref="since",
             )

@@ -89,7 +89,7 @@ def _counts() -> list[Panel]:
                 4,
             ),
             [Query(f"max({of_trainers('trainer:nighttrain_memory_used:ratio')})", "fullest")],
-            Look(RATIO, firing("TrainerNearMemoryLimit"), minimum=0, maximum=1),
+            Look(RATIO, firing("NighttrainTrainerNearMemoryLimit"), minimum=0, maximum=1),
         ),
         stat_panel(
             Frame(
@@ -100,7 +100,7 @@ def _counts() -> list[Panel]:
                 4,
             ),
             [Query(f"sum({KILLS})", "killed")],
-            Look(COUNT, firing("OutOfMemoryKill", KILLED, whole=True)),
+            Look(COUNT, firing("NighttrainOutOfMemoryKill", KILLED, whole=True)),
         ),
         stat_panel(
             Frame(
@@ -138,7 +138,7 @@ def _phases() -> Panel:
 
 def _memory() -> Panel:
     limit = each_trainer("max", TRAINER_MEMORY_LIMIT.name)
-    share = condition("TrainerNearMemoryLimit").limit
+    share = condition("NighttrainTrainerNearMemoryLimit").limit
     panel = graph_panel(
         Frame(
             "Memory of $trainer",
@@ -201,7 +201,7 @@ def _trouble() -> list[Panel]:
                 8,
             ),
             [Query(of_trainers("trainer:nighttrain_silence:seconds"), "{{trainer}}")],
-            Look(SECONDS, firing("TrainerLost"), minimum=0),
+            Look(SECONDS, firing("NighttrainTrainerLost"), minimum=0),
         ),
         graph_panel(
             Frame(
@@ -213,7 +213,7 @@ def _trouble() -> list[Panel]:
                 8,
             ),
             [Query(of_trainers(STARTED), "{{trainer}}")],
-            Look(COUNT, firing("CrashLoop", STARTED, whole=True), minimum=0),
+            Look(COUNT, firing("NighttrainCrashLoop", STARTED, whole=True), minimum=0),
         ),
         graph_panel(
             Frame(
@@ -224,7 +224,7 @@ def _trouble() -> list[Panel]:
                 8,
             ),
             [Query(of_trainers(KILLED), "{{trainer}}")],
-            Look(COUNT, firing("OutOfMemoryKill", KILLED, whole=True), minimum=0),
+            Look(COUNT, firing("NighttrainOutOfMemoryKill", KILLED, whole=True), minimum=0),
         ),
         graph_panel(
             Frame(

@@ -61,9 +61,9 @@ def test_a_crash_is_recorded_from_the_last_heartbeat_on(
     again = make_night()
     lived(again, 20)
     [alert] = recorded(again)
-    assert (alert.name, alert.severity, alert.firing) == ("CoordinatorAway", "warning", False)
+    assert (alert.name, alert.severity, alert.firing) == ("NighttrainCoordinatorAway", "warning", False)
     assert alert.labels == {
-        "alertname": "CoordinatorAway",
+        "alertname": "NighttrainCoordinatorAway",
         "severity": "warning",
         "component": "coordinator",
     }
@@ -75,7 +75,7 @@ def test_a_crash_is_recorded_from_the_last_heartbeat_on(
         "The coordinator was down from 2026-03-02 13:00:00 to 2026-03-02 13:02:20 UTC (140 s) although "
         "nobody had stopped it: it was killed, or its machine went down; run 1 waited for it."
     )
-    assert alert.runbook == "/runbook#coordinatordown"
+    assert alert.runbook == "/runbook#nighttraincoordinatordown"
     assert [record.levelname for record in caplog.records if record.message == alert.description] == [
         "WARNING"
     ]

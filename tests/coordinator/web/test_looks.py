@@ -154,7 +154,7 @@ def test_a_model_is_downloaded_by_its_link(eventful: Place, visit: MakeVisit) ->
 
 
 def test_a_link_of_an_alert_leads_to_its_heading(eventful: Place, visit: MakeVisit) -> None:
-    page = visit(eventful.url).go("/runbook#trainerlost")
-    heading = page.get_by_role("heading", name="TrainerLost")
+    page = visit(eventful.url).go("/runbook#nighttraintrainerlost")
+    heading = page.get_by_role("heading", name="NighttrainTrainerLost")
     heading.wait_for()
-    assert page.evaluate("document.querySelector('#trainerlost').getBoundingClientRect().top") < 300
+    assert page.evaluate("document.querySelector('#nighttraintrainerlost').getBoundingClientRect().top") < 300

@@ -5,7 +5,7 @@ TABLE = "Runs of the last 30 days"
 SERIES = {
     'nighttrain_run_info{run="1"}': "1x4 stale",
     'nighttrain_run_info{run="2"}': "_x5 1x5",
-    'nighttrain_run_jobs{kind="train",state="failed"}': "0x4 1x2 3x2",
+    'nighttrain_run_failed_jobs{symbol="BTCUSDT",cause="oom"}': "0x4 1x2 3x2",
     "nighttrain_run_started_timestamp_seconds": "60x4 300x5",
 }
 
