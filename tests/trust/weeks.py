@@ -432,7 +432,7 @@ def weeks(setup: Setup) -> Iterator[Outcome]:
         found >= 0.8,
     )
     samples = 40 if setup.small else 200
-    for (name, share), promised in zip(lost_edges(draw, samples).items(), (0.9, 0.5, 0.05), strict=True):
+    for (name, share), promised in zip(lost_edges(draw, samples).items(), (0.9, 0.5, 0.1), strict=True):
         ended, kept = round(share * samples), name.startswith("0.525")
         yield Outcome(
             f"weeks: champions promised .55, tested each week for half a year, true AUC {name}",
