@@ -9,8 +9,8 @@ from sqlalchemy import select
 
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.reports import Finding, SurveyReport
-from coordinator.store.database import Database
-from coordinator.store.rows import JOBS, JobRow, find_run
+from coordinator.store.database import Database, Transaction
+from coordinator.store.rows import JOBS, JobRow, RunRow, find_run
 from coordinator.store.tables import jobs, reports
 
 MOMENTS = ("%Y-%m-%d %H:%M UTC", "%Y-%m-%d %H:%M:%S UTC")
@@ -55,17 +55,20 @@ def night_candles(database: Database, run_id: int) -> NightCandles:
         There is no such night.
     """
     with database.read() as tx:
-        run = find_run(tx, run_id)
-        query = JOBS.where(jobs.c.run_id == run_id, jobs.c.kind == JobKind.SURVEY).order_by(jobs.c.ordinal)
-        found = [JobRow.of(row) for row in tx.connection.execute(query)]
-        surveyed = [job.id for job in found if job.state is JobState.SUCCEEDED]
-        brought = select(reports.c.job_id, reports.c.document).where(reports.c.job_id.in_(surveyed))
-        documents = {
-            row.job_id: SurveyReport.model_validate_json(row.document)
-            for row in tx.connection.execute(brought)
-        }
-        symbols = tuple(SymbolCandles(job, documents.get(job.id)) for job in found)
-        return NightCandles(run_id, tx.now, run.synthetic, symbols)
+        return candles_of(tx, find_run(tx, run_id))
+
+
+def candles_of(tx: Transaction, run: RunRow) -> NightCandles:
+    """Return the candles that the surveys of a night saw that was read in this transaction."""
+    query = JOBS.where(jobs.c.run_id == run.id, jobs.c.kind == JobKind.SURVEY).order_by(jobs.c.ordinal)
+    found = [JobRow.of(row) for row in tx.connection.execute(query)]
+    surveyed = [job.id for job in found if job.state is JobState.SUCCEEDED]
+    brought = select(reports.c.job_id, reports.c.document).where(reports.c.job_id.in_(surveyed))
+    documents = {
+        row.job_id: SurveyReport.model_validate_json(row.document) for row in tx.connection.execute(brought)
+    }
+    symbols = tuple(SymbolCandles(job, documents.get(job.id)) for job in found)
+    return NightCandles(run.id, tx.now, run.synthetic, symbols)
 
 
 def place_of(finding: Finding) -> datetime | None:

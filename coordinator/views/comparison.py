@@ -83,25 +83,28 @@ def compare_nights(database: Database, before: int, after: int) -> Comparison:
         There is no such night.
     """
     with database.read() as tx:
-        old, new = find_run(tx, before), find_run(tx, after)
-        then, now = _cells(tx, old), _cells(tx, new)
-        order = dict.fromkeys([*now, *then])
-        cells = tuple(
-            CellPair(*key, then.get(key), now.get(key), _changed(then.get(key), now.get(key)))
-            for key in order
-        )
-        candles: dict[str, int] = {}
-        for cell in cells:
-            if "candles" in cell.changed:
-                candles[cell.symbol] = candles.get(cell.symbol, 0) + 1
-        return Comparison(
-            before=night_summary(tx, old),
-            after=night_summary(tx, new),
-            configuration=_differing(_flat(old), _flat(new)),
-            code=_differing(_code(then), _code(now)),
-            candles=candles,
-            cells=cells,
-        )
+        return comparison_of(tx, find_run(tx, before), find_run(tx, after))
+
+
+def comparison_of(tx: Transaction, old: RunRow, new: RunRow) -> Comparison:
+    """Return two nights side by side that were read in this transaction."""
+    then, now = _cells(tx, old), _cells(tx, new)
+    order = dict.fromkeys([*now, *then])
+    cells = tuple(
+        CellPair(*key, then.get(key), now.get(key), _changed(then.get(key), now.get(key))) for key in order
+    )
+    candles: dict[str, int] = {}
+    for cell in cells:
+        if "candles" in cell.changed:
+            candles[cell.symbol] = candles.get(cell.symbol, 0) + 1
+    return Comparison(
+        before=night_summary(tx, old),
+        after=night_summary(tx, new),
+        configuration=_differing(_flat(old), _flat(new)),
+        code=_differing(_code(then), _code(now)),
+        candles=candles,
+        cells=cells,
+    )
 
 
 def _cells(tx: Transaction, run: RunRow) -> dict[tuple[str, str, int], CellOfNight]:

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.runs import RunState
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import find_run, newest_run
+from coordinator.store.rows import RunRow, find_run, newest_run
 from coordinator.store.tables import attempts, jobs
 
 
@@ -77,7 +77,12 @@ class FailureListing:
             run = newest_run(tx) if run_id is None else find_run(tx, run_id)
             if run is None:
                 return None
-            return Failures(run.id, run.state is RunState.RUNNING, _groups(tx, run.id))
+            return failures_of(tx, run)
+
+
+def failures_of(tx: Transaction, run: RunRow) -> Failures:
+    """Return the failures of a run that was read in this transaction."""
+    return Failures(run.id, run.state is RunState.RUNNING, _groups(tx, run.id))
 
 
 def _groups(tx: Transaction, run_id: int) -> tuple[FailureGroup, ...]:

@@ -13,17 +13,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
+from coordinator.policy.speed import GapKind
+
 LONGEST_ROUTINE_SECONDS = 3.0
 """Between two jobs a trainer reports, asks and forks: a shorter gap needs no reason."""
 
 
 @dataclass(frozen=True)
 class Stay:
-    """A time from `start` to `end`, with what it is in words."""
+    """A time from `start` to `end`, with what it is in words; `kind` is that of a gap."""
 
     start: datetime
     end: datetime
     words: str = ""
+    kind: GapKind | None = None
 
     def overlap(self, other: Stay) -> float:
         """Return for how many seconds both are."""
@@ -62,14 +65,16 @@ class Crowd:
 class Around:
     """What was going on during a night, for the gaps of one trainer.
 
-    `absences` are of the coordinator, `closed` of the window, `alone` are jobs that had the host for
-    themselves on another trainer, `waiting` is the time of each job in which it could have been handed out.
+    `absences` are of the coordinator, `closed` of the window, `held` are pauses by operators, `alone` are
+    jobs that had the host for themselves on another trainer, `waiting` is the time of each job in which it
+    could have been handed out.
     `processes` are the times from the registration of each process of the trainer to when it was last heard.
     `note` is why it got no job at its last claim, and `ended` says that the night is over.
     """
 
     absences: Sequence[Stay] = ()
     closed: Sequence[Stay] = ()
+    held: Sequence[Stay] = ()
     alone: Sequence[Stay] = ()
     waiting: Sequence[Stay] = ()
     processes: Sequence[Stay] = ()
@@ -82,8 +87,8 @@ class Around:
         return Crowd(self.waiting)
 
 
-def reason_of(gap: Stay, before: str, is_last: bool, around: Around) -> str:
-    """Return in words why a trainer did nothing in a gap.
+def reason_of(gap: Stay, before: str, is_last: bool, around: Around) -> tuple[GapKind, str]:
+    """Return why a trainer did nothing in a gap: the kind of it, and in words.
 
     Parameters
     ----------
@@ -99,28 +104,34 @@ def reason_of(gap: Stay, before: str, is_last: bool, around: Around) -> str:
     half = gap.seconds / 2
     if not any(process.overlap(gap) > 0 for process in around.processes):
         first = min((process.start for process in around.processes), default=gap.end)
-        return "it had not started yet" if first >= gap.end else "its process was gone"
-    if sum(stay.overlap(gap) for stay in around.absences) > half:
-        return "the coordinator was away"
-    if sum(stay.overlap(gap) for stay in around.closed) > half:
-        return "the window was closed"
+        return GapKind.ABSENT, "it had not started yet" if first >= gap.end else "its process was gone"
+    for kind, stays, words in (
+        (GapKind.AWAY, around.absences, "the coordinator was away"),
+        (GapKind.CLOSED, around.closed, "the window was closed"),
+        (GapKind.HELD, around.held, "an operator had paused the night"),
+    ):
+        if sum(stay.overlap(gap) for stay in stays) > half:
+            return kind, words
     restarts = [process.start for process in around.processes if gap.start < process.start < gap.end]
     if restarts:
         since = f"it was restarted, and registered at {restarts[-1]:%H:%M:%S} UTC"
-        return f"{before}; {since}" if before else since
+        return GapKind.INTERRUPTED, f"{before}; {since}" if before else since
     silent = max(process.end for process in around.processes)
     if is_last and (gap.end - silent).total_seconds() > half:
-        return f"its process was gone: it was last heard at {silent:%H:%M:%S} UTC"
+        return GapKind.ABSENT, f"its process was gone: it was last heard at {silent:%H:%M:%S} UTC"
     if before:
-        return before
+        return GapKind.INTERRUPTED, before
     if any(stay.overlap(gap) > half for stay in around.alone):
-        return next(stay.words for stay in around.alone if stay.overlap(gap) > half)
+        return GapKind.ALONE, next(stay.words for stay in around.alone if stay.overlap(gap) > half)
     waited = around.crowd.filling(gap)
     if not waited:
-        return (
+        return GapKind.NOTHING_LEFT, (
             "no job was left that could begin" if is_last else "no job could begin: all were done or at work"
         )
     if is_last and around.note and not around.ended:
-        return around.note
+        return GapKind.UNFIT, around.note
     count = f"{waited} job{'' if waited == 1 else 's'} waited"
-    return f"{count}, and none fitted its memory or its host's: the reason at that time is not kept"
+    return (
+        GapKind.UNFIT,
+        f"{count}, and none fitted its memory or its host's: the reason at that time is not kept",
+    )

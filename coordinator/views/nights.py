@@ -80,6 +80,12 @@ def night_grid(database: Database, run_id: int) -> tuple[NightSummary, Grid, dat
         return night_summary(tx, run), read_grid(tx, run), tx.now
 
 
+def nights_until(tx: Transaction, run: RunRow, limit: int) -> list[NightSummary]:
+    """Return a night and those before it in figures, the newest first, so many at most."""
+    query = all_of(runs).where(runs.c.id <= run.id).order_by(runs.c.id.desc()).limit(limit)
+    return _summaries(tx, [RunRow.of(row) for row in tx.connection.execute(query)])
+
+
 def night_summary(tx: Transaction, run: RunRow) -> NightSummary:
     """Return one night in figures."""
     [summary] = _summaries(tx, [run])

@@ -11,12 +11,13 @@ from sqlalchemy import select
 
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobKind, JobState
+from common.protocol.steering import Action
 from common.settings.night import NightSettings
 from common.settings.sections import Window
 from coordinator.policy.window import night_at
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import AttemptRow, JobRow, RunRow, TrainerRow, all_of, find_run
-from coordinator.store.tables import attempts, jobs, lives, trainers
+from coordinator.store.tables import attempts, audit, jobs, lives, trainers
 from coordinator.views.gaps import LONGEST_ROUTINE_SECONDS, Around, Stay, reason_of
 from coordinator.views.jobs import jobs_of
 
@@ -68,13 +69,17 @@ def read_timeline(database: Database, run_id: int, settings: NightSettings) -> T
         There is no such night.
     """
     with database.read() as tx:
-        run = find_run(tx, run_id)
-        start, end = run.created, run.decided or run.finished or tx.now
-        night = Stay(start, max(end, start + timedelta(seconds=1)))
-        found = jobs_of(tx, run.id)
-        by_trainer = _attempts(tx, run, night)
-        lanes = _lanes(tx, run, night, found, by_trainer, settings)
-        return Timeline(run.id, night.start, night.end, run.finished is not None, lanes)
+        return timeline_of(tx, find_run(tx, run_id), settings)
+
+
+def timeline_of(tx: Transaction, run: RunRow, settings: NightSettings) -> Timeline:
+    """Return what each trainer did in a night that was read in this transaction."""
+    start, end = run.created, run.decided or run.finished or tx.now
+    night = Stay(start, max(end, start + timedelta(seconds=1)))
+    found = jobs_of(tx, run.id)
+    by_trainer = _attempts(tx, run, night)
+    lanes = _lanes(tx, run, night, found, by_trainer, settings)
+    return Timeline(run.id, night.start, night.end, run.finished is not None, lanes)
 
 
 def _attempts(tx: Transaction, run: RunRow, night: Stay) -> dict[str, list[AttemptRow]]:
@@ -106,7 +111,7 @@ def _lanes(
 ) -> tuple[TrainerTime, ...]:
     names = {job.id: job.name for job in found}
     everything = [attempt for one in by_trainer.values() for attempt in one]
-    absences, closed = _absences(tx, night), _closed(settings.window, night)
+    absences, closed, held = _absences(tx, night), _closed(settings.window, night), _pauses(tx, run, night)
     waiting = _waiting(found, everything, night)
     rows = all_of(trainers).where(trainers.c.name.in_(by_trainer)).order_by(trainers.c.registered)
     processes: dict[str, list[TrainerRow]] = {}
@@ -118,6 +123,7 @@ def _lanes(
         around = Around(
             absences=absences,
             closed=closed,
+            held=held,
             alone=_alone(name, known, everything, names, night),
             waiting=waiting,
             processes=_lives(known, own),
@@ -152,12 +158,17 @@ def _gaps(own: Sequence[AttemptRow], night: Stay, around: Around) -> Iterable[St
     for attempt in own:
         gap = Stay(at, attempt.started)
         if gap.seconds > LONGEST_ROUTINE_SECONDS:
-            yield Stay(gap.start, gap.end, reason_of(gap, before, False, around))
+            yield _explained(gap, before, False, around)
         at = max(at, attempt.ended or night.end)
         before = _pause_after(attempt)
     gap = Stay(at, night.end)
     if gap.seconds > LONGEST_ROUTINE_SECONDS:
-        yield Stay(gap.start, gap.end, reason_of(gap, before, True, around))
+        yield _explained(gap, before, True, around)
+
+
+def _explained(gap: Stay, before: str, is_last: bool, around: Around) -> Stay:
+    kind, words = reason_of(gap, before, is_last, around)
+    return Stay(gap.start, gap.end, words, kind)
 
 
 def _pause_after(attempt: AttemptRow) -> str:
@@ -177,6 +188,23 @@ def _absences(tx: Transaction, night: Stay) -> list[Stay]:
     if rows and rows[-1].stopped is None and (tx.now - rows[-1].seen).total_seconds() > AWAY_SECONDS:
         found.append(Stay(rows[-1].seen, tx.now))
     return [stay for stay in found if stay.overlap(night) > 0]
+
+
+def _pauses(tx: Transaction, run: RunRow, night: Stay) -> list[Stay]:
+    """Return when operators had the night paused; a pause lasts until it is resumed, or else to its end."""
+    query = (
+        select(audit.c.time, audit.c.action)
+        .where(audit.c.run_id == run.id, audit.c.action.in_([Action.PAUSE, Action.RESUME, Action.END]))
+        .order_by(audit.c.id)
+    )
+    found, since = [], None
+    for time, action in tx.connection.execute(query):
+        if action == Action.PAUSE:
+            since = since or time
+        elif since is not None:
+            found.append(Stay(since, time))
+            since = None
+    return [*found, Stay(since, night.end)] if since is not None else found
 
 
 def _closed(window: Window | None, night: Stay) -> list[Stay]:

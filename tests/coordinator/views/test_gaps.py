@@ -6,6 +6,7 @@ import random
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from coordinator.policy.speed import GapKind
 from coordinator.views.gaps import Around, Crowd, Stay, reason_of
 from tests.coordinator.specimens import NOON
 
@@ -20,10 +21,11 @@ ALIVE = Around(processes=[stay(0, 1000)], waiting=[stay(0, 1000)], note="no room
 
 def test_each_circumstance_has_its_words() -> None:
     def why(**changes: object) -> str:
-        return reason_of(GAP, "", False, replace(ALIVE, **changes))  # type: ignore[arg-type]
+        return reason_of(GAP, "", False, replace(ALIVE, **changes))[1]  # type: ignore[arg-type]
 
     assert why(absences=[stay(90, 190)]) == "the coordinator was away"
     assert why(closed=[stay(0, 180)]) == "the window was closed"
+    assert why(held=[stay(0, 180)]) == "an operator had paused the night"
     assert why(alone=[stay(50, 300, "X had its host alone")]) == "X had its host alone"
     assert why(alone=[stay(300, 400, "X had its host alone")]).startswith("1 job waited")
     assert why(waiting=[stay(0, 110)]) == "no job could begin: all were done or at work"
@@ -35,16 +37,18 @@ def test_each_circumstance_has_its_words() -> None:
 
 
 def test_how_the_job_before_ended_goes_before_what_was_going_on_elsewhere() -> None:
-    assert reason_of(GAP, "it had fallen silent", False, ALIVE) == "it had fallen silent"
-    assert reason_of(GAP, "it paused", False, replace(ALIVE, absences=[GAP])) == "the coordinator was away"
+    assert reason_of(GAP, "it fell silent", False, ALIVE) == (GapKind.INTERRUPTED, "it fell silent")
+    away = reason_of(GAP, "it paused", False, replace(ALIVE, absences=[GAP]))
+    assert away == (GapKind.AWAY, "the coordinator was away")
 
 
 def test_the_last_gap_says_what_the_trainer_was_told_or_when_it_was_last_heard() -> None:
-    assert reason_of(GAP, "", True, ALIVE) == "no room: 3 GiB are needed"
-    assert reason_of(GAP, "", True, replace(ALIVE, waiting=[])) == "no job was left that could begin"
+    assert reason_of(GAP, "", True, ALIVE) == (GapKind.UNFIT, "no room: 3 GiB are needed")
+    empty = reason_of(GAP, "", True, replace(ALIVE, waiting=[]))
+    assert empty == (GapKind.NOTHING_LEFT, "no job was left that could begin")
     gone = reason_of(GAP, "", True, replace(ALIVE, processes=[stay(0, 120)]))
-    assert gone == "its process was gone: it was last heard at 12:02:00 UTC"
-    assert reason_of(GAP, "", True, replace(ALIVE, ended=True)).startswith("1 job waited")
+    assert gone[1] == "its process was gone: it was last heard at 12:02:00 UTC"
+    assert reason_of(GAP, "", True, replace(ALIVE, ended=True))[1].startswith("1 job waited")
 
 
 def test_the_jobs_that_waited_are_counted_as_if_each_were_looked_at() -> None:

@@ -7,9 +7,12 @@ import pytest
 from common.errors import NotFoundError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause
+from common.protocol.steering import Order, PauseOrder
 from common.settings.sections import Retry
+from coordinator.policy.speed import GapKind
+from coordinator.runs.steering import Steering
 from coordinator.views.timeline import read_timeline
-from tests.coordinator.specimens import MakeNight, Night, failure, release
+from tests.coordinator.specimens import HERE, MakeNight, Night, failure, release
 
 
 def test_a_trainer_has_its_attempts_in_order_and_a_reason_for_each_gap(night: Night) -> None:
@@ -57,6 +60,19 @@ def test_a_job_that_waits_for_its_next_attempt_could_not_begin(make_night: MakeN
     night.claim(boot)
     [lane] = read_timeline(night.database, 1, night.settings).trainers
     assert lane.gaps[-1].words == "no job was left that could begin"
+
+
+def test_a_pause_is_the_reason_of_its_gap_and_what_it_ended_by_is_not(night: Night) -> None:
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
+    steering = Steering(night.database)
+    steering.pause(1, PauseOrder(), HERE)
+    night.clock.advance(60)
+    steering.resume(1, Order(), HERE)
+    night.grant(boot)
+    night.clock.advance(10)
+    [lane] = read_timeline(night.database, 1, night.settings).trainers
+    [gap] = lane.gaps
+    assert (gap.kind, gap.seconds, gap.words) == (GapKind.HELD, 60, "an operator had paused the night")
 
 
 def test_an_unknown_night_has_no_timeline(night: Night) -> None:
