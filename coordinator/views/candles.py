@@ -13,6 +13,9 @@ from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import JOBS, JobRow, RunRow, find_run
 from coordinator.store.tables import jobs, reports
 
+HARMLESS = {"kept", "sorted", "resampled"}
+"""What was done about findings that take nothing away."""
+
 MOMENTS = ("%Y-%m-%d %H:%M UTC", "%Y-%m-%d %H:%M:%S UTC")
 """How a survey writes the first place of a finding in a series."""
 

@@ -13,6 +13,15 @@ from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import RunRow, find_run, newest_run
 from coordinator.store.tables import attempts, jobs
 
+WHAT_TO_DO = {
+    Cause.ERROR: "The training raised an error. The evidence has its traceback.",
+    Cause.CRASH: "The process died. The evidence names the signal; a machine with bad memory does this too.",
+    Cause.TIMEOUT: "It took far longer than others of its kind. Does the machine swap, or is it overloaded?",
+    Cause.OOM: "It ran out of memory in every room that there was. Give trainers more, or run fewer of them.",
+    Cause.DATA: "The candles cannot be trained on. Correct the files; a new try surveys them anew.",
+}
+"""By cause, in a sentence or two; the others never fail a job."""
+
 
 @dataclass(frozen=True)
 class FailedJob:

@@ -11,20 +11,11 @@ from pydantic import Field
 from common.frozen import Frozen
 from common.protocol.jobs import Cause
 from coordinator.api.access import LARGEST, PartsOf
-from coordinator.views.failures import FailureGroup, Failures
+from coordinator.views.failures import WHAT_TO_DO, FailureGroup, Failures
 from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
 
 router = page_router()
-
-WHAT_TO_DO = {
-    Cause.ERROR: "The training raised an error. The evidence has its traceback.",
-    Cause.CRASH: "The process died. The evidence names the signal; a machine with bad memory does this too.",
-    Cause.TIMEOUT: "It took far longer than others of its kind. Does the machine swap, or is it overloaded?",
-    Cause.OOM: "It ran out of memory in every room that there was. Give trainers more, or run fewer of them.",
-    Cause.DATA: "The candles cannot be trained on. Correct the files; a new try surveys them anew.",
-}
-"""By cause, in a sentence or two; the others never fail a job."""
 
 
 class FailureFilters(Frozen):

@@ -11,11 +11,10 @@ from pydantic import AwareDatetime, Field
 
 from common.errors import InvalidRequestError
 from common.frozen import Frozen
-from common.protocol.job_views import Outcome
 from coordinator.api.access import PartsOf
-from coordinator.html.plots.timeline import LEFT, RIGHT, WIDTH, Lane, Stretch, timeline_plot
-from coordinator.html.values import duration
-from coordinator.views.timeline import Timeline, TrainerTime, Work, read_timeline
+from coordinator.html.plots.timeline import LEFT, RIGHT, WIDTH, timeline_plot
+from coordinator.report.drawings import lane_of
+from coordinator.views.timeline import read_timeline
 from coordinator.web.choices import Chosen, Night, choice, newest_night
 from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
@@ -72,7 +71,7 @@ def timeline(parts: PartsOf, filters: Annotated[TimelineFilters, Query()]) -> Sh
             "links": _links(run, filters, low, high, whole),
             "address": _address(run, filters, "FROM", "UNTIL"),
             "ends": (LEFT, WIDTH - RIGHT),
-            "plot": timeline_plot([_lane(one, found, high) for one in lanes], low, high),
+            "plot": timeline_plot([lane_of(one, found, high) for one in lanes], low, high),
             "gaps": sorted(gaps, key=lambda one: -one[1].seconds)[:LISTED],
             "gap_count": len(gaps),
             "choices": [
@@ -101,29 +100,6 @@ def _view(filters: TimelineFilters, start: datetime, end: datetime) -> tuple[dat
             raise InvalidRequestError("until must be later than since", "zoom out to the whole night")
         low, high = min(low, end - LEAST), max(high, low + LEAST)
     return low.astimezone(UTC), high.astimezone(UTC)
-
-
-def _lane(one: TrainerTime, found: Timeline, high: datetime) -> Lane:
-    stretches = [_stretch(work, found, high) for work in one.work]
-    stretches += [
-        Stretch(
-            gap.start,
-            gap.end,
-            "gap",
-            "",
-            f"{one.trainer} did nothing for {duration(gap.seconds)}: {gap.words}",
-        )
-        for gap in one.gaps
-    ]
-    return Lane(one.trainer, tuple(sorted(stretches, key=lambda stretch: stretch.start)))
-
-
-def _stretch(work: Work, found: Timeline, high: datetime) -> Stretch:
-    end = max(work.end, high) if work.outcome is Outcome.RUNNING and not found.is_over else work.end
-    took = "since" if work.outcome is Outcome.RUNNING else duration(work.end - work.start) + ", from"
-    why = f" ({work.cause}: {work.message})" if work.cause and work.message else ""
-    tip = f"{work.name}, attempt {work.attempt}: {work.outcome}{why}; {took} {work.start:%H:%M:%S} UTC"
-    return Stretch(work.start, end, work.outcome, work.name, tip, f"/jobs/{work.job_id}")
 
 
 def _address(run: int, filters: TimelineFilters, low: str, high: str) -> str:
