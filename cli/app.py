@@ -25,6 +25,7 @@ from cli.commands import (
     estimate,
     jobs,
     models,
+    monitor,
     nights,
     report,
     run,
@@ -45,6 +46,7 @@ app.command("start", cls=Command, epilog=start.EPILOG)(start.start)
 app.command("check", cls=Command, epilog=check.EPILOG)(check.check)
 app.command("estimate", cls=Command, epilog=estimate.EPILOG)(estimate.estimate)
 app.command("report", cls=Command, epilog=report.EPILOG)(report.report)
+app.command("monitor", cls=Command, epilog=monitor.EPILOG)(monitor.monitor)
 app.command("pause", cls=Command, epilog=steering.PAUSE_EPILOG)(steering.pause)
 app.command("resume", cls=Command, epilog=steering.RESUME_EPILOG)(steering.resume)
 app.command("end", cls=Command, epilog=steering.END_EPILOG)(steering.end)

@@ -12,12 +12,15 @@ SHORTEST = 20
 """The last column is never cut shorter than this."""
 
 
-def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table whose last column is cut to the terminal's width; a pipe gets all of it."""
-    table = [tuple(map(_shown, row)) for row in (head, *rows)]
+def columns(head: Sequence[str], rows: Iterable[Sequence[str]], cut: bool = True) -> str:
+    """Return a table whose last column is cut to the terminal's width; a pipe gets all of it.
+
+    Where the text is broken into lines elsewhere, nothing needs to be `cut`.
+    """
+    table = [tuple(map(shown, row)) for row in (head, *rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     left = sum(widths[:-1]) + len(GAP) * (len(widths) - 1)
-    most = max(SHORTEST, width() - left) if width() else None
+    most = max(SHORTEST, width() - left) if cut and width() else None
     lines = []
     for row in table:
         last = row[-1] if most is None or len(row[-1]) <= most else row[-1][: most - 1] + "…"
@@ -28,7 +31,7 @@ def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def facts(told: Iterable[tuple[str, str]]) -> str:
     """Return names and values below each other, without those that have no value."""
-    rows = [(name, _shown(value)) for name, value in told if value]
+    rows = [(name, shown(value)) for name, value in told if value]
     size = max((len(name) for name, _ in rows), default=0)
     return "\n".join(f"{name.ljust(size)}  {value}" for name, value in rows)
 
@@ -58,6 +61,6 @@ def gib(value: int | None) -> str:
     return f"{value / 1024**3:.2f} GiB" if value is not None else ""
 
 
-def _shown(text: str) -> str:
-    # What comes from outside must not move the cursor or change colours.
+def shown(text: str) -> str:
+    """Return a text as one line; what comes from outside must not move the cursor or change colours."""
     return "".join(letter if letter.isprintable() else "�" for letter in " ".join(text.split()))

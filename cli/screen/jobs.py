@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cli.screen.columns import columns, facts, gib, moment, number, seconds
+from cli.screen.columns import columns, facts, gib, moment, number, seconds, shown
 from common.protocol.job_views import JobDetail, JobPage, JobView
 from common.protocol.jobs import Cell, JobState
 from common.timeframes import Timeframe
@@ -20,7 +20,15 @@ def name_of(job: JobView) -> str:
 def job_table(page: JobPage) -> str:
     """Return a page of jobs as a table."""
     rows = [
-        (str(job.id), name_of(job), job.state, str(job.attempts), _auc(job), seconds(job.seconds), _what(job))
+        (
+            str(job.id),
+            name_of(job),
+            job.state,
+            str(job.attempts),
+            _auc(job),
+            seconds(job.seconds),
+            what_of(job),
+        )
         for job in page.jobs
     ]
     table = columns(("id", "job", "state", "tries", "auc", "took", "what"), rows)
@@ -28,11 +36,11 @@ def job_table(page: JobPage) -> str:
     return f"{table}\n{left} more" if left > 0 else table
 
 
-def job_page(job: JobDetail) -> str:
-    """Return all that is known of a job."""
-    parts = [facts(_facts(job)), "\n".join(reasons(job))]
+def job_page(job: JobDetail, cut: bool = True) -> str:
+    """Return all that is known of a job; `cut` fits its table of attempts to the terminal."""
+    parts = ["\n".join(reasons(job)), facts(_facts(job))]
     if job.history:
-        parts.append(_attempts(job))
+        parts.append(_attempts(job, cut))
     parts += [
         f"evidence of attempt {attempt.number}:\n{_indented(attempt.evidence)}"
         for attempt in job.history
@@ -43,6 +51,10 @@ def job_page(job: JobDetail) -> str:
 
 def reasons(job: JobDetail) -> list[str]:
     """Return in sentences why a job waits, has failed, was cancelled, or was not promoted."""
+    return [shown(sentence) for sentence in _reasons(job)]
+
+
+def _reasons(job: JobDetail) -> list[str]:
     name = name_of(job)
     if job.state is JobState.QUEUED:
         told = [f"{name} waits: {job.waits}"] if job.waits else [f"{name} waits"]
@@ -87,7 +99,7 @@ def _facts(job: JobDetail) -> Iterator[tuple[str, str]]:
         yield "candles", f"{len(job.survey.files)} files, {len(job.survey.findings)} findings"
 
 
-def _attempts(job: JobDetail) -> str:
+def _attempts(job: JobDetail, cut: bool) -> str:
     rows = [
         (
             str(attempt.number),
@@ -100,14 +112,15 @@ def _attempts(job: JobDetail) -> str:
         )
         for attempt in job.history
     ]
-    return columns(("try", "trainer", "outcome", "cause", "took", "memory", "message"), rows)
+    return columns(("try", "trainer", "outcome", "cause", "took", "memory", "message"), rows, cut)
 
 
 def _auc(job: JobView) -> str:
     return number(job.scores.auc) if job.scores is not None else ""
 
 
-def _what(job: JobView) -> str:
+def what_of(job: JobView) -> str:
+    """Return what there is to say of a job at its state, in a few words."""
     if job.state is JobState.QUEUED:
         return job.waits
     if job.state is JobState.LEASED:

@@ -92,7 +92,7 @@ class PlainDisplay:
         run = status.run
         if run is None:
             return
-        line = f"{_title(run)}: {run.training.final}/{run.training.total} cells, {_figures(status, run)}"
+        line = progress_line(status, run)
         complete = run.training.final == run.training.total
         counts = (run.training, run.surveys)
         silence = time.monotonic() - self._last_time
@@ -107,6 +107,11 @@ class PlainDisplay:
 
     def close(self) -> None:
         """Nothing to restore."""
+
+
+def progress_line(status: StatusDocument, run: RunView) -> str:
+    """Return how far a run is, in one line."""
+    return f"{_title(run)}: {run.training.final}/{run.training.total} cells, {_figures(status, run)}"
 
 
 def _title(run: RunView) -> str:

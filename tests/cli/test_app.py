@@ -28,6 +28,7 @@ COMMANDS = (
     ["end"],
     ["cancel"],
     ["alerts"],
+    ["monitor"],
     *(["jobs", name] for name in ("list", "show", "why", "retry", "cancel", "next", "unpark")),
     *(["nights", name] for name in ("list", "show", "compare", "audit")),
     *(["models", name] for name in ("list", "show", "history", "diff", "promote", "rollback")),
@@ -130,14 +131,16 @@ def test_a_part_that_an_image_lacks_is_named(
 @pytest.mark.parametrize(
     ("words", "unloaded"),
     [
-        (["--help"], ("httpx", "pydantic", "rich", "numpy", "coordinator", "trainer")),
+        (["--help"], ("httpx", "pydantic", "rich", "textual", "numpy", "coordinator", "trainer")),
+        (["monitor", "--help"], ("httpx", "pydantic", "rich", "textual", "numpy", "coordinator")),
+        (["monitor", "--health", "--url", "http://127.0.0.1:9"], ("textual", "numpy", "coordinator")),
         (["run", "--help"], ("httpx", "pydantic", "rich", "numpy", "coordinator", "trainer")),
         (["start", "--url", "http://127.0.0.1:9"], ("numpy", "coordinator", "trainer")),
         (["report", "--url", "http://127.0.0.1:9"], ("numpy", "coordinator", "trainer")),
         (["jobs", "retry", "--help"], ("httpx", "pydantic", "rich", "numpy", "coordinator", "trainer")),
         (["jobs", "list", "--url", "http://127.0.0.1:9"], ("numpy", "coordinator", "trainer")),
     ],
-    ids=["help", "help of run", "start", "report", "help of retry", "list"],
+    ids=["help", "help of monitor", "health", "help of run", "start", "report", "help of retry", "list"],
 )
 def test_a_command_loads_only_what_it_needs(words: list[str], unloaded: tuple[str, ...]) -> None:
     code = (
