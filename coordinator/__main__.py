@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import logging
 import os
 import signal
@@ -16,17 +15,17 @@ from pathlib import Path
 from random import SystemRandom
 
 import uvicorn
-from pydantic import ValidationError
 
 from common import logs
 from common.errors import ConfigurationError, NighttrainError
 from common.out_folder import OutFolder, held_by_coordinator
 from common.protocol.status import Address
-from common.settings.night import NightSettings, load_with_origins
+from common.settings.given import Given, from_yaml, read_given
 from common.token_file import given_token, open_token
 from common.whole_file import write_whole
 from coordinator.app import make_app
 from coordinator.assembly import assemble
+from coordinator.configuration import Configuration, Source
 from coordinator.listener import is_loopback, listen, url_of
 from coordinator.store.database import Database, sqlite_url
 
@@ -39,7 +38,8 @@ examples:
   BT_NIGHT_DATABASE_URL=postgresql+psycopg://user:password@host/nighttrain python -m coordinator ...
 
 Below --out it keeps nighttrain.db, artifacts/, logs/ and, unless one is given by --token-file, token (the
-bearer token, readable by you only). Where the settings have a window, it begins a night at each opening.
+bearer token, readable by you only). Where the settings have a window, it begins a night at each opening. A
+changed configuration is taken up while it runs, where that is safe.
 Once it listens, coordinator.json there holds its address. Ctrl-C or SIGTERM ends it; nothing is lost.
 """
 GRACE_SECONDS = 5
@@ -56,11 +56,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        settings, origins = _settings(options)
+        source = _source(options)
+        configuration = Configuration(source.read(source.path), source)
         with held_by_coordinator(options.out) as out:
             logs.configure(out.coordinator_log, options.debug, "coordinator")
             _quiet_libraries(options.debug)
-            _serve(options, settings, origins, out)
+            _serve(options, configuration, out)
     except NighttrainError as error:
         if options.debug:
             logger.exception("cannot start")
@@ -116,32 +117,26 @@ def _port(text: str) -> int:
     return int(text)
 
 
-def _settings(options: argparse.Namespace) -> tuple[NightSettings, dict[str, str]]:
+def _source(options: argparse.Namespace) -> Source:
     if options.config is not None:
-        settings, origins = load_with_origins(options.config)
-        if settings.training and settings.window and (settings.all_symbols or settings.all_timeframes):
-            # Found out here and not at ten in the evening.
-            raise ConfigurationError(
-                "symbols or timeframes are all, and a coordinator that starts by the clock sees no candles",
-                "name the symbols and timeframes, or leave window out and use nighttrain start --data DIR",
-            )
-        return settings, {one.key: one.source for one in origins}
-    path: Path = options.settings_json
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        told = document.pop("origins", {})
-        return NightSettings(**document), {str(key): str(name) for key, name in told.items()}
-    except OSError as error:
-        raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
-        mistake = error.errors()[0] if isinstance(error, ValidationError) else None
-        words = f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" if mistake else str(error)
-        raise ConfigurationError(f"{path} holds no settings: {words}") from error
+        return Source(options.config, _named)
+    return Source(options.settings_json, read_given)
 
 
-def _serve(
-    options: argparse.Namespace, settings: NightSettings, origins: dict[str, str], out: OutFolder
-) -> None:
+def _named(path: Path) -> Given:
+    given = from_yaml(path)
+    settings = given.settings
+    if settings.training and settings.window and (settings.all_symbols or settings.all_timeframes):
+        # Found out here and not at ten in the evening.
+        raise ConfigurationError(
+            "symbols or timeframes are all, and a coordinator that starts by the clock sees no candles",
+            "name the symbols and timeframes, or leave window out and use nighttrain start --data DIR",
+        )
+    return given
+
+
+def _serve(options: argparse.Namespace, configuration: Configuration, out: OutFolder) -> None:
+    settings = configuration.settings
     dashboard = settings.dashboard
     host = options.host or (dashboard.host if dashboard.enabled else "127.0.0.1")
     port = options.port if options.port is not None else (dashboard.port if dashboard.enabled else 0)
@@ -160,7 +155,7 @@ def _serve(
             SystemRandom(),
             trusted,
             options.expect_scrapes,
-            origins,
+            configuration,
         )
         app = make_app(parts)
         config = uvicorn.Config(

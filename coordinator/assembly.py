@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
@@ -11,9 +10,11 @@ from prometheus_client import CollectorRegistry
 
 from common.metrics.exposition import process_registry
 from common.out_folder import OutFolder
+from common.settings.given import Given
 from common.settings.night import NightSettings
 from coordinator.alerts import Alerts
 from coordinator.audit import Audit
+from coordinator.configuration import Configuration
 from coordinator.housekeeping.early_end import EarlyEnd
 from coordinator.housekeeping.expiry import Expiry
 from coordinator.housekeeping.heartbeat import Heartbeat
@@ -23,6 +24,7 @@ from coordinator.housekeeping.loop import Loop
 from coordinator.housekeeping.progress import ProgressFile
 from coordinator.housekeeping.publication import Publication
 from coordinator.housekeeping.pulse import Pulse
+from coordinator.housekeeping.reload import Reload
 from coordinator.housekeeping.roomless import Roomless
 from coordinator.housekeeping.schedule import Schedule
 from coordinator.housekeeping.settlement import Settlement
@@ -53,7 +55,7 @@ class Parts:
 
     `loopback` says that only this machine can reach it, `trusted_hosts` are its names on a network that is
     trusted like the loopback: on both, reading is open, and a request must name one of them.
-    `origins` says where each setting that is no default comes from, by its dotted key.
+    `configuration` holds the settings, which may change while the parts are at work.
     """
 
     database: Database
@@ -77,10 +79,14 @@ class Parts:
     registry: CollectorRegistry
     token: str
     loopback: bool
-    settings: NightSettings
+    configuration: Configuration
     out: OutFolder
     trusted_hosts: tuple[str, ...] = ()
-    origins: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def settings(self) -> NightSettings:
+        """The settings in force."""
+        return self.configuration.settings
 
     @property
     def reading_is_open(self) -> bool:
@@ -97,23 +103,38 @@ def assemble(
     random: Random,
     trusted_hosts: tuple[str, ...] = (),
     expect_scrapes: bool = False,
-    origins: Mapping[str, str] | None = None,
+    configuration: Configuration | None = None,
 ) -> Parts:
-    """Put the parts together over a database whose schema is up to date."""
+    """Put the parts together over a database whose schema is up to date.
+
+    Without a `configuration` the settings never change.
+    """
+    configuration = configuration or Configuration(Given(settings))
     scrapes = Scrapes(database.clock, expect_scrapes)
     alerts = Alerts(database, scrapes)
     queue = Queue(database, settings, random)
     forecast = Forecast(database, settings)
     artifacts = Artifacts(OutFolder(out).blobs)
     vitals = Vitals(out)
+    reload = Reload(database, configuration)
     housekeeping = housekeeping_of(
-        database, queue, settings, OutFolder(out), artifacts, forecast, alerts, vitals
+        database, queue, settings, OutFolder(out), artifacts, forecast, alerts, vitals, reload
     )
     registry = process_registry()
     measures = Measures(registry)
     database.took = measures.transaction_took
-    registry.register(NightCollector(database, settings, out, forecast, program_version()))
-    status = Status(database, settings, out, program_version(), forecast, housekeeping.troubles, scrapes)
+    collector = NightCollector(database, settings, out, forecast, program_version())
+    registry.register(collector)
+
+    def troubles() -> tuple[str, ...]:
+        return *configuration.warnings, *housekeeping.troubles()
+
+    def waiting() -> tuple[str, ...]:
+        return configuration.waiting_words
+
+    status = Status(database, settings, out, program_version(), forecast, troubles, scrapes, waiting)
+    job_listing, roster = JobListing(database, settings), Roster(database, settings)
+    reload.readers += [queue, forecast, collector, status, job_listing, roster]
     return Parts(
         database=database,
         queue=queue,
@@ -121,12 +142,12 @@ def assemble(
         steering=Steering(database),
         audit=Audit(database),
         run_listing=RunListing(database),
-        job_listing=JobListing(database, settings),
+        job_listing=job_listing,
         champion_listing=ChampionListing(database),
         status=status,
         overview=Overview(database, status),
         failures=FailureListing(database),
-        roster=Roster(database, settings),
+        roster=roster,
         vitals=vitals,
         alerts=alerts,
         scrapes=scrapes,
@@ -136,9 +157,8 @@ def assemble(
         registry=registry,
         token=token,
         loopback=loopback,
-        settings=settings,
+        configuration=configuration,
         out=OutFolder(out),
-        origins=origins or {},
         trusted_hosts=trusted_hosts,
     )
 
@@ -152,8 +172,11 @@ def housekeeping_of(
     forecast: Forecast,
     alerts: Alerts,
     vitals: Vitals,
+    reload: Reload,
 ) -> Loop:
     """Return the loop with all duties, in the order in which they are done."""
+    schedule = Schedule(database, settings)
+    reload.readers.append(schedule)
     publication = Publication(database, artifacts, out.models)
     progress = ProgressFile(database, out.progress, forecast)
     duties = (
@@ -161,7 +184,8 @@ def housekeeping_of(
         Heartbeat(database),
         publication,
         Expiry(queue),
-        Schedule(database, settings),
+        reload,
+        schedule,
         Roomless(queue),
         EarlyEnd(database),
         Settlement(database, out, publication, progress),

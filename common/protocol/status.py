@@ -163,6 +163,8 @@ class StatusDocument(Frozen):
     """Those that fire, then those that ended lately."""
     warnings: tuple[str, ...]
     """Sentences for the operator."""
+    waiting_settings: tuple[str, ...] = ()
+    """What has changed in the configuration and is not in force yet, in words."""
 
 
 class Health(Frozen):

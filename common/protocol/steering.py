@@ -59,7 +59,7 @@ Name = Annotated[str, Field(max_length=MAX_NAME_CHARACTERS), AfterValidator(one_
 
 
 class Action(StrEnum):
-    """What an operator did."""
+    """What an operator did; CONFIGURE is a change of the configuration, which the coordinator found."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -71,6 +71,7 @@ class Action(StrEnum):
     UNPARK = "unpark"
     PROMOTE = "promote"
     ROLLBACK = "rollback"
+    CONFIGURE = "configure"
 
 
 class Order(Frozen):

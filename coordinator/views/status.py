@@ -52,6 +52,8 @@ class Status:
         Returns sentences about what the housekeeping could not do.
     scrapes : Scrapes
         Whether Prometheus still watches.
+    waiting_settings : callable
+        Returns sentences about changed settings that are not in force yet.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Status:
         forecast: Forecast,
         troubles: Callable[[], tuple[str, ...]],
         scrapes: Scrapes,
+        waiting_settings: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
         self.database = database
         self.settings = settings
@@ -71,6 +74,7 @@ class Status:
         self.forecast = forecast
         self.troubles = troubles
         self.scrapes = scrapes
+        self.waiting_settings = waiting_settings
         self._began = database.clock()
         host_pressure()
 
@@ -108,6 +112,7 @@ class Status:
             recent_jobs=_recent(tx, view, self.settings),
             alerts=present_alerts(tx),
             warnings=(*warnings, *self.troubles(), *self.scrapes.warnings()),
+            waiting_settings=self.waiting_settings(),
         )
         return document, snapshot
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import Query
 
 from common.frozen import Frozen
+from common.settings.changes import taken_up
 from common.settings.night import DEFAULT, ENV_ALIASES, ENV_PREFIX, NightSettings
 from common.settings.sources import Origin, origins
 from coordinator.api.access import PartsOf
@@ -24,13 +25,18 @@ GIVEN = "finished settings"
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting as it is shown: its key, value, default and source, and the variable that would change it."""
+    """A setting as it is shown.
+
+    Its key, value, default and source, the variable that would change it, and when a change in the file is
+    in force.
+    """
 
     key: str
     value: str
     default: str
     source: str
     variable: str
+    taken_up: str
 
     @property
     def differs(self) -> bool:
@@ -50,7 +56,10 @@ def settings(parts: PartsOf, query: Annotated[SettingsQuery, Query()]) -> Show:
 
     def show() -> Page:
         defaults = {one.key: one.value for one in values_of(NightSettings())}
-        every = [_setting(one, defaults.get(one.key), parts.origins) for one in values_of(parts.settings)]
+        every = [
+            _setting(one, defaults.get(one.key), parts.configuration.origins)
+            for one in values_of(parts.settings)
+        ]
         changed = [one for one in every if one.differs]
         content = {
             "settings": changed if query.changed else every,
@@ -58,6 +67,8 @@ def settings(parts: PartsOf, query: Annotated[SettingsQuery, Query()]) -> Show:
             "changed": len(changed),
             "total": len(every),
             "default": DEFAULT,
+            "waiting": [f"{one.words} {one.taken_up}" for one in parts.configuration.waiting],
+            "warnings": parts.configuration.warnings,
         }
         return Page("settings.html", "Settings", content)
 
@@ -76,7 +87,8 @@ def _setting(one: Origin, default: Any, told: Mapping[str, str]) -> Setting:
     known = {named: variable for variable, named in ENV_ALIASES.items()}
     variable = known.get(one.key, ENV_PREFIX + one.key.upper().replace(".", "__"))
     unknown = DEFAULT if one.value == default else GIVEN
-    return Setting(one.key, shown(one.value), shown(default), told.get(one.key, unknown), variable)
+    source = told.get(one.key, unknown)
+    return Setting(one.key, shown(one.value), shown(default), source, variable, taken_up(one.key))
 
 
 def shown(value: Any) -> str:

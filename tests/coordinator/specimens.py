@@ -41,11 +41,14 @@ from common.protocol.trainers import (
     Renewal,
     TrainerHello,
 )
+from common.settings.given import Given
 from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
 from coordinator.alerts import Alerts
 from coordinator.assembly import housekeeping_of
 from coordinator.audit import Request
+from coordinator.configuration import Configuration
+from coordinator.housekeeping.reload import Reload
 from coordinator.policy.admission import Refusal
 from coordinator.queue.queue import Queue
 from coordinator.runs.runs import Runs
@@ -95,8 +98,17 @@ class Night:
         self.scrapes = Scrapes(database.clock)
         self.alerts = Alerts(database, self.scrapes)
         folder = OutFolder(out)
+        reload = Reload(database, Configuration(Given(settings)))
         self.housekeeping = housekeeping_of(
-            database, self.queue, settings, folder, self.artifacts, self.forecast, self.alerts, Vitals(out)
+            database,
+            self.queue,
+            settings,
+            folder,
+            self.artifacts,
+            self.forecast,
+            self.alerts,
+            Vitals(out),
+            reload,
         )
 
     def status(self, *troubles: str) -> Status:

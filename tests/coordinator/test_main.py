@@ -222,3 +222,24 @@ def insist(call: Callable[..., Answer], *arguments: object) -> Answer:
             return None
 
     return eventually(said)[0]
+
+
+def test_a_changed_file_is_taken_up_without_a_restart_and_a_broken_one_is_said(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    config = tmp_path / "night.yaml"
+    config.write_text("n_splits: 4\n")
+    address = start(config=config).ready()
+    with OperatorClient(address.url, tmp_path / "out" / "token") as operator:
+        assert operator.status().night.closes is None
+        config.write_text('n_splits: 4\nwindow: {start: "01:00", end: "00:59"}\ntraining: false\n')
+        eventually(lambda: operator.status().night.closes or operator.status().night.opens)
+        config.write_text("n_splits: none\n")
+        [warning] = eventually(
+            lambda: [one for one in operator.status().warnings if "n_splits" in one] or None
+        )
+        assert warning.endswith("the configuration of before stays in force")
+        assert operator.status().night.closes or operator.status().night.opens
+        [entry] = operator.audit().entries
+    assert "window" in entry.words and "training" in entry.words
+    assert entry.words in (tmp_path / "out" / "logs" / "batch_train_night.log").read_text()

@@ -13,8 +13,10 @@ import httpx
 import pytest
 from sqlalchemy import text, update
 
+from common.settings.given import Given
 from common.settings.night import NightSettings
 from coordinator.assembly import Parts
+from coordinator.configuration import Configuration
 from coordinator.store.tables import attempts, jobs, reports
 from tests.coordinator.specimens import Night, failure, renewal, settings
 from tests.coordinator.web.browsing import HTML
@@ -163,7 +165,9 @@ def test_the_timeline_is_zoomed_by_its_address(anonymous: httpx.Client, told: Ni
 
 def test_settings_show_source_and_default_and_hide_passwords(serve: Serve, parts: Parts) -> None:
     told = NightSettings(n_splits=7, database_url="postgresql+psycopg://user:sesame@db/night")
-    client = serve(replace(parts, settings=told, origins={"n_splits": "night.yaml"}), token="")
+    client = serve(
+        replace(parts, configuration=Configuration(Given(told, {"n_splits": "night.yaml"}))), token=""
+    )
     page = read(client, "/settings?changed=true")
     assert "night.yaml" in page and "finished settings" in page and page.count("<tr class=") == 2
     assert "sesame" not in page and "user:***@db" in page
@@ -179,7 +183,9 @@ def test_settings_show_source_and_default_and_hide_passwords(serve: Serve, parts
 )
 def test_no_part_of_a_password_is_shown(serve: Serve, parts: Parts, address: str) -> None:
     told = NightSettings(database_url=address)
-    page = read(serve(replace(parts, settings=told), token=""), "/settings?changed=true")
+    page = read(
+        serve(replace(parts, configuration=Configuration(Given(told))), token=""), "/settings?changed=true"
+    )
     assert "same" not in page.partition("database_url")[2].partition("</tr>")[0].replace("the same", "")
 
 
