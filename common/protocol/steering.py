@@ -106,7 +106,7 @@ class RetryOrder(Order):
     cause: Cause | None = None
     """Only jobs that failed by this cause."""
     message: str | None = None
-    """Only jobs that failed with exactly this message, and cells whose survey did."""
+    """Only jobs that failed with this message, whose own name before it may be left out."""
 
 
 class Steered(Frozen):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, literal, or_, select, update
+from sqlalchemy import func, literal, select, update
 
 from common.errors import ConflictError, NotFoundError
 from common.protocol.jobs import FINAL_STATES, JobKind, JobState
 from common.protocol.steering import Order, RetryOrder
 from common.settings.grid import GridConfig
 from coordinator.audit import Effect, name_of
+from coordinator.policy.grouping import common_words
 from coordinator.queue.breakers import lift, read_breakers
 from coordinator.queue.cancellations import cancel_job, lock_attempts
 from coordinator.queue.retries import RETRIED_STATES, retry_jobs
@@ -27,9 +28,7 @@ def retry_failed(tx: Transaction, run_id: int, order: RetryOrder) -> Effect:
     if order.cause is not None:
         query = query.where(jobs.c.cause == order.cause)
     if order.message is not None:
-        # Cells whose survey failed belong to its group, whatever their symbol.
-        of_survey = literal("the survey of ").concat(jobs.c.symbol).concat(f" failed: {order.message}")
-        query = query.where(or_(jobs.c.message == order.message, jobs.c.message == of_survey))
+        query = query.where(jobs.c.id.in_(_with_message(tx, run_id, order.message)))
     failed = [JobRow.of(row) for row in tx.connection.execute(query.with_for_update())]
     if not failed:
         group = "" if order.cause is None and order.message is None else " of this group"
@@ -102,13 +101,14 @@ def run_next(tx: Transaction, job_id: int) -> Effect:
     if job.state in FINAL_STATES:
         raise ConflictError(f"{job.name} is over: it has {job.state}", "have it tried again first")
     if job.wanted_next is not None and job.not_before is None:
-        return _unchanged(job, f"{job.name} goes next already")
+        return _unchanged(job, f"{job.name} goes next already{_behind(tx, job, [job.id])}")
     wanted = [job.id]
     words = f"{job.name} goes next"
     if job.waiting_since is None:
         survey = _waiting_survey(tx, job)
         wanted += survey
         words += ", after the survey of its symbol"
+    words += _behind(tx, job, wanted)
     since = func.coalesce(jobs.c.wanted_next, literal(tx.now, jobs.c.wanted_next.type))
     tx.connection.execute(
         update(jobs).where(jobs.c.id.in_(wanted)).values(wanted_next=since, not_before=None, changed=tx.now)
@@ -147,6 +147,17 @@ def unpark(tx: Transaction, run_id: int, symbol: str) -> Effect:
     return Effect(words, run=run_id, jobs=waiting)
 
 
+def _with_message(tx: Transaction, run_id: int, message: str) -> list[int]:
+    """Return the jobs that failed with a message, or with one that differs by no more than their names."""
+    columns = (jobs.c.id, jobs.c.message, jobs.c.symbol, jobs.c.timeframe, jobs.c.horizon)
+    query = select(*columns).where(jobs.c.run_id == run_id, jobs.c.state == JobState.FAILED)
+    return [
+        job
+        for job, said, symbol, timeframe, horizon in tx.connection.execute(query)
+        if message in (said, common_words(said, symbol, timeframe, horizon))
+    ]
+
+
 def _retried(tx: Transaction, run_id: int, queued: list[JobRow], job_id: int | None = None) -> Effect:
     folds = saved_folds(tx, run_id, [job.id for job in queued])
     names = [job.name for job in sorted(queued, key=lambda job: job.ordinal)]
@@ -168,6 +179,18 @@ def _find_job(tx: Transaction, job_id: int, lock: bool) -> JobRow:
     if row is None:
         raise NotFoundError(f"there is no job {job_id}")
     return JobRow.of(row)
+
+
+def _behind(tx: Transaction, job: JobRow, wanted: list[int]) -> str:
+    """Return in words how many jobs go before one that is to go next: what was asked for first goes first."""
+    query = select(func.count()).where(
+        jobs.c.run_id == job.run_id,
+        jobs.c.state == JobState.QUEUED,
+        jobs.c.id.not_in(wanted),
+        jobs.c.wanted_next < (job.wanted_next or tx.now),
+    )
+    earlier = int(tx.connection.execute(query).scalar_one())
+    return f", behind {counted(earlier, 'job')} asked for earlier" if earlier else ""
 
 
 def _waiting_survey(tx: Transaction, job: JobRow) -> list[int]:

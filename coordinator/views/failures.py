@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.runs import RunState
+from coordinator.policy.grouping import common_words
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import RunRow, find_run, newest_run
 from coordinator.store.tables import attempts, jobs
@@ -18,7 +19,7 @@ WHAT_TO_DO = {
     Cause.CRASH: "The process died. The evidence names the signal; a machine with bad memory does this too.",
     Cause.TIMEOUT: "It took far longer than others of its kind. Does the machine swap, or is it overloaded?",
     Cause.OOM: "It ran out of memory in every room that there was. Give trainers more, or run fewer of them.",
-    Cause.DATA: "The candles cannot be trained on. Correct the files; a new try surveys them anew.",
+    Cause.DATA: "Nothing broke: the candles cannot be trained on. Bring others; a new try surveys them anew.",
 }
 """By cause, in a sentence or two; the others never fail a job."""
 
@@ -38,7 +39,7 @@ class FailedJob:
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Jobs that failed by the same cause with the same message, in the order of the grid.
+    """Jobs that failed by the same cause with the same message but for their names, in the order of the grid.
 
     Cells whose survey failed are in the group of that survey.
     """
@@ -47,10 +48,18 @@ class FailureGroup:
     message: str
     jobs: tuple[FailedJob, ...]
 
+    @property
+    def untrainable(self) -> bool:
+        """Whether the candles cannot be trained on; nothing has broken then."""
+        return self.cause is Cause.DATA
+
 
 @dataclass(frozen=True)
 class Failures:
-    """The failures of a run, the largest group first; `running` says that jobs of it can be tried again."""
+    """The failures of a run; `running` says that jobs of it can be tried again.
+
+    What broke comes before candles that cannot be trained on, and the larger group before the smaller.
+    """
 
     run_id: int
     running: bool
@@ -58,8 +67,13 @@ class Failures:
 
     @property
     def jobs(self) -> int:
-        """How many jobs failed."""
+        """How many jobs failed, for whatever cause."""
         return sum(len(group.jobs) for group in self.groups)
+
+    @property
+    def untrainable(self) -> int:
+        """How many of them have candles that cannot be trained on."""
+        return sum(len(group.jobs) for group in self.groups if group.untrainable)
 
 
 class FailureListing:
@@ -117,10 +131,10 @@ def _groups(tx: Transaction, run_id: int) -> tuple[FailureGroup, ...]:
             evidence=row.evidence or "",
             finished=row.finished,
         )
-        own = row.message.removeprefix(f"the survey of {row.symbol} failed: ")
+        own = common_words(row.message, row.symbol, row.timeframe, row.horizon)
         found[row.id] = (row.cause, own, job)
     groups: dict[tuple[str, str], FailureGroup] = {}
     for cause, own, job in found.values():
         group = groups.setdefault((cause, own), FailureGroup(Cause(cause), own, ()))
         groups[cause, own] = replace(group, jobs=(*group.jobs, job))
-    return tuple(sorted(groups.values(), key=lambda group: -len(group.jobs)))
+    return tuple(sorted(groups.values(), key=lambda group: (group.untrainable, -len(group.jobs))))

@@ -43,15 +43,21 @@ class GridCell:
         """What people call the cell: ``BTCUSDT_1h_H3``."""
         return f"{self.symbol}_{self.timeframe}_H{self.horizon}"
 
+    @property
+    def untrainable(self) -> bool:
+        """Whether its candles cannot be trained on; nothing has broken then."""
+        return self.state is JobState.FAILED and self.cause is Cause.DATA
+
 
 @dataclass(frozen=True, slots=True)
 class GridSymbol:
-    """A symbol's row: its survey, and until when it is parked (None: it is not)."""
+    """A symbol's row: its survey and why that failed, and until when it is parked (None: it is not)."""
 
     symbol: str
     survey_id: int
     survey: JobState
     parked_until: datetime | None
+    survey_cause: Cause | None = None
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,11 @@ class Grid:
     timeframes: tuple[str, ...]
     horizons: tuple[int, ...]
     cells: dict[tuple[str, str, int], GridCell]
+
+    @property
+    def untrainable(self) -> int:
+        """How many cells have candles that cannot be trained on."""
+        return sum(cell.untrainable for cell in self.cells.values())
 
 
 def read_grid(tx: Transaction, run: RunRow) -> Grid:
@@ -121,7 +132,7 @@ def read_grid(tx: Transaction, run: RunRow) -> Grid:
 
 def _symbols(tx: Transaction, run_id: int) -> tuple[GridSymbol, ...]:
     query = (
-        select(jobs.c.symbol, jobs.c.id, jobs.c.state, symbols.c.parked_until)
+        select(jobs.c.symbol, jobs.c.id, jobs.c.state, jobs.c.cause, symbols.c.parked_until)
         .outerjoin_from(
             jobs, symbols, (symbols.c.run_id == jobs.c.run_id) & (symbols.c.symbol == jobs.c.symbol)
         )
@@ -134,6 +145,7 @@ def _symbols(tx: Transaction, run_id: int) -> tuple[GridSymbol, ...]:
             row.id,
             JobState(row.state),
             row.parked_until if row.parked_until is not None and row.parked_until > tx.now else None,
+            Cause(row.cause) if row.cause else None,
         )
         for row in tx.connection.execute(query)
     )

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Select, func, select
 
-from common.protocol.jobs import JobKind
+from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.runs import JobCounts, RunState
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import RunRow, all_of, find_run
@@ -21,6 +21,7 @@ from coordinator.views.grid import Grid, read_grid
 class NightSummary:
     """A night in figures; `mean_auc` is that of its trained cells, None before there is one.
 
+    `untrainable` counts those of its failed cells whose candles cannot be trained on: nothing broke there.
     `held` says that an operator has no more of its jobs handed out: it is paused, or being ended early.
     """
 
@@ -31,11 +32,17 @@ class NightSummary:
     finished: datetime | None
     cells: JobCounts
     surveys: JobCounts
+    untrainable: int
     promoted: int
     attempts: int
     mean_auc: float | None
     has_results: bool
     held: Literal["", "paused", "ending"] = ""
+
+    @property
+    def broken(self) -> int:
+        """How many cells failed though their candles could be trained on."""
+        return self.cells.failed - self.untrainable
 
     @property
     def state_word(self) -> str:
@@ -112,6 +119,13 @@ def _summaries(tx: Transaction, found: Sequence[RunRow]) -> list[NightSummary]:
         .group_by(jobs.c.run_id)
     )
     promoted = _by_run(tx, chosen)
+    of_data = (
+        select(jobs.c.run_id, func.count())
+        .where(jobs.c.run_id.in_(ids), jobs.c.kind == JobKind.TRAINING)
+        .where(jobs.c.state == JobState.FAILED, jobs.c.cause == Cause.DATA)
+        .group_by(jobs.c.run_id)
+    )
+    untrainable = _by_run(tx, of_data)
     tries = (
         select(jobs.c.run_id, func.count())
         .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
@@ -128,6 +142,7 @@ def _summaries(tx: Transaction, found: Sequence[RunRow]) -> list[NightSummary]:
             finished=run.finished,
             cells=JobCounts(**counts.get((run.id, JobKind.TRAINING), {})),
             surveys=JobCounts(**counts.get((run.id, JobKind.SURVEY), {})),
+            untrainable=untrainable.get(run.id, 0),
             promoted=promoted.get(run.id, 0),
             attempts=tried.get(run.id, 0),
             mean_auc=auc.get(run.id),

@@ -11,6 +11,7 @@ from pydantic import Field
 from common.frozen import Frozen
 from common.protocol.jobs import Cause
 from coordinator.api.access import LARGEST, PartsOf
+from coordinator.html.values import some
 from coordinator.views.failures import WHAT_TO_DO, FailureGroup, Failures
 from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
@@ -38,6 +39,7 @@ def failures(parts: PartsOf, filters: Annotated[FailureFilters, Query()]) -> Sho
         causes = sorted({str(one.cause) for one in found.groups} | {str(one) for one in filters.cause})
         content = {
             "found": found,
+            "headline": headline(found),
             "groups": [(place, one, retry_address(found, one)) for place, one in enumerate(groups, 1)],
             "shown": sum(len(one.jobs) for one in groups),
             "what_to_do": WHAT_TO_DO,
@@ -47,6 +49,16 @@ def failures(parts: PartsOf, filters: Annotated[FailureFilters, Query()]) -> Sho
         return Page("failures.html", f"Failures of night {found.run_id}", content)
 
     return show
+
+
+def headline(found: Failures) -> str:
+    """Return what went wrong in a night, in a sentence; candles that cannot be trained on are no failures."""
+    of = f"in night {found.run_id}"
+    broken = found.jobs - found.untrainable
+    if not found.untrainable:
+        return f"{some(broken, 'job') if broken else 'No job'} failed {of}"
+    cannot = f"{found.untrainable} {'is' if found.untrainable == 1 else 'are'} not trainable"
+    return f"{some(broken, 'job') if broken else 'No job'} failed {of}, {cannot}"
 
 
 def retry_address(found: Failures, group: FailureGroup) -> str:

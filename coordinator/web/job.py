@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from common.protocol.job_views import JobDetail, Outcome
-from common.protocol.jobs import JobKind, JobState
+from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.reports import FoldResult, Manifest
+from common.protocol.runs import RunState, RunView
 from coordinator.api.access import JobId, PartsOf
 from coordinator.html.plots.coefficients import Coefficient, coefficients_plot
 from coordinator.html.plots.curves import reliability_plot, roc_plot
@@ -38,6 +40,17 @@ OUTCOMES = {
     Outcome.CANCELLED: ("cancelled", ""),
 }
 """How an attempt ended, in a word and as a class of the style sheet."""
+UNTRAINABLE = ("∅", "not trainable", "")
+"""Of a job that failed because its candles cannot be trained on: nothing has broken."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """Something that can be done to a job: the last part of its address, its words, and a kind of button."""
+
+    deed: str
+    words: str
+    kind: str = "plain"
 
 
 def job(job: JobId, parts: PartsOf) -> Show:
@@ -49,7 +62,8 @@ def job(job: JobId, parts: PartsOf) -> Show:
         content = {
             "job": found,
             "name": name_of(found),
-            "state": STATES[found.state],
+            "state": UNTRAINABLE if found.cause is Cause.DATA else STATES[found.state],
+            "offers": offers_of(found, run),
             "outcomes": OUTCOMES,
             "run": run,
             "is_training": found.kind is JobKind.TRAINING,
@@ -66,6 +80,21 @@ def job(job: JobId, parts: PartsOf) -> Show:
 
 
 add_screen(router, "/jobs/{job}", job)
+
+
+def offers_of(found: JobDetail, run: RunView) -> tuple[Offer, ...]:
+    """Return what an operator can do to a job now."""
+    certified = found.report is not None and found.report.certificate.valid
+    if found.state is JobState.SUCCEEDED:
+        # A model is decided on by hand at any time, also before its night is, and after it.
+        return (Offer("promote", "Promote by hand"),) if certified and not found.promoted else ()
+    if run.state is not RunState.RUNNING or run.ended_early is not None:
+        return ()
+    if found.state is JobState.QUEUED:
+        return Offer("next", "Run it next"), Offer("cancel", "Cancel", "danger")
+    if found.state is JobState.LEASED:
+        return (Offer("cancel", "Cancel", "danger"),)
+    return (Offer("retry", "Try it again"),)
 
 
 def name_of(found: JobDetail) -> str:

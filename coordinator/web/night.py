@@ -11,7 +11,7 @@ from fastapi import Query
 from markupsafe import Markup
 
 from common.frozen import Frozen
-from common.protocol.jobs import JobState
+from common.protocol.jobs import Cause, JobState
 from common.protocol.runs import RunState
 from common.protocol.status import StatusDocument, TrainerState
 from coordinator.api.access import PartsOf
@@ -36,7 +36,7 @@ class NightFilters(Frozen):
     """What of the grid is shown; of each kind several, and all where none is named."""
 
     state: Chosen = ()
-    """States of cells, and `promoted`; the others are dimmed."""
+    """States of cells, `promoted` and `untrainable`; the others are dimmed."""
     symbol: Chosen = ()
     """Symbols, whose rows are shown."""
     timeframe: Chosen = ()
@@ -60,9 +60,11 @@ LOOKS = {
     "succeeded": Look("✓", "done", "good"),
     "promoted": Look("★", "promoted", "star"),
     "failed": Look("✗", "failed", "bad"),
+    "untrainable": Look("∅", "not trainable", "void"),
     "cancelled": Look("⊘", "cancelled", ""),
 }
-"""By state, in the order of a night; `promoted` is what a succeeded cell may be too."""
+"""By state, in the order of a night; a succeeded cell may be `promoted` too, and a failed one `untrainable`:
+its candles cannot be trained on, and nothing has broken."""
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,15 @@ class ShownCell:
 
 @dataclass(frozen=True)
 class ShownRow:
-    """A symbol's cells, in the order of the columns; None where the run has no such cell.
+    """A symbol's cells, in the order of the columns; None where the night has no such cell.
 
+    `survey` is the state of its survey, and `untrainable` if that refused its candles.
     `parked_until` is until when the symbol is parked (None: it is not), `unpark` where it is released.
     """
 
     symbol: str
     survey_id: int
-    survey: JobState
+    survey: str
     parked_until: datetime | None
     unpark: str
     cells: tuple[ShownCell | None, ...]
@@ -106,7 +109,9 @@ def night(parts: PartsOf, filters: Annotated[NightFilters, Query()]) -> Show:
             "now": now,
             "status": status,
             "run": status.run,
-            "headline": headline(status),
+            "headline": headline(status, grid.untrainable),
+            "untrainable": grid.untrainable,
+            "tab": tab_title(status),
             "filters": filters,
             "choices": grid_choices(grid, filters),
             "timeframes": timeframes,
@@ -121,7 +126,7 @@ def night(parts: PartsOf, filters: Annotated[NightFilters, Query()]) -> Show:
             "machine": machine_of(status, parts.vitals.samples, parts.settings.memory_threshold),
             "changes": parts.audit.page({"run_id": status.run.id}, SHOWN_CHANGES, 0).entries,
         }
-        return Page("night.html", f"Night {status.run.id}", content)
+        return Page("night.html", tab_title(status), content)
 
     return show
 
@@ -133,17 +138,31 @@ def _told_above(warning: str) -> bool:
     return "trains on synthetic candles" in warning or warning.startswith("the night is paused")
 
 
-def headline(status: StatusDocument) -> str:
-    """Return how far the newest night is, in a sentence."""
+def headline(status: StatusDocument, untrainable: int) -> str:
+    """Return how far the newest night is, in a sentence; of some cells the candles cannot be trained on."""
     run = status.run
     assert run is not None
     training = run.training
-    done = f"{training.final} of {training.total} cells"
+    trained = f"{training.succeeded} of {some(training.total, 'cell')} trained"
+    broken = training.failed - untrainable
+    apart = [f"{untrainable} not trainable"] * bool(untrainable) + [f"{broken} failed"] * bool(broken)
     if run.state is RunState.CANCELLED:
-        return f"Night {run.id} was cancelled with {done} trained"
+        return f"Night {run.id} was cancelled: {', '.join([trained, *apart])}"
     if run.state is RunState.DONE:
-        return f"Night {run.id} is over: {training.succeeded} of {training.total} cells trained"
-    return f"{done} done"
+        return f"Night {run.id} is over: {', '.join([trained, *apart])}"
+    done = f"{training.final} of {some(training.total, 'cell')} done"
+    return f"{done}, {' and '.join(apart)}" if apart else done
+
+
+def tab_title(status: StatusDocument) -> str:
+    """Return how far the newest night is, as short as the title of a tab."""
+    run = status.run
+    assert run is not None
+    far = f"{run.training.final}/{run.training.total}"
+    held = "ending" if run.ended_early is not None else "paused" if run.paused is not None else ""
+    if run.state is RunState.RUNNING:
+        return f"{far} {held}".rstrip()
+    return f"{far} {'over' if run.state is RunState.DONE else 'cancelled'}"
 
 
 def slack_of(status: StatusDocument) -> str:
@@ -206,13 +225,14 @@ def rows_of(
         cells = (grid.cells.get((one.symbol, *place)) for place in places)
         shown = tuple(None if cell is None else shown_cell(cell, filters.state) for cell in cells)
         unpark = f"/runs/{grid.run_id}/symbols/{quote(one.symbol, safe='')}/unpark"
-        rows.append(ShownRow(one.symbol, one.survey_id, one.survey, one.parked_until, unpark, shown))
+        survey = "untrainable" if one.survey_cause is Cause.DATA else str(one.survey)
+        rows.append(ShownRow(one.symbol, one.survey_id, survey, one.parked_until, unpark, shown))
     return tuple(rows)
 
 
 def shown_cell(cell: GridCell, states: Chosen) -> ShownCell:
     """Return a cell as it is shown where only some states are looked for (none named: all)."""
-    state = "promoted" if cell.promoted else str(cell.state)
+    state = "promoted" if cell.promoted else "untrainable" if cell.untrainable else str(cell.state)
     look = LOOKS[state]
     chosen = not states or state in states or (cell.promoted is True and "succeeded" in states)
     text, detail = _said(cell)

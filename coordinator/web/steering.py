@@ -59,7 +59,7 @@ OF_RUN = {
 OF_JOB = {
     "retry": Deed("Try job {} again?", "Try again", "You can cancel it again."),
     "cancel": Deed("Cancel job {}?", "Cancel the job", "You can have it tried again."),
-    "next": Deed("Hand out job {} next?", "Run it next", "Jobs put first earlier go before it."),
+    "next": Deed("Hand out job {} next?", "Run it next", "To take it back, cancel the job and try it again."),
     "promote": Deed("Promote the model of job {}?", "Promote", "You can roll back.", reasoned=True),
 }
 UNPARK = Deed("Hand out the jobs of {} again?", "Release the symbol", "It is parked again if its cells fail.")

@@ -56,7 +56,12 @@
       event.detail.message.data = localised(event.detail.message.data);
       hear();
     });
-    live.addEventListener("htmx:sse:after:message", () => document.querySelectorAll("table[data-keys]").forEach(rove));
+    live.addEventListener("htmx:sse:after:message", () => {
+      document.querySelectorAll("table[data-keys]").forEach((table) => rove(table));
+      watchWidths();
+      const title = document.querySelector("[data-title]")?.dataset.title;
+      if (title) document.title = `${title} · Nighttrain`;
+    });
     document.addEventListener("visibilitychange", () => { seen = Date.now(); look(); });
     setInterval(() => {
       look();
@@ -94,6 +99,22 @@
     if (link) { rove(cell.closest("table"), link); link.focus(); }
   });
   document.querySelectorAll("table[data-keys]").forEach((table) => rove(table));
+
+  // What is wider than its box says so, and fades where there is more to the right.
+  const BOXES = ".wide, .plot-wide, .top nav ul";
+  const mark = (box) => {
+    const hidden = box.scrollWidth - box.clientWidth;
+    box.toggleAttribute("data-scrolls", hidden > 1);
+    box.toggleAttribute("data-more", hidden - box.scrollLeft > 1);
+  };
+  const widths = new ResizeObserver((seen) => new Set(seen.map((one) => one.target.closest(BOXES))).forEach((box) => box && mark(box)));
+  const watchWidths = () => {
+    for (const box of document.querySelectorAll(BOXES)) for (const one of [box, ...box.children]) widths.observe(one);
+  };
+  watchWidths();
+  const here = document.querySelector(".top nav [aria-current]");
+  if (here) here.closest("ul").scrollLeft = here.offsetLeft - here.closest("ul").offsetLeft - 60;
+  document.addEventListener("scroll", (event) => { if (event.target.matches?.(BOXES)) mark(event.target); }, { capture: true, passive: true });
 
   // Filters are in the address: a change loads the page of that address, and goes on where it was.
   for (const form of document.querySelectorAll("form[data-filters]")) {

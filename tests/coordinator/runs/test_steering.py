@@ -26,6 +26,7 @@ from coordinator.queue.leases import attempt_of, job_of, trainer_of
 from coordinator.queue.pauses import pause_trainer
 from coordinator.runs.steering import Steering
 from coordinator.store.tables import attempts
+from coordinator.views.failures import FailureListing
 from tests.coordinator.specimens import (
     HERE,
     MakeNight,
@@ -226,6 +227,20 @@ class TestARetry:
         assert all(states[job] is JobState.QUEUED for job in with_x)
         assert retry(night).jobs == 1
         assert retry(night).words == "no job of run 1 has failed"
+
+    def test_cells_whose_messages_differ_by_their_names_alone_are_one_group(self, night: Night) -> None:
+        boot = night.start(**ONE_SYMBOL)
+        names = []
+        for _ in range(3):
+            got = night.grant(boot)
+            names.append(spec_of(got).cell.name)
+            night.queue.fail(got.lease_id, failure(Cause.DATA, f"{names[-1]}: too few rows"))
+        found = FailureListing(night.database).read()
+        assert found is not None and found.untrainable == found.jobs == 3
+        [group] = found.groups
+        assert (group.message, [job.name for job in group.jobs]) == ("too few rows", names)
+        assert retry(night, cause="data", message=f"{names[0]}: too few rows", preview=True).jobs == 2
+        assert retry(night, cause="data", message=group.message).jobs == 4
 
     def test_a_group_of_surveys_that_failed_alike_is_of_all_symbols(self, night: Night) -> None:
         night.begin(symbols=("BTCUSDT", "ETHUSDT"), timeframes=("1h",), horizons=(1, 3))
@@ -487,10 +502,12 @@ class TestAJobThatGoesNext:
     def test_it_is_handed_out_before_all_others_the_first_wish_first(self, night: Night) -> None:
         boot = night.start()
         last, before = [job.id for job in night.jobs(run_id=1)][-1:-3:-1]
-        assert run_next(night, last).changed
+        assert run_next(night, last).words.endswith(" goes next")
         night.clock.advance(1)
-        run_next(night, before)
+        assert run_next(night, before).words.endswith(" goes next, behind 1 job asked for earlier")
         assert not run_next(night, last).changed
+        assert run_next(night, last).words.endswith(" goes next already")
+        assert run_next(night, before).words.endswith(" goes next already, behind 1 job asked for earlier")
         assert [night.grant(boot).job_id, night.grant(night.register("t2")).job_id] == [last, before]
         assert "worked on already, by trainer t1" in run_next(night, last).words
 
@@ -500,6 +517,14 @@ class TestAJobThatGoesNext:
         assert run_next(night, cell.id).words.endswith("goes next, after the survey of its symbol")
         boot = night.register()
         assert night.grant(boot).spec.model_dump()["symbol"] == "ETHUSDT"
+
+    def test_cancelled_and_tried_again_it_has_its_old_place(self, night: Night) -> None:
+        boot = night.start(**ONE_SYMBOL)
+        first, *_, last = [job.id for job in night.jobs(run_id=1, kind=JobKind.TRAINING)]
+        run_next(night, last)
+        cancel_job(night, last)
+        retry_job(night, last)
+        assert night.grant(boot).job_id == first
 
     def test_after_a_failure_it_waits_no_longer(self, night: Night) -> None:
         boot = night.start(**ONE_CELL)

@@ -27,8 +27,12 @@ SCREENS = {
     "data": "/data?run=2",
     "nights": "/nights",
     "past-night": "/nights/2",
-    "settings": "/settings?changed=true",
+    "settings": "/settings",
     "runbook": "/runbook",
+    "failures-of-three": "/failures",
+    "trainers-of-three": "/trainers",
+    "night-of-three": "/",
+    "problem": "/compare?before=x",
 }
 """By the name of their picture. A real trainer did job 4; its picture in light is in the README."""
 
@@ -54,12 +58,14 @@ def eventful(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.mark.parametrize("look", ["light", "dark", "phone"])
 def test_each_screen_can_be_read_by_everybody(eventful: Place, visit: MakeVisit, look: str) -> None:
     at = visit(eventful.url, dark=look == "dark", phone=look == "phone")
+    at.expected = ("422",)
     for name, path in SCREENS.items():
         page = at.go(path)
         assert page.get_by_role("heading", level=1).count() == 1, name
         at.shot(f"{name}-{look}")
         assert (name, at.barriers()) == (name, [])
         assert at.fits(), f"{name} is wider than the window"
+        at.assert_nothing_is_hidden_silently()
 
 
 def test_a_trained_job_shows_its_drawings_and_its_certificate(eventful: Place, visit: MakeVisit) -> None:

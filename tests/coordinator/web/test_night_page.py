@@ -27,9 +27,11 @@ def test_a_night_is_seen_at_a_glance(place: Place, visit: MakeVisit, look: str) 
     page = at.go("/")
     page.locator("#connection:not([hidden])").wait_for()
     at.shot(f"night-{look}")
-    assert page.get_by_role("heading", level=1).inner_text() == "Night 1 is over: 8 of 12 cells trained"
+    headline = "Night 1 is over: 8 of 12 cells trained, 4 not trainable"
+    assert page.get_by_role("heading", level=1).inner_text() == headline
+    assert page.title() == "12/12 over · Nighttrain"
     assert "Synthetic candles" in page.inner_text("main")
-    assert page.locator(".grid td.bad").count() == 4
+    assert page.locator(".grid td.void").count() == 4 and page.locator(".grid td.bad").count() == 0
     assert page.locator(".grid td", has_text="0.").count() == 8
     assert at.barriers() == []
     assert at.fits()

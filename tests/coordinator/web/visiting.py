@@ -34,6 +34,15 @@ PHONE = {"width": 375, "height": 812}
 ASK_AXE = "axe.run(document, {resultTypes: ['violations']})"
 REPORTS = "addEventListener('securitypolicyviolation', e => console.error('policy: ' + e.violatedDirective))"
 
+FITS = """document.documentElement.scrollWidth <= innerWidth
+    && [...document.querySelectorAll('.card')].every(one => one.scrollWidth <= one.clientWidth + 1)"""
+SAYS_SO = """[...document.querySelectorAll('.wide, .plot-wide')].every(one => {
+    if (!one.checkVisibility()) return true;
+    const more = one.scrollWidth > one.clientWidth + 1;
+    const said = getComputedStyle(one, '::after').content.includes('Scroll sideways');
+    return more === said && more === (getComputedStyle(one).maskImage !== 'none');
+})"""
+
 
 def launched(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, args=list(OPTIONS))
@@ -107,8 +116,12 @@ class Visit:
         ]
 
     def fits(self) -> bool:
-        """Whether the page is no wider than the window."""
-        return bool(self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"))
+        """Whether the page is no wider than the window, and what lies on a card no wider than the card."""
+        return bool(self.page.evaluate(FITS))
+
+    def assert_nothing_is_hidden_silently(self) -> None:
+        """Wait until each box that scrolls sideways says so and fades, and no other does."""
+        self.page.wait_for_function(SAYS_SO)
 
     def assert_nothing_wrong(self) -> None:
         wrong = [one for one in self.wrong if not any(part in one for part in self.expected)]
