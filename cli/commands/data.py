@@ -148,16 +148,15 @@ def _document(found: FolderSurvey) -> dict[str, object]:
 
 
 def _print_survey(found: FolderSurvey) -> None:
+    from cli.screen.findings import finding_lines
+
     print(f"{'symbol':<12} {'bars':<5} {'rows':>9}  {'from':<10}  {'to':<10}  {'missing':>7}  trained on")
     for one in found.series:
         what = f"not: {one.why}" if one.why else one.source
         line = f"{one.symbol:<12} {one.timeframe:<5} {one.rows:>9}  {one.start:<10}  {one.end:<10}  "
         print(f"{line}{one.missing_share:>7.2%}  {what}")
-    for symbol, why in found.refused.items():
-        print(f"{symbol}: {why}")
-    for report in found.reports:
-        for finding in report.findings:
-            print(f"{report.symbol}: {finding.detail}")
+    for line in finding_lines(found.refused, found.reports, {one.why for one in found.series}):
+        print(line)
     print(f"{found.trainable} of {found.cells} cells could be trained")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 GAP = "  "
+LEAST_P_VALUE = 0.0001
 SHORTEST = 20
 """The last column is never cut shorter than this."""
 
@@ -49,6 +50,11 @@ def moment(when: datetime | None) -> str:
 def number(value: float | None, digits: int = 4) -> str:
     """Return a number, or nothing."""
     return f"{value:.{digits}f}" if value is not None else ""
+
+
+def p_value(value: float | None) -> str:
+    """Return a p-value, or nothing; none is 0."""
+    return "< 0.0001" if value is not None and value < LEAST_P_VALUE else number(value)
 
 
 def seconds(value: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cli.screen.columns import columns, facts, gib, moment, number, seconds, shown
+from cli.screen.columns import columns, facts, gib, moment, number, p_value, seconds, shown
 from common.protocol.job_views import JobDetail, JobPage, JobView
 from common.protocol.jobs import Cell, JobState
 from common.timeframes import Timeframe
@@ -90,7 +90,7 @@ def _facts(job: JobDetail) -> Iterator[tuple[str, str]]:
         yield "auc", number(job.scores.auc)
         yield "brier", number(job.scores.brier)
         yield "accuracy", number(job.scores.accuracy)
-        yield "p-value", number(job.p_value)
+        yield "p-value", p_value(job.p_value)
     if job.report is not None:
         yield "folds", " ".join(number(fold.scores.auc) for fold in job.report.folds)
         checks = job.report.certificate.checks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cli.screen.columns import columns, facts, moment, number
+from cli.screen.columns import columns, facts, moment, number, p_value
 from common.protocol.champions import ChampionHistory, ChampionPage, ChampionView, ModelDifference
 
 MOST_COEFFICIENTS = 15
@@ -16,18 +16,19 @@ def champion_table(page: ChampionPage) -> str:
         (
             one.cell,
             number(one.scores.auc) if one.scores else "",
-            number(one.p_value),
+            p_value(one.p_value),
             f"{one.trained_until:%Y-%m-%d}" if one.trained_until else "",
             moment(one.since),
             str(one.run),
             str(one.job),
+            "SYNTHETIC" if one.synthetic else "given",
             f"{one.by}: {one.reason}" if one.by else one.reason,
         )
         for one in page.champions
     ]
     if not rows:
         return "no cell has a champion"
-    head = ("cell", "auc", "p", "trained until", "champion since", "night", "job", "why")
+    head = ("cell", "auc", "p", "trained until", "champion since", "night", "job", "candles", "why")
     return columns(head, rows)
 
 
@@ -96,5 +97,5 @@ def _of_champion(champion: ChampionView) -> Iterator[tuple[str, str]]:
         yield "auc", number(champion.scores.auc)
         yield "brier", number(champion.scores.brier)
         yield "accuracy", number(champion.scores.accuracy)
-    yield "p-value", number(champion.p_value)
+    yield "p-value", p_value(champion.p_value)
     yield "sha256", champion.model

@@ -47,12 +47,12 @@ class LiveDisplay:
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.completed}/{task.total}"),
+            TextColumn("{task.fields[cells]}"),
             TextColumn("{task.fields[figures]}", table_column=Column(ratio=1, no_wrap=True)),
             console=console,
             expand=True,
         )
-        self._task = self._progress.add_task("night", total=None, figures="starting")
+        self._task = self._progress.add_task("night", total=None, cells="", figures="starting")
         self._live = Live(self._progress, console=console, refresh_per_second=4)
         self._live.start()
 
@@ -66,6 +66,7 @@ class LiveDisplay:
             description=_title(run),
             completed=run.training.final,
             total=run.training.total,
+            cells=f"{run.training.final}/{run.training.total}",
             figures=_figures(status, run),
         )
 

@@ -10,7 +10,7 @@ from cli.screen import summary
 from cli.screen.summary import Tone
 from common.protocol.results import Results
 
-STYLES = {Tone.PROMOTED: "bold green", Tone.PLAIN: "", Tone.FAILED: "red"}
+STYLES = {Tone.PROMOTED: "bold green", Tone.DOUBTFUL: "yellow", Tone.PLAIN: "", Tone.FAILED: "red"}
 
 
 def print_summary(results: Results, console: Console) -> None:

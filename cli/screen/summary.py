@@ -6,12 +6,13 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 
 from cli.screen.champions import best_of, champion_lines, standing
 from cli.screen.folds import fold_lines
 from common.protocol.job_views import RefusalReason
-from common.protocol.jobs import JobState
+from common.protocol.jobs import Cause, JobState
 from common.protocol.reports import Finding, Span, SurveyReport
 from common.protocol.results import JobResult, Results
 from common.timeframes import Timeframe
@@ -41,6 +42,12 @@ ACTIONS = ("refused", "dropped", "reported", "kept")
 MOST_SYMBOLS = 8
 """How many symbols have a line of findings at most; the others are counted."""
 
+OLD = timedelta(days=3)
+"""Candles that end so long before the night are worth fetching newer ones."""
+
+APART = timedelta(days=1)
+"""Symbols whose candles end so far apart are named."""
+
 MOST_MODELS = 4
 """How many models have a line about their certificate at most; the others are counted."""
 
@@ -49,6 +56,7 @@ class Tone(StrEnum):
     """What a cell of the table is about, for those who can show it by colour."""
 
     PROMOTED = "promoted"
+    DOUBTFUL = "doubtful"
     PLAIN = "plain"
     FAILED = "failed"
 
@@ -77,7 +85,8 @@ def legend(results: Results) -> str:
     """Return what the signs of the table mean."""
     costs = f"{results.config.label.costs_bp:g}"
     return (
-        "* promoted; + an earlier champion stands; otherwise the gate that the best horizon missed. bp: what "
+        "* promoted; *! promoted, but its trades lose before any costs; + an earlier champion stands; "
+        "otherwise the gate that the best horizon missed. bp: what "
         f"its extreme tenths gain a trade, before costs of {costs} bp"
     )
 
@@ -98,11 +107,17 @@ def rows(results: Results) -> list[tuple[str, tuple[SummaryCell, ...]]]:
 
 
 def failures(jobs: Iterable[JobResult]) -> list[str]:
-    """Return a line for each way in which cells failed."""
+    """Return a line for each way in which cells failed, and then for each in which candles were refused."""
     failed = Counter((job.cause, job.message) for job in jobs if job.state is JobState.FAILED)
-    return [
+    lines = [
         f"failed ({cause}), {count} cell{'s' * (count > 1)}: {message}"
         for (cause, message), count in failed.items()
+        if cause is not Cause.DATA
+    ]
+    return lines + [
+        f"candles refused, {count} cell{'s' * (count > 1)}: {message}"
+        for (cause, message), count in failed.items()
+        if cause is Cause.DATA
     ]
 
 
@@ -152,6 +167,7 @@ def lines(results: Results) -> list[str]:
         *failures(results.jobs),
         *failed_checks(results.jobs),
         *findings(results),
+        *age(results),
         *edges(results),
         *ties(results),
         *fold_lines(results),
@@ -168,6 +184,27 @@ def wrapped(line: str, width: int | None) -> str:
     return textwrap.fill(
         line, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
+
+
+def age(results: Results) -> list[str]:
+    """Return a line on how old the newest candles were, with what to do if that is worth it.
+
+    Synthetic ones have no age, and neither have candles that no survey could read.
+    """
+    ends = {
+        survey.symbol: max(one.span.end for one in survey.report.series if one.span)
+        for survey in results.surveys
+        if survey.report and any(one.span for one in survey.report.series)
+    }
+    if results.synthetic or not ends:
+        return []
+    newest, oldest = max(ends.values()), min(ends, key=lambda symbol: ends[symbol])
+    words = f"candles end {newest:%Y-%m-%d %H:%M} UTC, {_before(results.started - newest)} the night began"
+    if newest - ends[oldest] > APART:
+        words += f"; those of {oldest} end {ends[oldest]:%Y-%m-%d %H:%M} UTC"
+    if results.started - ends[oldest] > OLD:
+        words += ": fetch newer ones, such as by nighttrain data download --update"
+    return [words]
 
 
 def edges(results: Results) -> list[str]:
@@ -190,6 +227,14 @@ def edges(results: Results) -> list[str]:
             of = f"{job.symbol} H{job.horizon}, {edge.beyond_costs_share:.0%}"
             most.append(f"{timeframe} {edge.edge_bp:.1f} ± {edge.standard_error_bp:.2g} ({of})")
             poor += [timeframe] * (edge.edge_bp <= costs)
+    promoted = [(edge, job) for edge, job in measured if job.promoted]
+    lose = [(edge, job) for edge, job in promoted if edge.edge_bp <= 0]
+    if lose:
+        edge, worst = min(lose, key=lambda one: one[0].edge_bp)
+        words.append(
+            f"of {len(promoted)} promoted {len(lose)} lose before any costs, most {worst.symbol} "
+            f"{worst.timeframe} H{worst.horizon} ({edge.edge_bp:.1f} bp)"
+        )
     if poor:
         words.append(f"none of {', '.join(poor)} does")
     shown = f"highest edge in bp, and the share of moves beyond the costs: {', '.join(most)}"
@@ -213,7 +258,10 @@ def ties(results: Results) -> list[str]:
 def totals(results: Results) -> str:
     """Return the night in figures, in one line."""
     sums = results.totals
-    words = f"{sums.succeeded} of {sums.jobs} cells trained, {sums.promoted} promoted, {sums.failed} failed"
+    refused = sum(job.state is JobState.FAILED and job.cause is Cause.DATA for job in results.jobs)
+    words = f"{sums.succeeded} of {sums.jobs} cells trained, {sums.promoted} promoted, "
+    words += f"{sums.failed - refused} failed"
+    words += f", {refused} had no candles to be trained on" if refused else ""
     words += f", {sums.cancelled} cancelled in {sums.wall_seconds:.0f} s"
     if sums.peak_memory_bytes:
         words += f"; largest job {sums.peak_memory_bytes / 2**20:.0f} MiB"
@@ -245,6 +293,8 @@ def _tonight(jobs: list[JobResult]) -> SummaryCell:
         text = f"{best.scores.auc:.3f} H{best.horizon}"
         if best.edge is not None:
             text += f" {best.edge.edge_bp:.1f}bp"
+        if best.promoted and best.edge is not None and best.edge.edge_bp <= 0:
+            return SummaryCell(f"{text} *!", Tone.DOUBTFUL)
         if best.promoted:
             return SummaryCell(f"{text} *", Tone.PROMOTED)
         missed = best.refused_by[0] if best.refused_by else None
@@ -252,9 +302,18 @@ def _tonight(jobs: list[JobResult]) -> SummaryCell:
             return SummaryCell(f"{text} {missed}: {best.failed_checks[0].name}", Tone.FAILED)
         return SummaryCell(f"{text} {SHORT.get(missed, missed)}" if missed else text)
     cause = next((job.cause for job in jobs if job.state is JobState.FAILED), None)
+    if cause is Cause.DATA:
+        return SummaryCell("candles refused")
     if cause is not None:
         return SummaryCell(f"failed: {cause}", Tone.FAILED)
     return SummaryCell("cancelled" if jobs else "")
+
+
+def _before(length: timedelta) -> str:
+    hours = length.total_seconds() / 3600
+    if hours < 0:
+        return "after"
+    return f"{hours:.0f} h before" if hours < 72 else f"{hours / 24:.0f} days before"
 
 
 def _worth_a_line(report: SurveyReport, given: list[str]) -> list[Finding]:

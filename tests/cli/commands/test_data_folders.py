@@ -73,7 +73,7 @@ class TestCheck:
         done = data("check", "--data", tmp_path, "--timeframes", "1h")
         assert done.code == 1
         assert "ETHUSDT: nothing could be read of 1 file" in done.out
-        assert "windows do not reach across them" in done.out.partition("BTCUSDT: ")[2]
+        assert "windows do not reach across them" in done.out.partition("BTCUSDT 1h: ")[2]
         assert "3 of 6 cells could be trained" in done.out
 
     def test_a_folder_that_is_not_there_is_one_line(self, data: Say, tmp_path: Path) -> None:

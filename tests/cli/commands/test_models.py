@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from cli.screen import columns
+from cli.screen.models import champion_table
+from common.protocol.champions import ChampionPage
 from tests.cli.commands.conftest import Ask, Call
 from tests.coordinator.one_cell import trained
 from tests.coordinator.specimens import Night
@@ -24,12 +27,18 @@ class TestModels:
     def test_the_champions_are_listed_and_shown(self, say: Call, ask: Ask) -> None:
         [one] = ask("models", "list")["champions"]
         assert (one["cell"], one["job"], one["run"]) == (CELL, 2, 1)
-        assert CELL in say("models", "list")[1]
+        head, line = say("models", "list")[1].splitlines()
+        assert line.startswith(CELL) and line[head.index("candles") :].startswith("given")
         shown = say("models", "show", CELL)[1]
         assert "the model of job 2 (night 1)" in shown and "a rollback makes it  no champion" in shown
         code, _, err = say("models", "show", "BTCUSDT_4h_H1")
         assert code == 1 and "has never had a champion" in err
         assert say("models", "show", "nonsense")[0] == 2
+
+    def test_a_p_value_is_never_shown_as_nothing(self, say: Call) -> None:
+        assert columns.p_value(0.00004) == columns.p_value(0.0) == "< 0.0001"
+        assert (columns.p_value(0.0001), columns.p_value(None)) == ("0.0001", "")
+        assert "p-value" in say("models", "show", CELL)[1]
 
     def test_a_model_is_promoted_and_rolled_back_with_a_reason(self, say: Call, ask: Ask) -> None:
         code, _, err = say("models", "promote", CELL)
@@ -44,6 +53,13 @@ class TestModels:
         assert len(lines) == 3 and "it trades" in lines[1] and "replaced" in lines[1]
         assert ask("models", "rollback", CELL, "--reason", "it does not")["job"] == 2
         assert len(ask("models", "history", CELL)["changes"]) == 3
+
+    def test_a_champion_of_synthetic_candles_is_marked(self, ask: Ask) -> None:
+        page = ChampionPage.model_validate(ask("models", "list"))
+        made_up = page.model_copy(
+            update={"champions": (page.champions[0].model_copy(update={"synthetic": True}),)}
+        )
+        assert "SYNTHETIC" in champion_table(made_up) and "SYNTHETIC" not in champion_table(page)
 
     def test_two_models_are_compared(self, say: Call, ask: Ask) -> None:
         assert "log_loss  0.68   0.69" in say("models", "diff", 2, 4)[1]

@@ -270,12 +270,12 @@ class TestShow:
         code, out, err = show_night()
         assert (code, err) == (0, "")
         lines = out.splitlines()
-        table = lines.index("symbol    15m            1h")
+        table = lines.index("symbol    15m               1h")
         assert lines[table + 1 : table + 3] == [
-            "BTCUSDT   failed: data   0.560 H1 *",
-            "ETHUSDT   failed: data   0.560 H1 *",
+            "BTCUSDT   candles refused   0.560 H1 *",
+            "ETHUSDT   candles refused   0.560 H1 *",
         ]
-        assert "failed (data), 4 cells: too few rows" in lines
+        assert "candles refused, 4 cells: too few rows" in lines
         results = next(line for line in lines if line.startswith("results "))
         assert Path(results.removeprefix("results ")).is_file()
         assert Path(next(line for line in lines if line.startswith("models ")).split()[1]).is_dir()

@@ -13,10 +13,15 @@ NIGHT = results(
 
 
 def test_findings_stand_between_the_failures_and_the_totals() -> None:
-    assert list(lines(NIGHT))[-3:] == [
-        "failed (data), 1 cell: there are not enough bars for the folds",
+    told = list(lines(NIGHT))
+    assert told[-4:-2] == [
+        "candles refused, 1 cell: there are not enough bars for the folds",
         "candles of BTCUSDT: 1 cut_file in words. Also: 2 spike (1h).",
-        "0 of 1 cells trained, 0 promoted, 1 failed, 0 cancelled in 12 s; largest job 256 MiB",
+    ]
+    assert told[-2].startswith("candles end 2026-04-13 04:00 UTC")
+    assert told[-1:] == [
+        "0 of 1 cells trained, 0 promoted, 0 failed, 1 had no candles to be trained on, 0 cancelled in 12 s; "
+        "largest job 256 MiB",
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from cli.screen import progress
-from cli.screen.progress import PlainDisplay
+from cli.screen.progress import LiveDisplay, PlainDisplay
 from common.protocol.status import StatusDocument
 from common.protocol.steering import PauseOrder
 from coordinator.runs.steering import Steering
@@ -59,4 +59,16 @@ def test_a_paused_night_says_by_whom_instead_of_an_end(night: Night) -> None:
     Steering(night.database).pause(1, PauseOrder(by="anna"), HERE)
     display.show(look(night))
     assert "paused by anna" in out.getvalue() and "ETA once it is resumed" in out.getvalue()
+    night.database.close()
+
+
+def test_the_bar_says_nothing_of_cells_before_it_knows_of_any(night: Night) -> None:
+    out = io.StringIO()
+    display = LiveDisplay(Console(file=out, width=160, force_terminal=True))
+    display._live.refresh()
+    assert "starting" in out.getvalue() and "None" not in out.getvalue()
+    night.begin()
+    display.show(look(night))
+    display.close()
+    assert "0/8" in out.getvalue()
     night.database.close()

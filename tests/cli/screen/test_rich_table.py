@@ -26,9 +26,9 @@ def bracketed() -> Results:
 
 def test_messages_are_printed_as_they_are_whatever_stands_in_them() -> None:
     lines = printed(bracketed(), width=40, terminal=False)
-    failure = lines.index(f"failed (data), 1 cell: {BRACKETS}")
+    failure = lines.index(f"candles refused, 1 cell: {BRACKETS}")
     assert lines[failure + 1] == f"candles of BTCUSDT: {BRACKETS}."
-    assert lines[failure + 2].startswith("0 of 1 cells trained")
+    assert lines[failure + 3].startswith("0 of 1 cells trained")
 
 
 def test_a_terminal_gets_lines_that_fit_it() -> None:
@@ -51,5 +51,5 @@ def test_a_usual_terminal_has_room_for_the_usual_grid() -> None:
     lines = printed(document.model_copy(update={"config": config}), width=80, terminal=False)
     told = " ".join(lines)
     assert "DOGEUSDT" in told
-    assert "failed:" in told
+    assert "refused" in told
     assert (told.count("0.512 H1"), told.count("chance")) == (5, 5)

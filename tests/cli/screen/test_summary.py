@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
 from cli.screen import summary
 from cli.screen.summary import SummaryCell, Tone
 from common.protocol.job_views import RefusalReason
 from common.protocol.jobs import Cause, JobState
-from common.protocol.reports import Check, Edge, Ties
+from common.protocol.reports import Check, Edge, Span, Ties
 from common.protocol.results import JobResult, SurveyResult
-from tests.result_fixtures import HOURS, failed, finding, job, results, series, surveyed
+from tests.result_fixtures import HOURS, NOON, failed, finding, job, results, series, surveyed
+
+HOUR = timedelta(hours=1)
 
 
 def cell(*jobs: JobResult) -> SummaryCell:
@@ -105,9 +109,46 @@ def test_equal_failures_are_one_line() -> None:
     jobs = [failed("BTCUSDT", "15m", horizon, Cause.DATA, "no candles") for horizon in (1, 3)]
     other = failed("ETHUSDT", "15m", 1, Cause.ERROR, "it broke")
     assert summary.failures([*jobs, other, job("ETHUSDT", "1h", 1)]) == [
-        "failed (data), 2 cells: no candles",
         "failed (error), 1 cell: it broke",
+        "candles refused, 2 cells: no candles",
     ]
+
+
+def test_refused_candles_are_no_failure_of_a_cell() -> None:
+    refused = failed("BTCUSDT", "15m", 1, Cause.DATA, "no minutes")
+    assert cell(refused) == SummaryCell("candles refused")
+    other = failed("ETHUSDT", "15m", 1, Cause.ERROR, "it broke")
+    assert "0 promoted, 1 failed, 1 had no candles to be trained on, 0 cancelled" in summary.totals(
+        results(refused, other)
+    )
+
+
+def test_a_promoted_model_that_loses_before_costs_is_no_plain_star() -> None:
+    bad = job("BTCUSDT", "15m", 1, promoted=True, edge=edge_of(-0.3))
+    assert cell(bad) == SummaryCell("0.510 H1 -0.3bp *!", Tone.DOUBTFUL)
+    good = job("ETHUSDT", "1h", 1, promoted=True, edge=edge_of(0.1))
+    assert (
+        "of 2 promoted 1 lose before any costs, most BTCUSDT 15m H1 (-0.3 bp)"
+        in (summary.edges(results(bad, good))[0])
+    )
+    assert "*! promoted, but its trades lose before any costs" in summary.legend(results())
+    assert "lose" not in summary.edges(results(good))[0]
+
+
+def test_the_age_of_the_candles_is_told_with_what_to_do_about_old_ones() -> None:
+    def of(hours: int, symbol: str = "BTCUSDT") -> SurveyResult:
+        return surveyed(symbol=symbol, of=(series("1h", span=Span(start=NOON, end=NOON - hours * HOUR)),))
+
+    assert summary.age(results()) == []
+    assert summary.age(results(surveys=(of(13),), synthetic=True)) == []
+    fresh = "candles end 2026-03-01 23:00 UTC, 13 h before the night began"
+    assert summary.age(results(surveys=(of(13), of(14, "ETHUSDT")))) == [fresh]
+    [old] = summary.age(results(surveys=(of(13), of(24 * 30, "ETHUSDT"))))
+    assert old == (
+        f"{fresh}; those of ETHUSDT end 2026-01-31 12:00 UTC: fetch newer ones, "
+        "such as by nighttrain data download --update"
+    )
+    assert "30 days before the night began" in summary.age(results(surveys=(of(720),)))[0]
 
 
 def test_synthetic_candles_are_named_in_the_title_and_figures_in_one_line() -> None:
