@@ -86,8 +86,10 @@ def report(settings: NightSettings, data: Path | None, out: Path, as_json: bool)
 def _print(found: Estimate) -> None:
     rows = sum(one.rows for one in found.series)
     print(f"{found.cells} cells, {rows:,} rows in {len(found.series)} series")
+    if found.untrainable:
+        print(f"{found.untrainable} of them have no candles, or too few, and take no time: see data check")
     print(f"based on {found.basis}")
-    print(f"disk {found.disk_bytes / 1024**3:.1f} GiB")
+    print(f"disk at most {found.disk_bytes / 1024**3:.1f} GiB")
     print()
     print(f"{'cores':>8}  {'trainers':>8}  {'as likely':>10}  {'9 of 10':>10}  {'memory':>9}")
     for one, where in ((found.here, "  this machine"), *((other, "") for other in found.others)):

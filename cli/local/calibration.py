@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -28,18 +27,10 @@ SIZES = (1, 4)
 """Shares of the rows of the larger series that both series of the calibration have, as divisors."""
 
 
-@dataclass(frozen=True)
-class Calibrated:
-    """The small night, and how many bytes of cache it wrote for each row."""
-
-    night: Results
-    cache_bytes_per_row: float
-
-
 def calibrate(
     settings: NightSettings, data: Path | None, symbol: str, days: float, check: Callable[[], None]
-) -> Calibrated:
-    """Train a few cells of one symbol.
+) -> Results:
+    """Train a few cells of one symbol, and return the results of that small night.
 
     Parameters
     ----------
@@ -79,10 +70,7 @@ def calibrate(
         config = place / "night.json"
         config.write_text(json.dumps(given), encoding="utf-8")
         command = [sys.executable, "-m", "cli", "run", "--config", str(config), "--data", str(data)]
-        night = _night([*command, "--out", str(place / "out"), "--json"], check)
-        rows = sum(one.rows for survey in night.surveys if survey.report for one in survey.report.series)
-        size = sum(path.stat().st_size for path in (place / "out" / "cache").rglob("*") if path.is_file())
-    return Calibrated(night, size / max(1, rows))
+        return _night([*command, "--out", str(place / "out"), "--json"], check)
 
 
 def _timeframes(settings: NightSettings, days: float) -> list[str]:

@@ -127,7 +127,12 @@ def _verdicts(
     return verdicts
 
 
-def _too_few(settings: NightSettings, rows: int) -> str:
+def least_rows(settings: NightSettings) -> int:
+    """Return about how many rows a series must have to be trained on."""
     model = settings.model
-    needed = (settings.n_splits + 1) * max(model.min_train_rows, model.min_test_rows) + WARM_UP_ROWS
+    return (settings.n_splits + 1) * max(model.min_train_rows, model.min_test_rows) + WARM_UP_ROWS
+
+
+def _too_few(settings: NightSettings, rows: int) -> str:
+    needed = least_rows(settings)
     return "" if rows >= needed else f"{rows} rows are too few: {settings.n_splits} folds need about {needed}"

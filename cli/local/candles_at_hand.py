@@ -35,14 +35,9 @@ def candles_for(
         A signal came while the sample was made.
     """
     if given is not None:
-        if not given.exists():
-            raise ConfigurationError(f"{given}: no such folder", HINT)
-        if not given.is_dir():
-            raise ConfigurationError(f"{given}: not a folder", HINT)
-        if not _has_files(given):
-            raise ConfigurationError(f"{given}: has no files in it", HINT)
+        assert_has_files(given)
         return given
-    if settings.data.dir.is_dir() and _has_files(settings.data.dir):
+    if settings.data.dir.is_dir() and has_files(settings.data.dir):
         return settings.data.dir
     if settings.all_symbols or settings.all_timeframes:
         raise ConfigurationError(f"no candles in {settings.data.dir}, so all is none", HINT_ALL)
@@ -78,7 +73,30 @@ def make_sample(
     write_sample(directory, symbols, days, seed, say)
 
 
-def _has_files(folder: Path) -> bool:
+def assert_has_files(folder: Path) -> None:
+    """Refuse a folder that was named and cannot have candles.
+
+    Raises
+    ------
+    ConfigurationError
+        It does not exist, is not a folder, cannot be read, or has no files in it.
+    """
+    if not folder.exists():
+        raise ConfigurationError(f"{folder}: no such folder", HINT)
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: not a folder", HINT)
+    if not has_files(folder):
+        raise ConfigurationError(f"{folder}: has no files in it", HINT)
+
+
+def has_files(folder: Path) -> bool:
+    """Return whether a folder or one below it has a file that is not hidden.
+
+    Raises
+    ------
+    ConfigurationError
+        It cannot be read.
+    """
     try:
         return any(path.is_file() for path in folder.rglob("*") if not path.name.startswith("."))
     except OSError as error:

@@ -6,19 +6,18 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from cli.local.disk_needs import needed_bytes
 from cli.local.folder_contents import contents_of, whole_folder
+from cli.local.grid_rows import rows_of
+from cli.local.nights_measured import measured_nights
 from cli.local.requirement import Requirement, failed, ok, warning
 from common.errors import NighttrainError
+from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 from common.timeframes import Timeframe
 
 LEAST_BYTES_PER_ROW = 25
 """A row takes so much in the densest files (Parquet), so that a folder's size bounds its rows."""
-
-CACHE_BYTES_PER_ROW = 320
-"""Candles (7 columns of 8 bytes) and a matrix of 60 features or fewer (4 bytes each) with its two indices."""
-
-SAMPLE_ROWS_A_DAY = 1440
 
 
 @dataclass(frozen=True)
@@ -30,8 +29,18 @@ class CandleNeeds:
     basis: str
 
 
-def candles(settings: NightSettings, data: Path | None) -> CandleNeeds:
-    """Check the folder of candles; `data` is the one that was named, None takes the configuration's."""
+def candles(settings: NightSettings, data: Path | None, out: Path) -> CandleNeeds:
+    """Check the folder of candles.
+
+    Parameters
+    ----------
+    settings : NightSettings
+        The grid.
+    data : Path or None
+        The folder that was named; None takes the configuration's.
+    out : Path
+        Out folder of earlier nights, whose surveys tell how many rows there are.
+    """
     folder = data or settings.data.dir
     if not folder.is_dir() or not any(folder.iterdir()):
         return _none(settings, folder, named=data is not None)
@@ -48,7 +57,10 @@ def candles(settings: NightSettings, data: Path | None) -> CandleNeeds:
     filled = sum(contents.fills(symbol, timeframe) for symbol, timeframe in cells)
     found = f"{folder}: {contents.words}; candles for {filled} of {len(cells)} series"
     rows = size / LEAST_BYTES_PER_ROW
-    cache = int(rows * _share(settings) * CACHE_BYTES_PER_ROW)
+    cache, basis = _measured(settings, folder, out)
+    if not cache:
+        cache = needed_bytes(settings, int(rows * _share(settings)), sample=False)
+        basis = "by the size of the candles, which are not read: nighttrain estimate knows better"
     todo = "nighttrain data check says what is there; --symbols all trains it"
     if filled == 0:
         return CandleNeeds(failed("candles", found, todo), None, "")
@@ -57,9 +69,9 @@ def candles(settings: NightSettings, data: Path | None) -> CandleNeeds:
         return CandleNeeds(
             warning("candles", f"{found}; some lacking of {', '.join(lacking[:6])}", todo),
             cache,
-            "by the size of the candles",
+            basis,
         )
-    return CandleNeeds(ok("candles", found), cache, "by the size of the candles")
+    return CandleNeeds(ok("candles", found), cache, basis)
 
 
 def _none(settings: NightSettings, folder: Path, named: bool) -> CandleNeeds:
@@ -68,11 +80,21 @@ def _none(settings: NightSettings, folder: Path, named: bool) -> CandleNeeds:
         todo = "name a folder of candles with --data DIR, or fetch some: nighttrain data download"
         return CandleNeeds(failed("candles", found, todo), None, "")
     days = settings.data.sample.days
-    rows = days * SAMPLE_ROWS_A_DAY * len(settings.symbols)
+    rows = sum(one.rows for one in rows_of(settings, None, ()))
     found = f"none in {folder}: a synthetic sample of {days} days would be made"
     todo = "put candles there, or fetch some: nighttrain data download"
-    needs = int(rows * (_share(settings) * CACHE_BYTES_PER_ROW + 60))
+    needs = needed_bytes(settings, rows, sample=True)
     return CandleNeeds(warning("candles", found, todo), needs, "for the sample")
+
+
+def _measured(settings: NightSettings, folder: Path, out: Path) -> tuple[int, str]:
+    """Return what the night writes by the surveys of earlier nights, and what that is based on; 0 without."""
+    nights = measured_nights(OutFolder(out))
+    surveyed = {survey.symbol for night in nights for survey in night.surveys if survey.report}
+    if not surveyed.issuperset(settings.symbols):
+        return 0, ""
+    rows = sum(one.rows for one in rows_of(settings, folder, nights))
+    return needed_bytes(settings, rows, sample=False), "by the surveys of earlier nights"
 
 
 def _share(settings: NightSettings) -> float:

@@ -65,7 +65,7 @@ def find(url: str | None, out: Path, folder: Path = Path()) -> Place:
     NotFoundError
         None was named, and none is found.
     """
-    local = _of_out_folder(out)
+    local = of_out_folder(out)
     url = url and re.sub(r"^(http://)localhost(?=[:/]|$)", r"\g<1>127.0.0.1", url).rstrip("/")
     if url is None and local is not None:
         return local
@@ -100,7 +100,8 @@ def _is_coordinator(url: str) -> bool:
     return True
 
 
-def _of_out_folder(out: Path) -> Place | None:
+def of_out_folder(out: Path) -> Place | None:
+    """Return the coordinator that runs over an out folder of this machine; None if none does."""
     folder = OutFolder(out)
     try:
         address = Address.model_validate_json(folder.address.read_bytes())

@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cli.local.calibration import calibrate
+from cli.local.candle_survey import least_rows
+from cli.local.candles_at_hand import assert_has_files, has_files
+from cli.local.disk_needs import needed_bytes
+from cli.local.fit import AGENT_BYTES
 from cli.local.folder_contents import whole_folder
-from cli.local.grid_rows import rows_of
+from cli.local.grid_rows import bytes_of, rows_of
 from cli.local.machine import this_machine, trainer_count
 from cli.local.measured_costs import comparable, costs_of, peaks_of
 from cli.local.night_length import Costs, Length, Series, length
 from cli.local.nights_measured import measured_nights
-from common.errors import ConfigurationError
+from common.errors import ConfigurationError, DataError
 from common.out_folder import OutFolder
 from common.protocol.results import Results
 from common.settings.night import NightSettings
@@ -25,11 +29,7 @@ and where only a few cells were; `tests/bench/estimate.py` measures whether that
 OTHER_CORES = (4, 8, 16)
 COORDINATOR_BYTES = 200 * 1024**2
 """What coordinator and launcher take together."""
-AGENT_BYTES = 150 * 1024**2
-"""What the agent of a trainer and its fork server take beside the job."""
 SAFETY = 1.15
-MODEL_BYTES = 64 * 1024
-"""What is kept of a cell: model, manifest, and its rows in the database."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,8 @@ class Estimate:
 
     basis: str
     cells: int
+    untrainable: int
+    """Cells of the grid that have no candles, or too few."""
     series: tuple[Series, ...]
     here: OnCores
     others: tuple[OnCores, ...]
@@ -82,34 +84,75 @@ def estimate(settings: NightSettings, data: Path | None, out: Path, check: Calla
         raise ConfigurationError("there are no candles, so all is none", "name their folder with --data DIR")
     nights = [night for night in measured_nights(OutFolder(out)) if comparable(night, settings)]
     nights = [night for night in nights if set(settings.symbols) & set(night.config.symbols)]
+    nights = [night for night in nights if _of_these_candles(night, folder)]
     costs, basis = costs_of(nights, OF_NIGHTS), _of_nights(nights)
-    per_row = _cache_bytes_per_row(OutFolder(out), nights)
     if costs is None:
-        symbol = settings.symbols[0]
+        symbol = _first_with_candles(settings, folder)
         small = calibrate(settings, folder, symbol, _days(settings, folder, nights), check)
-        nights, per_row = [small.night], small.cache_bytes_per_row
-        costs, basis = costs_of(nights, OF_CALIBRATION), _of_calibration(small.night)
+        nights = [small]
+        costs, basis = costs_of(nights, OF_CALIBRATION), _of_calibration(small)
     if costs is None:
         raise ConfigurationError(
             "too few cells could be trained to estimate anything", "nighttrain data check says why"
         )
-    grid = rows_of(settings, folder, nights)
+    grid = _trainable(settings, rows_of(settings, folder, nights))
     peak = _peak(nights, grid)
     machine = this_machine()
     here = _on(machine.cores, trainer_count(settings), costs, grid, peak)
     others = tuple(_on(cores, cores - 1, costs, grid, peak) for cores in OTHER_CORES)
     cells = len(settings.symbols) * len(settings.timeframes) * len(settings.horizons)
-    disk = int(sum(one.rows for one in grid) * per_row * SAFETY) + cells * MODEL_BYTES
-    return Estimate(basis, cells, tuple(grid), here, others, disk)
+    rows = sum(one.rows for one in grid)
+    disk = needed_bytes(settings, rows, sample=folder is None)
+    trained = sum(one.cells for one in grid)
+    return Estimate(basis, cells, cells - trained, tuple(grid), here, others, disk)
 
 
 def _folder(settings: NightSettings, data: Path | None) -> Path | None:
     if data is not None:
-        if not data.is_dir():
-            raise ConfigurationError(f"{data}: no such folder", "name the folder of candles with --data DIR")
+        assert_has_files(data)
         return data
     configured = settings.data.dir
-    return configured if configured.is_dir() and any(configured.iterdir()) else None
+    return configured if configured.is_dir() and has_files(configured) else None
+
+
+def _of_these_candles(night: Results, folder: Path | None) -> bool:
+    """Return whether a night was trained on the candles of a folder, by the names of its files."""
+    if folder is None:
+        return night.synthetic
+    from trainer.sources.folder import files_below
+
+    there = {file.relative for file in files_below(folder)}
+    used = [name for survey in night.surveys if survey.report for name in survey.report.files]
+    return bool(used) and there.issuperset(used)
+
+
+def _trainable(settings: NightSettings, grid: Sequence[Series]) -> list[Series]:
+    """Return the series that have rows enough.
+
+    Raises
+    ------
+    DataError
+        None has.
+    """
+    needed = least_rows(settings)
+    found = [one for one in grid if one.rows >= needed]
+    if not found:
+        most = max((one.rows for one in grid), default=0)
+        problem = (
+            f"nothing of the grid can be trained: its longest series has {most:,} rows, {needed:,} are needed"
+        )
+        raise DataError(problem, "nighttrain data check says why")
+    return found
+
+
+def _first_with_candles(settings: NightSettings, folder: Path | None) -> str:
+    if folder is None:
+        return settings.symbols[0]
+    for symbol in settings.symbols:
+        if bytes_of(folder, symbol):
+            return symbol
+    problem = f"{folder}: has no candles of {', '.join(settings.symbols[:6])}"
+    raise DataError(problem, "name its symbols with --symbols; nighttrain data check says what is there")
 
 
 def _on(cores: float, trainers: int, costs: Costs, grid: Sequence[Series], peak: int) -> OnCores:
@@ -122,14 +165,6 @@ def _peak(nights: Sequence[Results], grid: Sequence[Series]) -> int:
     surveys, trainings = peaks_of(nights)
     largest = max((one.rows for one in grid), default=0)
     return int(SAFETY * max([*surveys, trainings.at(largest)]))
-
-
-def _cache_bytes_per_row(out: OutFolder, nights: Sequence[Results]) -> float:
-    if not nights or not out.cache.is_dir():
-        return 0.0
-    rows = sum(one.rows for survey in nights[0].surveys if survey.report for one in survey.report.series)
-    size = sum(path.stat().st_size for path in out.cache.rglob("*") if path.is_file())
-    return size / max(1, rows)
 
 
 def _days(settings: NightSettings, folder: Path | None, nights: Sequence[Results]) -> float:

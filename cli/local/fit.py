@@ -32,6 +32,29 @@ class Choice:
     why: str
 
 
+AGENT_BYTES = 150 * 1024**2
+"""What the agent of a trainer and its fork server take beside the job."""
+
+
+def too_many(count: int, settings: NightSettings, machine: Machine) -> tuple[bool, str]:
+    """Return whether so many trainers cannot even be started, and why they are too many, if they are."""
+    bears = usable_workers(
+        machine.cores, machine.memory_bytes, settings.memory_limit_bytes, settings.memory_threshold
+    )
+    impossible = count * AGENT_BYTES > machine.memory_bytes
+    limit = settings.max_memory_per_process
+    if not impossible and (
+        count <= machine.cores
+        and (count == 1 or count * limit * GIBIBYTE <= machine.memory_bytes * settings.memory_threshold)
+    ):
+        return False, ""
+    has = f"{_cores(machine.cores)} and {machine.memory_bytes / GIBIBYTE:.1f} GiB of free memory"
+    words = f"{count} of {limit:g} GiB are more trainers than this machine bears, which has {has}"
+    if impossible:
+        return True, f"{words}: they would take more than that without any job; it bears {bears}"
+    return False, f"{words}: they wait for each other, and it bears {bears}"
+
+
 def fitting(settings: NightSettings, machine: Machine, peak_bytes: int | None) -> tuple[Choice, Choice]:
     """Return memory of a trainer and number of trainers for a machine.
 

@@ -34,10 +34,13 @@ def rows_of(settings: NightSettings, data: Path | None, nights: Sequence[Results
     days = {symbol: _days(one) for symbol, one in surveyed.items()}
     if data is None:
         days = dict.fromkeys(settings.symbols, float(settings.data.sample.days))
-    sizes = {} if data is None else {symbol: _bytes(data, symbol) for symbol in {*settings.symbols, *days}}
+    sizes = {} if data is None else {symbol: bytes_of(data, symbol) for symbol in {*settings.symbols, *days}}
     known = [days[symbol] / sizes[symbol] for symbol in days if sizes.get(symbol)]
     for symbol in settings.symbols:
-        if symbol not in days:
+        if data is not None and not sizes[symbol]:
+            # Whatever a night has surveyed once is not in this folder.
+            days[symbol] = 0.0
+        elif symbol not in days:
             days[symbol] = sizes[symbol] * (sum(known) / len(known) if known else 0.0)
     return [
         Series(symbol, rows, len(settings.horizons))
@@ -51,12 +54,13 @@ def _days(series: SeriesReport) -> float:
     return series.rows * series.timeframe.seconds / DAY_SECONDS
 
 
-def _bytes(data: Path, symbol: str) -> int:
+def bytes_of(data: Path, symbol: str) -> int:
+    """Return the size of the files of a symbol; 0 where it has none."""
     from common.errors import DataError
-    from trainer.sources.folder import source_files
+    from trainer.sources.folder import symbol_files
 
     try:
-        return sum(file.size for file in source_files(data, symbol))
+        return sum(file.size for file in symbol_files(data, symbol).files)
     except DataError:
         # Its cells will fail at once, which costs no time.
         return 0

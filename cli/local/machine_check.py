@@ -10,6 +10,7 @@ import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
+from cli.local.fit import too_many
 from cli.local.machine import this_machine, trainer_count
 from cli.local.requirement import Requirement, failed, ok, warning
 from common import host
@@ -65,12 +66,15 @@ def memory(settings: NightSettings) -> Requirement:
     count = trainer_count(settings)
     limit = settings.max_memory_per_process
     usable = available * settings.memory_threshold
+    impossible, many = too_many(count, settings, this_machine())
+    if many and count > 1:
+        return (failed if impossible else warning)(
+            "memory", many, "lower num_workers: nighttrain config --optimize"
+        )
     found = f"{available / GIBIBYTE:.1f} GiB available, {count} trainer(s) of {limit:g} GiB"
     if usable < settings.memory_limit_bytes:
         todo = "free some memory, or lower max_memory_per_process: nighttrain config --optimize"
         return (failed if usable < 0.5 * GIBIBYTE else warning)("memory", found, todo)
-    if usable < settings.memory_limit_bytes * count:
-        return warning("memory", found, "lower num_workers: nighttrain config --optimize")
     return ok("memory", found)
 
 

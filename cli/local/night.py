@@ -14,9 +14,10 @@ from typing import Any
 from rich.console import Console
 
 from cli.local.candles_at_hand import candles_for
+from cli.local.fit import too_many
 from cli.local.folder_contents import assert_mostly_there, whole_folder
 from cli.local.interrupt import EXIT_INTERRUPTED, Interrupt, interruptible
-from cli.local.machine import trainer_count
+from cli.local.machine import this_machine, trainer_count
 from cli.local.origin import assert_same_candles
 from cli.local.processes import Child, stop
 from cli.local.staff import client_of, coordinator_of, trainers_of
@@ -80,6 +81,11 @@ def train(options: NightOptions) -> int:
     # Paths and messages may have brackets and colons in them: they are no markup.
     width = None if sys.stdout.isatty() else 120
     console = Console(stderr=options.as_json, width=width, markup=False, emoji=False)
+    impossible, many = too_many(trainer_count(settings), settings, this_machine())
+    if impossible:
+        raise ConfigurationError(many, "ask for fewer with --trainers, or for auto")
+    if many and settings.num_workers != "auto":
+        console.print(f"warning: {many}", soft_wrap=True)
     with held(options.out) as out, interruptible() as interrupt:
         logs.configure(out.launcher_log, options.debug, "nighttrain.launcher", stderr=False)
         try:
@@ -139,7 +145,7 @@ def _night(
         request = RunRequest(config=GridConfig(**settings.grid_config()), fresh=options.fresh)
         run_view, made = supervision.ask(lambda: client.create_run(request))
         assert_same_candles(out, run_view.id, made, data)
-        display.say(_beginning(run_view, made, trainer_count(settings), client.url))
+        display.say(_beginning(run_view, made, trainer_count(settings), client.url, out))
         trainers = trainers_of(settings, out, data, client.url, options.debug)
         supervision.employ(*trainers)
         patience = settings.retry.storage_seconds
@@ -156,9 +162,11 @@ def _night(
         display.close()
 
 
-def _beginning(run_view: RunView, made: bool, trainers: int, url: str) -> str:
+def _beginning(run_view: RunView, made: bool, trainers: int, url: str, out: OutFolder) -> str:
     training = run_view.training
     what = f"night {run_view.id}: {training.total} cells"
     if not made:
         what = f"night {run_view.id} resumes with {training.final} of {training.total} cells done"
+    if run_view.paused is not None:
+        what += f"; it is PAUSED {run_view.paused.words}: nighttrain resume --out {out.root} lets it go on"
     return f"{what}; {trainers} trainer(s); watch it at {url}/"

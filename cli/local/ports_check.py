@@ -19,7 +19,7 @@ WHO = {
 """What answers where it is up; nobody else has all these paths."""
 
 
-def port(name: str, host: str, number: int, todo: str) -> Requirement:
+def port(name: str, host: str, number: int, todo: str, expected: bool = True) -> Requirement:
     """Check one port.
 
     Parameters
@@ -32,6 +32,8 @@ def port(name: str, host: str, number: int, todo: str) -> Requirement:
         The port; 0 is any that is free.
     todo : str
         What to do if somebody else has it.
+    expected : bool
+        Whether it is right that it is up already; else it is another one, which has the port.
     """
     if number == 0:
         return ok(f"port of {name}", "any that is free")
@@ -41,7 +43,10 @@ def port(name: str, host: str, number: int, todo: str) -> Requirement:
         try:
             probe.bind((host, number))
         except OSError as error:
-            if _answers(name, host, number):
+            answers = _answers(name, host, number)
+            if answers and not expected:
+                return failed(f"port of {name}", f"{number}: another {name} has it", todo)
+            if answers:
                 return ok(f"port of {name}", f"{number}: {name} is up")
             return failed(f"port of {name}", f"{host}:{number}: {error.strerror}", todo)
     return ok(f"port of {name}", f"{number}: free")

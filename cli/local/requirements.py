@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cli.local import coordinator_check, machine_check, stack_check
 from cli.local.candles_check import candles
+from cli.local.coordinator_at_hand import of_out_folder
 from cli.local.ports_check import port
 from cli.local.requirement import Requirement, failed, ok
 from common.errors import ConfigurationError
@@ -36,7 +37,7 @@ def requirements(looked: Looked) -> list[Requirement]:
         found.append(failed("configuration", "training is false", "set BT_NIGHT_TRAINING=true"))
     else:
         found.append(ok("configuration", str(looked.config or "the defaults")))
-    of_candles = candles(settings, looked.data)
+    of_candles = candles(settings, looked.data, looked.out)
     found += [
         machine_check.cores(),
         machine_check.memory(settings),
@@ -48,7 +49,9 @@ def requirements(looked: Looked) -> list[Requirement]:
     if not looked.stack:
         number = dashboard.port if dashboard.enabled else 0
         todo = "stop what has it, or take another one: --port, or dashboard.port"
-        found.append(port("coordinator", dashboard.host, number, todo))
+        own = of_out_folder(looked.out)
+        expected = looked.coordinator.needed or (own is not None and own.url.endswith(f":{number}"))
+        found.append(port("coordinator", dashboard.host, number, todo, expected))
     found += coordinator_check.coordinator(looked.coordinator)
     if looked.stack:
         found += stack_check.stack(Path.cwd())

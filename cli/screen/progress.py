@@ -123,7 +123,7 @@ def _figures(status: StatusDocument, run: RunView) -> str:
     parts = [f"done {run.training.succeeded}", f"running {run.training.leased + run.surveys.leased}"]
     parts.append(f"failed {run.training.failed}")
     if run.paused is not None:
-        parts.append(f"paused by {run.paused.by}")
+        parts.append(f"paused by {run.paused.by} (nighttrain resume)")
     if run.ended_early is not None:
         parts.append(f"ended early by {run.ended_early.by}")
     if not status.night.open:

@@ -8,13 +8,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from cli.app import main
+from cli.local.fit import AGENT_BYTES
 from cli.local.requirement import State, failed, ok, warning, worst
 from cli.local.stack_check import boards, compose, docker
+from common.protocol.status import Address
+from coordinator.app import make_app
+from coordinator.assembly import Parts
 from tests.cli.conftest import ROOT, Outcome
 from tests.cli.terminal import in_terminal, plain
+from tests.coordinator.conftest import parts, served  # noqa: F401
+
+ALONE = 256 * AGENT_BYTES
 
 GRID = "symbols: [BTCUSDT, XRPUSDT]\ntimeframes: [15m, 1h]\nhorizons: [1]\n"
 
@@ -45,7 +53,7 @@ def test_all_is_well_where_candles_are(checked: Callable[..., Any], candles: Pat
     assert code == 0
     assert found["candles"]["state"] == "ok"
     assert "candles for 4 of 4 series" in found["candles"]["found"]
-    assert "GiB needed (by the size of the candles)" in found["disk"]["found"]
+    assert "GiB needed (by the size of the candles," in found["disk"]["found"]
     assert found["python"]["state"] == found["parts"]["state"] == "ok"
     assert set(found) == {
         "python", "parts", "configuration", "cores", "memory", "disk", "candles", "time zone",
@@ -61,6 +69,29 @@ def test_each_line_says_what_to_do(checked: Callable[..., Any], candles: Path, t
     assert {"memory", "candles", "port of coordinator"} <= set(wrong)
     assert all(one["todo"] for one in wrong.values())
     assert f"127.0.0.1:{taken_port}: Address already in use" in wrong["port of coordinator"]["found"]
+
+
+def test_a_port_that_another_night_holds_is_not_free(
+    checked: Callable[..., Any],
+    candles: Path,
+    tmp_path: Path,
+    parts: Parts,  # noqa: F811
+) -> None:
+    with served(make_app(parts)) as url:
+        grid = f"{GRID}dashboard: {{port: {url.rsplit(':', 1)[1]}}}\n"
+        code, found = checked("--data", candles, grid=grid)
+        assert (code, found["port of coordinator"]["state"]) == (1, "failed")
+        assert "another coordinator has it" in found["port of coordinator"]["found"]
+        (tmp_path / "out").mkdir()
+        own = Address(url=url, pid=os.getpid()).model_dump_json()
+        (tmp_path / "out" / "coordinator.json").write_text(own)
+        assert checked("--data", candles, grid=grid)[1]["port of coordinator"]["state"] == "ok"
+
+
+def test_more_trainers_than_the_machine_bears_are_told(checked: Callable[..., Any], candles: Path) -> None:
+    _, found = checked("--data", candles, grid=f"{GRID}num_workers: 256\n")
+    assert found["memory"]["state"] == ("failed" if psutil.virtual_memory().available < ALONE else "warning")
+    assert "more trainers than this machine bears" in found["memory"]["found"]
 
 
 def test_a_folder_that_lacks_some_is_a_warning(checked: Callable[..., Any], candles: Path) -> None:

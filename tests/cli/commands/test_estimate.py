@@ -102,8 +102,53 @@ def test_costs_are_those_of_the_jobs(undisturbed: Night) -> None:
 def test_candles_that_are_not_there_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["estimate", "--data", str(tmp_path / "none"), "--out", str(tmp_path)]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+    (tmp_path / "notes.txt").write_text("x")
     assert main(["estimate", "--symbols", "all", "--data", str(tmp_path), "--out", str(tmp_path)]) == 2
     assert "no file's name tells a symbol" in capsys.readouterr().err
+
+
+def test_what_cannot_be_trained_gets_no_figures(
+    undisturbed: Night, candles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    measured, empty, garbage = undisturbed[1], tmp_path / "empty", tmp_path / "garbage"
+    empty.mkdir()
+    garbage.mkdir()
+    (garbage / "BTCUSDT-1h.csv").write_text("no candles at all\n" * 2000)
+    for data, words, code in (
+        (empty, "has no files in it", 2),
+        (garbage, "the calibration could train nothing", 1),
+        (candles, "has no candles of DOGEUSDT", 1),
+    ):
+        symbol = "DOGEUSDT" if data is candles else "BTCUSDT"
+        asked = ["estimate", "--data", str(data), "--out", str(measured), "--symbols", symbol]
+        assert main([*asked, "--timeframes", "1h"]) == code
+        told = capsys.readouterr()
+        assert words in told.err and told.out == ""
+
+
+def test_cells_without_candles_are_told_apart(
+    estimated: Callable[..., Any], undisturbed: Night, candles: Path
+) -> None:
+    symbols = ["--symbols", "BTCUSDT", "XRPUSDT", "DOGEUSDT"]
+    told = estimated("--data", candles, "--out", undisturbed[1], "--trainers", 1, *symbols, *GRID[3:])
+    assert (told["cells"], told["untrainable"]) == (12, 4)
+    assert {one["symbol"] for one in told["series"]} == {"BTCUSDT", "XRPUSDT"}
+
+
+def test_the_disk_is_the_one_that_the_check_names(
+    estimated: Callable[..., Any],
+    undisturbed: Night,
+    candles: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    config = tmp_path / "night.yaml"
+    config.write_text("symbols: [BTCUSDT, XRPUSDT]\ntimeframes: [15m, 1h]\nhorizons: [1, 3]\n")
+    where = ["--config", str(config), "--data", str(candles), "--out", str(undisturbed[1])]
+    told = estimated(*where)
+    main(["check", "--json", "--no-stack", *where])
+    disk = next(one for one in json.loads(capsys.readouterr().out)["requirements"] if one["name"] == "disk")
+    assert f"at most {told['disk_bytes'] / 1024**3:.1f} GiB needed (by the surveys of" in disk["found"]
 
 
 def test_is_a_table_in_a_terminal(undisturbed: Night, candles: Path) -> None:

@@ -6,8 +6,10 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
+from cli.local.fit import AGENT_BYTES
 from tests.cli.conftest import ROOT, Outcome, environment
 
 
@@ -79,3 +81,13 @@ def test_help_explains_with_examples_and_exit_codes(nighttrain: Callable[..., Ou
     assert outcome.code == 0
     assert "examples:" in outcome.out
     assert "130" in outcome.out
+
+
+@pytest.mark.skipif(psutil.virtual_memory().available > 256 * AGENT_BYTES, reason="this machine bears them")
+def test_trainers_that_would_fill_the_memory_by_themselves_are_refused(
+    nighttrain: Callable[..., Outcome], candles: Path, tmp_path: Path
+) -> None:
+    outcome = nighttrain("run", "--data", candles, "--out", tmp_path / "night", "--trainers", 256)
+    assert (outcome.code, outcome.err.count("\n")) == (2, 1)
+    assert "more trainers than this machine bears" in outcome.err and "--trainers" in outcome.err
+    assert not (tmp_path / "night").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from cli.local.fit import Machine, fitting
+from cli.local.fit import Machine, fitting, too_many
 from common.settings.night import GIBIBYTE, NightSettings
 
 SETTINGS = NightSettings(max_memory_per_process=2.0, memory_threshold=0.8)
@@ -34,3 +34,27 @@ def test_the_reason_names_what_was_measured() -> None:
     of_memory, _ = fitting(SETTINGS, Machine(4, 16 * GIBIBYTE), GIBIBYTE)
     assert of_memory.value == 1.5
     assert of_memory.why.startswith("the hungriest job of earlier nights took 1.00 GiB")
+
+
+@pytest.mark.parametrize(
+    ("count", "cores", "gib", "impossible", "why"),
+    [
+        (1, 1, 1, False, ""),
+        (4, 4, 16, False, ""),
+        (5, 4, 64, False, "they wait for each other, and it bears 3"),
+        (4, 8, 8, False, "they wait for each other, and it bears 3"),
+        (
+            99,
+            2,
+            8,
+            True,
+            "2 cores and 8.0 GiB of free memory: they would take more than that without any job",
+        ),
+    ],
+)
+def test_too_many_trainers_are_told_with_why(
+    count: int, cores: float, gib: float, impossible: bool, why: str
+) -> None:
+    found, words = too_many(count, SETTINGS, Machine(cores, int(gib * GIBIBYTE)))
+    assert found is impossible
+    assert why in words and bool(words) is bool(why)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,6 +79,23 @@ def test_a_night_that_is_paused_killed_and_resumed_ends_like_an_undisturbed_one(
         assert steer("resume")["changed"]
         assert night.wait(300) == 0
     assert essence(only_results_of(tmp_path)) == essence(undisturbed[0])
+
+
+def test_a_night_that_is_resumed_while_it_is_paused_says_what_lets_it_go_on(
+    candles: Path, tmp_path: Path, steer: Steer
+) -> None:
+    with going(tmp_path, candles) as night:
+        until(lambda: status(tmp_path) and steer("nights", "list").get("total"), "the night", 240)
+        assert steer("pause", "--give-back", "--reason", "lunch")["changed"]
+        night.send_signal(signal.SIGINT)
+        assert night.wait(120) == 130
+    with going(tmp_path, candles) as again:
+        assert again.stdout is not None
+        line = next(line for line in again.stdout if "resumes" in line)
+        assert "it is PAUSED since" in line and f"nighttrain resume --out {tmp_path}" in line
+        assert steer("resume")["changed"]
+        again.send_signal(signal.SIGINT)
+        assert again.wait(120) == 130
 
 
 def test_a_job_that_is_cancelled_while_a_trainer_works_on_it_is_dropped_at_once(
