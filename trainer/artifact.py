@@ -1,18 +1,14 @@
-"""The model's files: the manifest is the model, the pickle is a convenience made from it.
+"""A model as a scikit-learn pipeline: the manifest is the model, the .pkl is a convenience made from it.
 
-A pickle runs code when it is loaded, so `load` reads no byte of it before its digest agrees with the
-manifest's.
+A pickle runs code when it is loaded. `load` unpickles nothing: it makes the pipeline from the manifest.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 from pathlib import Path
 
-import joblib
 import numpy as np
-from joblib.numpy_pickle import NumpyPickler
 from pydantic import ValidationError
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
@@ -20,6 +16,9 @@ from sklearn.preprocessing import StandardScaler
 
 from common.errors import DigestMismatchError, NotFoundError
 from common.protocol.reports import Manifest
+
+ENDING = "_logreg_optimized"
+"""What follows the cell in the name of a promoted model; who copies it may name it as he likes."""
 
 TRIES = 5
 """How often a model is read whose files were exchanged meanwhile."""
@@ -47,24 +46,8 @@ def pipeline_of(manifest: Manifest) -> Pipeline:
     return Pipeline([("scaler", scaler), ("regression", regression)])
 
 
-def pickle_bytes(manifest: Manifest) -> bytes:
-    """Return the model's pickle (joblib); equal manifests and package versions give equal bytes."""
-    file = io.BytesIO()
-    pickler = NumpyPickler(file)
-    # Without the memo the bytes depend on values alone, not on which equal strings happen to be one object.
-    pickler.fast = True
-    pickler.dump(pipeline_of(manifest))
-    return file.getvalue()
-
-
-def with_pickle(manifest: Manifest) -> tuple[Manifest, bytes]:
-    """Return the manifest with the digest of its pickle filled in, and the pickle."""
-    content = pickle_bytes(manifest)
-    return manifest.model_copy(update={"pickle_sha256": hashlib.sha256(content).hexdigest()}), content
-
-
 def load(path: Path) -> Pipeline:
-    """Load a model's pickle after checking it against the manifest beside it.
+    """Load a promoted model: the pipeline that its manifest describes, once the .pkl is known to be its own.
 
     Parameters
     ----------
@@ -76,8 +59,8 @@ def load(path: Path) -> Pipeline:
     NotFoundError
         The pickle or its manifest is not there.
     DigestMismatchError
-        The manifest cannot be read, or the pickle's SHA-256 is not the one that it names. Nothing was
-        unpickled.
+        The manifest cannot be read or is of another cell than the file is named after, or the pickle's
+        SHA-256 is not the one that it names. Whatever the pickle holds, nothing of it was run.
     """
     beside = path.with_suffix(".json")
     for file in (path, beside):
@@ -91,12 +74,12 @@ def load(path: Path) -> Pipeline:
         except FileNotFoundError as error:
             raise NotFoundError(f"{path}: the model was withdrawn just now") from error
         try:
-            expected = Manifest.model_validate_json(named).pickle_sha256
+            manifest = Manifest.model_validate_json(named)
         except ValidationError as error:
             raise DigestMismatchError(
                 f"{beside}: no manifest: {error.error_count()} errors", "restore it"
             ) from error
-        found = hashlib.sha256(content).hexdigest()
+        expected, found = manifest.pickle_sha256, hashlib.sha256(content).hexdigest()
         # Else another model may have taken the place of this one between the two readings.
         if found == expected:
             break
@@ -104,5 +87,8 @@ def load(path: Path) -> Pipeline:
         raise DigestMismatchError(
             f"{path}: sha256 is {found}, its manifest says {expected or 'none'}", "do not load it"
         )
-    pipeline: Pipeline = joblib.load(io.BytesIO(content))
-    return pipeline
+    if path.stem.endswith(ENDING) and path.stem != manifest.cell.name + ENDING:
+        raise DigestMismatchError(
+            f"{path}: its manifest is of a model of {manifest.cell.name}", "take the file of your cell"
+        )
+    return pipeline_of(manifest)

@@ -6,6 +6,7 @@ Only this side of the fork imports the numeric stack; the fork server has import
 from __future__ import annotations
 
 import errno
+import hashlib
 import logging
 import socket
 import traceback
@@ -13,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from common.errors import DataError, NighttrainError, StorageError
+from common.model_pickle import pickle_bytes
 from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, SurveyReport
 from common.timeframes import Timeframe
@@ -107,10 +109,8 @@ def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> None:
         spec, candles, task.cache_dir, lambda: task.checkpoint, save_checkpoint, task.champion, progress
     )
     end.looked_up("features", _matrices(task, spec) == before)
-    # scikit-learn; here and not above, so that a new trainer begins before it is imported.
-    from trainer.artifact import with_pickle
-
-    manifest, content = with_pickle(report.manifest)
+    content = pickle_bytes(report.manifest)
+    manifest = report.manifest.model_copy(update={"pickle_sha256": hashlib.sha256(content).hexdigest()})
     end.result(report.model_copy(update={"manifest": manifest}), content)
 
 

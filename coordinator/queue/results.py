@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from common.errors import DigestMismatchError, InvalidRequestError
+from common.model_pickle import pickle_digest
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import JobKind, TrainingSpec
-from common.protocol.reports import SurveyReport, TrainingReport
+from common.protocol.reports import Manifest, SurveyReport, TrainingReport
 from common.protocol.trainers import Finish
 from coordinator.queue import surveys
 from coordinator.queue.attempts import succeed
@@ -68,6 +70,8 @@ def _check(job: JobRow, attempt: AttemptRow, finish: Finish, report: TrainingRep
             f"{job.name}: the manifest says synthetic={manifest.synthetic}, the survey synthetic={synthetic}"
         )
         raise InvalidRequestError(problem)
+    if fault := fault_of(manifest):
+        raise InvalidRequestError(f"{job.name}: {fault}")
     if len({finish.artifact_sha256, manifest.pickle_sha256, attempt.artifact_sha256}) != 1:
         raise DigestMismatchError(
             f"{job.name}: artifact {finish.artifact_sha256 or 'none'} is announced,"
@@ -75,6 +79,23 @@ def _check(job: JobRow, attempt: AttemptRow, finish: Finish, report: TrainingRep
             f" and the manifest names {manifest.pickle_sha256 or 'none'}",
             "upload the .pkl that the manifest names, then finish",
         )
+
+
+def fault_of(manifest: Manifest) -> str:
+    """Return what is wrong with a model by itself; empty if nothing is.
+
+    Its .pkl must be the one that its manifest makes: whoever loads it runs what it holds.
+    """
+    columns = len(manifest.features)
+    lengths = {len(each) for each in (manifest.means, manifest.scales, manifest.coefficients)}
+    if lengths != {columns}:
+        return f"the manifest has {columns} features, but means, scales or coefficients of other lengths"
+    numbers = (*manifest.means, *manifest.scales, *manifest.coefficients, manifest.intercept, manifest.C)
+    if not all(map(math.isfinite, numbers)) or min(*manifest.scales, manifest.C) <= 0.0:
+        return "a number of the manifest is not finite, or a scale or C is not positive"
+    if manifest.pickle_sha256 != pickle_digest(manifest):
+        return "the .pkl is not the one that the manifest makes"
+    return ""
 
 
 def _store(tx: Transaction, job: JobRow, report: TrainingReport) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from common.model_pickle import pickle_bytes, pickle_digest
 from common.out_folder import OutFolder
 from common.protocol.job_views import JobDetail, JobView
 from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
@@ -349,9 +350,23 @@ def manifest(cell: Cell, synthetic: bool = False, certified: bool = True, **chan
             checks=(Check(name="recompute", passed=certified, checked=20, detail="exact"),)
         ),
         "lineage": {"data": digest(cell.name)},
-        "pickle_sha256": digest(cell.name),
+        "pickle_sha256": "",
     }
-    return Manifest.model_validate({**content, **changes})
+    model = Manifest.model_validate({**content, **changes})
+    return model if "pickle_sha256" in changes else with_digest(model)
+
+
+def with_digest(model: Manifest) -> Manifest:
+    return model.model_copy(update={"pickle_sha256": pickle_digest(model)})
+
+
+def intercept_of(cell: Cell, seed: str) -> float:
+    """Other cells and seeds are other models."""
+    return int(digest(cell.name + seed)[:6], 16) / 1e9
+
+
+def pickle_of(cell: Cell, seed: str) -> bytes:
+    return pickle_bytes(manifest(cell, intercept=intercept_of(cell, seed)))
 
 
 def training_report(
@@ -366,7 +381,6 @@ def training_report(
     resumed_folds: int = 0,
     lineage: dict[str, str] | None = None,
 ) -> tuple[TrainingReport, bytes]:
-    content = f"the pickle of {spec.cell.name} {seed}".encode()
     reached = scores(auc, log_loss)
     model = manifest(
         spec.cell,
@@ -376,8 +390,9 @@ def training_report(
         p_value=p_value,
         feature_version=feature_version,
         lineage=lineage or {"data": digest(spec.cell.name)},
-        pickle_sha256=hashlib.sha256(content).hexdigest(),
+        intercept=intercept_of(spec.cell, seed),
     )
+    content = pickle_bytes(model)
     report = TrainingReport(
         cell=spec.cell,
         rows=9_000,

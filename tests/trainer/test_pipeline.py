@@ -10,11 +10,12 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from common.errors import DataError
+from common.model_pickle import pickle_bytes, pickle_digest
 from common.protocol.jobs import Cell, TrainingSpec
 from common.protocol.reports import Checkpoint, Manifest
 from common.settings.sections import Label
 from common.timeframes import Timeframe
-from trainer.artifact import load, with_pickle
+from trainer.artifact import load
 from trainer.candles.candles import Candles
 from trainer.features import indicators as features
 from trainer.features.matrix import open_features
@@ -262,20 +263,24 @@ def test_a_resumed_job_counts_its_finished_folds_as_done(trainer, hours):
     assert trainer.stages[-2:] == [("champion", 11, 12), ("report", 12, 12)]
 
 
+def named(manifest):
+    return manifest.model_copy(update={"pickle_sha256": pickle_digest(manifest)})
+
+
 def test_a_champion_is_scored_on_the_rows_it_had_not_seen(trainer, hours, simulate):
     first = trainer.train([hours.until(2000)], spec_of({"1h": hours.until(2000)})).manifest
-    champion, _ = with_pickle(first)
+    champion = named(first)
     report = trainer.train([hours], champion=champion)
     assert report.champion.champion == champion.pickle_sha256
     assert report.champion.rows_compared == report.scores.n
     assert abs(report.champion.scores.log_loss - report.champion.challenger_scores.log_loss) < 0.01
-    itself = trainer.train([hours], champion=with_pickle(report.manifest)[0])
+    itself = trainer.train([hours], champion=named(report.manifest))
     assert itself.champion.scores == itself.champion.challenger_scores
 
 
 def test_the_files_of_the_model_predict_what_the_manifest_predicts(trainer, tmp_path, hours):
     report = trainer.train([hours])
-    manifest, content = with_pickle(report.manifest)
+    manifest, content = named(report.manifest), pickle_bytes(report.manifest)
     path = tmp_path / "model.pkl"
     path.write_bytes(content)
     path.with_suffix(".json").write_text(manifest.model_dump_json())

@@ -43,9 +43,6 @@ LOG = logging.getLogger(__name__)
 WORKER = "trainer.job"
 """What the fork server imports, and whose `perform` a child runs; it is only named here, never imported."""
 
-PICKLER = "trainer.artifact"
-"""What it imports later: scikit-learn takes longer than all else together, and only makes the .pkl."""
-
 CHILD_GRACE_SECONDS = 7.0
 """How long after a request to stop the child may take to its next checkpoint."""
 

@@ -48,17 +48,14 @@ class ForkServer:
     ----------
     preload : str
         The module that the server imports before it forks.
-    afterload : str
-        A module that only the end of a job needs: it is imported after the first child has ended, so that a
-        new trainer is at work seconds sooner. Empty for none.
 
     Notes
     -----
     It must be started from the main thread: PR_SET_PDEATHSIG watches the thread that started a process.
     """
 
-    def __init__(self, preload: str, afterload: str = "") -> None:
-        self._preload, self._afterload = preload, afterload
+    def __init__(self, preload: str) -> None:
+        self._preload = preload
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self.is_ready = False
@@ -72,7 +69,7 @@ class ForkServer:
         self.close()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            arguments = [str(theirs.fileno()), str(os.getpid()), self._preload, self._afterload]
+            arguments = [str(theirs.fileno()), str(os.getpid()), self._preload]
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "trainer.process.fork_server", *arguments],
                 env=os.environ | environment(),
@@ -182,7 +179,7 @@ class ForkServer:
             self._control = None
 
 
-def main(control_fd: int, parent: int, preload: str, afterload: str) -> None:
+def main(control_fd: int, parent: int, preload: str) -> None:
     """Import what children need, then fork one a request until the agent closes the socket."""
     # Stopping is the agent's decision: a signal to the whole group must not cost a fold.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
@@ -206,17 +203,8 @@ def main(control_fd: int, parent: int, preload: str, afterload: str) -> None:
         readable, _, _ = select.select([control.fileno(), wake_read], [], [])
         if wake_read in readable:
             os.read(wake_read, _MESSAGE_BYTES)
-            exits = _exits()
-            late = bool(exits and afterload)
-            if late:
-                # Said before the exit, so that nobody claims a job that would have to wait.
-                _say(control, ready=False)
-            for one in exits:
+            for one in _exits():
                 _say(control, **one)
-            if late:
-                _import_if_possible(afterload)
-                afterload = ""
-                _say(control, ready=True)
         if control.fileno() in readable:
             target, descriptors, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 2)
             if not target:
@@ -227,15 +215,6 @@ def main(control_fd: int, parent: int, preload: str, afterload: str) -> None:
             for descriptor in descriptors:
                 os.close(descriptor)
             _say(control, born=child)
-
-
-def _import_if_possible(module: str) -> None:
-    # A child that needs what cannot be imported fails by itself, and says why.
-    try:
-        importlib.import_module(module)
-    except Exception:
-        traceback.print_exc()
-    gc.freeze()
 
 
 def _exits() -> list[dict[str, int]]:
@@ -300,4 +279,4 @@ def _say(control: socket.socket, **message: object) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])

@@ -11,6 +11,7 @@ from sqlalchemy import text
 from common.errors import StorageError
 from common.out_folder import OutFolder
 from common.protocol.champions import ChampionAction, ChampionChange
+from common.protocol.jobs import Cell
 from common.protocol.reports import ChampionComparison, Obstacle
 from common.protocol.results import Results
 from common.protocol.retests import ChampionResult, Verdict
@@ -19,7 +20,9 @@ from common.protocol.trainers import Grant
 from coordinator.champions.registry import champions, changes
 from coordinator.views.results import read_results
 from tests.coordinator.one_cell import ONE, compared, direction, trained
-from tests.coordinator.specimens import MakeNight, Night, failure, scores
+from tests.coordinator.specimens import MakeNight, Night, failure, pickle_of, scores
+
+CELL = Cell(symbol="BTCUSDT", timeframe="1h", horizon=1)
 
 
 def another(
@@ -89,7 +92,7 @@ def test_a_demoted_champion_is_no_hindrance_to_a_worse_one_of_the_same_night(nig
     another(night, "second", found)
     assert [one.action for one in told(night)] == ["promoted", "demoted", "promoted"]
     assert [path.read_bytes() for path in direction(night).values() if path.suffix == ".pkl"] == [
-        b"the pickle of BTCUSDT_1h_H1 second"
+        pickle_of(CELL, "second")
     ]
 
 

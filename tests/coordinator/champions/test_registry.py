@@ -9,7 +9,7 @@ from common.protocol.jobs import Cell, JobKind, TrainingSpec
 from common.protocol.reports import Certificate
 from coordinator.champions.registry import champion_of, changes, record_change, vacant_cells
 from tests.coordinator.one_cell import ONE, direction, history, trained
-from tests.coordinator.specimens import Night, finish, training_report
+from tests.coordinator.specimens import Night, finish, pickle_of, training_report
 
 CELL = Cell(symbol="BTCUSDT", timeframe="1h", horizon=1)
 
@@ -45,7 +45,7 @@ def test_the_next_night_must_not_be_worse_than_the_champion(night: Night) -> Non
     night.housekeeping.tick()
     assert [promoted for promoted, _ in history(night)] == [True, False, True]
     pickle = direction(night)["BTCUSDT_1h_H1_logreg_optimized.pkl"]
-    assert pickle.read_bytes() == b"the pickle of BTCUSDT_1h_H1 better"
+    assert pickle.read_bytes() == pickle_of(CELL, "better")
 
 
 def test_synthetic_models_are_no_champions_for_real_ones(night: Night) -> None:
@@ -60,7 +60,7 @@ def test_synthetic_models_are_no_champions_for_real_ones(night: Night) -> None:
     trained(night, "synthetic again", synthetic=True, log_loss=0.1)
     night.housekeeping.tick()
     assert [promoted for promoted, _ in history(night)] == [True, True, False]
-    assert direction(night)["BTCUSDT_1h_H1_logreg_optimized.pkl"].read_bytes().endswith(b"real")
+    assert direction(night)["BTCUSDT_1h_H1_logreg_optimized.pkl"].read_bytes() == pickle_of(CELL, "real")
 
 
 # --- Changes ------------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 
 from common.errors import (
@@ -50,6 +52,31 @@ def test_a_model_must_be_the_one_that_was_uploaded_and_that_the_manifest_names(
         night.queue.finish(grant.lease_id, finish(report, "" if digests == "not announced" else announced))
     assert night.detail(grant.job_id).state is JobState.LEASED
     night.succeed(grant)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"pickle_sha256": "ab" * 32}, "the .pkl is not the one that the manifest makes"),
+        ({"coefficients": (0.1,)}, "the manifest has 2 features, but means, scales or coefficients of other"),
+        ({"scales": (1.0, 0.0)}, "a number of the manifest is not finite, or a scale or C is not positive"),
+        ({"C": -1.0}, "a number of the manifest is not finite, or a scale or C is not positive"),
+    ],
+)
+def test_a_model_that_is_not_what_its_manifest_says_is_refused(
+    night: Night, changes: dict[str, object], words: str
+) -> None:
+    grant = night.grant(night.start())
+    report, _ = training_report(spec_of(grant))
+    forged = report.manifest.model_copy(update=changes)
+    content = b"any code"
+    night.artifacts.store(content, hashlib.sha256(content).hexdigest())
+    night.queue.attach_artifact(grant.lease_id, forged.pickle_sha256, len(content))
+    with pytest.raises(InvalidRequestError, match=words):
+        night.queue.finish(
+            grant.lease_id, finish(report.model_copy(update={"manifest": forged}), forged.pickle_sha256)
+        )
+    assert night.detail(grant.job_id).state is JobState.LEASED
 
 
 def test_a_result_must_be_of_this_job(night: Night) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from common.model_pickle import pickle_bytes
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobState
 from common.protocol.steering import Action, Order
@@ -71,7 +72,7 @@ def test_a_job_is_claimed_done_and_reported(night) -> None:
     (attempt,) = cell.history
     assert (attempt.trainer, attempt.outcome) == ("t1", Outcome.SUCCEEDED)
     blobs = (night.coordinator.out / "artifacts" / "blobs").glob("*")
-    assert any(blob.read_bytes() == b"the pickle of BTCUSDT_1h_H1" for blob in blobs)
+    assert any(blob.read_bytes() == pickle_bytes(cell.report.manifest) for blob in blobs)
     trainer.signal(signal.SIGTERM)
     code, seconds = trainer.end()
     assert code == 0

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.host import ControlGroup, control_group
+from common.model_pickle import pickle_bytes
 from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, TrainingReport
 from common.settings.sections import SurveyPolicy
@@ -100,7 +101,7 @@ def test_a_result_comes_back_whole(start) -> None:
     assert isinstance(end, Result)
     assert isinstance(end.report, TrainingReport)
     assert end.report.cell == SPEC.cell
-    assert end.artifact == b"the pickle of BTCUSDT_1h_H3"
+    assert end.artifact == pickle_bytes(end.report.manifest)
     assert (child.progress.stage, child.progress.done, child.progress.total) == ("crossval", 5, 5)
 
 

@@ -95,34 +95,6 @@ def test_code_that_cannot_be_imported_is_one_clear_line() -> None:
         server.close()
 
 
-def test_the_first_child_waits_for_nothing_that_only_later_ones_need() -> None:
-    server = ForkServer("tests.trainer.targets", "tests.trainer.slow_import")
-    server.start()
-    try:
-        with fork(server, "tests.trainer.targets:greet") as channel:
-            channel.settimeout(30.0)
-            assert channel.recv(10) == b"hello"
-            until(heard(server, lambda: server.child_exit))
-        assert not server.is_ready, "it imports now, and no job shall wait for that"
-    finally:
-        server.close()
-
-
-def test_what_cannot_be_imported_later_does_not_end_the_server() -> None:
-    server = ForkServer("tests.trainer.targets", "tests.trainer.no_such_module")
-    server.start()
-    try:
-        for _ in range(3):
-            with fork(server, "tests.trainer.targets:greet") as channel:
-                channel.settimeout(30.0)
-                assert channel.recv(10) == b"hello"
-                until(heard(server, lambda: server.child_exit))
-        until(heard(server, lambda: server.is_ready))
-        assert server.is_alive
-    finally:
-        server.close()
-
-
 def test_closed_it_is_gone_and_can_be_started_again(server) -> None:
     with fork(server, "tests.trainer.targets:wait_for_word"):
         until(heard(server, lambda: server.child_pid))
