@@ -26,7 +26,8 @@ from common.whole_file import write_whole
 from coordinator.app import make_app
 from coordinator.assembly import assemble
 from coordinator.configuration import Configuration, Source
-from coordinator.listener import is_loopback, listen, url_of
+from coordinator.connections import Connection, raise_descriptor_limit
+from coordinator.listener import BACKLOG, is_loopback, listen, url_of
 from coordinator.store.database import Database, sqlite_url
 
 logger = logging.getLogger("coordinator")
@@ -141,6 +142,7 @@ def _serve(options: argparse.Namespace, configuration: Configuration, out: OutFo
     host = options.host or (dashboard.host if dashboard.enabled else "127.0.0.1")
     port = options.port if options.port is not None else (dashboard.port if dashboard.enabled else 0)
     listener = listen(host, port)
+    raise_descriptor_limit()
     with listener:
         database = Database(settings.database_url or sqlite_url(out.database))
         database.upgrade()
@@ -160,6 +162,8 @@ def _serve(options: argparse.Namespace, configuration: Configuration, out: OutFo
         app = make_app(parts)
         config = uvicorn.Config(
             app,
+            http=Connection,
+            backlog=BACKLOG,
             log_config=None,
             access_log=False,
             lifespan="on",

@@ -36,7 +36,7 @@ def make_app(parts: Parts) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.parts = parts
-    app.add_middleware(Guard, loopback=parts.loopback, trusted_hosts=parts.trusted_hosts)
+    app.add_middleware(Guard, token=parts.token, loopback=parts.loopback, trusted_hosts=parts.trusted_hosts)
     app.add_middleware(Latency, measures=parts.measures)
     errors.install(app)
     for router in (

@@ -49,9 +49,21 @@ def may_write(parts: PartsOf, credentials: Credentials) -> None:
     UnauthorizedError
         The token is missing or wrong.
     """
-    if credentials is None:
+    check_token(f"Bearer {credentials.credentials}" if credentials else "", parts.token)
+
+
+def check_token(authorization: str, token: str) -> None:
+    """Check the Authorization header of a request.
+
+    Raises
+    ------
+    UnauthorizedError
+        It is missing or holds another token.
+    """
+    scheme, _, shown = authorization.partition(" ")
+    if scheme.lower() != "bearer":
         raise UnauthorizedError("the bearer token is missing", _HINT)
-    if not hmac.compare_digest(credentials.credentials.encode(), parts.token.encode()):
+    if not hmac.compare_digest(shown.strip().encode(), token.encode()):
         raise UnauthorizedError("the bearer token is wrong", _HINT)
 
 

@@ -7,15 +7,14 @@ import time
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common.errors import InvalidRequestError, NighttrainError, TooLargeError
-from common.protocol.trainers import MAX_ARTIFACT_BYTES
+from common.errors import InvalidRequestError, NighttrainError, UnauthorizedError
 from coordinator.api import errors
+from coordinator.api.access import check_token
+from coordinator.api.bodies import UNKNOWN_DRAINED_BYTES, Bodies, drain, limit_of
 from coordinator.listener import is_loopback
 from coordinator.metrics.process import Measures
 
-MAX_DOCUMENT_BYTES = 8 * 1024 * 1024
-DRAINED_BYTES = 256 * 1024 * 1024
-"""A body that is too large is read and dropped up to here, so that its sender gets to read the answer."""
+READING_METHODS = ("GET", "HEAD", "OPTIONS")
 UNMATCHED = "unmatched"
 """The route of an undeclared path: anyone can ask for any path, and the values of a label must be bounded."""
 
@@ -25,21 +24,26 @@ class Guard:
 
     On loopback a request must name the loopback in its Host header: a web page whose name was made to point
     here (DNS rebinding) names itself, and is refused. On a trusted network it may also name one of the
-    coordinator's names there. Bodies are read up to their limit before anything else happens. An exception
-    that reaches this far is a defect; it is logged and answered as such.
+    coordinator's names there. Whoever changes something over the interface shows the token before any of its
+    body is kept; bodies are read up to their limit before anything else happens. An exception that reaches
+    this far is a defect; it is logged and answered as such.
 
     Parameters
     ----------
     app : ASGIApp
         The application.
+    token : str
+        What changes need.
     loopback : bool
         Whether the coordinator listens on a loopback address.
     trusted_hosts : tuple of str
         Its names on a trusted network; without any, and not on loopback, a request may name any host.
     """
 
-    def __init__(self, app: ASGIApp, loopback: bool, trusted_hosts: tuple[str, ...] = ()) -> None:
+    def __init__(self, app: ASGIApp, token: str, loopback: bool, trusted_hosts: tuple[str, ...] = ()) -> None:
         self.app = app
+        self.token = token
+        self.bodies = Bodies()
         self.checked = loopback or bool(trusted_hosts)
         self.trusted_hosts = frozenset(name.lower() for name in trusted_hosts)
 
@@ -57,14 +61,26 @@ class Guard:
 
         try:
             self._check_host(scope)
-            body = await _read(receive, _limit(scope["path"]))
-            await self.app(scope, _replay(body, receive), watched)
+            await self._check_token(scope, receive)
+            length = Headers(scope=scope).get("content-length", "")
+            announced = int(length) if length.isdecimal() else None
+            async with self.bodies.read(receive, limit_of(scope["path"]), announced) as body:
+                await self.app(scope, _replay(body, receive), watched)
         except NighttrainError as error:
             await errors.answer(error, scope["path"])(scope, receive, send)
         except Exception as error:
             response = errors.unexpected(error, scope["path"])
             if not started:
                 await response(scope, receive, send)
+
+    async def _check_token(self, scope: Scope, receive: Receive) -> None:
+        if scope["method"] in READING_METHODS or not scope["path"].startswith("/api/"):
+            return
+        try:
+            check_token(Headers(scope=scope).get("authorization", ""), self.token)
+        except UnauthorizedError:
+            await drain(receive, UNKNOWN_DRAINED_BYTES)
+            raise
 
     def _check_host(self, scope: Scope) -> None:
         named = Headers(scope=scope).get("host", "")
@@ -117,29 +133,6 @@ class Latency:
             route = getattr(scope.get("route"), "path", UNMATCHED)
             if not streams:
                 self.measures.request_took(scope["method"], route, status, time.perf_counter() - began)
-
-
-def _limit(path: str) -> int:
-    return MAX_ARTIFACT_BYTES if path.endswith("/artifact") else MAX_DOCUMENT_BYTES
-
-
-async def _read(receive: Receive, limit: int) -> bytes:
-    body = bytearray()
-    dropped = 0
-    more = True
-    while more and dropped <= DRAINED_BYTES:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise InvalidRequestError("the request was cut off before its end")
-        part = message.get("body", b"")
-        more = message.get("more_body", False)
-        if dropped or len(body) + len(part) > limit:
-            dropped += len(part)
-        else:
-            body += part
-    if dropped:
-        raise TooLargeError(f"the body has more than {limit} bytes", "send less")
-    return bytes(body)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import httpx
 
 from common.protocol.trainers import MAX_ARTIFACT_BYTES, SHA256_HEADER
-from coordinator.api.middleware import MAX_DOCUMENT_BYTES
+from coordinator.api.bodies import MAX_DOCUMENT_BYTES
 from coordinator.assembly import Parts
 from tests.coordinator.specimens import digest, hello
 from tests.coordinator.wire import JSON, Serve, begin, body, granted, problem

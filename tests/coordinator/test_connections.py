@@ -1,0 +1,102 @@
+"""Who sends nothing, or slowly, or too much, keeps nobody else from being heard."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.coordinator.process import Process
+
+ALLOWED = 500
+"""Descriptors of the coordinator in these tests."""
+
+
+@pytest.fixture
+def coordinator(tmp_path: Path) -> Iterator[Process]:
+    process = Process(tmp_path / "out")
+    try:
+        process.ready()
+        yield process
+    finally:
+        process.kill()
+
+
+def connected(process: Process) -> socket.socket:
+    url = httpx.URL(process.ready().url)
+    return socket.create_connection((url.host, url.port or 80), timeout=60)
+
+
+def status_of(peer: socket.socket) -> int:
+    answer = b""
+    while b"\r\n" not in answer:
+        part = peer.recv(4096)
+        assert part, "the connection was closed without an answer"
+        answer += part
+    return int(answer.split()[1])
+
+
+def head(path: str, *headers: str) -> bytes:
+    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: 127.0.0.1", *headers, "", ""]).encode()
+
+
+def token_of(process: Process) -> str:
+    return f"Authorization: Bearer {(process.out / 'token').read_text().strip()}"
+
+
+def test_connections_that_ask_for_nothing_make_room_for_one_that_does(coordinator: Process) -> None:
+    resource.prlimit(coordinator.process.pid, resource.RLIMIT_NOFILE, (ALLOWED, ALLOWED))
+    with ExitStack() as idle:
+        for _ in range(3 * ALLOWED):
+            idle.enter_context(connected(coordinator))
+        for _ in range(5):
+            assert httpx.get(f"{coordinator.ready().url}/healthz", timeout=10).status_code == 200
+    coordinator.process.terminate()
+    _, _, err = coordinator.ended()
+    told = [line for line in err.splitlines() if "more than" in line]
+    assert len(told) == 1 and "Too many open files" not in err
+
+
+def test_a_header_that_never_ends_is_not_waited_for(coordinator: Process) -> None:
+    with connected(coordinator) as silent, connected(coordinator) as slow:
+        slow.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ")
+        began = time.monotonic()
+        assert slow.recv(100) == b"" and silent.recv(100) == b""
+        assert time.monotonic() - began > 5.0
+
+
+def test_nobody_without_the_token_has_a_body_kept(coordinator: Process) -> None:
+    with connected(coordinator) as unknown:
+        unknown.sendall(head("/api/claims", "Content-Length: 8000000") + b"x" * 100_000)
+        assert status_of(unknown) == 401
+
+
+def test_a_body_of_terabytes_is_refused_before_it_comes(coordinator: Process) -> None:
+    with connected(coordinator) as peer:
+        peer.sendall(head("/api/claims", token_of(coordinator), "Content-Length: 10000000000000"))
+        assert status_of(peer) == 413
+
+
+def test_bodies_that_are_never_finished_do_not_fill_the_memory(coordinator: Process) -> None:
+    part, peers = b"x" * 8_000_000, 12
+    with ExitStack() as stack:
+        refused = 0
+        for _ in range(peers):
+            peer = stack.enter_context(connected(coordinator))
+            peer.sendall(head("/api/claims", token_of(coordinator), "Content-Length: 8000001"))
+            peer.settimeout(0.5)
+            try:
+                peer.sendall(part)
+                refused += status_of(peer) == 503
+            except TimeoutError:
+                continue
+            except (ConnectionResetError, BrokenPipeError):
+                refused += 1
+        assert refused == peers - 8
+        assert httpx.get(f"{coordinator.ready().url}/healthz", timeout=30).status_code == 200
