@@ -31,6 +31,7 @@ from cli.commands import (
     run,
     start,
     steering,
+    up,
 )
 
 # Plain help: Rich alone would take three times as long as all the rest of a help page.
@@ -42,6 +43,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.command("run", cls=Command, epilog=run.EPILOG)(run.run)
+app.command("up", cls=Command, epilog=up.EPILOG)(up.up)
 app.command("start", cls=Command, epilog=start.EPILOG)(start.start)
 app.command("check", cls=Command, epilog=check.EPILOG)(check.check)
 app.command("estimate", cls=Command, epilog=estimate.EPILOG)(estimate.estimate)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.errors import ConfigurationError
+from common.errors import NighttrainError
 from common.settings.changes import Change, differences, in_force
 from common.settings.given import Given
 from common.settings.night import NightSettings
@@ -19,7 +19,7 @@ Stamp = tuple[int, ...]
 
 @dataclass(frozen=True)
 class Source:
-    """A file with settings, and what reads it; `read` raises ConfigurationError for a mistake in it."""
+    """A file with settings, and what reads it; `read` raises NighttrainError for a mistake in it."""
 
     path: Path
     read: Callable[[Path], Given]
@@ -55,7 +55,8 @@ class Configuration:
         self._wanted = self._latest = given
         self._told: Mapping[str, str] = given.origins
         self._mistake = ""
-        self._seen = self._read = _stamp(source.path) if source else None
+        self._seen: Stamp | None = _stamp(source.path) if source else None
+        self._read: Stamp | None = self._seen
 
     @property
     def origins(self) -> Mapping[str, str]:
@@ -79,6 +80,15 @@ class Configuration:
         """What people are to know of the file: a mistake in it, or that nobody here sees it any longer."""
         told = (self._mistake, self._replaced())
         return (*(one for one in told if one), *self._wanted.warnings)
+
+    @property
+    def wanted(self) -> Given:
+        """What the file says, in force or not."""
+        return self._wanted
+
+    def read_again(self) -> None:
+        """Have the next look read the file although it has not changed, for what it names may have."""
+        self._read = ()
 
     def look(self, night_is_running: bool) -> Proposal | None:
         """Look at the file, and return what is to change now, or None."""
@@ -106,7 +116,7 @@ class Configuration:
             return None
         try:
             given = self._source.read(self._source.path)
-        except ConfigurationError as error:
+        except NighttrainError as error:
             self._mistake = f"{error}; the configuration of before stays in force"
             return None
         finally:

@@ -213,8 +213,9 @@ def download(
         Path | None, typer.Option(metavar="DIR", help="folder of candles (data.dir of the configuration)")
     ] = None,
     archive: Annotated[
-        str, typer.Option(metavar="URL", help="address of the archive or of a mirror")
-    ] = "https://data.binance.vision/data",
+        str | None,
+        typer.Option(metavar="URL", help="address of the archive or of a mirror (data.archive)"),
+    ] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="a configuration, for its symbols and folder")
     ] = None,
@@ -239,7 +240,8 @@ def download(
             raise ConfigurationError("symbols is all, which names none", "name them with --symbols")
         named = list(settings.symbols)
     bars = separated(timeframes) or ["1m"]
-    order = Order(market, named, bars, start, update, out or settings.data.dir, archive, parallel, timeout)
+    folder, address = out or settings.data.dir, archive or settings.data.archive
+    order = Order(market, named, bars, start, update, folder, address, parallel, timeout)
     with interruptible() as interrupt:
         result = fetch(order, interrupt)
     if as_json:

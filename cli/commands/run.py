@@ -64,7 +64,8 @@ def run(
     debug: Debug = False,
 ) -> int:
     """Train a night on this machine, from start to report."""
-    from cli.local.night import NightOptions, train
+    from cli.local.night import train
+    from cli.local.preparation import Order
 
     given: dict[str, Any] = {
         "num_workers": trainers,
@@ -74,4 +75,4 @@ def run(
         "dashboard.port": port,
     }
     given = {key: value for key, value in given.items() if value is not None}
-    return train(NightOptions(config, data, out, given, fresh, as_json, debug))
+    return train(Order(config, data, out, given, debug), fresh, as_json)

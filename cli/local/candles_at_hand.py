@@ -34,11 +34,9 @@ def candles_for(
     KeyboardInterrupt
         A signal came while the sample was made.
     """
-    if given is not None:
-        assert_has_files(given)
-        return given
-    if settings.data.dir.is_dir() and has_files(settings.data.dir):
-        return settings.data.dir
+    found = _there(settings, given)
+    if found is not None:
+        return found
     if settings.all_symbols or settings.all_timeframes:
         raise ConfigurationError(f"no candles in {settings.data.dir}, so all is none", HINT_ALL)
     console.print(
@@ -48,6 +46,22 @@ def candles_for(
     sample = settings.data.sample
     make_sample(out.sample, settings.symbols, sample.days, sample.seed, interrupt.check)
     return out.sample
+
+
+def candles_again(settings: NightSettings, given: Path | None, before: Path, out: OutFolder) -> Path:
+    """Return the folder with candles of a changed configuration; a sample that is there stays, none is made.
+
+    Raises
+    ------
+    ConfigurationError
+        There are no candles, or they cannot be read.
+    """
+    found = _there(settings, given)
+    if found is not None:
+        return found
+    if before == out.sample:
+        return before
+    raise ConfigurationError(f"no candles in {settings.data.dir}", HINT)
 
 
 def make_sample(
@@ -71,6 +85,14 @@ def make_sample(
         print(f"making sample candles (synthetic): {done} of {total} symbols", file=sys.stderr, flush=True)
 
     write_sample(directory, symbols, days, seed, say)
+
+
+def _there(settings: NightSettings, given: Path | None) -> Path | None:
+    if given is not None:
+        assert_has_files(given)
+        return given
+    configured = settings.data.dir
+    return configured if configured.is_dir() and has_files(configured) else None
 
 
 def assert_has_files(folder: Path) -> None:

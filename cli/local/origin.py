@@ -44,14 +44,24 @@ def assert_same_candles(out: OutFolder, run: int, made: bool, data: Path) -> Non
     if made:
         write_whole(out.origin, Origin(run=run, data=here).model_dump_json().encode())
         return
-    try:
-        origin = Origin.model_validate_json(out.origin.read_bytes())
-    except (OSError, ValidationError):
-        # An earlier version recorded nothing.
-        return
-    if origin.run == run and origin.data != here:
+    origin = _recorded(out)
+    # An earlier version recorded nothing.
+    if origin is not None and origin.run == run and origin.data != here:
         raise ConflictError(
             f"night {run} is unfinished and was begun on the candles in {origin.data}, "
             f"not on those in {here}",
-            f"continue it with --data {origin.data}, or start over with --fresh",
+            f"continue it with --data {origin.data}, or start over with nighttrain run --fresh",
         )
+
+
+def is_recorded(out: OutFolder, run: int) -> bool:
+    """Return whether it is recorded on which candles a run was begun."""
+    origin = _recorded(out)
+    return origin is not None and origin.run == run
+
+
+def _recorded(out: OutFolder) -> Origin | None:
+    try:
+        return Origin.model_validate_json(out.origin.read_bytes())
+    except (OSError, ValidationError):
+        return None

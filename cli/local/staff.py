@@ -2,53 +2,56 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
-from collections.abc import Mapping
-from pathlib import Path
+from dataclasses import replace
 
 from pydantic import ValidationError
 
 from cli.local.interrupt import Interrupt
-from cli.local.machine import trainer_count
 from cli.local.processes import Child, describe_exit
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, InternalError, UnavailableError
 from common.out_folder import OutFolder
 from common.protocol.status import Address
+from common.settings.given import Given, write_given
 from common.settings.night import NightSettings
 from coordinator.listener import listen
 
 READY_SECONDS = 60.0
 
 
-def coordinator_of(
-    settings: NightSettings, out: OutFolder, debug: bool, origins: Mapping[str, str] | None = None
-) -> Child:
+def coordinator_of(given: Given, out: OutFolder, debug: bool, by_the_clock: bool = False) -> Child:
     """Return the coordinator's process, not started yet; its settings are written for it.
 
-    `origins` says where each setting comes from; the coordinator only shows it.
+    `by_the_clock` lets it begin the nights; otherwise the launcher begins the one that it is asked for.
     """
-    dashboard = settings.dashboard
+    dashboard = given.settings.dashboard
     port = (dashboard.enabled and dashboard.port) or _free_port(dashboard.host)
-    # The launcher starts the night itself, so the coordinator must not start one by the schedule.
-    document = settings.model_dump(mode="json") | {"training": False, "origins": dict(origins or {})}
-    out.settings.write_text(json.dumps(document, indent=2), encoding="utf-8")
+    hand_over(given, out, by_the_clock)
     command = [sys.executable, "-m", "coordinator", "--settings-json", str(out.settings)]
     command += ["--out", str(out.root), "--host", dashboard.host, "--port", str(port), "--exit-with-parent"]
     return Child("coordinator", command + ["--debug"] * debug, dict(os.environ))
 
 
-def trainers_of(settings: NightSettings, out: OutFolder, data: Path, url: str, debug: bool) -> list[Child]:
+def hand_over(given: Given, out: OutFolder, by_the_clock: bool) -> None:
+    """Write the settings for the coordinator, which takes up what has changed."""
+    if not by_the_clock:
+        # The launcher starts the night itself, so the coordinator must not start one by the schedule.
+        given = replace(given, settings=given.settings.model_copy(update={"training": False}))
+    write_given(out.settings, given)
+
+
+def trainers_of(settings: NightSettings, out: OutFolder, url: str, debug: bool, count: int) -> list[Child]:
     """Return the trainers' processes, not started yet."""
     children = []
-    for number in range(1, trainer_count(settings) + 1):
+    for number in range(1, count + 1):
         name = f"trainer-{number}"
         command = [sys.executable, "-m", "trainer", "--coordinator", url, "--token-file", str(out.token)]
-        command += ["--name", name, "--data", str(data), "--cache", str(out.cache), "--logs", str(out.logs)]
-        command += ["--memory-limit-gb", str(settings.max_memory_per_process), "--exit-with-parent"]
+        command += ["--name", name, "--data", str(settings.data.dir), "--cache", str(out.cache)]
+        command += ["--logs", str(out.logs), "--memory-limit-gb", str(settings.max_memory_per_process)]
+        command += ["--exit-with-parent"]
         children.append(Child(name, command + ["--debug"] * debug, dict(os.environ)))
     return children
 

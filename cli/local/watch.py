@@ -25,19 +25,17 @@ FULL_BYTES = 1024**2
 """With less room than this a disk cannot take a job's result, nor soon a line of the log."""
 
 
-class Watch:
-    """Asks for the status of one run.
+class StatusFeed:
+    """Asks for the status again and again, says each warning once, and bears with a coordinator that is away.
 
     Parameters
     ----------
     client : OperatorClient
         The coordinator.
-    run_id : int
-        The run.
     display : Display
-        Where progress and warnings are shown.
-    blocked_seconds : float
-        How long a night may go on without room on the disk, or without its coordinator.
+        Where warnings are shown.
+    patience_seconds : float
+        How long the coordinator may be away; infinite for whoever stays anyway.
     last_words : callable
         Returns what the coordinator's process printed last.
     clock : callable
@@ -47,17 +45,89 @@ class Watch:
     def __init__(
         self,
         client: OperatorClient,
-        run_id: int,
         display: Display,
-        blocked_seconds: float,
+        patience_seconds: float,
         last_words: Callable[[], str],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._client, self._run_id, self._display = client, run_id, display
-        self._blocked_seconds, self._last_words, self._clock = blocked_seconds, last_words, clock
+        self._client, self._display = client, display
+        self._patience_seconds, self._last_words, self._clock = patience_seconds, last_words, clock
         self._told: tuple[str, ...] = ()
         self._away_since: float | None = None
         self._said_away = False
+        self.newest: StatusDocument | None = None
+
+    def status(self) -> StatusDocument | None:
+        """Return the status, or None while the coordinator does not answer.
+
+        Raises
+        ------
+        UnavailableError
+            The coordinator has been away for too long, although it was started again and again.
+        """
+        try:
+            status = self._client.status()
+        except UnavailableError as error:
+            self._away(error)
+            return None
+        if self._said_away:
+            self._display.say("the coordinator answers again")
+        self._away_since, self._said_away = None, False
+        self._warn(status.warnings)
+        self.newest = status
+        return status
+
+    def _away(self, error: UnavailableError) -> None:
+        LOG.info("no status: %s", error)
+        now = self._clock()
+        if self._away_since is None:
+            self._away_since = now
+        if not self._said_away and now - self._away_since > AWAY_SECONDS:
+            self._said_away = True
+            self._display.say(f"the coordinator does not answer: {error}; training continues meanwhile")
+        if now - self._away_since > self._patience_seconds:
+            raise UnavailableError(
+                f"the coordinator does not come back; its last line was: {self._last_words() or 'none'}",
+                FIX_AND_RERUN,
+            )
+
+    def _warn(self, warnings: tuple[str, ...]) -> None:
+        for warning in warnings:
+            if _kind(warning) not in map(_kind, self._told):
+                self._display.say(f"warning: {warning}")
+        self._told = warnings
+
+
+class Watch:
+    """Asks for the status of one run.
+
+    Parameters
+    ----------
+    client : OperatorClient
+        The coordinator.
+    feed : StatusFeed
+        Its status.
+    run_id : int
+        The run.
+    display : Display
+        Where progress is shown.
+    blocked_seconds : float
+        How long a night may go on without room on the disk.
+    clock : callable
+        Returns monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        client: OperatorClient,
+        feed: StatusFeed,
+        run_id: int,
+        display: Display,
+        blocked_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._client, self._feed, self._run_id, self._display = client, feed, run_id, display
+        self._blocked_seconds, self._clock = blocked_seconds, clock
         self._full_since: tuple[float, int] | None = None
 
     def look(self) -> bool:
@@ -70,17 +140,11 @@ class Watch:
         StorageError
             For too long no trainer could write, or the disk of the out folder was full and no cell finished.
         UnavailableError
-            The coordinator has been away for too long, although it was started again and again.
+            As of `StatusFeed.status`.
         """
-        try:
-            status = self._client.status()
-        except UnavailableError as error:
-            self._away(error)
+        status = self._feed.status()
+        if status is None:
             return False
-        if self._said_away:
-            self._display.say("the coordinator answers again")
-        self._away_since, self._said_away = None, False
-        self._warn(status.warnings)
         run = status.run
         if run is None or run.id != self._run_id:
             # Somebody started another night, so the one of this command has ended in one way or another.
@@ -92,26 +156,6 @@ class Watch:
         self._end_if_blocked(status)
         self._end_if_disk_is_full(status.system.disk_free_bytes, run.training.final)
         return run.state is RunState.DONE and bool(run.results_path)
-
-    def _away(self, error: UnavailableError) -> None:
-        LOG.info("no status: %s", error)
-        now = self._clock()
-        if self._away_since is None:
-            self._away_since = now
-        if not self._said_away and now - self._away_since > AWAY_SECONDS:
-            self._said_away = True
-            self._display.say(f"the coordinator does not answer: {error}; training continues meanwhile")
-        if now - self._away_since > self._blocked_seconds:
-            raise UnavailableError(
-                f"the coordinator does not come back; its last line was: {self._last_words() or 'none'}",
-                FIX_AND_RERUN,
-            )
-
-    def _warn(self, warnings: tuple[str, ...]) -> None:
-        for warning in warnings:
-            if _kind(warning) not in map(_kind, self._told):
-                self._display.say(f"warning: {warning}")
-        self._told = warnings
 
     def _end_if_blocked(self, status: StatusDocument) -> None:
         # Only the operator can make room, and an unattended night must not look alive for ever.
@@ -134,6 +178,22 @@ class Watch:
             raise StorageError(
                 "the disk of the out folder is full, and no cell finishes any more", FIX_AND_RERUN
             )
+
+
+def saving(status: StatusDocument | None) -> str:
+    """Return in words what a stop saves, by the newest status."""
+    working = [one for one in status.trainers if one.state is TrainerState.WORKING] if status else []
+    if status is not None and not working:
+        return "stopping: no job is running"
+    if not working:
+        return "stopping: running jobs save their finished folds"
+    jobs = ", ".join(
+        f"{one.job} ({one.progress.stage}, {one.progress.done} of {one.progress.total})"
+        if one.progress is not None
+        else one.job
+        for one in working
+    )
+    return f"stopping: running jobs save their finished folds: {jobs}"
 
 
 def _kind(warning: str) -> str:

@@ -133,6 +133,14 @@ class Data(Frozen):
     max_bar_missing_share: Annotated[Number, Field(ge=0, lt=1)] = 0.05
     missing: Missing = "skip"
     columns: dict[str, ColumnMapping] = Field(default_factory=dict)
+    update_before_night: bool = False
+    """Whether `nighttrain up` fetches what is new before each opening of the window."""
+    update_minutes: Annotated[Number, Field(gt=0, le=720)] = 15.0
+    """How long before the opening that begins; the opening ends it."""
+    archive: Annotated[str, Field(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*)?$")] = (
+        "https://data.binance.vision/data"
+    )
+    """The archive that it fetches from."""
 
     @property
     def policy(self) -> SurveyPolicy:

@@ -35,10 +35,17 @@ def only_results_of(out: Path) -> dict[str, Any]:
 @contextmanager
 def going(out: Path, candles: Path, *arguments: object) -> Iterator[subprocess.Popen[str]]:
     """A night in progress; whatever is left of it is killed at the end."""
+    with begun("run", "--data", candles, "--out", out, "--trainers", 1, *GRID, *arguments) as process:
+        yield process
+
+
+@contextmanager
+def begun(*words: object, **env: str) -> Iterator[subprocess.Popen[str]]:
+    """A command that goes on; whatever is left of it and of its children is killed at the end."""
     process = subprocess.Popen(
-        command("run", "--data", candles, "--out", out, "--trainers", 1, *GRID, *arguments),
+        command(*words),
         cwd=ROOT,
-        env=environment(),
+        env={**environment(), **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

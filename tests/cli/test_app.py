@@ -17,6 +17,7 @@ from tests.cli.conftest import ROOT, Outcome, command, environment
 
 COMMANDS = (
     ["run"],
+    ["up"],
     ["start"],
     ["report"],
     ["data", "sample"],
@@ -53,7 +54,7 @@ def test_help_lists_the_commands_and_the_exit_codes(capsys: pytest.CaptureFixtur
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
     groups = ("jobs", "nights", "models", "data", "config")
-    for name in ("run", "start", "report", "check", "estimate", "pause", "end", "alerts", *groups):
+    for name in ("run", "up", "start", "report", "check", "estimate", "pause", "end", "alerts", *groups):
         assert f"\n  {name} " in told
     assert "\n    130  interrupted; progress is saved" in told
 

@@ -135,4 +135,4 @@ def test_an_interrupted_night_does_not_continue_on_other_candles(candles: Path, 
         said, _ = night.communicate(timeout=60)
     assert night.returncode == 2
     assert f"was begun on the candles in {candles.resolve()}, not on those in {other.resolve()}" in said
-    assert "start over with --fresh" in said
+    assert "start over with nighttrain run --fresh" in said

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime, time
 from pathlib import Path
 
 from cli.local.staff import coordinator_of
 from common.out_folder import held
+from common.settings.given import Given, read_given
 from common.settings.night import NightSettings
 from common.settings.sections import Window
 from coordinator.runs.schedule import is_due
@@ -18,9 +18,11 @@ def test_the_schedule_begins_no_night_beside_the_one_that_was_asked_for(tmp_path
     noon = datetime(2026, 3, 2, 12, tzinfo=UTC)
     assert is_due(settings, noon, None)
     with held(tmp_path) as out:
-        coordinator_of(settings, out, debug=False, origins={"window.start": "night.yaml"})
-        document = json.loads(out.settings.read_text())
-        assert document.pop("origins") == {"window.start": "night.yaml"}
-        told = NightSettings(**document)
-    assert not is_due(told, noon, None)
-    assert told == settings.model_copy(update={"training": False})
+        given = Given(settings, {"window.start": "night.yaml"})
+        coordinator_of(given, out, debug=False)
+        told = read_given(out.settings)
+        coordinator_of(given, out, debug=False, by_the_clock=True)
+        assert read_given(out.settings) == given
+    assert told.origins == given.origins
+    assert not is_due(told.settings, noon, None)
+    assert told.settings == settings.model_copy(update={"training": False})

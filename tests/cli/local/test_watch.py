@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from cli.local.watch import Watch
+from cli.local.watch import StatusFeed, Watch
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, StorageError, UnavailableError
 from common.protocol.jobs import Cause
@@ -59,9 +59,8 @@ class Scene:
         self.port = int(url.rsplit(":", 1)[1])
         self.now = 0.0
         self.client = OperatorClient(url, self.token)
-        self.watch = Watch(
-            self.client, self.run, self.lines, 300, lambda: "it cannot start", clock=lambda: self.now
-        )
+        feed = StatusFeed(self.client, self.lines, 300, lambda: "it cannot start", clock=lambda: self.now)
+        self.watch = Watch(self.client, feed, self.run, self.lines, 300, clock=lambda: self.now)
 
     def serve(self, port: int = 0) -> str:
         return self.serving.enter_context(served(make_app(self.parts), port=port))

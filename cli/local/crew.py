@@ -1,0 +1,217 @@
+"""Coordinator and trainers of this machine at work, until the block ends: for a night, or for ever."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from cli.local.interrupt import Interrupt
+from cli.local.machine import trainer_count
+from cli.local.origin import assert_same_candles
+from cli.local.processes import Child, stop
+from cli.local.staff import client_of, coordinator_of, trainers_of
+from cli.local.supervision import Supervision
+from cli.local.watch import StatusFeed, saving
+from cli.screen.progress import Display
+from common.client.client import OperatorClient
+from common.out_folder import OutFolder
+from common.protocol.runs import RunRequest, RunView
+from common.protocol.status import StatusDocument, TrainerState
+from common.settings.given import Given
+from common.settings.grid import GridConfig
+from common.settings.night import NightSettings
+
+LOG = logging.getLogger("nighttrain.launcher")
+
+TRAINER_STOP_SECONDS = 12.0
+COORDINATOR_STOP_SECONDS = 10.0
+
+
+@dataclass
+class Leave:
+    """A trainer that was asked to stop, until when it may, and who comes in its place."""
+
+    child: Child
+    deadline: float
+    successor: Child | None
+
+
+class Crew:
+    """The processes, and what they are asked for.
+
+    Parameters
+    ----------
+    given : Given
+        The settings; `data.dir` is where the candles are.
+    out : OutFolder
+        What they write to.
+    debug : bool
+        Whether they write debug messages.
+    interrupt : Interrupt
+        Ends every wait.
+    display : Display
+        Prints a line for people.
+    by_the_clock : bool
+        Whether the coordinator begins nights by itself.
+    """
+
+    def __init__(
+        self,
+        given: Given,
+        out: OutFolder,
+        debug: bool,
+        interrupt: Interrupt,
+        display: Display,
+        by_the_clock: bool,
+    ) -> None:
+        self.out, self.display = out, display
+        self._debug, self._interrupt = debug, interrupt
+        self.coordinator = coordinator_of(given, out, debug, by_the_clock)
+        self.supervision = Supervision(interrupt, display.say)
+        self.trainers: list[Child] = []
+        self._leaving: list[Leave] = []
+        self._due: dict[str, tuple[Child | None, int | None]] = {}
+        self.feed: StatusFeed | None = None
+
+    @cached_property
+    def client(self) -> OperatorClient:
+        """A client of the coordinator, once it listens."""
+        return client_of(self.coordinator, self.out, self._interrupt)
+
+    def watched(self, patience_seconds: float) -> StatusFeed:
+        """Return the status, asked for again and again; what a stop saves is told by it."""
+        self.feed = StatusFeed(
+            self.client, self.display, patience_seconds, lambda: self.coordinator.last_words
+        )
+        return self.feed
+
+    def begin(self, settings: NightSettings, fresh: bool = False) -> RunView:
+        """Begin a night of these settings, or resume it, and say so.
+
+        Raises
+        ------
+        ConflictError
+            Another night is unfinished, or it was begun on other candles.
+        """
+        request = RunRequest(config=GridConfig(**settings.grid_config()), fresh=fresh)
+        run, made = self.supervision.ask(lambda: self.client.create_run(request))
+        assert_same_candles(self.out, run.id, made, settings.data.dir)
+        what = f"night {run.id}: {run.training.total} cells"
+        if not made:
+            what = f"night {run.id} resumes with {run.training.final} of {run.training.total} cells done"
+        if run.paused is not None:
+            what += (
+                f"; it is PAUSED {run.paused.words}: nighttrain resume --out {self.out.root} lets it go on"
+            )
+        self.display.say(f"{what}; {trainer_count(settings)} trainer(s); watch it at {self.client.url}/")
+        return run
+
+    def hire(self, settings: NightSettings) -> None:
+        """Start the trainers."""
+        self.trainers = self._wanted(settings, trainer_count(settings))
+        self.supervision.employ(*self.trainers)
+
+    def adjust(self, settings: NightSettings, count: int) -> None:
+        """Have as many trainers as asked for, by these settings; who works is exchanged between two jobs."""
+        wanted = {child.name: child for child in self._wanted(settings, count)}
+        present = {child.name: child for child in self.trainers}
+        coming = {name for name in wanted if name not in present and not self._is_leaving(name)}
+        for name in coming:
+            self.trainers.append(wanted[name])
+            self.supervision.employ(wanted[name])
+        newest = self.feed.newest if self.feed is not None else None
+        self._due = {
+            name: (wanted.get(name), _job_of(newest, name)[1])
+            for name, child in present.items()
+            if name not in wanted or wanted[name].command != child.command
+        }
+        for leave in self._leaving:
+            leave.successor = wanted.get(leave.child.name)
+
+    def keep(self, status: StatusDocument | None) -> None:
+        """Start again what has died, and exchange trainers that are due as soon as each is between two jobs.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            A signal came.
+        """
+        for name, (successor, job) in list(self._due.items()):
+            known, now = _job_of(status, name)
+            if known and (now is None or now != job):
+                self._dismiss(name, successor)
+        for leave in list(self._leaving):
+            if leave.child.exit_code is None and time.monotonic() < leave.deadline:
+                continue
+            leave.child.wait(leave.deadline)
+            self._leaving.remove(leave)
+            if leave.successor is not None:
+                self.trainers.append(leave.successor)
+                self.supervision.employ(leave.successor)
+        self.supervision.keep()
+
+    def stop(self) -> None:
+        """Stop all: the trainers first, so that the coordinator hears what they saved."""
+        stop([*self.trainers, *(leave.child for leave in self._leaving)], TRAINER_STOP_SECONDS)
+        stop([self.coordinator], COORDINATOR_STOP_SECONDS)
+
+    def _dismiss(self, name: str, successor: Child | None) -> None:
+        del self._due[name]
+        child = next(one for one in self.trainers if one.name == name)
+        self.trainers.remove(child)
+        self.supervision.children.remove(child)
+        LOG.info("%s is %s", name, "started anew" if successor else "no longer needed")
+        child.terminate()
+        self._leaving.append(Leave(child, time.monotonic() + TRAINER_STOP_SECONDS, successor))
+
+    def _wanted(self, settings: NightSettings, count: int) -> list[Child]:
+        return trainers_of(settings, self.out, self.client.url, self._debug, count)
+
+    def _is_leaving(self, name: str) -> bool:
+        return any(leave.child.name == name for leave in self._leaving)
+
+
+@contextmanager
+def at_work(
+    given: Given,
+    out: OutFolder,
+    debug: bool,
+    interrupt: Interrupt,
+    display: Display,
+    by_the_clock: bool = False,
+) -> Iterator[Crew]:
+    """Start the coordinator and keep it alive until the block ends, then stop all that is at work.
+
+    Raises
+    ------
+    NighttrainError
+        It cannot start.
+    KeyboardInterrupt
+        A signal came; what is saved is said.
+    """
+    crew: Crew | None = None
+    try:
+        crew = Crew(given, out, debug, interrupt, display, by_the_clock)
+        crew.supervision.employ(crew.coordinator)
+        yield crew
+    except KeyboardInterrupt:
+        words = saving(crew.feed.newest if crew and crew.feed else None)
+        LOG.info("%s", words)
+        display.say(words)
+        raise
+    finally:
+        if crew is not None:
+            crew.stop()
+        display.close()
+
+
+def _job_of(status: StatusDocument | None, name: str) -> tuple[bool, int | None]:
+    """Return whether a trainer is known, and the id of the job that it works on, None if it is idle."""
+    for one in status.trainers if status is not None else ():
+        if one.name == name:
+            return True, one.job_id if one.state is TrainerState.WORKING else None
+    return False, None
