@@ -228,13 +228,22 @@ def host_pressure() -> HostPressure:
     )
 
 
+IDLE_MODES = ("idle", "iowait")
+"""Modes of a processor that does nothing."""
+
+
+def processor_seconds() -> dict[str, float]:
+    """Return for how long all processors together were in each mode since the start, in seconds."""
+    times = psutil.cpu_times()._asdict()
+    # Linux counts the time of guests within that of users already.
+    return {mode: seconds for mode, seconds in times.items() if not mode.startswith("guest")}
+
+
 def processor_times() -> tuple[float, float]:
     """Return for how long all processors together were busy and idle since the start, in seconds."""
-    times = psutil.cpu_times()
-    idle = times.idle + getattr(times, "iowait", 0.0)
-    # Linux counts the time of guests within that of users already.
-    guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
-    return sum(times) - guests - idle, idle
+    times = processor_seconds()
+    idle = sum(times.get(mode, 0.0) for mode in IDLE_MODES)
+    return sum(times.values()) - idle, idle
 
 
 def host_identity() -> str:

@@ -217,6 +217,13 @@ TRAINER_STARTS = _fact(
     (TRAINER,),
 )
 
+TRAINER_CRASHES = _fact(
+    "nighttrain_trainer_crashes",
+    "Times in the last 15 minutes that a trainer came back under this name after a process that had not "
+    "stopped cleanly: it held a job, or was gone within seconds.",
+    (TRAINER,),
+)
+
 # --- Models -------------------------------------------------------------------------------------------------
 
 CELL_AUC = _fact(
@@ -279,7 +286,9 @@ DATABASE_DURATION = _counted(
 )
 DATABASE_SIZE = _measured("nighttrain_database_size_bytes", "Size of the database, write-ahead log included.")
 HOST_CPU = _measured(
-    "nighttrain_host_cpu_ratio", "Share of the host's CPU time in use since the last scrape."
+    "nighttrain_host_cpu_seconds_total",
+    "Time that the host's processors have spent in each mode since it started, all together.",
+    (Label("mode", bound="the modes that the operating system tells apart; at most eight"),),
 )
 HOST_CPUS = _measured("nighttrain_host_cpus", "Logical CPUs of the host.")
 HOST_MEMORY_SIZE = _measured("nighttrain_host_memory_size_bytes", "Memory of the host.")
@@ -292,6 +301,23 @@ HOST_DISK_SIZE = _measured(
 HOST_DISK_FREE = _measured(
     "nighttrain_host_disk_free_bytes",
     "Space on the file system that holds the night's files, free for a process without privileges.",
+)
+COORDINATOR_MEMORY_USAGE = _measured(
+    "nighttrain_coordinator_memory_usage_bytes",
+    "Memory of the coordinator that counts against its limit, without page cache that the kernel can drop.",
+)
+COORDINATOR_MEMORY_LIMIT = _measured(
+    "nighttrain_coordinator_memory_limit_bytes",
+    "Memory that the coordinator may take: its cgroup's limit, or all that its host has.",
+)
+COORDINATOR_CRASHES = _fact(
+    "nighttrain_coordinator_crashes",
+    "Times in the last 15 minutes that a process of the coordinator ended without having been asked to.",
+)
+PAGE_INFO = _measured(
+    "nighttrain_page_info",
+    "The address by which people reach the coordinator's page.",
+    (Label("url", bound="one a process"),),
 )
 BUILD_INFO = Metric(
     "nighttrain_build_info",
@@ -365,6 +391,13 @@ TRAINER_CACHE_SIZE = _measured_by_trainer(
     "nighttrain_trainer_cache_size_bytes",
     "Size of a cache on disk; the trainers of a host that share it all report the same.",
     (CACHE,),
+)
+TRAINER_CACHE_DISK_SIZE = _measured_by_trainer(
+    "nighttrain_trainer_cache_disk_size_bytes", "Size of the file system that holds the trainer's caches."
+)
+TRAINER_CACHE_DISK_FREE = _measured_by_trainer(
+    "nighttrain_trainer_cache_disk_free_bytes",
+    "Space on the file system that holds the trainer's caches, free for a process without privileges.",
 )
 TRAINER_ROWS = _told_by_trainer(
     "nighttrain_trainer_candle_rows_total", "Candles that the trainer's finished jobs have worked through."

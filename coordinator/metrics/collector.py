@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prometheus_client.registry import Collector
 
+from common.metrics import declarations as metrics
 from common.metrics.exposition import Family, Readings
 from common.out_folder import OutFolder
 from common.settings.night import NightSettings
@@ -54,5 +55,6 @@ class NightCollector(Collector):
             self.machine.read(readings, tx)
         for read in (read_run, read_window, read_queue, read_attempts, read_trainers, read_models):
             read(readings, facts)
+        readings.info(metrics.PAGE_INFO, url=self.settings.dashboard.address)
         read_build(readings, self.version)
         yield from readings.families()

@@ -6,13 +6,15 @@ The rows of the current run are read once, without their documents; all metrics 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Select, Table, func, literal, null, select
 
+from common.protocol.job_views import Outcome
 from common.protocol.runs import RunState, RunView
 from common.protocol.status import EtaView
 from common.settings.night import NightSettings
@@ -21,13 +23,19 @@ from coordinator.queue.breakers import read_breakers
 from coordinator.queue.history import History
 from coordinator.queue.snapshot import Snapshot, read_snapshot
 from coordinator.store.database import Transaction
-from coordinator.store.rows import AttemptRow, JobRow, RunRow, newest_run
-from coordinator.store.tables import attempts, checkpoints, jobs, runs, trainers
+from coordinator.store.rows import AttemptRow, JobRow, RunRow, TrainerRow, all_of, newest_run
+from coordinator.store.tables import attempts, checkpoints, jobs, lives, runs, trainers
 from coordinator.views.forecast import Forecast
 from coordinator.views.runs import run_view
-from coordinator.views.trainers import KnownTrainer, known_trainers
+from coordinator.views.trainers import KnownTrainer, known_trainers, last_attempts
 
 MOST_EARLIER_RUNS = 5
+
+CRASH_WINDOW = timedelta(minutes=15)
+"""For how long a crash is counted."""
+
+BRIEF = timedelta(seconds=30)
+"""A process that was there for less, and had no job, is held to have crashed."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +60,11 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """All facts at one moment; `starts` counts the processes of each known trainer."""
+    """All facts at one moment.
+
+    `starts` counts the processes of each known trainer, `crashes` those that ended uncleanly within
+    `CRASH_WINDOW`; `own_crashes` counts those of the coordinator.
+    """
 
     now: datetime
     settings: NightSettings
@@ -60,6 +72,8 @@ class Facts:
     run: RunFacts | None
     trainers: tuple[KnownTrainer, ...]
     starts: dict[str, int]
+    crashes: dict[str, int]
+    own_crashes: int
     last_claim: datetime | None
     progress_written: datetime | None
 
@@ -91,6 +105,8 @@ def read_facts(tx: Transaction, settings: NightSettings, forecast: Forecast, pro
         run=None if run is None or view is None else _run(tx, run, view, forecast, snapshot),
         trainers=known,
         starts=_starts(tx, [one.row.name for one in known]),
+        crashes=_crashes(tx, [one.row.name for one in known]),
+        own_crashes=_own_crashes(tx),
         last_claim=tx.connection.execute(last_claim).scalar(),
         progress_written=_written(progress_file),
     )
@@ -168,6 +184,35 @@ def _earlier_aucs(tx: Transaction, run: RunRow) -> tuple[float, ...]:
 def _starts(tx: Transaction, names: list[str]) -> dict[str, int]:
     query = select(trainers.c.name, func.count()).where(trainers.c.name.in_(names)).group_by(trainers.c.name)
     return {name: int(count) for name, count in tx.connection.execute(query)}
+
+
+def _crashes(tx: Transaction, names: list[str]) -> dict[str, int]:
+    """Count by name the processes that another has replaced lately and that had not stopped cleanly.
+
+    One that was asked to stop has given its job back. Of one that never had a job nothing is known but how
+    long it was there: an operator lets it come up before stopping it again.
+    """
+    replaced = all_of(trainers).where(
+        trainers.c.name.in_(names), trainers.c.superseded > tx.now - CRASH_WINDOW
+    )
+    rows = [TrainerRow.of(row) for row in tx.connection.execute(replaced)]
+    last = last_attempts(tx, [row.boot_id for row in rows])
+    crashed = Counter(row.name for row in rows if _has_crashed(row, last.get(row.boot_id)))
+    return {name: crashed[name] for name in names}
+
+
+def _has_crashed(trainer: TrainerRow, last: AttemptRow | None) -> bool:
+    if last is None:
+        return trainer.last_seen - trainer.registered < BRIEF
+    return last.outcome is Outcome.EXPIRED
+
+
+def _own_crashes(tx: Transaction) -> int:
+    present = select(func.max(lives.c.id)).scalar_subquery()
+    query = select(func.count()).where(
+        lives.c.stopped.is_(None), lives.c.id < present, lives.c.seen > tx.now - CRASH_WINDOW
+    )
+    return int(tx.connection.execute(query).scalar_one())
 
 
 def _written(path: Path) -> datetime | None:

@@ -108,12 +108,14 @@ def read_attempts(readings: Readings, facts: Facts) -> None:
 
 
 def read_trainers(readings: Readings, facts: Facts) -> None:
-    """Read the trainers that are known."""
+    """Read the trainers that are known, and how often one or the coordinator crashed lately."""
+    readings.put(metrics.COORDINATOR_CRASHES, float(facts.own_crashes))
     readings.counts(metrics.TRAINERS, _count((one.state,) for one in facts.trainers))
     for one in facts.trainers:
         name = one.row.name
         _moment(readings, metrics.TRAINER_LAST_SEEN, one.last_seen, trainer=name)
         readings.put(metrics.TRAINER_STARTS, float(facts.starts[name]), trainer=name)
+        readings.put(metrics.TRAINER_CRASHES, float(facts.crashes[name]), trainer=name)
         if one.state is not TrainerState.LOST:
             blocked = one.row.blocked_since is not None
             readings.put(metrics.TRAINER_BLOCKED, float(blocked), trainer=name)

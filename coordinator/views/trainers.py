@@ -43,7 +43,7 @@ def known_trainers(tx: Transaction, snapshot: Snapshot) -> list[KnownTrainer]:
     leases = {lease.boot_id: lease for lease in snapshot.leases}
     live = {trainer.boot_id for trainer in snapshot.live}
     present = [TrainerRow.of(row) for row in tx.connection.execute(PRESENT_TRAINERS)]
-    last = _last_attempts(tx, [trainer.boot_id for trainer in present if trainer.boot_id not in live])
+    last = last_attempts(tx, [trainer.boot_id for trainer in present if trainer.boot_id not in live])
     known = []
     for trainer in present:
         lease = leases.get(trainer.boot_id)
@@ -71,7 +71,8 @@ def _silent(trainer: TrainerRow, last: AttemptRow, snapshot: Snapshot) -> KnownT
     return None
 
 
-def _last_attempts(tx: Transaction, boot_ids: list[str]) -> dict[str, AttemptRow]:
+def last_attempts(tx: Transaction, boot_ids: list[str]) -> dict[str, AttemptRow]:
+    """Return the newest attempt of each process that has had one, by boot id."""
     newest = (
         select(func.max(attempts.c.id)).where(attempts.c.boot_id.in_(boot_ids)).group_by(attempts.c.boot_id)
     )

@@ -11,6 +11,7 @@ from coordinator.web import (
     candles,
     failures,
     job,
+    links,
     models,
     night,
     nights,
@@ -47,7 +48,7 @@ def install(app: FastAPI, parts: Parts) -> None:
     app.state.stopping = lambda: False
     app.state.live = Live(lambda: app.state.stopping())
     app.state.throttle = Throttle(parts.database.clock)
-    for router in (assets.router, sign_in.router, *SCREENS, steering.router):
+    for router in (assets.router, sign_in.router, *SCREENS, links.router, steering.router):
         app.include_router(router)
     app.state.screens = frozenset(
         route.path for router in SCREENS for route in router.routes if isinstance(route, APIRoute)

@@ -14,9 +14,10 @@ from typing import Any
 import yaml
 from promql_parser import BinaryExpr, Call, Expr, Function, NumberLiteral, VectorSelector
 
+from grafana.generator.colours import GREEN, ORANGE, RED
 from grafana.generator.promql import filters, operands, text, tree
 from grafana.generator.rules import RULES_FILE, THRESHOLD_PREFIX, threshold
-from grafana.generator.style import GREEN, ORANGE, RED, Steps
+from grafana.generator.style import Steps
 
 ALERTS_FILE = RULES_FILE.with_name("alerts.yml")
 COMPARISONS = frozenset({">", ">=", "<", "<=", "==", "!="})
@@ -49,11 +50,15 @@ class Condition:
 
 
 @cache
+def actions() -> Mapping[str, str]:
+    """Return in a few words what to do, by alert."""
+    return {rule["alert"]: rule["annotations"]["action"] for rule in _rules()}
+
+
+@cache
 def conditions() -> tuple[Condition, ...]:
     """Return the comparisons with constants of all alerts."""
-    document = yaml.safe_load(ALERTS_FILE.read_text(encoding="utf-8"))
-    rules = (rule for group in document["groups"] for rule in group["rules"])
-    return tuple(condition for rule in rules for condition in _conditions(rule))
+    return tuple(condition for rule in _rules() for condition in _conditions(rule))
 
 
 def condition(alert: str, watched: str = "") -> Condition:
@@ -100,6 +105,11 @@ def to_spare(alert: str) -> Steps:
     if found.is_floor or found.limit != 0:
         raise ValueError(f"{ALERTS_FILE.name}: {alert} does not fire above 0")
     return ((None, RED), (0, GREEN))
+
+
+def _rules() -> list[dict[str, Any]]:
+    document = yaml.safe_load(ALERTS_FILE.read_text(encoding="utf-8"))
+    return [rule for group in document["groups"] for rule in group["rules"]]
 
 
 def _conditions(rule: Mapping[str, Any]) -> Iterator[Condition]:

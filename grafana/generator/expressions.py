@@ -124,6 +124,8 @@ def _found(board: Mapping[str, Any]) -> Iterator[tuple[str, str, bool]]:
         for target in panel.get("targets", ()):
             yield f"{panel['title']} ({target['refId']})", target["expr"], target["instant"]
     for variable in board["templating"]["list"]:
+        if variable["type"] != "query":
+            continue
         query = _LABEL_VALUES.fullmatch(variable["query"]["query"])
         if query is None:
             raise ValueError(f"{board['title']}: the variable {variable['name']} asks for no label's values")

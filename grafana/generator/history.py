@@ -1,10 +1,9 @@
-"""Sections of the board *Models*: the runs of the last 30 days, one against the other."""
+"""Panels of the board *Models*: the runs of the last 30 days, one against the other."""
 
 from __future__ import annotations
 
 from common.metrics.declarations import (
     EARLIER_AUC,
-    PROMOTION_LIMIT,
     RUN_FAILED_JOBS,
     RUN_FINISHED,
     RUN_INFO,
@@ -13,10 +12,12 @@ from common.metrics.declarations import (
     RUN_STARTED,
 )
 from common.protocol.jobs import JobState
-from grafana.generator.alerts import condition, firing
-from grafana.generator.panels import graph_panel
-from grafana.generator.queries import Query, every, last_by_run, milliseconds
-from grafana.generator.style import CLEAR, CLOCK, COUNT, PLAIN, Frame, Look, Panel
+from grafana.generator.alerts import firing
+from grafana.generator.colours import BLUE, CLEAR, GREY
+from grafana.generator.layout import PAGE
+from grafana.generator.panels import bar_panel
+from grafana.generator.queries import Query, every, last_by_run, last_of_run, milliseconds, or_words
+from grafana.generator.style import CLOCK, COUNT, PLAIN, Frame, Look, Panel
 from grafana.generator.tables import Cells, Column, table_panel
 
 SPAN = "30d"
@@ -29,28 +30,29 @@ OPEN_RUN = (
     "/d/nighttrain-night?var-run=${__data.fields.Run}"
     "&from=${__data.fields.Began.numeric}&to=${__data.fields.Until.numeric}"
 )
+OPEN_PAGE = f"${{{PAGE}}}/nights/${{__data.fields.Run}}"
 
 
-def history() -> list[Panel]:
-    """Return the panels."""
-    return [_runs(), _means()]
-
-
-def _runs() -> Panel:
+def runs() -> Panel:
+    """Return the table of the runs."""
     score = Look(PLAIN, decimals=4)
     moment = Look(CLOCK)
     failed = Look(COUNT, firing("NighttrainTooManyFailedJobs", whole=True, clear=CLEAR))
-    runs = table_panel(
+    refused = Look(COUNT, firing("NighttrainDataRefused", whole=True, clear=CLEAR))
+    known = f"max by (run, config) (last_over_time({RUN_INFO.name}[$__range]))"
+    made_up = f'max by (run) (last_over_time({RUN_INFO.name}{{synthetic="true"}}[$__range]))'
+    table = table_panel(
         Frame(
             "Runs of the last 30 days",
             "One row a run; compare those of one configuration. A run is current until the next begins. "
-            "Its number leads to its night. Red: so many jobs failed that an alert fired.",
+            "Its number leads to its night on the board, its configuration to the coordinator's page. Red: "
+            "so many jobs failed in training that an alert fired.",
             "No run in the last 30 days",
             24,
             9,
         ),
         [
-            Query(f"max by (run, config, synthetic) (last_over_time({RUN_INFO.name}[$__range]))", ref="info"),
+            Query(or_words(known, "config", "no run"), ref="info"),
             Query(milliseconds(last_by_run(f"max({RUN_STARTED.name})")), ref="began"),
             Query(milliseconds(last_by_run(f"max({RUN_FINISHED.name})")), ref="ended"),
             Query(milliseconds(last_by_run(f"max(timestamp({RUN_STARTED.name}))")), ref="until"),
@@ -60,45 +62,52 @@ def _runs() -> Panel:
             Query(last_by_run(f"max({RUN_PROMOTED_MODELS.name})"), ref="promoted"),
             Query(last_by_run(f"sum({every(RUN_JOBS, state=JobState.SUCCEEDED)})"), ref="succeeded"),
             Query(last_by_run(f'sum({RUN_FAILED_JOBS.name}{{cause!="data"}})'), ref="failed"),
+            Query(last_by_run(f"sum({every(RUN_FAILED_JOBS, cause='data')})"), ref="refused"),
+            Query(made_up, ref="made_up"),
         ],
         [
-            Column("run", "Run", width=80, link=OPEN_RUN),
-            Column("config", "Configuration"),
-            Column("synthetic", "Synthetic candles"),
-            Column("began", "Began", moment),
-            Column("ended", "Ended", moment),
-            Column("until", "Until", moment),
-            Column("auc", "Mean AUC", score),
-            Column("brier", "Mean Brier score", score),
-            Column("accuracy", "Mean accuracy", score),
+            Column("run", "Run", link=OPEN_RUN),
+            Column("config", "Configuration", width=150, link=OPEN_PAGE),
+            Column("began", "Began", moment, width=140),
+            Column("ended", "Ended", moment, width=140),
+            Column("failed", "Failed", failed, Cells.COLOURED),
+            Column("refused", "Refused", refused, Cells.COLOURED),
+            Column("succeeded", "Done", Look(COUNT)),
             Column("promoted", "Promoted", Look(COUNT)),
-            Column("succeeded", "Jobs done", Look(COUNT)),
-            Column("failed", "Jobs failed", failed, Cells.COLOURED),
+            Column("auc", "Mean AUC", score),
+            Column("brier", "Mean Brier", score),
+            Column("accuracy", "Mean accuracy", score),
+            Column(
+                "made_up",
+                "Candles",
+                Look(PLAIN, values={1: ("synthetic", CLEAR)}),
+                width=80,
+                absent=("real", CLEAR),
+            ),
+            Column("until", "Until", moment, width=140),
         ],
         "Began",
         largest_first=True,
     )
-    return runs.time_from(SPAN).max_data_points(FINE)
+    return table.time_from(SPAN).max_data_points(FINE)
 
 
-def _means() -> Panel:
-    drop = condition("NighttrainMeanAucDropped", "nighttrain:cell_auc_drop:ratio").limit
-    means = graph_panel(
+def mean_by_run() -> Panel:
+    """Return the mean AUC of each run, beside that of the runs that the shown one is compared with."""
+    means = bar_panel(
         Frame(
-            "Mean AUC of the last 30 days",
-            "Of the run that was current, with the mean of up to five runs before it of the same "
-            f"configuration. An alert fires if it ends more than {drop:g} below.",
+            "Mean AUC by run",
+            "Of the runs of the last 30 days, whatever their configuration; and the mean of those that the "
+            "run that is shown is compared with. 0.5 is chance.",
             "No cell was trained in the last 30 days",
-            24,
-            8,
+            12,
+            12,
         ),
         [
-            Query("nighttrain:cell_auc_ratio:avg", "mean AUC of the run"),
-            Query(f"max({EARLIER_AUC.name})", "mean of the runs before"),
-            Query(f"max({EARLIER_AUC.name}) - scalar(nighttrain:threshold:auc_drop_ratio)", "alert below"),
-            Query(f"max({every(PROMOTION_LIMIT, score='auc')})", "limit of a model"),
+            Query(last_by_run("max(nighttrain:cell_auc_ratio:avg)"), "Run {{run}}"),
+            Query(last_of_run(f"max({EARLIER_AUC.name})"), "mean of those before", "before"),
         ],
-        Look(PLAIN, decimals=4),
-        limits=["alert below"],
+        Look(PLAIN, ((None, BLUE),), decimals=4, minimum=0.45, maximum=0.6),
+        colours={"before": GREY},
     )
-    return means.time_from(SPAN)
+    return means.time_from(SPAN).max_data_points(FINE)

@@ -13,18 +13,28 @@ from grafana_foundation_sdk.models.dashboard import (
     Dashboard,
     DashboardCursorSync,
     DashboardLinkType,
+    VariableHide,
     VariableModel,
     VariableOption,
     VariableRefresh,
     VariableSort,
 )
 
-from common.metrics.declarations import CELL_AUC, QUEUE_JOBS, RUN_INFO, TRAINER_LAST_SEEN
+from common.metrics.declarations import CELL_AUC, PAGE_INFO, QUEUE_JOBS, RUN_INFO, TRAINER_LAST_SEEN
 from common.metrics.exposition import Metric
 from grafana.generator import vocabulary
-from grafana.generator.style import ORANGE, PROMETHEUS, RED, Panel
+from grafana.generator.colours import ORANGE, RED
+from grafana.generator.style import DATA_SOURCE, PROMETHEUS, Panel
 
 TAG = "nighttrain"
+PAGE = "page"
+"""The variable with the address of the coordinator's page."""
+CELL_JOB = (
+    f"${{{PAGE}}}/cells/${{__data.fields.Symbol}}/${{__data.fields.Timeframe}}/${{__data.fields.Horizon}}"
+)
+"""Where a row of a table leads that names a cell: to its job in the newest run."""
+CELL_JOB_OF_RUN = f"{CELL_JOB}?run=$run"
+"""The same in the chosen run."""
 TITLES = {
     "nighttrain-night": "Night",
     "nighttrain-trainers": "Trainers",
@@ -43,7 +53,7 @@ class Section:
 
 
 class AlertAnnotation(AnnotationQuery):
-    """The bands that a firing alert leaves on every graph, in the form that Prometheus' data source reads.
+    """The marks that an alert leaves on every graph as it begins, in the form of Prometheus' data source.
 
     The typed model knows the annotations of Grafana's own data source only.
     """
@@ -63,6 +73,16 @@ class AlertAnnotation(AnnotationQuery):
 
 class Variable(dashboard.QueryVariable):
     """A choice of a label's values, without what only a choice of intervals has."""
+
+    def build(self) -> VariableModel:
+        """Return the model."""
+        made = super().build()
+        made.auto = made.auto_min = made.auto_count = None
+        return made
+
+
+class SourceVariable(dashboard.DatasourceVariable):
+    """A choice of a data source, without what only a choice of intervals has."""
 
     def build(self) -> VariableModel:
         """Return the model."""
@@ -93,12 +113,12 @@ def board(
         .description(description)
         .tags([TAG])
         .timezone("browser")
-        .editable()
+        .readonly()  # its provider forbids saving
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .time(since, "now")
         .timepicker(dashboard.TimePicker().refresh_intervals(["15s", "30s", "1m", "5m", "15m"]))
         .refresh("30s")
-        .variables([*variables])
+        .variables([data_source_variable(), *variables])
         .links([_link(other, title) for other, title in TITLES.items() if other != uid])
     )
     number = count(1)
@@ -111,6 +131,40 @@ def board(
         list_val=[_annotation("critical", RED), _annotation("warning", ORANGE)]
     )
     return made
+
+
+def data_source_variable() -> SourceVariable:
+    """Return the choice of the Prometheus that is asked."""
+    return (
+        SourceVariable(DATA_SOURCE)
+        .label("Data source")
+        .description("The Prometheus that is asked.")
+        .type("prometheus")
+        .current(VariableOption(selected=True, text="Prometheus", value="prometheus"))
+        .multi(False)
+        .include_all(False)
+        .regex("")
+    )
+
+
+def page_variable() -> Variable:
+    """Return the address of the coordinator's page, for links; nobody chooses it."""
+    return (
+        Variable(PAGE)
+        .label("Page")
+        .description("The address of the coordinator's page, which cells and alerts lead to.")
+        .datasource(PROMETHEUS)
+        .query(_label_values(PAGE_INFO, "url"))
+        .current(VariableOption(selected=True, text="", value=""))
+        .options([])
+        .multi(False)
+        .include_all(False)
+        .allow_custom_value(False)
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(VariableSort.NATURAL_ASC)
+        .regex("")
+        .hide(VariableHide.HIDE_VARIABLE)
+    )
 
 
 def run_variable() -> Variable:
@@ -162,22 +216,15 @@ def _variable(
     *,
     multi: bool = True,
 ) -> Variable:
-    if label not in metric.label_names:
-        raise vocabulary.UnknownNameError(f"{metric.name} has no label {label!r}")
     everything = VariableOption(
         selected=True, text=["All"] if multi else "All", value=["$__all"] if multi else "$__all"
     )
-    query = {
-        "qryType": 1,  # values of a label
-        "query": f"label_values({metric.name}, {label})",
-        "refId": "PrometheusVariableQueryEditor-VariableQuery",
-    }
     return (
         Variable(label)
         .label(title)
         .description(description)
         .datasource(PROMETHEUS)
-        .query(query)
+        .query(_label_values(metric, label))
         .current(everything)
         .options([])
         .multi(multi)
@@ -190,8 +237,20 @@ def _variable(
     )
 
 
+def _label_values(metric: Metric, label: str) -> dict[str, object]:
+    if label not in metric.label_names:
+        raise vocabulary.UnknownNameError(f"{metric.name} has no label {label!r}")
+    return {
+        "qryType": 1,  # values of a label
+        "query": f"label_values({metric.name}, {label})",
+        "refId": "PrometheusVariableQueryEditor-VariableQuery",
+    }
+
+
 def _annotation(severity: str, colour: str) -> AlertAnnotation:
-    expr = f'ALERTS{{alertstate="firing",severity="{severity}"}}'
+    firing = f'ALERTS{{alertstate="firing",severity="{severity}"}}'
+    # Their beginnings only: bands add up until a graph's own colours cannot be told.
+    expr = f"{firing} unless {firing} offset 30s"
     vocabulary.check(expr)
     return AlertAnnotation(
         name=f"Alerts, {severity}", datasource=PROMETHEUS, enable=True, icon_color=colour, expr=expr

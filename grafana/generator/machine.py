@@ -1,85 +1,130 @@
-"""Section of the board *Coordinator*: the host's memory, processors and disk."""
+"""Section of the board *Coordinator*: the host's memory, processors and disks."""
 
 from __future__ import annotations
 
 from common.metrics.declarations import (
+    COORDINATOR_MEMORY_LIMIT,
+    COORDINATOR_MEMORY_USAGE,
+    HOST_CPU,
     HOST_CPUS,
     HOST_DISK_FREE,
     HOST_DISK_SIZE,
     HOST_MEMORY_AVAILABLE,
     HOST_MEMORY_SIZE,
+    TRAINER_CACHE_DISK_FREE,
 )
 from grafana.generator.alerts import firing
-from grafana.generator.panels import graph_panel, stat_panel
+from grafana.generator.panels import Drawing, graph_panel, stat_panel
 from grafana.generator.queries import Query
-from grafana.generator.style import BYTES, CORES, RATIO, SECONDS, Frame, Look, Panel
+from grafana.generator.style import BYTES, CORES, RATIO, Frame, Look, Panel
 
 DOWN = "The coordinator, which measures its host, does not answer"
+UNKNOWN = "unknown"
 
 
 def machine() -> list[Panel]:
     """Return the panels."""
     return [
-        _share(
-            "Memory in use",
-            "Above the line an alert fires; no job is handed out from `memory_threshold` on.",
-            "memory",
-            "NighttrainHostMemoryHigh",
+        graph_panel(
+            Frame(
+                "Memory in use",
+                "Of the host, and of what the coordinator itself may take. Above the line an alert fires; no "
+                "job is handed out from `memory_threshold` of the host on.",
+                DOWN,
+                12,
+                9,
+            ),
+            [
+                Query("nighttrain:host_memory_used:ratio", "host"),
+                Query("nighttrain:coordinator_memory_used:ratio", "coordinator"),
+            ],
+            Look(RATIO, firing("NighttrainHostMemoryHigh"), minimum=0, maximum=1),
         ),
-        _share("CPU in use", "Above the line an alert fires.", "cpu", "NighttrainHostCpuHigh"),
-        _share(
-            "Disk in use",
-            "Of the file system with the night's files. Above the line an alert fires.",
-            "disk",
-            "NighttrainHostDiskFull",
+        graph_panel(
+            Frame(
+                "CPU in use",
+                "Over 2 minutes; waiting for a disk is not counted. Above the line an alert fires.",
+                DOWN,
+                12,
+                9,
+            ),
+            [Query("nighttrain:host_cpu_used:ratio", "host")],
+            Look(RATIO, firing("NighttrainHostCpuHigh"), minimum=0, maximum=1),
+        ),
+        graph_panel(
+            Frame(
+                "Disks in use",
+                "Of the file systems with the night's files and with the trainers' caches, which may be one. "
+                "Above the line an alert fires.",
+                DOWN,
+                12,
+                9,
+            ),
+            [
+                Query("nighttrain:host_disk_used:ratio", "night's files"),
+                Query("nighttrain:cache_disk_used:ratio", "caches"),
+            ],
+            Look(RATIO, firing("NighttrainHostDiskFull"), minimum=0, maximum=1),
+        ),
+        graph_panel(
+            Frame("CPU by mode", "Cores' worth of the host's time, over 2 minutes.", DOWN, 12, 9),
+            [Query(f"sum by (mode) (rate({HOST_CPU.name}[2m]))", "{{mode}}")],
+            Look(CORES, decimals=1, minimum=0, reach=1),
+            Drawing.STACKED,
         ),
         stat_panel(
-            Frame("Cores", "Logical CPUs of the host.", "unknown", 4, 4),
+            Frame("Cores", "Logical CPUs of the host.", UNKNOWN, 4, 4),
             [Query(f"max({HOST_CPUS.name})", "cores")],
             Look(CORES),
         ),
         stat_panel(
-            Frame("Memory", "Of the host: in all, and what can be had without swapping.", "unknown", 6, 4),
+            Frame("Host's memory", "In all, and what can be had without swapping.", UNKNOWN, 4, 4),
             [
                 Query(f"max({HOST_MEMORY_SIZE.name})", "in all"),
                 Query(f"max({HOST_MEMORY_AVAILABLE.name})", "available"),
             ],
-            Look(BYTES),
-        ),
-        stat_panel(
-            Frame("Disk", "Of the file system with the night's files: in all, and free.", "unknown", 6, 4),
-            [Query(f"max({HOST_DISK_SIZE.name})", "in all"), Query(f"min({HOST_DISK_FREE.name})", "free")],
-            Look(BYTES),
+            Look(BYTES, decimals=0),
         ),
         stat_panel(
             Frame(
-                "Disk at the end of the night",
+                "Coordinator's",
+                "Memory that the coordinator may take, and what it takes. Without a limit of its own it may "
+                "take all that the host has.",
+                UNKNOWN,
+                4,
+                4,
+            ),
+            [
+                Query(f"max({COORDINATOR_MEMORY_LIMIT.name})", "may take"),
+                Query(f"max({COORDINATOR_MEMORY_USAGE.name})", "takes"),
+            ],
+            Look(BYTES, decimals=0),
+        ),
+        stat_panel(
+            Frame("Disk", "Of the file system with the night's files: in all, and free.", UNKNOWN, 4, 4),
+            [
+                Query(f"max({HOST_DISK_SIZE.name})", "in all"),
+                Query(f"min({HOST_DISK_FREE.name})", "free"),
+            ],
+            Look(BYTES, decimals=0),
+        ),
+        stat_panel(
+            Frame("Caches' disk", "Free space on the file system with the trainers' caches.", UNKNOWN, 4, 4),
+            [Query(f"min({TRAINER_CACHE_DISK_FREE.name})", "free")],
+            Look(BYTES, decimals=0),
+        ),
+        stat_panel(
+            Frame(
+                "Disk at the end",
                 "Free space when the night ends, if it goes on shrinking as in the last 2 hours. Red, "
-                "below zero: an alert fires.",
+                "below zero: an alert fires. The night's end: the closing of the window, or else of the run.",
                 "no run",
                 4,
                 4,
             ),
-            [Query("nighttrain:host_disk_free_at_night_end:bytes", "free")],
-            Look(BYTES, firing("NighttrainHostDiskWillFill")),
-        ),
-        stat_panel(
-            Frame(
-                "Night left",
-                "Time until the window closes, or else until the run has very likely ended.",
-                "no run",
-                4,
-                4,
-            ),
-            [Query("nighttrain:night_remaining:seconds", "left")],
-            Look(SECONDS, decimals=1),
+            [
+                Query("nighttrain:host_disk_free_at_night_end:bytes", "free"),
+            ],
+            Look(BYTES, firing("NighttrainHostDiskWillFill"), decimals=0),
         ),
     ]
-
-
-def _share(title: str, description: str, what: str, alert: str) -> Panel:
-    return graph_panel(
-        Frame(title, description, DOWN, 8, 8),
-        [Query(f"nighttrain:host_{what}_used:ratio", what)],
-        Look(RATIO, firing(alert), minimum=0, maximum=1),
-    )

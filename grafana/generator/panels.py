@@ -36,12 +36,11 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.dashboard import FieldColorModeId
 from grafana_foundation_sdk.models.text import TextMode
 
+from grafana.generator.colours import RED, TEXT
 from grafana.generator.queries import Query
 from grafana.generator.style import (
-    GREY,
     LAST,
     MAX_POINTS,
-    RED,
     Frame,
     Look,
     absent,
@@ -53,11 +52,14 @@ from grafana.generator.style import (
 
 
 class Drawing(Enum):
-    """How a graph draws its series: as lines, as areas on top of each other, or as bars likewise."""
+    """How a graph draws its series: as lines, or as areas on top of each other."""
 
     LINES = "lines"
     STACKED = "stacked"
-    BARS = "bars"
+
+
+BESIDE = 12
+"""From this width on a graph has room for its legend beside it, as a table; else it lists names below."""
 
 
 LIMIT_LINE: dict[str, object] = {
@@ -70,9 +72,18 @@ LIMIT_LINE: dict[str, object] = {
 
 
 def stat_panel(
-    frame: Frame, queries: Sequence[Query], look: Look, mode: BigValueTextMode = BigValueTextMode.AUTO
+    frame: Frame,
+    queries: Sequence[Query],
+    look: Look,
+    mode: BigValueTextMode = BigValueTextMode.AUTO,
+    colours: Mapping[str, str] | None = None,
+    different: Mapping[str, Mapping[str, object]] | None = None,
 ) -> stat.Panel:
-    """Return a panel of large numbers: the values at the end of the time range."""
+    """Return a panel of large numbers: the values at the end of the time range.
+
+    `colours` gives the colour of what a query yields, by its ref: where the same number is good or bad by
+    what another one is; `different` what else is different for one.
+    """
     panel = (
         stat.Panel()
         .graph_mode(BigValueGraphMode.NONE)
@@ -80,24 +91,36 @@ def stat_panel(
         .text_mode(mode)
         .reduce_options(LAST)
         .orientation(VizOrientation.AUTO)
+        .wide_layout(False)  # a name beside its value has a size of 5 pixels
         .max_data_points(MAX_POINTS)
     )
-    return moments(styled(panel, frame, look, [absent(frame.nothing, GREY)]), queries)
+    for ref, colour in (colours or {}).items():
+        panel.override_by_query(ref, properties({"color": {"mode": "fixed", "fixedColor": colour}}))
+    for ref, options in (different or {}).items():
+        panel.override_by_query(ref, properties(options))
+    return moments(styled(panel, frame, look, [absent(frame.nothing, TEXT)]), queries)
 
 
-def bar_panel(frame: Frame, queries: Sequence[Query], look: Look) -> bargauge.Panel:
-    """Return a panel of horizontal bars, one a series: the values at the end of the time range."""
+def bar_panel(
+    frame: Frame, queries: Sequence[Query], look: Look, colours: Mapping[str, str] | None = None
+) -> bargauge.Panel:
+    """Return a panel of horizontal bars, one a series: the values at the end of the time range.
+
+    `colours` gives the colour of what a query yields, by its ref.
+    """
     panel = (
         bargauge.Panel()
         .display_mode(BarGaugeDisplayMode.BASIC)
         .value_mode(BarGaugeValueMode.TEXT)
-        .name_placement(BarGaugeNamePlacement.LEFT)
+        .name_placement(BarGaugeNamePlacement.TOP)  # at the left it is cut
         .orientation(VizOrientation.HORIZONTAL)
         .reduce_options(LAST)
         .legend(_legend(LegendDisplayMode.LIST, LegendPlacement.BOTTOM).show_legend(False))
         .max_data_points(MAX_POINTS)
     )
-    return moments(styled(panel, frame, look, [absent(frame.nothing, GREY)]), queries)
+    for ref, colour in (colours or {}).items():
+        panel.override_by_query(ref, properties({"color": {"mode": "fixed", "fixedColor": colour}}))
+    return moments(styled(panel, frame, look, [absent(frame.nothing, TEXT)]), queries)
 
 
 def graph_panel(
@@ -115,10 +138,17 @@ def graph_panel(
     """
     stacked = drawing is not Drawing.LINES
     threshold_lines = GraphThresholdsStyleMode.DASHED if len(look.steps) > 1 else GraphThresholdsStyleMode.OFF
-    placement = LegendPlacement.RIGHT if frame.width > 8 else LegendPlacement.BOTTOM
+    legend = (
+        _legend(LegendDisplayMode.TABLE, LegendPlacement.RIGHT)
+        .calcs(["lastNotNull", "max"])
+        .sort_by("Last *")
+        .sort_desc(True)
+        if frame.width >= BESIDE
+        else _legend(LegendDisplayMode.LIST, LegendPlacement.BOTTOM)
+    )
     panel = (
         styled(timeseries.Panel(), frame, look)
-        .draw_style(GraphDrawStyle.BARS if drawing is Drawing.BARS else GraphDrawStyle.LINE)
+        .draw_style(GraphDrawStyle.LINE)
         .line_interpolation(LineInterpolation.STEP_AFTER)
         .line_width(1)
         .fill_opacity(60 if stacked else 8)
@@ -128,14 +158,16 @@ def graph_panel(
             common.StackingConfig().mode(StackingMode.NORMAL if stacked else StackingMode.NONE).group("A")
         )
         .thresholds_style(common.GraphThresholdsStyleConfig().mode(threshold_lines))
-        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC_BY_NAME))
-        .legend(_legend(LegendDisplayMode.TABLE, placement).calcs(["lastNotNull", "max"]))
+        .color_scheme(dashboard.FieldColor().mode(FieldColorModeId.PALETTE_CLASSIC))
+        .legend(legend)
         .tooltip(common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING))
     )
-    for legend in limits:
-        panel.override_by_name(legend, properties(LIMIT_LINE))
-    for legend, colour in (colours or {}).items():
-        panel.override_by_name(legend, properties({"color": {"mode": "fixed", "fixedColor": colour}}))
+    if look.reach is not None:
+        panel.axis_soft_max(look.reach)
+    for name in limits:
+        panel.override_by_name(name, properties(LIMIT_LINE))
+    for name, colour in (colours or {}).items():
+        panel.override_by_name(name, properties({"color": {"mode": "fixed", "fixedColor": colour}}))
     return series(panel, queries)
 
 

@@ -9,7 +9,20 @@ from functools import cache
 from typing import NamedTuple
 
 import promql_parser
-from promql_parser import AggModifierType, AggregateExpr, BinaryExpr, Expr, MatchOp, ParenExpr, VectorSelector
+from promql_parser import (
+    AggModifierType,
+    AggregateExpr,
+    BinaryExpr,
+    Call,
+    Expr,
+    MatchOp,
+    ParenExpr,
+    StringLiteral,
+    VectorSelector,
+)
+
+MAKERS = frozenset({"label_replace", "label_join"})
+"""Functions whose second argument is a label that they make."""
 
 # Grafana fills these in, where PromQL allows a duration only; all other variables stand in strings.
 _DURATION = re.compile(r"\$__(?:range|interval|rate_interval)\b")
@@ -29,6 +42,8 @@ class Names:
 
     selectors: tuple[tuple[str, tuple[Matcher, ...]], ...]
     groupings: frozenset[str]
+    made: frozenset[str] = frozenset()
+    """Labels that the expression makes itself."""
 
     @property
     def metrics(self) -> frozenset[str]:
@@ -89,7 +104,8 @@ def names(expr: str) -> Names:
     selectors = tuple(
         (node.name or "", _matchers(node)) for node in found if isinstance(node, VectorSelector)
     )
-    return Names(selectors, frozenset(label for node in found for label in _labels(node)))
+    made = frozenset(label for node in found if (label := _made(node)))
+    return Names(selectors, frozenset(label for node in found for label in _labels(node)), made)
 
 
 def grouped_by(expr: str) -> frozenset[str]:
@@ -109,6 +125,15 @@ def _labels(node: Expr) -> Iterator[str]:
         if node.modifier.matching:
             yield from node.modifier.matching.labels
         yield from node.modifier.group_labels or ()
+
+
+def _made(node: Expr) -> str:
+    """Return the label that a call or an aggregation makes, or nothing."""
+    if isinstance(node, Call) and node.func.name in MAKERS and isinstance(node.args[1], StringLiteral):
+        return node.args[1].val
+    if isinstance(node, AggregateExpr) and isinstance(node.param, StringLiteral):
+        return node.param.val
+    return ""
 
 
 def _matchers(selector: VectorSelector) -> tuple[Matcher, ...]:

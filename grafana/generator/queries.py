@@ -14,6 +14,7 @@ from promql_parser import AggregateExpr, Call, VectorSelector
 
 from common.metrics.declarations import RUN_INFO, TRAINER_INFO
 from common.metrics.exposition import Metric
+from common.timeframes import Timeframe
 from grafana.generator import vocabulary
 from grafana.generator.promql import tree
 
@@ -54,7 +55,8 @@ def last_of_run(expr: str) -> str:
 def last_by_run(expr: str) -> str:
     """Return the last value of `expr`, which has no labels, for each run of the range, labelled with it."""
     labelled = f"{_operand(expr)} * on () group_left (run) {CURRENT_RUN}"
-    return f"max by (run) (last_over_time(({labelled}){RANGE}))"
+    # What is known now, first: the steps of a month are minutes apart, and a new run would be missing.
+    return f"max by (run) ({labelled}) or max by (run) (last_over_time(({labelled}){RANGE}))"
 
 
 def every(metric: Metric | str, **matchers: str) -> str:
@@ -101,6 +103,46 @@ def numbered(metric: Metric, select: Callable[..., str]) -> str:
 def milliseconds(expr: str) -> str:
     """Return a time in whole milliseconds, as Grafana wants its moments, in links above all."""
     return f"round(1000 * {_operand(expr)})"
+
+
+UP = 'up{job="coordinator"} == 1'
+
+
+UNKNOWN = "unknown: the coordinator does not answer"
+
+
+def or_words(expr: str, label: str, known: str) -> str:
+    """Return `expr`, or where it has no answer one series without a number that says why.
+
+    Parameters
+    ----------
+    expr : str
+        An instant query of a table.
+    label : str
+        The label that bears the words: a column with room for them.
+    known : str
+        What is true if Prometheus hears the coordinator, and there is nothing nevertheless. Otherwise
+        nothing is known, and that is said.
+    """
+    nothing = f'label_replace(0 * max({UP}) / 0, "{label}", "{known}", "", "")'
+    return f'{expr} or on () {nothing} or on () label_replace(vector(0) / 0, "{label}", "{UNKNOWN}", "", "")'
+
+
+def each_timeframe(series: str) -> str:
+    """Return the length of a bar in seconds for each timeframe of `series`: what tables are sorted by.
+
+    By their names, 12h would come before 15m.
+    """
+    return " or ".join(
+        f'max by (timeframe) ({series}{{timeframe="{timeframe}"}}) * 0 + {timeframe.seconds}'
+        for timeframe in Timeframe
+    )
+
+
+def per_minute(metric: Metric, *labels: str, **matchers: str) -> str:
+    """Return how often something happened a minute, over 5 minutes, by the labels; nothing where never."""
+    by = f" by ({', '.join(labels)})" if labels else ""
+    return f"60 * sum{by} (rate({every(metric, **matchers)}[5m]))"
 
 
 def _operand(expr: str) -> str:

@@ -38,6 +38,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat, QueryEditorMode
 
+from grafana.generator.colours import TEXT
 from grafana.generator.queries import Query
 
 Drawn = TypeVar("Drawn", bargauge.Panel, stat.Panel, statetimeline.Panel, table.Panel, timeseries.Panel)
@@ -46,7 +47,9 @@ Drawn = TypeVar("Drawn", bargauge.Panel, stat.Panel, statetimeline.Panel, table.
 Panel = bargauge.Panel | stat.Panel | statetimeline.Panel | table.Panel | text.Panel | timeseries.Panel
 """What makes a panel of any kind; its id and its place on the grid are given by its board."""
 
-PROMETHEUS = DataSourceRef(type_val="prometheus", uid="prometheus")
+DATA_SOURCE = "datasource"
+"""The variable that chooses the Prometheus that boards ask."""
+PROMETHEUS = DataSourceRef(type_val="prometheus", uid=f"${{{DATA_SOURCE}}}")
 
 PLAIN = units.NoUnit
 COUNT = units.Short
@@ -55,19 +58,20 @@ SECONDS = "s"
 BYTES = units.BytesIEC
 CLOCK = "time:ddd D MMM HH:mm"
 """A moment; its values are in milliseconds since the epoch."""
+BRIEF_CLOCK = "time:ddd HH:mm"
+"""A moment of a night, where it is written large."""
 PER_SECOND = "suffix:/s"
+PER_MINUTE = "suffix:/min"
+MINUTES = "suffix:min"
+"""Of axes that reach over an hour: ticks of seconds would be at 33.3 mins and 1.67 hours."""
 CORES = "suffix:cores"
-
-GREEN, YELLOW, ORANGE, RED, BLUE, GREY = "green", "yellow", "orange", "red", "blue", "text"
 
 ValueMapping = ValueMap | RangeMap | RegexMap | SpecialValueMap
 
 Steps = tuple[tuple[float | None, str], ...]
 """Colours by value: each from its value upwards, ascending; None is minus infinity."""
 
-NEUTRAL: Steps = ((None, GREY),)
-CLEAR = "transparent"
-"""For cells whose background is coloured only where something is wrong."""
+NEUTRAL: Steps = ((None, TEXT),)
 
 NO_RUN = "No run is current, or the chosen one was not within the time range"
 BRIEFLY_NO_RUN = "no run"
@@ -88,6 +92,8 @@ class Look:
     values: Mapping[int | str, tuple[str, str]] = field(default_factory=dict)
     minimum: float | None = None
     maximum: float | None = None
+    reach: float | None = None
+    """How far the axis of a graph reaches at least: without it a line of zeros has an axis to 10000 %."""
 
 
 @dataclass(frozen=True)

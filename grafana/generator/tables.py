@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -18,10 +19,11 @@ from grafana_foundation_sdk.models.common import (
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.table import Options
 
+from grafana.generator.colours import CLEAR
 from grafana.generator.queries import Query
 from grafana.generator.style import (
-    CLEAR,
     MAX_POINTS,
+    NEUTRAL,
     PLAIN,
     Frame,
     Look,
@@ -37,6 +39,16 @@ from grafana.generator.vocabulary import known
 AS_IT_IS = Look(PLAIN)
 ABSENT = "-"
 """What stands in a cell without a value; the panel's own text is for a table without rows."""
+
+NARROWEST = 60
+"""Pixels that a column takes at least; Grafana's own 150 puts the red cells off the screen."""
+WIDE_SCREEN, GRID = 1550, 24
+"""Pixels for the columns of the widest panel on a screen of 1600, and the parts of a board's width."""
+TEXTS = "string"
+NAMES = 96
+"""Pixels that a symbol takes."""
+PADDING, LETTER = 20, 7.5
+"""Pixels of a column's head besides its letters, the sign of its order included, and of a letter."""
 
 
 LABELS = {label for labels in known().values() for label in labels}
@@ -54,15 +66,23 @@ class Cells(Enum):
 class Column:
     """A column: the label `source`, or the values of the query whose `ref` is `source`.
 
-    `link` is a URL that each cell leads to; it may use ``${__data.fields...}``.
+    `width` is how many pixels its values take; its title has room in any case. `link` is a URL that each
+    cell leads to; it may use ``${__data.fields...}``. `absent` is what stands in a cell without a value, with
+    the colour behind it.
     """
 
     source: str
     title: str
     look: Look = AS_IT_IS
     cells: Cells = Cells.PLAIN
-    width: int | None = None
+    width: int = NARROWEST
     link: str = ""
+    absent: tuple[str, str] = (ABSENT, CLEAR)
+
+    @property
+    def least(self) -> int:
+        """How many pixels wide it is at least."""
+        return max(NARROWEST, self.width, math.ceil(PADDING + LETTER * len(self.title)))
 
 
 class Table(table.Panel):
@@ -80,13 +100,14 @@ def table_panel(
     frame: Frame,
     queries: Sequence[Query],
     columns: Sequence[Column],
-    sorted_by: str,
+    sorted_by: str | Sequence[str],
     *,
     largest_first: bool = False,
 ) -> table.Panel:
     """Return a table with the given columns in order; a query without a column only lends its labels.
 
-    Prometheus answers in no order of its own: a table that is not sorted would shuffle its rows.
+    Prometheus answers in no order of its own: a table that is not sorted would shuffle its rows. Of several
+    columns to sort by, the first decides.
 
     Rows of different queries are one row where they agree in their labels, so no query may have a label that
     is not a column, and the metric's name must be gone from all.
@@ -113,8 +134,10 @@ def table_panel(
             renameByName={fields[column.source]: column.title for column in columns},
         )
     )
+    widths = _widths(columns, frame.width)
     for column in columns:
-        panel.override_by_name(column.title, properties(_column(column)))
+        labelled = column.source not in refs
+        panel.override_by_name(column.title, properties(_column(column, labelled) | widths[column.source]))
     return moments(panel, queries, PromQueryFormat.TABLE)
 
 
@@ -150,21 +173,26 @@ def matrix_panel(
         panel.color_scheme(dashboard.FieldColor().mode(models.FieldColorModeId.CONTINUOUS_BLUES))
     panel.override_by_regexp("/.*/", properties({"noValue": ABSENT, "mappings": [absent(ABSENT, CLEAR)]}))
     panel.override_by_name(
-        title, properties({"custom.cellOptions": {"type": Cells.PLAIN.value}, "unit": PLAIN})
+        title,
+        properties(
+            {"custom.cellOptions": {"type": Cells.PLAIN.value}, "unit": PLAIN, "custom.minWidth": NAMES}
+        ),
     )
     return moments(panel, [query], PromQueryFormat.TABLE)
 
 
 def _table(
-    frame: Frame, look: Look, cells: Cells, sorted_by: str, *, largest_first: bool = False
+    frame: Frame, look: Look, cells: Cells, sorted_by: str | Sequence[str], *, largest_first: bool = False
 ) -> table.Panel:
     coloured = TableColoredBackgroundCellOptions(mode=TableCellBackgroundDisplayMode.BASIC)
+    order = [sorted_by] if isinstance(sorted_by, str) else sorted_by
     panel = (
         Table()
         .frame_index(0)
         .show_header(True)
         .cell_height(TableCellHeight.SM)
-        .sort_by([common.TableSortByFieldState().display_name(sorted_by).desc(largest_first)])
+        .sort_by([common.TableSortByFieldState().display_name(name).desc(largest_first) for name in order])
+        .min_width(NARROWEST)
         .align(FieldTextAlignment.AUTO)
         .inspect(False)
         .cell_options(coloured if cells is Cells.COLOURED else TableAutoCellOptions())
@@ -184,11 +212,30 @@ def _field(source: str, refs: set[str], queries: int) -> str:
     return f"Value #{source}" if queries > 1 else "Value"
 
 
-def _column(column: Column) -> dict[str, object]:
+def _widths(columns: Sequence[Column], width: int) -> dict[str, dict[str, object]]:
+    """Return how wide each column is, by its source.
+
+    Grafana gives each column its share, or its least width where that is more: so few wide ones push the
+    last ones off the screen. Where that would happen, all have their least width but the widest, which has
+    the rest.
+    """
+    share = width * WIDE_SCREEN / GRID / len(columns)
+    fit = sum(max(column.least, share) for column in columns) <= width * WIDE_SCREEN / GRID
+    widest = max(columns, key=lambda column: column.least)
+    return {
+        column.source: {"custom.minWidth": column.least}
+        if fit or column is widest
+        else {"custom.width": column.least}
+        for column in columns
+    }
+
+
+def _column(column: Column, labelled: bool) -> dict[str, object]:
     different: dict[str, object] = {
-        "unit": column.look.unit,
-        "mappings": [*mappings(column.look.values), absent(ABSENT, CLEAR)],
-        "noValue": ABSENT,
+        # What is empty would be written as the number 0.
+        "unit": TEXTS if labelled else column.look.unit,
+        "mappings": [*mappings(column.look.values), absent(*column.absent)],
+        "noValue": column.absent[0],
     }
     if column.look.decimals is not None:
         different["decimals"] = column.look.decimals
@@ -197,10 +244,9 @@ def _column(column: Column) -> dict[str, object]:
     if column.look.maximum is not None:
         different["max"] = column.look.maximum
     if column.cells is not Cells.PLAIN:
-        different["thresholds"] = thresholds(column.look.steps).build()
+        loud = column.cells is Cells.COLOURED and column.look.steps == NEUTRAL
+        different["thresholds"] = thresholds(((None, CLEAR),) if loud else column.look.steps).build()
         different["custom.cellOptions"] = {"type": column.cells.value, "mode": "basic"}
-    if column.width is not None:
-        different["custom.width"] = column.width
     if column.link:
         different["links"] = [{"title": f"Show this {column.title.lower()}", "url": column.link}]
     return different

@@ -69,7 +69,7 @@ def check(expr: str) -> None:
             possible = _values().get((metric, label), ())
             if operator == "=" and possible and not value.startswith("$") and value not in possible:
                 raise UnknownNameError(f"{metric}: {label} is never {value!r}: {expr}")
-    for label in sorted(found.groupings - available):
+    for label in sorted(found.groupings - available - found.made):
         raise UnknownNameError(f"nothing in this expression has a label {label!r}: {expr}")
 
 

@@ -11,20 +11,26 @@ from common.metrics.declarations import (
     QUEUE_JOBS,
     QUEUE_OLDEST_WAIT,
     RUN_FAILED_JOBS,
-    RUN_JOBS,
 )
-from common.protocol.jobs import Cause, JobState
-from grafana.generator.alerts import condition, firing
-from grafana.generator.panels import Drawing, bar_panel, graph_panel, timeline_panel
-from grafana.generator.queries import Query, last_of_run, numbered, of_run, of_symbols
+from grafana.generator.alerts import condition
+from grafana.generator.colours import BLUE, CAUSES, CLEAR, ORANGE, PURPLE, RED
+from grafana.generator.layout import CELL_JOB_OF_RUN
+from grafana.generator.panels import Drawing, bar_panel, graph_panel
+from grafana.generator.queries import (
+    Query,
+    each_timeframe,
+    last_of_run,
+    numbered,
+    of_run,
+    of_symbols,
+    or_words,
+)
 from grafana.generator.style import (
     COUNT,
-    GREEN,
+    MINUTES,
     NEUTRAL,
     NO_RUN,
-    ORANGE,
     PLAIN,
-    RED,
     SECONDS,
     Frame,
     Look,
@@ -33,38 +39,48 @@ from grafana.generator.style import (
 )
 from grafana.generator.tables import Cells, Column, matrix_panel, table_panel
 
+ELAPSED, EXPECTED = (f"cell:nighttrain_running_job_{what}:seconds" for what in ("elapsed", "expected"))
+
 
 def at_work() -> list[Panel]:
     """Return panels on the cells that are being trained, and how long cells take."""
-    recorded = [f"cell:nighttrain_running_job_{what}:seconds" for what in ("elapsed", "expected")]
-    elapsed, expected = (f"max by (symbol, timeframe, horizon) ({of_symbols(name)})" for name in recorded)
-    overdue = " / ".join(recorded)
+    elapsed, expected = (
+        f"max by (symbol, timeframe, horizon) ({of_symbols(name)})" for name in (ELAPSED, EXPECTED)
+    )
+    times = condition("NighttrainJobOverdue", f"{ELAPSED} / {EXPECTED}")
+    seconds = condition("NighttrainJobOverdue", ELAPSED)
+    overdue = f"({elapsed} / {expected} > bool {times.limit:g}) * ({elapsed} > bool {seconds.limit:g})"
     durations = f"timeframe:{JOB_DURATION.name}"
-    factor = Look("suffix:x", firing("NighttrainJobOverdue", overdue), decimals=1)
     return [
         table_panel(
             Frame(
                 "Cells being trained",
-                "What is at work, for how long, and how long it should take by measured durations. Red: "
-                f"above {condition('NighttrainJobOverdue', overdue).limit:g} times the expected duration, at "
-                "which an alert fires, but not before "
-                f"{condition('NighttrainJobOverdue', recorded[0]).limit:g} seconds.",
-                "No cell is being trained",
-                14,
-                8,
+                "What is at work, for how long, and how long it should take by measured durations. Overdue: "
+                f"more than {times.limit:g} times as long, and more than {seconds.limit:g} seconds, at which "
+                "an alert fires. Each leads to its job.",
+                "No cell is being trained, as far as Prometheus knows",
+                12,
+                9,
             ),
             [
-                Query(last_of_run(elapsed), ref="elapsed"),
-                Query(last_of_run(expected), ref="expected"),
-                Query(last_of_run(f"{elapsed} / {expected}"), ref="factor"),
+                Query(or_words(of_run(elapsed), "symbol", "nobody is at work"), ref="elapsed"),
+                Query(of_run(expected), ref="expected"),
+                Query(of_run(f"{elapsed} / {expected}"), ref="factor"),
+                Query(of_run(overdue), ref="overdue"),
             ],
             [
-                Column("symbol", "Symbol"),
+                Column("symbol", "Symbol", width=150, link=CELL_JOB_OF_RUN),
                 Column("timeframe", "Timeframe"),
                 Column("horizon", "Horizon"),
-                Column("elapsed", "Elapsed", Look(SECONDS)),
-                Column("expected", "Expected", Look(SECONDS)),
-                Column("factor", "Elapsed / expected", factor, Cells.COLOURED),
+                Column(
+                    "overdue",
+                    "Overdue",
+                    Look(PLAIN, values={0: ("no", CLEAR), 1: ("yes", RED)}),
+                    Cells.COLOURED,
+                ),
+                Column("elapsed", "Elapsed", Look(SECONDS, decimals=1), width=90),
+                Column("expected", "Expected", Look(SECONDS, decimals=1), width=90),
+                Column("factor", "Ratio", Look("suffix:x", decimals=1)),
             ],
             "Elapsed",
             largest_first=True,
@@ -72,55 +88,34 @@ def at_work() -> list[Panel]:
         table_panel(
             Frame(
                 "Duration of a training job",
-                "Of the successful attempts of the run that is current, by timeframe.",
-                "No training job has succeeded yet",
-                10,
-                8,
+                "Of the successful attempts of the run that is shown, by timeframe.",
+                "No training job has succeeded, as far as Prometheus knows",
+                12,
+                9,
             ),
             [
-                Query(last_of_run(f"sum by (timeframe) ({JOB_DURATION.name}_count)"), ref="jobs"),
+                Query(
+                    or_words(
+                        last_of_run(f"sum by (timeframe) ({JOB_DURATION.name}_count)"),
+                        "timeframe",
+                        "none yet",
+                    ),
+                    ref="jobs",
+                ),
+                Query(last_of_run(each_timeframe(f"{JOB_DURATION.name}_count")), ref="bar"),
                 Query(last_of_run(f"max by (timeframe) ({durations}:p50)"), ref="median"),
                 Query(last_of_run(f"max by (timeframe) ({durations}:p90)"), ref="late"),
                 Query(last_of_run(f"sum by (timeframe) ({JOB_DURATION.name}_sum)"), ref="total"),
             ],
             [
-                Column("timeframe", "Timeframe"),
+                Column("timeframe", "Timeframe", width=110),
                 Column("jobs", "Jobs", Look(COUNT)),
-                Column("median", "Median", Look(SECONDS, decimals=1)),
-                Column("late", "90th percentile", Look(SECONDS, decimals=1)),
-                Column("total", "In all", Look(SECONDS, decimals=1)),
+                Column("median", "Median", Look(SECONDS, decimals=1), width=90),
+                Column("late", "90th percentile", Look(SECONDS, decimals=1), width=90),
+                Column("total", "In all", Look(SECONDS, decimals=1), width=90),
+                Column("bar", "Bar", Look(SECONDS)),
             ],
-            "Timeframe",
-        ),
-        graph_panel(
-            Frame(
-                "Work at risk",
-                "Time since progress was last made safe: by the job whose last checkpoint is the oldest, and "
-                "in the night's checkpoint file. That much would be repeated, or unreported, after a crash.",
-                "Nothing is being trained",
-                12,
-                7,
-            ),
-            [
-                Query(of_run("kind:nighttrain_checkpoint_age:seconds"), "{{kind}}"),
-                Query("nighttrain:threshold:checkpoint_age_seconds", "limit, {{kind}}"),
-            ],
-            Look(SECONDS, minimum=0),
-            limits=["limit, job", "limit, night"],
-        ),
-        matrix_panel(
-            Frame(
-                "Jobs by kind",
-                "Surveys read a symbol's candles once; training jobs train a cell.",
-                NO_RUN,
-                12,
-                7,
-            ),
-            Query(last_of_run(f"sum by (kind, state) ({RUN_JOBS.name})")),
-            "kind",
-            tuple(JobState),
-            Look(COUNT),
-            "state",
+            "Bar",
         ),
     ]
 
@@ -128,54 +123,67 @@ def at_work() -> list[Panel]:
 def queue() -> list[Panel]:
     """Return panels on the jobs that wait."""
     return [
+        table_panel(
+            Frame(
+                "Symbols",
+                "Jobs that wait, and for how long the oldest; it waits all night for what comes last in "
+                "order. A symbol whose cells fail in a row is parked for a while (red: an alert fires); then "
+                "one probe goes first (orange). Failed for good: by training, and for its candles.",
+                "No run, as far as Prometheus knows",
+                12,
+                9,
+            ),
+            [
+                Query(
+                    or_words(last_of_run(f"sum by (symbol) ({of_symbols(QUEUE_JOBS)})"), "symbol", "no run"),
+                    ref="waiting",
+                ),
+                Query(last_of_run(f"max by (symbol) ({of_symbols(QUEUE_OLDEST_WAIT)})"), ref="oldest"),
+                Query(last_of_run(f"max by (symbol) ({numbered(BREAKER_STATE, of_symbols)})"), ref="breaker"),
+                Query(last_of_run(f"sum by (symbol) ({of_symbols(RUN_FAILED_JOBS)})"), ref="failed"),
+            ],
+            [
+                Column("symbol", "Symbol", width=150),
+                Column("waiting", "Waiting", Look(COUNT)),
+                Column("oldest", "Oldest wait", Look(SECONDS, decimals=0), width=90),
+                Column(
+                    "breaker",
+                    "Breaker",
+                    Look(PLAIN, values=numbered_states(BREAKER_STATES, (CLEAR, RED, ORANGE))),
+                    Cells.COLOURED,
+                    width=90,
+                ),
+                Column("failed", "Failed", Look(COUNT, ((None, CLEAR), (1, ORANGE))), Cells.COLOURED),
+            ],
+            "Symbol",
+        ),
         graph_panel(
             Frame(
                 "Waiting jobs",
                 "The queue by symbol, those in backoff and of parked symbols included.",
                 NO_RUN,
-                8,
-                8,
+                12,
+                9,
             ),
             [Query(of_run(f"sum by (symbol) ({of_symbols(QUEUE_JOBS)})"), "{{symbol}}")],
-            Look(COUNT, minimum=0),
+            Look(COUNT, minimum=0, reach=5),
             Drawing.STACKED,
-        ),
-        graph_panel(
-            Frame(
-                "Oldest wait",
-                "How long the job that has waited longest has been waiting, by symbol. It grows all night "
-                "for what comes last in order; it is a sign of trouble only while nothing ends.",
-                NO_RUN,
-                8,
-                8,
-            ),
-            [Query(of_run(f"max by (symbol) ({of_symbols(QUEUE_OLDEST_WAIT)})"), "{{symbol}}")],
-            Look(SECONDS, minimum=0),
-        ),
-        timeline_panel(
-            Frame(
-                "Breakers",
-                "A symbol whose cells fail in a row is parked for a while; then one probe goes first.",
-                NO_RUN,
-                8,
-                8,
-            ),
-            Query(of_run(f"max by (symbol) ({numbered(BREAKER_STATE, of_symbols)})"), "{{symbol}}"),
-            Look(PLAIN, values=numbered_states(BREAKER_STATES, (GREEN, RED, ORANGE))),
         ),
     ]
 
 
 def failures() -> list[Panel]:
-    """Return panels on what ended without a result, and why."""
+    """Return panels on what ended without a result and why, and on what a crash would cost."""
+    age = "kind:nighttrain_checkpoint_age:seconds"
     return [
         matrix_panel(
             Frame(
                 "Failed jobs by symbol and cause",
-                "Jobs that failed for good. `data` means refused candles: trying again does not help.",
-                "No job has failed",
-                10,
-                8,
+                "Jobs that failed for good. Orange: at least one. `data` means refused candles: trying again "
+                "does not help.",
+                "No failed job is known",
+                12,
+                9,
             ),
             Query(last_of_run(f"sum by (symbol, cause) ({of_symbols(RUN_FAILED_JOBS)}) > 0")),
             "symbol",
@@ -188,23 +196,40 @@ def failures() -> list[Panel]:
                 "Attempts without a result, by cause",
                 "In the hour before. Stops and a disk that is full (storage) are free of charge.",
                 NO_RUN,
-                8,
-                8,
+                12,
+                9,
             ),
             [Query(of_run("cause:nighttrain_attempt_failures:increase1h"), "{{cause}}")],
-            Look(COUNT, minimum=0),
+            Look(COUNT, minimum=0, decimals=0, reach=5),
             Drawing.STACKED,
-            colours={str(Cause.OOM): RED, str(Cause.DATA): ORANGE},
+            colours=CAUSES,
         ),
         bar_panel(
             Frame(
                 "Attempts by outcome",
                 "Of the run. Expired: nothing was heard from the trainer for the length of a lease.",
                 NO_RUN,
-                6,
-                8,
+                12,
+                9,
             ),
             [Query(last_of_run(f"sum by (outcome) ({ATTEMPTS.name})"), "{{outcome}}")],
             Look(COUNT, NEUTRAL, minimum=0),
+        ),
+        graph_panel(
+            Frame(
+                "Work at risk",
+                "Time since progress was last made safe: by the job whose last checkpoint is the oldest, and "
+                "in the night's checkpoint file. That much would be repeated, or unreported, after a crash.",
+                "Nothing is being trained",
+                12,
+                9,
+            ),
+            [
+                Query(f"({of_run(age)}) / 60", "{{kind}}"),
+                Query("nighttrain:threshold:checkpoint_age_seconds / 60", "limit, {{kind}}"),
+            ],
+            Look(MINUTES, minimum=0, decimals=1),
+            limits=["limit, job", "limit, night"],
+            colours={"job": BLUE, "night": PURPLE, "limit, night": ORANGE},
         ),
     ]

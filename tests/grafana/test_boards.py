@@ -1,5 +1,6 @@
 """The committed boards: that they keep the house rules."""
 
+import json
 import re
 from itertools import combinations
 
@@ -9,7 +10,15 @@ from grafana.generator.layout import TITLES
 from tests.grafana.committed import BOARDS, PANELS
 
 GRID_WIDTH = 24
-GRAFANAS_OWN = {"__range", "__interval", "__rate_interval", "__data"}
+GRAFANAS_OWN = {"__range", "__interval", "__rate_interval", "__data", "__value"}
+
+
+def test_a_board_cannot_be_saved_and_asks_the_source_that_is_chosen():
+    for board in BOARDS.values():
+        assert board["editable"] is False
+        (source,) = (one for one in board["templating"]["list"] if one["type"] == "datasource")
+        assert (source["name"], source["query"]) == ("datasource", "prometheus")
+        assert all(mark["datasource"]["uid"] == "${datasource}" for mark in board["annotations"]["list"])
 
 
 def test_boards_and_their_panels_have_titles_and_ids_of_their_own():
@@ -61,14 +70,14 @@ def test_a_panel_asks_prometheus_under_distinct_names(board, panel):
     assert refs
     assert len(refs) == len(set(refs))
     assert all(
-        target["datasource"] == {"type": "prometheus", "uid": "prometheus"} for target in panel["targets"]
+        target["datasource"] == {"type": "prometheus", "uid": "${datasource}"} for target in panel["targets"]
     )
 
 
 def variables(panel):
-    """The board's variables that a panel's queries use."""
-    asked = " ".join(target["expr"] for target in panel["targets"])
-    return set(re.findall(r"\$(\w+)", asked)) - GRAFANAS_OWN
+    """The board's variables that a panel's queries and links use."""
+    asked = json.dumps([panel["targets"], panel["fieldConfig"]["overrides"]])
+    return set(re.findall(r"\$\{?([a-z_]\w*)", asked)) - GRAFANAS_OWN
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -102,6 +111,8 @@ def test_what_differs_by_name_has_that_name(board, panel):
         name = override["matcher"]["options"]
         if override["matcher"]["id"] == "byName":
             assert name in shown or any(re.fullmatch(pattern, name) for pattern in patterns)
+        if override["matcher"]["id"] == "byFrameRefID":
+            assert name in {target["refId"] for target in panel["targets"]}
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from grafana.generator.alerts import conditions
+from grafana.generator.colours import CLEAR, GREEN, RED, TEXT
 from grafana.generator.promql import names
-from grafana.generator.style import CLEAR, GREEN, GREY, RED
 from grafana.generator.vocabulary import declared_in
 from tests.grafana.committed import PANELS
 
@@ -82,7 +82,7 @@ def test_red_is_where_an_alert_fires(panel, exprs, found):
 @pytest.mark.parametrize(("panel", "exprs", "found"), COLOURED)
 def test_the_description_says_what_the_colours_mean(panel, exprs, found):
     (_, lowest), *others = found
-    meant = {colour for _, colour in others} | ({lowest} - {GREEN}) - {GREY, CLEAR}
+    meant = {colour for _, colour in others} | ({lowest} - {GREEN}) - {TEXT, CLEAR}
     if RED in meant:
         meant -= {GREEN}
         assert "alert" in panel["description"].lower() or "deadline" in panel["description"]

@@ -78,7 +78,7 @@ FAULTS = {
     "a drawing's name": ('"spanNulls": false', '"spanNull": false'),
     "a unit's type": ('"unit": "percentunit"', '"unit": 3'),
     "a cell's kind in an override": ('"type": "color-background"', '"type": "colour-background"'),
-    "an override's property": ('"id": "custom.width"', '"id": "custom.widht"'),
+    "an override's property": ('"id": "custom.minWidth"', '"id": "custom.minWidht"'),
     "a link": ('"includeVars": true', '"includeVar": true'),
     "an annotation": ('"refId": "Anno"', '"ref": "Anno"'),
     "a mapping": ('"match": "null+nan"', '"match": "nul"'),

@@ -23,6 +23,7 @@ def alert(name, minutes=24 * 60, **labels):
         "annotations": {
             "summary": f"Summary of {name}",
             "description": f"Description of {name} <90 % & more>.",
+            "action": "Do it",
             "runbook_url": f"http://127.0.0.1:5000/runbook#{name.lower()}",
             "dashboard_url": "http://127.0.0.1:3000/d/nighttrain-night",
         },

@@ -69,7 +69,7 @@ def test_an_alert_goes_through_alertmanager_to_every_receiver_and_so_does_its_en
     alertmanager.post(alert("NighttrainHostCpuHigh"))
     text = "[warning] NighttrainHostCpuHigh: Description of NighttrainHostCpuHigh <90 % & more>."
     title = "Nighttrain: Summary of NighttrainHostCpuHigh"
-    told = "What to do: http://127.0.0.1:5000/runbook#nighttrainhostcpuhigh"
+    told = "What to do: Do it. http://127.0.0.1:5000/runbook#nighttrainhostcpuhigh"
 
     body, authorization = inbox.wait(
         "/api/alerts", lambda body: ("NighttrainHostCpuHigh", "firing") in names(body)
@@ -123,7 +123,7 @@ def test_what_goes_wrong_together_is_one_message(alertmanager, inbox):
     first, second = sorted(slack["attachments"][0]["text"].split("\n\n"))
     assert first.startswith("[warning] NighttrainDataRefused: ")
     assert second.startswith("[warning] NighttrainMeanAucDropped: ")
-    assert "What to do: http://127.0.0.1:5000/runbook#nighttrainmeanaucdropped\n" in second
+    assert "What to do: Do it. http://127.0.0.1:5000/runbook#nighttrainmeanaucdropped\n" in second
     assert second.endswith("On the board: http://127.0.0.1:3000/d/nighttrain-night")
 
 

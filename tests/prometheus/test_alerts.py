@@ -17,8 +17,9 @@ def test_an_alert_says_how_bad_what_and_where_to_read_on(alert):
     assert alert.startswith("Nighttrain")
     assert rule["labels"]["severity"] in {"none"} if alert == WATCHDOG else {"critical", "warning"}
     assert rule["labels"]["component"]
-    assert set(rule["annotations"]) == {"summary", "description", "runbook_url", "dashboard_url"}
+    assert set(rule["annotations"]) == {"summary", "description", "action", "runbook_url", "dashboard_url"}
     assert re.fullmatch(r"[A-Z{].*\.", rule["annotations"]["summary"]), "a sentence"
+    assert len(rule["annotations"]["action"]) <= 45, "so much fits into a board's column"
     address = "{{ $externalLabels.nighttrain_url }}"
     assert rule["annotations"]["runbook_url"] == f"{address}/runbook#{alert.lower()}"
     assert ("for" in rule) is (alert != WATCHDOG)

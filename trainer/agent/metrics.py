@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -107,6 +108,11 @@ class TrainerCollector(Collector):
 
     def _read_caches(self, readings: Readings) -> None:
         readings.counts(metrics.TRAINER_CACHE_REQUESTS, self.vitals.lookups.copy())
+        # A disk that does not answer holds up a scrape and nothing else; its trainer says so itself.
+        with suppress(OSError):
+            disk = shutil.disk_usage(self.cache_dir)
+            readings.put(metrics.TRAINER_CACHE_DISK_SIZE, float(disk.total))
+            readings.put(metrics.TRAINER_CACHE_DISK_FREE, float(disk.free))
         for cache, size in _cache_bytes(self.cache_dir).items():
             readings.put(metrics.TRAINER_CACHE_SIZE, float(size), cache=cache)
 

@@ -17,25 +17,25 @@ from common.metrics.declarations import (
 from common.metrics.exposition import Metric
 from common.timeframes import Timeframe
 from grafana.generator.alerts import condition, firing
-from grafana.generator.history import history
+from grafana.generator.colours import CLEAR, GREEN, ORANGE, TEXT
+from grafana.generator.history import mean_by_run, runs
 from grafana.generator.layout import (
+    CELL_JOB_OF_RUN,
     Section,
     board,
     horizon_variable,
+    page_variable,
     run_variable,
     symbol_variable,
     timeframe_variable,
 )
 from grafana.generator.panels import bar_panel, stat_panel
-from grafana.generator.queries import Query, every, last_of_run, of_cells
+from grafana.generator.queries import Query, every, last_of_run, of_cells, or_words
 from grafana.generator.style import (
     BRIEFLY_NO_RUN,
     COUNT,
-    GREEN,
-    GREY,
     NEUTRAL,
     NO_RUN,
-    ORANGE,
     PLAIN,
     Frame,
     Look,
@@ -61,9 +61,15 @@ def models() -> Dashboard:
             Section("The run", _means()),
             Section("By symbol and timeframe", _matrices()),
             Section("Cells", [_cells()]),
-            Section("Against the runs before", history()),
+            Section("Against the runs before", [runs()]),
         ],
-        [run_variable(), symbol_variable(), timeframe_variable(), horizon_variable()],
+        [
+            run_variable(),
+            symbol_variable(),
+            timeframe_variable(),
+            horizon_variable(),
+            page_variable(),
+        ],
         since="now-24h",
     )
 
@@ -72,24 +78,17 @@ def _means() -> list[Panel]:
     drop = "nighttrain:cell_auc_drop:ratio"
     enough = condition("NighttrainMeanAucDropped", f"max({EARLIER_RUNS.name})").limit
     return [
+        _mean("Mean AUC", "out of fold; 0.5 is chance", "auc"),
+        _mean("Mean Brier", "the Brier score, out of fold; lower is better, 0.25 is chance", "brier"),
+        _mean("Mean accuracy", "out of fold", "accuracy"),
         stat_panel(
             Frame(
-                "Mean AUC",
-                "Of all cells that the run has trained, out of fold; 0.5 is chance.",
-                BRIEFLY_NO_CELL,
-                3,
-                4,
-            ),
-            [Query(last_of_run("max(nighttrain:cell_auc_ratio:avg)"), "AUC")],
-            SCORE,
-        ),
-        stat_panel(
-            Frame(
-                "Below the runs before",
-                "How far the mean AUC is below that of up to five finished runs of the same configuration. "
+                "Drop in AUC",
+                "How far the mean AUC is below that of up to five finished runs of the same configuration; "
+                "below zero, it is above. "
                 f"Red: more than {condition('NighttrainMeanAucDropped', drop).limit:g}, at which an alert "
                 f"fires once the run is done and there are at least {enough:g} such runs.",
-                "no run before",
+                "none before",
                 4,
                 4,
             ),
@@ -98,36 +97,15 @@ def _means() -> list[Panel]:
         ),
         stat_panel(
             Frame(
-                "Runs before",
-                "Finished runs of the same configuration that this one is compared with. Green: enough for "
-                "an alert.",
+                "Compared with",
+                "Finished runs of the same configuration and kind of candles before this one, up to five: "
+                "what it is compared with. Green: enough for an alert.",
                 BRIEFLY_NO_RUN,
-                3,
+                4,
                 4,
             ),
             [Query(last_of_run(f"max({EARLIER_RUNS.name})"), "runs")],
-            Look(COUNT, ((None, GREY), (enough, GREEN))),
-        ),
-        stat_panel(
-            Frame("Mean Brier score", "Out of fold; lower is better, 0.25 is chance.", BRIEFLY_NO_CELL, 3, 4),
-            [Query(last_of_run("max(nighttrain:cell_brier_ratio:avg)"), "Brier")],
-            SCORE,
-        ),
-        stat_panel(
-            Frame("Mean accuracy", "Out of fold.", BRIEFLY_NO_CELL, 3, 4),
-            [Query(last_of_run("max(nighttrain:cell_accuracy_ratio:avg)"), "accuracy")],
-            SCORE,
-        ),
-        stat_panel(
-            Frame(
-                "Limits",
-                "What scores must meet for a model to be promoted: at least; the Brier score, at most.",
-                BRIEFLY_NO_RUN,
-                8,
-                4,
-            ),
-            [Query(last_of_run(f"max by (score) ({PROMOTION_LIMIT.name})"), "{{score}}")],
-            SCORE,
+            Look(COUNT, ((None, TEXT), (enough, GREEN))),
         ),
         stat_panel(
             Frame(
@@ -135,10 +113,10 @@ def _means() -> list[Panel]:
                 "Models that the run promoted, once all jobs are final. Green: at least one.",
                 BRIEFLY_NO_RUN,
                 4,
-                6,
+                4,
             ),
             [Query(last_of_run(f"max({RUN_PROMOTED_MODELS.name})"), "promoted")],
-            Look(COUNT, ((None, GREY), (1, GREEN))),
+            Look(COUNT, ((None, TEXT), (1, GREEN))),
         ),
         bar_panel(
             Frame(
@@ -146,24 +124,43 @@ def _means() -> list[Panel]:
                 "Models that the run refused; one with several reasons counts under each. `significance` is "
                 "the false-discovery rate over the grid, `champion` the model that is promoted already.",
                 NO_RUN,
-                10,
-                6,
+                12,
+                12,
             ),
             [Query(last_of_run(f"max by (reason) ({RUN_REFUSED_MODELS.name})"), "{{reason}}")],
             Look(COUNT, NEUTRAL, minimum=0),
         ),
-        bar_panel(
-            Frame("Cells trained, by timeframe", "Of the chosen symbols and horizons.", NO_CELL, 10, 6),
-            [Query(last_of_run(f"count by (timeframe) ({of_cells(CELL_AUC)})"), "{{timeframe}}")],
-            Look(COUNT, NEUTRAL, minimum=0),
-        ),
+        mean_by_run(),
     ]
+
+
+def _mean(title: str, what: str, score: str) -> Panel:
+    mean = f"max(nighttrain:cell_{score}_ratio:avg)"
+    limit = f"max({every(PROMOTION_LIMIT, score=score)})"
+    met, missed = ("<=", ">") if score == "brier" else (">=", "<")
+    return stat_panel(
+        Frame(
+            title,
+            f"Of all cells that the run has trained: {what}. Beside it the limit that a model must meet to "
+            "be promoted. Green: the mean meets it; orange: it does not.",
+            BRIEFLY_NO_CELL,
+            4,
+            4,
+        ),
+        [
+            Query(last_of_run(f"{mean} {met} {limit}"), "mean, met", "met"),
+            Query(last_of_run(f"{mean} {missed} {limit}"), "mean, missed", "missed"),
+            Query(last_of_run(limit), "limit", "limit"),
+        ],
+        SCORE,
+        colours={"met": GREEN, "missed": ORANGE},
+    )
 
 
 def _matrices() -> list[Panel]:
     def matrix(title: str, description: str, expr: str, look: Look) -> Panel:
         return matrix_panel(
-            Frame(title, description + " Of the chosen horizons, the best counts.", NO_CELL, 12, 8),
+            Frame(title, description + " Of the chosen horizons, the best counts.", NO_CELL, 12, 9),
             Query(last_of_run(f"max by (symbol, timeframe) ({expr})")),
             "symbol",
             tuple(Timeframe),
@@ -193,18 +190,18 @@ def _cells() -> Panel:
     def of_cell(expr: str) -> str:
         return last_of_run(f"max by (symbol, timeframe, horizon) ({expr})")
 
-    promoted = Look(PLAIN, values={0: ("no", GREY), 1: ("promoted", GREEN)})
+    promoted = Look(PLAIN, values={0: ("no", CLEAR), 1: ("promoted", GREEN)})
     return table_panel(
         Frame(
             "Cells",
             f"Every cell that the run has trained, with its distances to the limits. {MET} "
-            "Reasons for each refusal, folds and p-values stand in the results file and at /api/jobs.",
+            "Each leads to its job on the coordinator's page: reasons for a refusal, folds and p-values.",
             NO_CELL,
             24,
             14,
         ),
         [
-            Query(of_cell(of_cells(CELL_AUC)), ref="auc"),
+            Query(or_words(of_cell(of_cells(CELL_AUC)), "symbol", "no cell yet"), ref="auc"),
             Query(of_cell(_margin(CELL_AUC, "auc")), ref="auc_margin"),
             Query(of_cell(of_cells(CELL_BRIER)), ref="brier"),
             Query(of_cell(_margin(CELL_BRIER, "brier")), ref="brier_margin"),
@@ -213,16 +210,16 @@ def _cells() -> Panel:
             Query(of_cell(of_cells(CELL_PROMOTED)), ref="promoted"),
         ],
         [
-            Column("symbol", "Symbol"),
+            Column("symbol", "Symbol", width=110, link=CELL_JOB_OF_RUN),
             Column("timeframe", "Timeframe"),
             Column("horizon", "Horizon"),
-            Column("auc", "AUC", SCORE),
-            Column("auc_margin", "AUC above limit", MARGIN, Cells.COLOURED),
-            Column("brier", "Brier score", SCORE),
-            Column("brier_margin", "Brier below limit", MARGIN, Cells.COLOURED),
-            Column("accuracy", "Accuracy", SCORE),
-            Column("accuracy_margin", "Accuracy above limit", MARGIN, Cells.COLOURED),
             Column("promoted", "Promoted", promoted, Cells.COLOURED),
+            Column("auc", "AUC", SCORE),
+            Column("auc_margin", "above limit", MARGIN, Cells.COLOURED),
+            Column("brier", "Brier", SCORE),
+            Column("brier_margin", "below limit", MARGIN, Cells.COLOURED),
+            Column("accuracy", "Accuracy", SCORE),
+            Column("accuracy_margin", "above its limit", MARGIN, Cells.COLOURED),
         ],
         "AUC",
         largest_first=True,

@@ -1,7 +1,8 @@
 """The board *Night*: will it be done in time, and what stands in the way.
 
 At 23:00 it answers whether the night has begun, who works on what, and when it will end; at 07:00 whether it
-ended, what failed and why, and how many models were promoted.
+ended, what failed and why, and how many models were promoted. What is of this moment, whichever run is
+chosen, says so in its title.
 """
 
 from __future__ import annotations
@@ -23,11 +24,14 @@ from common.metrics.declarations import (
     RUN_SHED_JOBS,
     RUN_STARTED,
     RUN_STATE,
+    TRAINERS,
 )
-from common.protocol.jobs import JobState
 from common.protocol.runs import RunState
+from common.protocol.status import TrainerState
 from grafana.generator.alerts import firing, to_spare
-from grafana.generator.layout import Section, board, run_variable, symbol_variable
+from grafana.generator.alerts_table import alerts_now, alerts_table
+from grafana.generator.colours import BLUE, GREEN, ORANGE, PURPLE, RED, STATES, TEXT
+from grafana.generator.layout import Section, board, page_variable, run_variable, symbol_variable
 from grafana.generator.panels import Drawing, graph_panel, stat_panel
 from grafana.generator.queries import (
     CHOSEN_RUN,
@@ -41,34 +45,28 @@ from grafana.generator.queries import (
     of_run,
 )
 from grafana.generator.style import (
-    BLUE,
+    BRIEF_CLOCK,
     BRIEFLY_NO_RUN,
-    CLOCK,
     COUNT,
-    GREEN,
-    GREY,
+    MINUTES,
     NO_RUN,
-    ORANGE,
     PLAIN,
     RATIO,
-    RED,
     SECONDS,
     Frame,
     Look,
     Panel,
     numbered_states,
+    thresholds,
 )
-from grafana.generator.tables import Cells, Column, table_panel
 from grafana.generator.workload import at_work, failures, queue
 
 UID = "nighttrain-night"
-STATE_COLOURS: dict[str, str] = {
-    JobState.QUEUED: GREY,
-    JobState.LEASED: BLUE,
-    JobState.SUCCEEDED: GREEN,
-    JobState.FAILED: RED,
-    JobState.CANCELLED: ORANGE,
-}
+UNKNOWN = "unknown"
+TO_CLOSE = "until the window closes"
+MEDIAN_LEFT, LATE_LEFT = "to the end, median", "to the end, 90 % sure"
+DEADLINE = f"max({NIGHT_DEADLINE.name})"
+MEDIAN, LATE = (f"max({every(RUN_ETA, percentile=percentile)})" for percentile in ("50", "90"))
 
 
 def night() -> Dashboard:
@@ -77,25 +75,23 @@ def night() -> Dashboard:
         UID,
         "Whether the night will be done in time, and what stands in its way.",
         [
-            Section("At a glance", _glance()),
-            Section("Alerts", [_alerts()]),
+            Section("At a glance", [*_progress_at_a_glance(), *_health_at_a_glance()]),
+            Section("Alerts", [alerts_table()]),
             Section("Progress", _progress()),
             Section("At work", at_work()),
             Section("Queue", queue()),
-            Section("Failures", failures()),
+            Section("Failures and risk", failures()),
         ],
-        [run_variable(), symbol_variable()],
+        [run_variable(), symbol_variable(), page_variable()],
         since="now-12h",
     )
 
 
-def _glance() -> list[Panel]:
-    deadline = f"max({NIGHT_DEADLINE.name})"
-    median, late = (f"max({every(RUN_ETA, percentile=percentile)})" for percentile in ("50", "90"))
+def _progress_at_a_glance() -> list[Panel]:
     return [
         stat_panel(
-            Frame("Run", "The run that is shown, and where it is in its life.", BRIEFLY_NO_RUN, 5, 4),
-            [Query(_run_state(), "Run {{run}} (synthetic candles: {{synthetic}})")],
+            Frame("Run", "The run that is shown, and where it is in its life.", BRIEFLY_NO_RUN, 4, 4),
+            [Query(_run_state(), "Run {{run}}")],
             Look(PLAIN, values=numbered_states(tuple(RunState), (BLUE, GREEN, ORANGE))),
             BigValueTextMode.VALUE_AND_NAME,
         ),
@@ -105,199 +101,160 @@ def _glance() -> list[Panel]:
                 "Share of the run's training that is done, finished folds of unfinished jobs included. Blue: "
                 "under way; green: done.",
                 BRIEFLY_NO_RUN,
-                3,
+                4,
                 4,
             ),
             [Query(last_of_run(f"max({RUN_PROGRESS.name})"), "trained")],
-            Look(RATIO, ((None, BLUE), (1.0, GREEN)), decimals=1, minimum=0, maximum=1),
+            Look(RATIO, ((None, BLUE), (1.0, GREEN)), decimals=0, minimum=0, maximum=1),
         ),
         stat_panel(
             Frame(
-                "When",
+                "Begin and end",
                 "When the run began; when it ended, or will end (median and 90th percentile by the durations "
-                "that were measured); and when the window closes.",
+                "that were measured).",
                 BRIEFLY_NO_RUN,
-                12,
+                8,
                 4,
             ),
             [
                 Query(milliseconds(last_of_run(f"max({RUN_STARTED.name})")), "Began", "began"),
                 Query(milliseconds(last_of_run(f"max({RUN_FINISHED.name})")), "Ended", "ended"),
-                Query(milliseconds(of_run(median)), "Ends, median", "median"),
-                Query(milliseconds(of_run(late)), "Ends, 90 % sure", "late"),
-                Query(milliseconds(of_run(deadline)), "Window closes", "deadline"),
+                Query(milliseconds(of_run(MEDIAN)), "Ends, median", "median"),
+                Query(milliseconds(of_run(LATE)), "Ends, 90 % sure", "late"),
             ],
-            Look(CLOCK),
+            Look(BRIEF_CLOCK),
         ),
         stat_panel(
             Frame(
-                "To spare",
+                "Time to spare",
                 "Time between the end of the run (90th percentile) and the closing of the window. Red, "
-                "below zero: the night will miss its deadline; what is left over is carried to the next one.",
-                "nothing due",
+                "below zero: the night will miss its deadline; what is left over is carried to the next one. "
+                "Without a window, and without a run that is going, there is no deadline.",
+                "no deadline",
                 4,
                 4,
             ),
-            [Query(of_run(f"{deadline} - {late}"), "to spare")],
+            [Query(of_run(f"{DEADLINE} - {LATE}"), "to spare")],
             Look(SECONDS, to_spare("NighttrainNightMissesDeadline"), decimals=1),
         ),
         stat_panel(
             Frame(
-                "Failed jobs",
-                "Jobs of the run that failed for good. Orange: at least one; red: so many that an "
-                "alert fires.",
+                "Models",
+                "Models that the run has promoted, which it decides when all jobs are final; and cells that "
+                "do not fit before the window closes: those of least value, left for the next night unless "
+                "this one gets faster. Green: at least one is promoted; orange: at least one is left over.",
                 BRIEFLY_NO_RUN,
-                3,
+                4,
                 4,
             ),
-            [Query(last_of_run(f'sum({RUN_FAILED_JOBS.name}{{cause!="data"}})'), "failed")],
-            Look(COUNT, firing("NighttrainTooManyFailedJobs", whole=True, warning=1)),
-        ),
-        stat_panel(
-            Frame(
-                "Promoted",
-                "Models that the run has promoted; it decides when all jobs are final. Green: at least one.",
-                BRIEFLY_NO_RUN,
-                3,
-                4,
-            ),
-            [Query(last_of_run(f"max({RUN_PROMOTED_MODELS.name})"), "promoted")],
-            Look(COUNT, ((None, GREY), (1, GREEN))),
-        ),
-        stat_panel(
-            Frame(
-                "Trainers",
-                "Trainers that are alive, working or idle. Red: none, for which an alert fires "
-                "while there is work.",
-                "unknown",
-                3,
-                4,
-            ),
-            [Query("nighttrain:trainers_live:sum", "alive")],
-            Look(COUNT, firing("NighttrainNoTrainer", "nighttrain:trainers_live:sum", whole=True)),
-        ),
-        stat_panel(
-            Frame("Firing", "Alerts that are firing. Red: at least one.", "unknown", 3, 4),
             [
-                Query(
-                    'count(ALERTS{alertstate="firing",alertname!="NighttrainWatchdog"}) or vector(0)',
-                    "firing",
-                )
+                Query(last_of_run(f"max({RUN_PROMOTED_MODELS.name})"), "promoted", "promoted"),
+                Query(last_of_run(f"max({RUN_SHED_JOBS.name})"), "left over", "shed"),
             ],
-            Look(COUNT, ((None, GREEN), (1, RED))),
+            Look(COUNT, ((None, TEXT), (1, GREEN))),
+            different={"shed": {"thresholds": thresholds(((None, TEXT), (1, ORANGE))).build()}},
+        ),
+    ]
+
+
+def _health_at_a_glance() -> list[Panel]:
+    live = "nighttrain:trainers_live:sum"
+    of_all = f'{live} * on () group_left (of) count_values("of", sum({TRAINERS.name}))'
+    lost = f"sum({every(TRAINERS, state=TrainerState.LOST)})"
+    window = f"max({NIGHT_OPEN.name}) * (1 + (max({RUN_PAUSED.name}) or vector(0)))"
+    refused = firing("NighttrainDataRefused", whole=True)
+    clock = {"unit": BRIEF_CLOCK, "mappings": []}
+    openings = stat_panel(
+        Frame(
+            "Window now",
+            "Whether jobs are handed out: always, without a window, but for a run that is paused. When the "
+            "window opened last by its schedule, when it closes, and when it opens the next time.",
+            UNKNOWN,
+            8,
+            4,
+        ),
+        [
+            Query(window, "now", "window"),
+            Query(milliseconds(f"max({NIGHT_LAST_OPENING.name})"), "Opened", "opened"),
+            Query(milliseconds(DEADLINE), "Closes", "closes"),
+            Query(milliseconds(f"max({NIGHT_NEXT_OPENING.name})"), "Opens next", "opens"),
+        ],
+        Look(PLAIN, values={0: ("closed", TEXT), 1: ("open", GREEN), 2: ("paused", ORANGE)}),
+        different={"opened": clock, "closes": clock, "opens": clock},
+    )
+    return [
+        stat_panel(
+            Frame(
+                "Failed jobs",
+                "Jobs of the run that failed for good, by what went wrong in training, and those whose "
+                "candles were refused. Orange: at least one; red: so many that an alert fires.",
+                BRIEFLY_NO_RUN,
+                4,
+                4,
+            ),
+            [
+                Query(last_of_run(f'sum({RUN_FAILED_JOBS.name}{{cause!="data"}})'), "failed", "failed"),
+                Query(last_of_run(f"sum({every(RUN_FAILED_JOBS, cause='data')})"), "refused", "refused"),
+            ],
+            Look(COUNT, firing("NighttrainTooManyFailedJobs", whole=True, warning=1)),
+            different={"refused": {"thresholds": thresholds(refused).build()}},
         ),
         stat_panel(
             Frame(
-                "Coordinator",
-                "Whether the coordinator answers Prometheus.",
-                "not scraped",
-                3,
+                "Trainers now",
+                "Trainers that are alive, of all that are known. Orange: one is lost, so it fell silent "
+                "while it held a job; red: none is alive, for which an alert fires while there is work.",
+                UNKNOWN,
+                4,
                 4,
             ),
+            [
+                Query(f"{of_all} and on () {lost} == 0", "alive, of {{of}}", "all"),
+                Query(f"{of_all} and on () {lost} > 0", "of {{of}}", "fewer"),
+            ],
+            Look(
+                COUNT,
+                firing("NighttrainNoTrainer", live, whole=True),
+                values={0: ("none", RED)},
+            ),
+            BigValueTextMode.VALUE_AND_NAME,
+            colours={"fewer": ORANGE},
+        ),
+        alerts_now(),
+        stat_panel(
+            Frame("Coordinator now", "Whether the coordinator answers Prometheus.", "not scraped", 4, 4),
             [Query('max(up{job="coordinator"})', "coordinator")],
             Look(PLAIN, values={0: ("down", RED), 1: ("up", GREEN)}),
         ),
-        stat_panel(
-            Frame(
-                "Window",
-                "Whether jobs are handed out now: always, without a window, but for a run that is paused.",
-                "unknown",
-                3,
-                4,
-            ),
-            [Query(f"max({NIGHT_OPEN.name}) * (1 + (max({RUN_PAUSED.name}) or vector(0)))", "window")],
-            Look(PLAIN, values={0: ("closed", GREY), 1: ("open", GREEN), 2: ("paused", ORANGE)}),
-        ),
-        stat_panel(
-            Frame(
-                "Left over",
-                "Cells that do not fit before the window closes: they go last, those of least value, and are "
-                "left for the next night unless this one gets faster. Orange: at least one.",
-                BRIEFLY_NO_RUN,
-                2,
-                4,
-            ),
-            [Query(last_of_run(f"max({RUN_SHED_JOBS.name})"), "left over")],
-            Look(COUNT, ((None, GREY), (1, ORANGE))),
-        ),
-        stat_panel(
-            Frame(
-                "Openings",
-                "When the window last opened by the schedule, and when it opens next.",
-                "no window",
-                4,
-                4,
-            ),
-            [
-                Query(milliseconds(f"max({NIGHT_LAST_OPENING.name})"), "Last", "last"),
-                Query(milliseconds(f"max({NIGHT_NEXT_OPENING.name})"), "Next", "next"),
-            ],
-            Look(CLOCK),
-        ),
+        openings,
     ]
 
 
 def _run_state() -> str:
     def of(run: str) -> str:
-        return f"max by (run, synthetic) (({numbered(RUN_STATE, every)}) * on () group_right () {run})"
+        return f"max by (run) (({numbered(RUN_STATE, every)}) * on () group_right () {run})"
 
     return f"{of(CHOSEN_RUN)} or last_over_time(({of(ONE_RUN)}){RANGE})"
 
 
-def _alerts() -> Panel:
-    subjects = {
-        "component": "Component",
-        "symbol": "Symbol",
-        "timeframe": "Timeframe",
-        "horizon": "Horizon",
-        "trainer": "Trainer",
-        "kind": "Kind",
-        "job": "Service",
-        "instance": "Target",
-    }
-    labels = ", ".join(("alertname", "alertstate", "severity", *subjects))
-    severities = Look(PLAIN, values={"critical": ("critical", RED), "warning": ("warning", ORANGE)})
-    states = Look(PLAIN, values={"firing": ("firing", RED), "pending": ("pending", GREY)})
-    return table_panel(
-        Frame(
-            "Alerts",
-            "Alerts that are firing, or will be if their condition lasts (pending). What each means and "
-            "what to do stands under its name in the runbook, at /runbook of the coordinator.",
-            "No alert is firing or pending",
-            24,
-            6,
-        ),
-        [
-            Query(
-                milliseconds(
-                    f"max by ({labels}) (ALERTS_FOR_STATE * ignoring (alertstate) group_right () "
-                    'ALERTS{alertname!="NighttrainWatchdog"})'
-                ),
-                ref="since",
-            )
-        ],
-        [
-            Column("since", "Since", Look(CLOCK), width=170),
-            Column("alertname", "Alert", width=230),
-            Column("alertstate", "State", states, Cells.COLOURED, width=100),
-            Column("severity", "Severity", severities, Cells.COLOURED, width=100),
-            *(Column(label, title) for label, title in subjects.items()),
-        ],
-        "Since",
-        largest_first=True,
-    )
-
-
 def _progress() -> list[Panel]:
+    def minutes(moment: str) -> str:
+        # An estimate may lie a second behind; a negative time is none.
+        return f"clamp_min(({of_run(moment)}) - time(), 0) / 60"
+
     return [
         graph_panel(
             Frame(
-                "Jobs by state", "Jobs of the run, surveys included; done is what is green.", NO_RUN, 12, 8
+                "Jobs by state",
+                "Jobs of the run, surveys included. Green: done; red: failed for good; grey: waiting.",
+                NO_RUN,
+                12,
+                9,
             ),
             [Query(of_run("state:nighttrain_run_jobs:sum"), "{{state}}")],
             Look(COUNT, minimum=0),
             Drawing.STACKED,
-            colours=STATE_COLOURS,
+            colours=STATES,
         ),
         graph_panel(
             Frame(
@@ -306,14 +263,15 @@ def _progress() -> list[Panel]:
                 "from below, the night begins to miss its deadline.",
                 "No run is going, or too few jobs have ended for an estimate",
                 12,
-                8,
+                9,
             ),
             [
-                Query(of_run(f"max({every(RUN_ETA, percentile='50')}) - time()"), "to the end, median"),
-                Query(of_run(f"max({every(RUN_ETA, percentile='90')}) - time()"), "to the end, 90 % sure"),
-                Query(of_run(f"max({NIGHT_DEADLINE.name}) - time()"), "until the window closes"),
+                Query(minutes(MEDIAN), MEDIAN_LEFT),
+                Query(minutes(LATE), LATE_LEFT),
+                Query(minutes(DEADLINE), TO_CLOSE),
             ],
-            Look(SECONDS),
-            limits=["until the window closes"],
+            Look(MINUTES, decimals=0, minimum=0, reach=10),
+            limits=[TO_CLOSE],
+            colours={MEDIAN_LEFT: BLUE, LATE_LEFT: PURPLE},
         ),
     ]

@@ -9,6 +9,7 @@ from common.metrics.declarations import (
     TRAINER_CHILD_MEMORY,
     TRAINER_CHILD_PEAK,
     TRAINER_COORDINATOR_ERRORS,
+    TRAINER_CPUS,
     TRAINER_JOBS,
     TRAINER_MEMORY_LIMIT,
     TRAINER_MEMORY_USAGE,
@@ -18,17 +19,25 @@ from common.metrics.declarations import (
 )
 from common.protocol.status import TrainerState
 from grafana.generator.alerts import condition, firing
-from grafana.generator.layout import Section, board, trainer_variable
+from grafana.generator.colours import BLUE, ENDS, GREEN, ORANGE, PURPLE, TEXT
+from grafana.generator.layout import Section, board, page_variable, trainer_variable
 from grafana.generator.panels import Drawing, graph_panel, stat_panel, text_panel, timeline_panel
-from grafana.generator.queries import Query, by_trainer, each_trainer, every, numbered, of_trainers
-from grafana.generator.roster import KILLED, KILLS, NO_TRAINER, PHASE_COLOURS, RESTARTS, roster
+from grafana.generator.queries import (
+    Query,
+    by_trainer,
+    each_trainer,
+    every,
+    numbered,
+    of_trainers,
+    per_minute,
+)
+from grafana.generator.roster import CRASHED, KILLED, KILLS, NO_TRAINER, PHASE_COLOURS, roster
 from grafana.generator.style import (
     BYTES,
     CORES,
     COUNT,
-    GREEN,
-    GREY,
-    ORANGE,
+    PER_MINUTE,
+    PER_SECOND,
     PLAIN,
     RATIO,
     SECONDS,
@@ -39,8 +48,8 @@ from grafana.generator.style import (
 )
 
 UID = "nighttrain-trainers"
-STARTED = "trainer:nighttrain_trainer_starts:changes15m"
 UNKNOWN = "Unknown: the coordinator does not answer"
+SHARE = "trainer:nighttrain_memory_used:ratio"
 
 
 def trainers() -> Dashboard:
@@ -49,21 +58,21 @@ def trainers() -> Dashboard:
         UID,
         "What each trainer does, with how much memory and CPU, and how it fares.",
         [
-            Section("All", [*_counts(), roster(), _containers(), _phases()]),
-            Section("Memory against its limit", [_memory()]),
-            Section("Processor", _processor()),
-            Section("Trouble", _trouble()),
-            Section("Throughput", _throughput()),
+            Section("All of them", [*_counts(), roster(), _phases()]),
+            Section("Memory, silence and errors", _trouble()),
+            Section("Processor and throughput", _throughput()),
+            Section("Caches", _caches()),
+            Section("Memory, one by one", [_containers(), _memory()]),
         ],
-        [trainer_variable()],
+        [trainer_variable(), page_variable()],
         since="now-6h",
     )
 
 
 def _counts() -> list[Panel]:
     looks = {
-        TrainerState.WORKING: ("At work on a job. Green: at least one.", ((None, GREY), (1, GREEN))),
-        TrainerState.IDLE: ("Alive, with nothing to do; the coordinator's board says why.", ((None, GREY),)),
+        TrainerState.WORKING: ("At work on a job. Blue: at least one.", ((None, TEXT), (1, BLUE))),
+        TrainerState.IDLE: ("Alive, with nothing to do; the coordinator's board says why.", ((None, TEXT),)),
         TrainerState.LOST: (
             "Silent for the life of a lease, without a goodbye. Orange: at least one; an alert fires for one "
             "that stays silent, see Silence.",
@@ -72,7 +81,7 @@ def _counts() -> list[Panel]:
     }
     states = [
         stat_panel(
-            Frame(state.capitalize(), description, "unknown", 3, 4),
+            Frame(f"{state.capitalize()} now", description, "unknown", 4, 4),
             [Query(f"sum({every(TRAINERS, state=state)})", state)],
             Look(COUNT, steps),
         )
@@ -82,21 +91,22 @@ def _counts() -> list[Panel]:
         *states,
         stat_panel(
             Frame(
-                "Fullest",
+                "Memory now",
                 "The largest share of its limit that a trainer uses. Red: so much that an alert fires.",
                 "no trainer",
-                5,
+                4,
                 4,
             ),
-            [Query(f"max({of_trainers('trainer:nighttrain_memory_used:ratio')})", "fullest")],
-            Look(RATIO, firing("NighttrainTrainerNearMemoryLimit"), minimum=0, maximum=1),
+            [Query(f"max({of_trainers(SHARE)})", "fullest")],
+            Look(RATIO, firing("NighttrainTrainerNearMemoryLimit"), decimals=0, minimum=0, maximum=1),
         ),
         stat_panel(
             Frame(
-                "Out-of-memory kills",
-                "Within the time range, of all trainers. Red: at least one, for which an alert fired.",
+                "Killed",
+                "Jobs killed for want of memory within the time range, of all trainers. Red: at least one, "
+                "for which an alert fired.",
                 "no trainer",
-                5,
+                4,
                 4,
             ),
             [Query(f"sum({KILLS})", "killed")],
@@ -104,15 +114,15 @@ def _counts() -> list[Panel]:
         ),
         stat_panel(
             Frame(
-                "Restarts",
-                "Within the time range, of all trainers: more than one introduction under the same name. "
-                "Orange: at least one.",
-                "unknown",
-                5,
+                "Crashes",
+                "In 15 minutes, of the trainer that crashed most often. A clean stop is none. Red: so many "
+                "that an alert fires.",
+                "no trainer",
+                4,
                 4,
             ),
-            [Query(f"sum({RESTARTS})", "restarts")],
-            Look(COUNT, ((None, GREEN), (1, ORANGE))),
+            [Query(f"max({of_trainers(CRASHED)})", "crashes")],
+            Look(COUNT, firing("NighttrainCrashLoop", CRASHED, whole=True)),
         ),
     ]
 
@@ -130,7 +140,7 @@ def _containers() -> Panel:
 
 def _phases() -> Panel:
     return timeline_panel(
-        Frame("What each was doing", "Working means: on a job, of whatever stage.", NO_TRAINER, 24, 6),
+        Frame("What each was doing", "Working means: on a job, of whatever stage.", NO_TRAINER, 24, 7),
         Query(f"max by (trainer) ({by_trainer(numbered(TRAINER_STATE, every))})", "{{trainer}}"),
         Look(PLAIN, values=numbered_states(TRAINER_PHASES, PHASE_COLOURS)),
     )
@@ -146,33 +156,92 @@ def _memory() -> Panel:
             "an alert fires; at the limit the job is killed, and tried again only in larger room.",
             NO_TRAINER,
             8,
-            8,
+            9,
         ),
         [
             Query(each_trainer("max", TRAINER_MEMORY_USAGE.name), "in use"),
             Query(each_trainer("max", TRAINER_CHILD_MEMORY.name), "the job's child"),
             Query(each_trainer("max", TRAINER_CHILD_PEAK.name), "the child's peak"),
             Query(limit, "limit"),
-            Query(f"{limit} * scalar(nighttrain:threshold:trainer_memory_ratio)", "alert"),
+            Query(f"{limit} * scalar(nighttrain:threshold:trainer_memory_ratio)", "alert above"),
         ],
         Look(BYTES, minimum=0),
-        limits=["limit", "alert"],
+        limits=["limit", "alert above"],
+        colours={"in use": BLUE, "the job's child": GREEN, "the child's peak": PURPLE, "alert above": ORANGE},
     )
     return panel.repeat("trainer").repeat_direction("h").max_per_row(3)
 
 
-def _processor() -> list[Panel]:
+def _trouble() -> list[Panel]:
+    return [
+        graph_panel(
+            Frame(
+                "Memory of the limit",
+                "The share of its limit that each trainer uses. Above the red line an alert fires.",
+                NO_TRAINER,
+                12,
+                9,
+            ),
+            [Query(of_trainers(SHARE), "{{trainer}}")],
+            Look(RATIO, firing("NighttrainTrainerNearMemoryLimit"), minimum=0, maximum=1),
+        ),
+        graph_panel(
+            Frame(
+                "Silence",
+                "Time since the coordinator last heard of a trainer. One that stops cleanly says goodbye: "
+                "its line ends. Above the red line an alert fires.",
+                UNKNOWN,
+                12,
+                9,
+            ),
+            [Query(of_trainers("trainer:nighttrain_silence:seconds"), "{{trainer}}")],
+            Look(SECONDS, firing("NighttrainTrainerLost"), minimum=0, reach=10),
+        ),
+        graph_panel(
+            Frame(
+                "Jobs ended",
+                "A minute, over 5 minutes, by outcome; lost means that the lease was lost first.",
+                "No job has ended",
+                12,
+                9,
+            ),
+            [Query(f"{per_minute(TRAINER_JOBS, 'outcome')} > 0", "{{outcome}}")],
+            Look(PER_MINUTE, decimals=1, minimum=0, reach=1),
+            Drawing.STACKED,
+            colours=ENDS,
+        ),
+        graph_panel(
+            Frame(
+                "Errors of talking to the coordinator",
+                "Requests that failed, a minute over 5 minutes, by the error's code; `unavailable` means "
+                "that it was not reached. Trainers go on and report when it is back.",
+                "No request has failed",
+                12,
+                9,
+            ),
+            [Query(f"{per_minute(TRAINER_COORDINATOR_ERRORS, 'error')} > 0", "{{error}}")],
+            Look(PER_MINUTE, decimals=1, minimum=0, reach=1),
+        ),
+    ]
+
+
+def _throughput() -> list[Panel]:
     return [
         graph_panel(
             Frame(
                 "CPU in use",
-                "Cores' worth of time that each trainer computes, over 5 minutes.",
+                "Cores' worth of time that each trainer computes, over 5 minutes, and what one may use at "
+                "most.",
                 NO_TRAINER,
                 12,
-                8,
+                9,
             ),
-            [Query(of_trainers("trainer:nighttrain_cpus:rate5m"), "{{trainer}}")],
-            Look(CORES, minimum=0, decimals=2),
+            [
+                Query(of_trainers("trainer:nighttrain_cpus:rate5m"), "{{trainer}}"),
+                Query(f"max({TRAINER_CPUS.name})", "may use"),
+            ],
+            Look(CORES, minimum=0, decimals=2, reach=1),
+            limits=["may use"],
         ),
         graph_panel(
             Frame(
@@ -181,93 +250,28 @@ def _processor() -> list[Panel]:
                 "a quota of whole cores; much of it means that `cpus` in docker-compose.yml is too small.",
                 NO_TRAINER,
                 12,
-                8,
+                9,
             ),
             [Query(of_trainers("trainer:nighttrain_cpu_throttled:rate5m"), "{{trainer}}")],
-            Look(RATIO, minimum=0),
-        ),
-    ]
-
-
-def _trouble() -> list[Panel]:
-    return [
-        graph_panel(
-            Frame(
-                "Silence",
-                "Time since the coordinator last heard of a trainer. One that stops cleanly says goodbye: "
-                "its line ends. Above the red line an alert fires.",
-                UNKNOWN,
-                6,
-                8,
-            ),
-            [Query(of_trainers("trainer:nighttrain_silence:seconds"), "{{trainer}}")],
-            Look(SECONDS, firing("NighttrainTrainerLost"), minimum=0),
+            Look(RATIO, minimum=0, reach=1),
         ),
         graph_panel(
-            Frame(
-                "Starts",
-                "Introductions in 15 minutes: a trainer that dies is restarted. At the red line an alert "
-                "fires.",
-                UNKNOWN,
-                6,
-                8,
-            ),
-            [Query(of_trainers(STARTED), "{{trainer}}")],
-            Look(COUNT, firing("NighttrainCrashLoop", STARTED, whole=True), minimum=0),
-        ),
-        graph_panel(
-            Frame(
-                "Out-of-memory kills, lately",
-                "In 15 minutes, by the cgroup's own count or the agent's. At the red line an alert fires.",
-                NO_TRAINER,
-                6,
-                8,
-            ),
-            [Query(of_trainers(KILLED), "{{trainer}}")],
-            Look(COUNT, firing("NighttrainOutOfMemoryKill", KILLED, whole=True), minimum=0),
-        ),
-        graph_panel(
-            Frame(
-                "Errors of talking to the coordinator",
-                "Requests that failed in 5 minutes, by the error's code; `unavailable` means that it was not "
-                "reached. Trainers go on and report when it is back.",
-                "No request has failed",
-                6,
-                8,
-            ),
-            [Query(f"sum by (error) (increase({TRAINER_COORDINATOR_ERRORS.name}[5m])) > 0", "{{error}}")],
-            Look(COUNT, minimum=0),
-            Drawing.BARS,
-        ),
-    ]
-
-
-def _throughput() -> list[Panel]:
-    return [
-        graph_panel(
-            Frame("Candles a second", "Worked through by all trainers, over 5 minutes.", NO_TRAINER, 6, 8),
+            Frame("Candles", "Worked through by all trainers, over 5 minutes.", NO_TRAINER, 24, 7),
             [Query("nighttrain:trainer_candle_rows:rate5m", "candles")],
-            Look(COUNT, minimum=0),
+            Look(PER_SECOND, decimals=0, minimum=0, reach=100),
         ),
-        graph_panel(
-            Frame(
-                "Jobs ended",
-                "In 5 minutes, by outcome; lost means that the lease was lost first.",
-                "No job has ended",
-                6,
-                8,
-            ),
-            [Query(f"sum by (outcome) (increase({TRAINER_JOBS.name}[5m])) > 0", "{{outcome}}")],
-            Look(COUNT, minimum=0),
-            Drawing.BARS,
-        ),
+    ]
+
+
+def _caches() -> list[Panel]:
+    return [
         graph_panel(
             Frame(
                 "Cache hits",
                 "Share of look-ups in the hour before that found candles or features ready. Low at the start "
                 "of a night on new candles, high after it; low all night: the cache is not shared.",
                 "No look-ups in the hour before",
-                6,
+                12,
                 8,
             ),
             [Query("cache:nighttrain_trainer_cache_hits:ratio_rate1h", "{{cache}}")],
@@ -278,7 +282,7 @@ def _throughput() -> list[Panel]:
                 "Cache size",
                 "On disk; trainers of a host share it, so the largest report counts.",
                 NO_TRAINER,
-                6,
+                12,
                 8,
             ),
             [Query(f"max by (cache) ({TRAINER_CACHE_SIZE.name})", "{{cache}}")],

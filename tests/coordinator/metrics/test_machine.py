@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import time as wall
+import time
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, generate_latest
+import psutil
 
-from coordinator.metrics.collector import NightCollector
-from tests.coordinator.metrics.scraped import Scrape, scraped
-from tests.coordinator.specimens import (
-    Night,
-)
+from common.host import ControlGroup
+from common.metrics.exposition import Readings
+from coordinator.metrics.machine import Machine
+from tests.coordinator.metrics.scraped import scraped
+from tests.coordinator.specimens import Night
 
 
 class TestTheMachine:
@@ -21,11 +22,43 @@ class TestTheMachine:
         assert 0 < (scrape("host_disk_free_bytes") or 0) < (scrape("host_disk_size_bytes") or 0)
         assert (scrape("database_size_bytes") or 0) > 50_000
 
-    def test_the_cpu_share_is_that_since_the_last_scrape(self, night: Night) -> None:
-        registry = CollectorRegistry()
-        registry.register(NightCollector(night.database, night.settings, night.out, night.forecast, "0.1.0"))
-        busy_until = wall.monotonic() + 0.7
-        while wall.monotonic() < busy_until:
+    def test_the_cpu_time_counts_up_by_mode(self, night: Night) -> None:
+        before = scraped(night)
+        spent = time.process_time() + 0.5
+        while time.process_time() < spent:
             pass
-        ratio = Scrape(generate_latest(registry).decode())("host_cpu_ratio") or 0.0
-        assert 0.5 / (Scrape(generate_latest(registry).decode())("host_cpus") or 1) < ratio <= 1.0
+        after = scraped(night)
+        name = "host_cpu_seconds_total"
+        # A process of low priority is counted under another mode.
+        gained = sum(
+            (after(name, mode=mode) or 0) - (before(name, mode=mode) or 0) for mode in ("user", "nice")
+        )
+        assert gained >= 0.4
+        assert (after(name, mode="idle") or 0) >= (before(name, mode="idle") or 0) > 0
+        assert after(name, mode="guest") is None
+
+    def test_without_a_limit_the_coordinator_may_take_what_the_host_has(self, night: Night) -> None:
+        readings = Readings()
+        with night.database.read() as tx:
+            Machine(night.database, night.out, ControlGroup()).read(readings, tx)
+        limit, usage = own_memory(readings)
+        assert limit == psutil.virtual_memory().total
+        assert 10_000_000 < usage < limit
+
+    def test_within_a_limit_the_page_cache_does_not_count(self, night: Night, tmp_path: Path) -> None:
+        (tmp_path / "memory.max").write_text("536870912\n")
+        (tmp_path / "memory.current").write_text("400000000\n")
+        (tmp_path / "memory.stat").write_text("active_file 100000000\ninactive_file 50000000\n")
+        readings = Readings()
+        with night.database.read() as tx:
+            group = ControlGroup(memory=(tmp_path,), memory_v2=True)
+            Machine(night.database, night.out, group).read(readings, tx)
+        assert own_memory(readings) == (536_870_912, 250_000_000)
+
+
+def own_memory(readings: Readings) -> tuple[float, float]:
+    found = {family.name: family.samples[0].value for family in readings.families()}
+    return (
+        found["nighttrain_coordinator_memory_limit_bytes"],
+        found["nighttrain_coordinator_memory_usage_bytes"],
+    )

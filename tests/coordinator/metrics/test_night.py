@@ -9,6 +9,7 @@ import pytest
 from common.protocol.jobs import Cause, TrainingSpec
 from common.protocol.steering import Order, PauseOrder
 from common.settings.sections import Breaker, Retry, Window
+from coordinator.housekeeping.heartbeat import Heartbeat
 from coordinator.runs.steering import Steering
 from tests.coordinator.metrics.scraped import CELL, ONE_CELL, ended, scraped, surveyed
 from tests.coordinator.specimens import (
@@ -20,6 +21,7 @@ from tests.coordinator.specimens import (
     checkpoint,
     disk,
     failure,
+    release,
     renewal,
 )
 
@@ -225,6 +227,47 @@ class TestTrainers:
         for number in range(3):
             night.register("t1", f"boot-{number}")
         assert scraped(night)("trainer_starts_total", trainer="t1") == 3
+
+    def test_what_comes_back_after_a_clean_stop_has_not_crashed(self, night: Night) -> None:
+        boot = surveyed(night)
+        for number in range(6):
+            night.queue.release(night.grant(boot).lease_id, release())
+            boot = night.register("t1", f"boot-again-{number}")
+        scrape = scraped(night)
+        assert (scrape("trainer_starts_total", trainer="t1"), scrape("trainer_crashes", trainer="t1")) == (
+            7,
+            0,
+        )
+
+    def test_what_held_a_job_or_was_gone_in_seconds_has_crashed_for_a_while(self, night: Night) -> None:
+        boot = surveyed(night)
+        night.grant(boot)
+        night.register("t1", "boot-2")
+        night.clock.advance(5)
+        night.register("t1", "boot-3")
+        assert scraped(night)("trainer_crashes", trainer="t1") == 2
+        night.clock.advance(901)
+        night.grant("boot-3")
+        assert scraped(night)("trainer_crashes", trainer="t1") == 0
+
+    def test_an_idle_one_that_was_there_for_a_while_was_stopped_on_purpose(self, night: Night) -> None:
+        night.register("t1", "boot-1")
+        night.clock.advance(40)
+        night.claim("boot-1")
+        night.register("t1", "boot-2")
+        assert scraped(night)("trainer_crashes", trainer="t1") == 0
+
+    def test_a_coordinator_that_was_asked_to_stop_has_not_crashed(self, night: Night) -> None:
+        for crashed in (False, True, False, True, True):
+            process = Heartbeat(night.database)
+            process.start()
+            if not crashed:
+                process.stop()
+            night.clock.advance(1)
+        Heartbeat(night.database).start()
+        assert scraped(night)("coordinator_crashes") == 3
+        night.clock.advance(901)
+        assert scraped(night)("coordinator_crashes") == 0
 
     def test_one_that_cannot_write_says_so_until_it_can(self, night: Night) -> None:
         boot = surveyed(night)

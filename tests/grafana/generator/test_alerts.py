@@ -1,9 +1,9 @@
 import pytest
 
 from grafana.generator.alerts import Condition, condition, conditions, firing, to_spare
-from grafana.generator.style import CLEAR, GREEN, ORANGE, RED
+from grafana.generator.colours import CLEAR, GREEN, ORANGE, RED
 
-STARTED = "trainer:nighttrain_trainer_starts:changes15m"
+CRASHED = "trainer:nighttrain_trainer_crashes:max"
 
 
 def test_a_limit_is_the_number_that_the_alert_compares_with():
@@ -11,7 +11,7 @@ def test_a_limit_is_the_number_that_the_alert_compares_with():
         "NighttrainHostMemoryHigh", "nighttrain:host_memory_used:ratio", ">", 0.9, True
     )
     assert condition("NighttrainHostDiskWillFill").limit == 0
-    assert condition("NighttrainCrashLoop", STARTED).limit == 3
+    assert condition("NighttrainCrashLoop", CRASHED).limit == 3
 
 
 def test_a_condition_that_is_one_of_several_does_not_suffice():

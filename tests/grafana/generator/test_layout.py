@@ -50,8 +50,9 @@ def test_a_board_leads_to_all_boards_but_itself():
 
 def test_an_annotation_has_the_form_of_the_data_source_of_prometheus():
     critical, warning = made()["annotations"]["list"]
-    assert critical["target"]["expr"] == 'ALERTS{alertstate="firing",severity="critical"}'
-    assert warning["target"]["expr"] == 'ALERTS{alertstate="firing",severity="warning"}'
+    for one, severity in ((critical, "critical"), (warning, "warning")):
+        firing = f'ALERTS{{alertstate="firing",severity="{severity}"}}'
+        assert one["target"]["expr"] == f"{firing} unless {firing} offset 30s"
     assert all("expr" not in one and one["titleFormat"] == "{{alertname}}" for one in (critical, warning))
 
 
@@ -60,7 +61,7 @@ def test_an_annotation_has_the_form_of_the_data_source_of_prometheus():
     [(run_variable, "run", "$__all"), (symbol_variable, "symbol", ["$__all"])],
 )
 def test_a_variable_offers_the_values_of_a_declared_label(variable, name, everything):
-    (found,) = made(variables=[variable()])["templating"]["list"]
+    _, found = made(variables=[variable()])["templating"]["list"]
     assert found["name"] == name
     assert found["current"]["value"] == everything
     metric = found["query"]["query"].removeprefix("label_values(").removesuffix(f", {name})")

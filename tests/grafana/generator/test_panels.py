@@ -3,9 +3,10 @@ import json
 import pytest
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+from grafana.generator.colours import GREEN, RED
 from grafana.generator.panels import Drawing, bar_panel, graph_panel, stat_panel, timeline_panel
 from grafana.generator.queries import Query
-from grafana.generator.style import COUNT, GREEN, RED, Frame, Look
+from grafana.generator.style import COUNT, Frame, Look
 
 FRAME = Frame("Trainers", "What it shows.", "Nothing", 8, 5)
 QUERIES = [Query("nighttrain:trainers_live:sum", "alive"), Query("up", "up", ref="targets")]
@@ -30,7 +31,7 @@ def different(panel):
 
 @pytest.mark.parametrize(
     ("drawing", "style", "stacking"),
-    [(Drawing.LINES, "line", "none"), (Drawing.STACKED, "line", "normal"), (Drawing.BARS, "bars", "normal")],
+    [(Drawing.LINES, "line", "none"), (Drawing.STACKED, "line", "normal")],
 )
 def test_a_graph_is_drawn_as_it_is_told(drawing, style, stacking):
     custom = drawn(graph_panel(FRAME, QUERIES, PLAIN, drawing))
@@ -52,8 +53,21 @@ def test_a_limit_is_a_dashed_red_line_and_is_not_stacked():
 
 def test_the_legend_stands_beside_a_graph_only_where_there_is_room():
     wide = Frame("Trainers", "What it shows.", "Nothing", 12, 5)
-    assert made(graph_panel(FRAME, QUERIES, PLAIN))["options"]["legend"]["placement"] == "bottom"
-    assert made(graph_panel(wide, QUERIES, PLAIN))["options"]["legend"]["placement"] == "right"
+    below = made(graph_panel(FRAME, QUERIES, PLAIN))["options"]["legend"]
+    beside = made(graph_panel(wide, QUERIES, PLAIN))["options"]["legend"]
+    assert (below["placement"], below["displayMode"]) == ("bottom", "list")
+    assert (beside["placement"], beside["displayMode"]) == ("right", "table")
+    assert (beside["sortBy"], beside["sortDesc"]) == ("Last *", True)
+
+
+def test_a_graph_of_zeros_has_an_axis_of_its_own():
+    assert drawn(graph_panel(FRAME, QUERIES, Look(COUNT, reach=5)))["axisSoftMax"] == 5
+    assert "axisSoftMax" not in drawn(graph_panel(FRAME, QUERIES, PLAIN))
+
+
+def test_a_number_has_the_colour_of_its_query():
+    found = different(stat_panel(FRAME, QUERIES, PLAIN, colours={"targets": RED}))
+    assert found == {"targets": {"color": {"mode": "fixed", "fixedColor": RED}}}
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 import pytest
 
-from grafana.generator.style import GREEN, GREY, RED, absent, mappings, numbered_states, thresholds
+from grafana.generator.colours import GREEN, GREY, RED
+from grafana.generator.style import absent, mappings, numbered_states, thresholds
 
 
 def test_states_are_numbered_from_zero():

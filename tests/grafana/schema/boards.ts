@@ -53,7 +53,7 @@ type Property<Id extends string, Value> = { id: Id; value: Value };
 
 // Grafana leaves the value of an override open; here each is what the field that it overrides would be.
 type Override = {
-  matcher: { id: 'byName' | 'byRegexp'; options: string };
+  matcher: { id: 'byName' | 'byRegexp' | 'byFrameRefID'; options: string };
   properties: (
     | Property<'unit' | 'noValue', string>
     | Property<'decimals' | 'min' | 'max', number>
@@ -61,7 +61,7 @@ type Override = {
     | Property<'thresholds', ThresholdsConfig>
     | Property<'color', FieldColor>
     | Property<'links', { title: string; url: string }[]>
-    | Property<'custom.width', number>
+    | Property<'custom.width' | 'custom.minWidth', number>
     | Property<'custom.cellOptions', TableFieldOptions['cellOptions']>
     | Property<'custom.lineStyle', GraphFieldConfig['lineStyle']>
     | Property<'custom.fillOpacity', number>
