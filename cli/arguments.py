@@ -1,7 +1,6 @@
 """The words of a command line, spelled as Typer reads them.
 
-Typer takes one value an option. Ours may have several (``--symbols BTCUSDT ETHUSDT``), and a long option may
-be cut short where that is clear (``--time 1h``).
+Typer takes one value an option. Ours may have several (``--symbols BTCUSDT ETHUSDT``).
 """
 
 from __future__ import annotations
@@ -23,7 +22,9 @@ class Takes(StrEnum):
 
 
 def spelled_out(words: Sequence[str], options: Mapping[str, Takes]) -> list[str]:
-    """Return the words with each option in full, and one option for each value.
+    """Return the words with one option for each value.
+
+    An option is never guessed: ``--symbol`` of one command may be ``--symbols`` of another, or a mistake.
 
     Parameters
     ----------
@@ -47,18 +48,17 @@ def spelled_out(words: Sequence[str], options: Mapping[str, Takes]) -> list[str]
             spelled.append(word)
             continue
         given, attached, _ = word.partition("=")
-        name = _in_full(given, options)
-        takes = options.get(name, Takes.NONE)
+        takes = options.get(given, Takes.NONE)
         if attached or takes is Takes.NONE:
-            spelled.append(name + word.removeprefix(given))
+            spelled.append(word)
             continue
         most = 1 if takes is Takes.ONE else len(rest)
         values: list[str] = []
         while rest and len(values) < most and not _is_option(rest[0]):
             values.append(rest.popleft())
         if not values:
-            raise ValueError(f"{name} needs {'a value' if takes is Takes.ONE else 'at least one value'}")
-        spelled += [f"{name}={value}" for value in values]
+            raise ValueError(f"{given} needs {'a value' if takes is Takes.ONE else 'at least one value'}")
+        spelled += [f"{given}={value}" for value in values]
     return spelled
 
 
@@ -70,10 +70,3 @@ def separated(values: Sequence[str] | None) -> list[str] | None:
 def _is_option(word: str) -> bool:
     # A horizon of -1 is a mistake in the value, and is called that; a name with a space is some file's.
     return len(word) > 1 and word[0] == "-" and " " not in word and not NEGATIVE_NUMBER.fullmatch(word)
-
-
-def _in_full(name: str, options: Mapping[str, Takes]) -> str:
-    if name in options or not name.startswith("--"):
-        return name
-    meant = [option for option in options if option.startswith(name)]
-    return meant[0] if len(meant) == 1 else name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import select
 import socket
 import sys
 from pathlib import Path
@@ -64,12 +65,12 @@ def night_of(client: OperatorClient, night: int | None) -> int:
     Raises
     ------
     NotFoundError
-        There is no night yet.
+        There is no such night, or none yet.
     """
     from common.errors import NotFoundError
 
     if night is not None:
-        return night
+        return client.run(night).id
     newest = client.runs(limit=1).runs
     if not newest:
         raise NotFoundError("there is no night yet", "begin one with nighttrain start or nighttrain run")
@@ -91,6 +92,9 @@ def confirm(words: str, yes: bool) -> None:
     if not sys.stdin.isatty():
         raise ConflictError(f"this cannot be undone: {words}", "say --yes")
     print(f"{words}\nThis cannot be undone. Go on? [y/N] ", end="", file=sys.stderr, flush=True)
+    # A signal just before the read would not end it: so it is waited for in short turns.
+    while not select.select([sys.stdin], [], [], 0.2)[0]:
+        continue
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
         raise ConflictError("nothing was done", "say y, or --yes")
 

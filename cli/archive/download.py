@@ -15,7 +15,10 @@ from filelock import FileLock, Timeout
 from cli.archive.fetch import Ending, Fetched, Fetcher
 from cli.archive.layout import Piece, Series, held
 from cli.archive.plan import days_wanted, months_wanted, superseded, update_start
-from common.errors import ConflictError, StorageError
+from common.errors import ConflictError, StorageError, UnavailableError
+
+KINDS = ("monthly", "daily")
+REACH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,7 @@ class Downloaded:
     size: int = 0
     stopped: bool = False
     empty: list[str] = field(default_factory=list)
-    """Series of which nothing is there afterwards."""
+    """Series of which the archive has nothing; one of which a file failed may be there."""
 
 
 def download(wanted: Wanted, fetcher: Fetcher, parallel: int, watcher: Watcher) -> Downloaded:
@@ -107,9 +110,11 @@ def _downloaded(wanted: Wanted, fetcher: Fetcher, parallel: int, watcher: Watche
         result.missing = sorted(f"{piece.series.name} {piece.period}" for piece in lacking_days)
     for series in wanted.series:
         there = held(wanted.out, series)
+        own = tuple(f"{series.folder(kind)}/" for kind in KINDS)
+        unknown = result.stopped or any(path.startswith(own) for path in result.failed)
         for period in superseded(there):
             (wanted.out / Piece(series, period).relative).unlink(missing_ok=True)
-        if not there:
+        if not there and not unknown:
             result.empty.append(series.name)
     return result
 
@@ -156,6 +161,36 @@ def _fetch_all(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return missing
+
+
+def assert_reachable(client: httpx.Client, address: str) -> None:
+    """Ask the archive anything at all, and give up within seconds: without a network each file takes minutes.
+
+    Raises
+    ------
+    UnavailableError
+        It cannot be reached.
+    """
+    failed: list[str] = []
+    answered = threading.Event()
+
+    def ask() -> None:
+        try:
+            client.head(address, timeout=REACH_SECONDS)
+        except httpx.ReadTimeout:
+            # It is there, and slow.
+            pass
+        except httpx.HTTPError as error:
+            failed.append(" ".join(str(error).split()) or type(error).__name__)
+        answered.set()
+
+    # A resolver without a network may take longer than any time-out of a connection.
+    threading.Thread(target=ask, daemon=True).start()
+    in_time = answered.wait(REACH_SECONDS + 1)
+    if not in_time or failed:
+        why = failed[0] if failed else f"no answer within {REACH_SECONDS:.0f} s"
+        hint = "is this machine on the internet? --archive names a mirror, and HTTPS_PROXY a proxy"
+        raise UnavailableError(f"the archive at {address} cannot be reached: {why}", hint)
 
 
 def connect(

@@ -175,13 +175,20 @@ def import_(
 ) -> int:
     """Write candles of any format that is read as Parquet, each file whole or not at all."""
     from cli.local.candle_import import import_candles
+    from cli.local.interrupt import interruptible
     from cli.screen.waiting import waiting
     from common.settings.night import canonical_symbol, load
 
     del debug
     named = tuple(canonical_symbol(symbol) for symbol in separated(symbols) or ())
-    with waiting() as progress:
-        result = import_candles(data, out, named, load(config).data.policy, progress.say)
+    with interruptible() as interrupt, waiting() as progress:
+        interrupt.saying = "the file that is being written is finished, and all written ones stay"
+
+        def said(words: str) -> None:
+            interrupt.check()
+            progress.say(words)
+
+        result = import_candles(data, out, named, load(config).data.policy, said)
     if as_json:
         print(json.dumps(asdict(result), indent=2))
     else:

@@ -133,7 +133,7 @@ def audit(
 
     del debug
     with client_of(url, token_file, out) as client:
-        page = client.audit(run=night, limit=limit)
+        page = client.audit(run=night if night is None else night_of(client, night), limit=limit)
     if as_json:
         return dump(page)
     print(audit_table(page) if page.entries else "no operator has changed anything")

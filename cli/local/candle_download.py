@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from cli.archive.download import Downloaded, Wanted, Watcher, connect, download
+from cli.archive.download import Downloaded, Wanted, Watcher, assert_reachable, connect, download
 from cli.archive.fetch import Fetched
 from cli.archive.layout import Market, Period, Piece, Series, series_below
 from cli.local.interrupt import Interrupt
@@ -45,6 +45,8 @@ def fetch(order: Order, interrupt: Interrupt) -> Downloaded:
         The address or the first month is none, or an update finds nothing to update.
     ConflictError, StorageError
         As of `download`.
+    UnavailableError
+        The archive cannot be reached.
     """
     today = datetime.now(UTC).date()
     address = urlsplit(order.url)
@@ -65,8 +67,10 @@ def fetch(order: Order, interrupt: Interrupt) -> Downloaded:
     start = None if order.update else _start(order.start, today)
     stop = threading.Event()
     interrupt.then = stop.set
+    interrupt.saying = "what has come of each file is kept"
     client, fetcher = connect(order.url, stop, order.timeout, order.parallel)
     with closing(client), files_bar() as bar:
+        assert_reachable(client, order.url)
 
         def ended(piece: Piece, fetched: Fetched) -> None:
             del piece, fetched

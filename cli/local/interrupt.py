@@ -19,6 +19,8 @@ class Interrupt:
     signals: list[int] = field(default_factory=list)
     then: Callable[[], None] | None = None
     """Called at the first signal; it may only set a flag."""
+    saying: str = ""
+    """What is said at the first signal: what is being saved."""
 
     def check(self) -> None:
         """Raise `KeyboardInterrupt` from the first SIGINT, SIGTERM or SIGHUP on."""
@@ -31,6 +33,9 @@ class Interrupt:
         self.signals.append(number)
         if len(self.signals) > 1:
             os._exit(EXIT_INTERRUPTED)
+        if self.saying:
+            # No print: the signal may have come in the middle of one.
+            os.write(2, f"\nstopping: {self.saying} (Ctrl-C again ends at once; nothing is lost)\n".encode())
         if self.then is not None:
             self.then()
 

@@ -32,7 +32,9 @@ def requirements(looked: Looked) -> list[Requirement]:
         settings = load(looked.config)
     except ConfigurationError as error:
         # Without a configuration there is no grid to look at anything else for.
-        return [*found, failed("configuration", error.detail, error.hint or "correct the file")]
+        variable = error.detail.startswith("environment")
+        todo = "correct or unset the variable BT_NIGHT_..." if variable else "correct the file"
+        return [*found, failed("configuration", error.detail, error.hint or todo)]
     if not settings.training:
         found.append(failed("configuration", "training is false", "set BT_NIGHT_TRAINING=true"))
     else:

@@ -45,7 +45,8 @@ def test_help_of_a_command_has_examples(
     assert main([*words, option]) == 0
     told = capsys.readouterr()
     assert f"Usage: nighttrain {' '.join(words)} [OPTIONS]" in told.out
-    assert "  examples:\n" in told.out
+    assert "  examples:\n" in told.out and "  exit codes:\n" in told.out
+    assert "--json" in told.out
     assert re.search(f"\n    nighttrain {' '.join(words)} .*-", told.out)
     assert told.err == ""
 
@@ -80,6 +81,7 @@ def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["rum"], "nighttrain: No such command 'rum'. Did you mean 'run', 'resume'? See nighttrain --help"),
         (["data", "sampel"], "nighttrain data: No such command 'sampel'. Did you mean 'sample'?"),
         (["--verbose"], "nighttrain: No such option: --verbose"),
+        (["run", "--symbol", "A"], "nighttrain run: No such option: --symbol (Possible options: --symbols"),
         (
             ["run", "--symbles", "A"],
             "nighttrain run: No such option: --symbles (Possible options: --symbols)",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
@@ -10,10 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from cli.archive.download import Downloaded, Wanted, Watcher, download
+from cli.archive.download import Downloaded, Wanted, Watcher, assert_reachable, download
 from cli.archive.fetch import TRIES, Fetcher
 from cli.archive.layout import Market, Series
-from common.errors import ConflictError
+from common.errors import ConflictError, UnavailableError
 from tests.cli.archive.candle_archive import CandleArchive, serving
 
 TODAY = date(2025, 3, 4)
@@ -202,3 +203,22 @@ def test_two_at_once_in_one_folder_are_refused(fetch: Fetch, archive: CandleArch
         stop.set()
         archive.release.set()
         thread.join(20)
+
+
+def test_a_series_whose_files_failed_is_not_said_to_be_missing(fetch: Fetch, archive: CandleArchive) -> None:
+    archive.faults = {".CHECKSUM": ("broken", 10_000)}
+    result = fetch()
+    assert result.failed and result.empty == []
+
+
+def test_an_archive_that_cannot_be_reached_is_told_at_once(archive: CandleArchive) -> None:
+    began = time.monotonic()
+    with httpx.Client() as client:
+        assert_reachable(client, archive.url)
+        for address in ("http://127.0.0.1:9/data", "http://no-such-host.invalid/data"):
+            with pytest.raises(
+                UnavailableError, match=f"the archive at {address} cannot be reached: "
+            ) as told:
+                assert_reachable(client, address)
+            assert "--archive names a mirror" in told.value.hint
+    assert time.monotonic() - began < 30

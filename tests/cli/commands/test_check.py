@@ -108,6 +108,17 @@ def test_a_mistake_in_the_configuration_is_its_line(checked: Callable[..., Any])
     assert "n_splits: must be" in found["configuration"]["found"]
 
 
+def test_a_mistake_in_the_environment_is_not_to_be_corrected_in_the_file(
+    checked: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BT_NIGHT_N_SPLITS", "many")
+    _, found = checked()
+    assert found["configuration"]["found"].startswith("environment: n_splits: must be")
+    assert found["configuration"]["todo"] == "correct or unset the variable BT_NIGHT_..."
+    monkeypatch.delenv("BT_NIGHT_N_SPLITS")
+    assert checked(grid="n_splits: many\n")[1]["configuration"]["todo"] == "correct the file"
+
+
 def test_a_window_in_another_zone_is_a_warning(
     checked: Callable[..., Any], candles: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

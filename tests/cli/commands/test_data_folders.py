@@ -119,6 +119,30 @@ class TestImport:
         again = json.loads(data("import", "--data", source, "--out", out, "--json").out)
         assert (again["rows"], len(again["unchanged"])) == (0, 2)
 
+    def test_an_interrupt_finishes_the_file_and_the_next_goes_on(self, data: Say, tmp_path: Path) -> None:
+        source, out = tmp_path / "source", tmp_path / "out"
+        source.mkdir()
+        for number in range(200):
+            (source / f"BTCUSDT-1h-{number}.csv").write_text(hours(number * 50, 50))
+        process = subprocess.Popen(
+            command("data", "import", "--data", source, "--out", out),
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )
+        until(lambda: list(out.rglob("*.parquet")), "a first file")
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "stopping: the file that is being written is finished, and all written ones stay" in told
+        kept = {path.name for path in out.rglob("*") if path.is_file()}
+        assert kept and all(name.endswith(".parquet") for name in kept)
+        done = json.loads(data("import", "--data", source, "--out", out, "--json").out)
+        assert len(done["unchanged"]) == len(kept) and len(done["written"]) == 200 - len(kept)
+
     def test_a_file_that_names_no_symbol_is_not_written_as_one(self, data: Say, tmp_path: Path) -> None:
         source, out = tmp_path / "source", tmp_path / "out"
         source.mkdir()
@@ -224,6 +248,7 @@ class TestDownload:
             archive.release.set()
             _, told = process.communicate(timeout=60)
             assert process.returncode == 130
+            assert "stopping: what has come of each file is kept (Ctrl-C again ends at once" in told
             assert told.splitlines()[-1].startswith("interrupted; what has come is kept")
             assert part.exists() or not (folder / "BTCUSDT-1h-2025-01.zip").exists()
             done = data("download", *words, "--archive", archive.url)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import GRID, ROOT, Outcome
+from tests.cli.commands.conftest import Call
+from tests.cli.conftest import GRID, ROOT, Outcome, command, environment
 from tests.cli.terminal import in_terminal, plain
+from tests.coordinator.specimens import Night
 
 Words = tuple[str, ...]
 
@@ -74,3 +78,41 @@ def test_estimate(
     shown = plain(in_terminal(*words).out)
     assert told["basis"] in shown
     assert "this machine" in shown
+
+
+MONITORED: tuple[tuple[Words, str], ...] = (
+    (("monitor", "--detailed", "--no-screen"), "8 of 8 cells trained"),
+    (("monitor", "--health"), "ok"),
+    (("monitor", "--alerts"), "no alert fires"),
+    (("monitor", "--no-screen", "--interval", "30"), "night 1: 8/8 cells"),
+)
+
+
+@pytest.mark.parametrize(("words", "said"), MONITORED, ids=[" ".join(words) for words, _ in MONITORED])
+def test_monitor(words: Words, said: str, say: Call, work: Night) -> None:
+    work.finish_all(work.start())
+    work.housekeeping.tick()
+    code, out, err = say(*words)
+    assert (code, err) == (0, "") and said in out
+    assert json.loads(say(*(one for one in words if one != "--no-screen"), "--json")[1])["answers"] is True
+
+
+def test_monitor_goes_on_at_each_interval(address: str, work: Night) -> None:
+    work.start()
+    process = subprocess.Popen(
+        command("monitor", "--continuous", "--interval", "30", "--url", address),
+        cwd=ROOT, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert "night 1: 0/8 cells" in process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+
+
+def test_start_with_port_and_without_dashboard(address: str, say: Call, tmp_path: Path, work: Night) -> None:
+    (tmp_path / "night.yaml").write_text("symbols: [BTCUSDT]\ntimeframes: [1h]\nhorizons: [1]\n")
+    words = ("start", "--port", address.rsplit(":", 1)[1], "--config", tmp_path / "night.yaml")
+    assert "dashboard" not in say(*words, "--no-dashboard")[1]
+    assert f"dashboard {address}/" in say(*words, "--dashboard")[1]
+    assert work.run_listing.page(5, 0).total == 1

@@ -12,6 +12,13 @@ from tests.cli.commands.conftest import Ask, Call
 from tests.coordinator.specimens import Night, checkpoint, release, renewal
 
 
+def test_a_night_that_is_not_there_is_a_mistake_and_no_empty_answer(say: Call, work: Night) -> None:
+    work.start()
+    for words in (("jobs", "list"), ("nights", "audit"), ("jobs", "why", "BTCUSDT_1h_H1"), ("pause",)):
+        code, out, err = say(*words, "--night", 7)
+        assert (code, out) == (1, "") and "there is no run 7" in err, words
+
+
 def test_a_night_is_paused_shown_as_such_and_resumed(say: Call, ask: Ask, work: Night) -> None:
     work.start()
     code, out, err = say("pause", "--reason", "I need the machine")
