@@ -40,10 +40,14 @@ def import_candles(
     StorageError
         A file cannot be written; what was written before it stays.
     """
+    import pyarrow as pa
+
     from trainer.sources.files import read_source
     from trainer.sources.folder import symbol_files
     from trainer.sources.parquet import parquet_name, write_parquet
 
+    # Else a signal cancels the reading of a file in the middle, although it is only recorded here.
+    pa.enable_signal_handlers(False)
     if not data.is_dir():
         raise ConfigurationError(f"{data}: no such folder", "name the folder of candles with --data DIR")
     if out.resolve() == data.resolve() or data.resolve() in out.resolve().parents:

@@ -201,7 +201,7 @@ def at_work(
     except KeyboardInterrupt:
         words = saving(crew.feed.newest if crew and crew.feed else None)
         LOG.info("%s", words)
-        display.say(words)
+        display.say(f"{words} (Ctrl-C again ends at once; saved ones stay)")
         raise
     finally:
         if crew is not None:
