@@ -103,6 +103,10 @@ class OutFolder:
         """Return the results of a run, by the time of its end."""
         return self.logs / f"batch_train_results_{decided:%Y%m%d_%H%M%S}.json"
 
+    def report(self, decided: datetime) -> Path:
+        """Return the report of a run, by the time of its end."""
+        return self.logs / f"batch_train_report_{decided:%Y%m%d_%H%M%S}.html"
+
 
 @contextmanager
 def held(root: Path) -> Iterator[OutFolder]:

@@ -21,6 +21,7 @@ from coordinator.housekeeping.heartbeat import Heartbeat
 from coordinator.housekeeping.leader import SoleProcess
 from coordinator.housekeeping.leftovers import Leftovers
 from coordinator.housekeeping.loop import Loop
+from coordinator.housekeeping.morning_report import MorningReport
 from coordinator.housekeeping.progress import ProgressFile
 from coordinator.housekeeping.publication import Publication
 from coordinator.housekeeping.pulse import Pulse
@@ -32,6 +33,7 @@ from coordinator.housekeeping.silence import Silence
 from coordinator.metrics.collector import NightCollector
 from coordinator.metrics.process import Measures
 from coordinator.queue.queue import Queue
+from coordinator.report.reports import Reports
 from coordinator.runs.runs import Runs
 from coordinator.runs.steering import Steering
 from coordinator.scrapes import Scrapes
@@ -71,6 +73,7 @@ class Parts:
     failures: FailureListing
     roster: Roster
     vitals: Vitals
+    reports: Reports
     alerts: Alerts
     scrapes: Scrapes
     housekeeping: Loop
@@ -117,8 +120,9 @@ def assemble(
     artifacts = Artifacts(OutFolder(out).blobs)
     vitals = Vitals(out)
     reload = Reload(database, configuration)
+    reports = Reports(database, settings, OutFolder(out))
     housekeeping = housekeeping_of(
-        database, queue, settings, OutFolder(out), artifacts, forecast, alerts, vitals, reload
+        database, queue, settings, OutFolder(out), artifacts, forecast, alerts, vitals, reload, reports
     )
     registry = process_registry()
     measures = Measures(registry)
@@ -149,6 +153,7 @@ def assemble(
         failures=FailureListing(database),
         roster=roster,
         vitals=vitals,
+        reports=reports,
         alerts=alerts,
         scrapes=scrapes,
         housekeeping=housekeeping,
@@ -173,6 +178,7 @@ def housekeeping_of(
     alerts: Alerts,
     vitals: Vitals,
     reload: Reload,
+    reports: Reports,
 ) -> Loop:
     """Return the loop with all duties, in the order in which they are done."""
     schedule = Schedule(database, settings)
@@ -189,6 +195,7 @@ def housekeeping_of(
         Roomless(queue),
         EarlyEnd(database),
         Settlement(database, out, publication, progress),
+        MorningReport(database, reports),
         Silence(alerts, database.clock),
         Pulse(vitals),
         progress,

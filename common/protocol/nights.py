@@ -1,13 +1,33 @@
-"""Two nights side by side, cell by cell.
+"""A night in ten lines, and two nights side by side, cell by cell.
 
+GET  /api/runs/{run}/report                      -> the report as an HTML page; of a running night, so far
+GET  /api/runs/{run}/digest                      -> NightDigest, likewise
 GET  /api/nights/difference?left=&right=         -> NightDifference
 """
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from common.frozen import Frozen
 from common.protocol.champions import ValueDifference
 from common.protocol.jobs import JobState
+from common.protocol.runs import RunState
+
+
+class NightDigest(Frozen):
+    """A night in at most ten lines, as its receivers get it when it ends."""
+
+    run: int
+    """The run's id."""
+    state: RunState
+    """Whether it has ended; the digest of a running one says what is known so far."""
+    time: datetime
+    """Until when it is told: the end of the night, or now while it runs."""
+    subject: str
+    """What was promoted, what failed and how long it took, in one line."""
+    lines: tuple[str, ...]
+    """The night in at most ten lines of plain text."""
 
 
 class CellSide(Frozen):

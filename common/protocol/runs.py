@@ -83,6 +83,8 @@ class RunView(Frozen):
     """Number of models that were promoted."""
     results_path: str
     """Path of the file with the results; empty until they were written."""
+    report_path: str = ""
+    """Path of the report as HTML; empty until it was written."""
     paused: Hold | None = None
     """Who paused it, since when and why; null if nobody did."""
     ended_early: Hold | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import HTMLResponse
 from pydantic import Field
 
 from common.errors import ConflictError, InvalidRequestError, NotFoundError
@@ -12,7 +13,7 @@ from common.frozen import Frozen
 from common.protocol.champions import value_differences
 from common.protocol.job_views import JobDetail, JobPage
 from common.protocol.jobs import JobKind, JobState
-from common.protocol.nights import NightDifference
+from common.protocol.nights import NightDifference, NightDigest
 from common.protocol.results import Results
 from common.protocol.runs import RunPage, RunRequest, RunView
 from common.protocol.status import StatusDocument
@@ -20,6 +21,7 @@ from common.settings.night import canonical_symbol
 from common.timeframes import Timeframe
 from coordinator.api.access import FILTERED, LARGEST, READS, WRITES, JobId, Limit, Offset, PartsOf, RunId
 from coordinator.api.errors import READING, WRITING, answers
+from coordinator.report.page import report_headers
 from coordinator.views.comparison import compare_nights
 from coordinator.views.results import read_results
 
@@ -112,6 +114,26 @@ def show_results(run: RunId, parts: PartsOf) -> Response:
     """Return what `logs/batch_train_results_{timestamp}.json` holds; 404 until the run has ended."""
     results = read_results(parts.database, run)
     return Response(results.model_dump_json(by_alias=True), media_type="application/json")
+
+
+@reading.get(
+    "/runs/{run}/report",
+    summary="Read the report of a run",
+    response_class=HTMLResponse,
+    responses=answers(*READING, _NO_RUN),
+)
+def show_report(run: RunId, parts: PartsOf) -> HTMLResponse:
+    """Return what `logs/batch_train_report_{timestamp}.html` holds; of a run that goes on, the report so far.
+
+    It is one file with its style and its drawings: its policy lets it run no script and ask for nothing.
+    """
+    return HTMLResponse(parts.reports.html(run), headers=report_headers())
+
+
+@reading.get("/runs/{run}/digest", summary="Read a run in ten lines", responses=answers(*READING, _NO_RUN))
+def show_digest(run: RunId, parts: PartsOf) -> NightDigest:
+    """Return what receivers of alerts get when a run ends; of one that goes on, what is known so far."""
+    return parts.reports.digest(run)
 
 
 @listing.get("/nights/difference", summary="Compare two runs", responses=answers(*READING, _NO_RUN))

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 WORTH_SHARE = 0.01
 """What cost less than this share of the night is not worth a line."""
+LEAST_SECONDS = 1.0
 BOUND_BY_WORK = 0.8
 """Above this share of their time at work trainers are bound by computing, and more of them would help."""
 HEAVY_SHARE = 0.4
@@ -145,7 +146,7 @@ def hints_of(load: Load) -> tuple[Hint, ...]:
     if not load.lanes or load.seconds <= 0:
         return ()
     found = [*_waits(load), *_unfit(load), *_ends(load), *_wasted(load), *_surveys(load), *_work(load)]
-    worth = [hint for hint in found if hint.seconds >= WORTH_SHARE * load.seconds]
+    worth = [hint for hint in found if hint.seconds >= max(WORTH_SHARE * load.seconds, LEAST_SECONDS)]
     return tuple(sorted(worth, key=lambda hint: -hint.seconds))
 
 
@@ -157,7 +158,10 @@ def _waits(load: Load) -> Iterable[Hint]:
 
 def _unfit(load: Load) -> Iterable[Hint]:
     idle = _idle(load, GapKind.UNFIT)
-    words = f"{_long(idle)} of trainer time passed while jobs waited that fitted no free memory."
+    words = (
+        f"{_long(idle)} of trainer time passed while jobs waited: none fitted the memory that was free, or "
+        "the trainer was slow to ask."
+    )
     if load.largest_peak_bytes is not None and load.largest_room_bytes is not None:
         words += (
             f" The largest job took {_mib(load.largest_peak_bytes)}, "
@@ -166,7 +170,8 @@ def _unfit(load: Load) -> Iterable[Hint]:
     yield Hint(
         idle / len(load.lanes),
         words,
-        "Give fewer trainers more memory each (TRAINER_MEMORY, max_memory_per_process), or the host more.",
+        "Where the largest job comes near its room, give fewer trainers more memory each (TRAINER_MEMORY, "
+        "max_memory_per_process).",
     )
 
 
@@ -253,7 +258,8 @@ def _idle(load: Load, kind: GapKind) -> float:
 def _long(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min"
 
 
 def _mib(size: int) -> str:

@@ -18,6 +18,7 @@ from common.settings.sections import Data
 from coordinator.queue.cancellations import cancel_all, has_open_jobs
 from coordinator.queue.surveys import survey_spec
 from coordinator.queue.transitions import create_jobs
+from coordinator.runs.ended import record_end
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import RunRow, all_of, running_run
 from coordinator.store.tables import runs, symbols
@@ -118,11 +119,12 @@ def unreported_run(tx: Transaction) -> RunRow | None:
 
 
 def end_run(tx: Transaction, run: RunRow, results_path: str) -> None:
-    """Record that the results of a run were written; a running one is done with that."""
+    """Record that the results of a run were written; a running one is done, and what follows is due."""
     values: dict[str, Any] = {"results_path": results_path}
     if run.state is RunState.RUNNING:
         values |= {"state": RunState.DONE, "finished": tx.now}
     tx.connection.execute(update(runs).where(runs.c.id == run.id, runs.c.state == run.state).values(**values))
+    record_end(tx, run.id)
 
 
 def _make(tx: Transaction, config: GridConfig) -> RunRow:

@@ -40,6 +40,7 @@ class RunRow:
     ended_early: datetime | None = None
     ended_early_by: str = ""
     ended_early_reason: str = ""
+    report_path: str = ""
 
     @property
     def pause(self) -> Hold | None:

@@ -96,10 +96,25 @@ runs = Table(
     Column("ended_early", Instant),
     Column("ended_early_by", Text, nullable=False, server_default=""),
     Column("ended_early_reason", Text, nullable=False, server_default=""),
+    # The file of its report; empty until it was written.
+    Column("report_path", Text, nullable=False, server_default=""),
     CheckConstraint(_among("state", RunState), name="run_state"),
     CheckConstraint("(state = 'running') = (finished IS NULL)", name="run_finished"),
     _partial("one_running_run", "state", where="state = 'running'"),
 )
+
+digests = Table(
+    "digests",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    Column("ended", Instant, nullable=False),
+    # Nobody tries to hand it over after this.
+    Column("until", Instant, nullable=False),
+    # When it was handed over, or given up with the last problem in words; null until then.
+    Column("closed", Instant),
+    Column("problem", Text, nullable=False),
+)
+"""The nights that have ended, whose report and digest are due until they are written and handed over."""
 
 symbols = Table(
     "symbols",

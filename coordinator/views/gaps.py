@@ -113,6 +113,8 @@ def reason_of(gap: Stay, before: str, is_last: bool, around: Around) -> tuple[Ga
         if sum(stay.overlap(gap) for stay in stays) > half:
             return kind, words
     restarts = [process.start for process in around.processes if gap.start < process.start < gap.end]
+    if restarts and not any(process.start <= gap.start for process in around.processes):
+        return GapKind.ABSENT, f"it had not started yet: it registered at {restarts[-1]:%H:%M:%S} UTC"
     if restarts:
         since = f"it was restarted, and registered at {restarts[-1]:%H:%M:%S} UTC"
         return GapKind.INTERRUPTED, f"{before}; {since}" if before else since
@@ -133,5 +135,6 @@ def reason_of(gap: Stay, before: str, is_last: bool, around: Around) -> tuple[Ga
     count = f"{waited} job{'' if waited == 1 else 's'} waited"
     return (
         GapKind.UNFIT,
-        f"{count}, and none fitted its memory or its host's: the reason at that time is not kept",
+        f"{count}: none fitted its memory or its host's, or it was slow to ask; "
+        "the reason at that time is not kept",
     )

@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import Query
+from fastapi.responses import HTMLResponse
 from pydantic import Field
 
 from common.frozen import Frozen
 from coordinator.api.access import LARGEST, PartsOf
+from coordinator.report.page import report_headers
 from coordinator.views.nights import night_grid, night_page
+from coordinator.web.access import LOOKING
 from coordinator.web.choices import RunNumber
 from coordinator.web.night import LOOKS, NightFilters, grid_choices, rows_of
 from coordinator.web.rendering import Page
@@ -60,6 +63,12 @@ def past_night(run: RunNumber, parts: PartsOf, filters: Annotated[NightFilters, 
         return Page("past_night.html", f"Night {run}", content)
 
     return show
+
+
+@router.get("/nights/{run}/report", dependencies=LOOKING, response_model=None)
+def report(run: RunNumber, parts: PartsOf) -> HTMLResponse:
+    """Send the report of a night, with its own policy: it loads nothing."""
+    return HTMLResponse(parts.reports.html(run), headers=report_headers())
 
 
 add_screen(router, "/nights", nights)

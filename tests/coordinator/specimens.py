@@ -52,6 +52,7 @@ from coordinator.configuration import Configuration
 from coordinator.housekeeping.reload import Reload
 from coordinator.policy.admission import Refusal
 from coordinator.queue.queue import Queue
+from coordinator.report.reports import Reports
 from coordinator.runs.runs import Runs
 from coordinator.runs.steering import Steering
 from coordinator.scrapes import Scrapes
@@ -100,6 +101,7 @@ class Night:
         self.alerts = Alerts(database, self.scrapes)
         folder = OutFolder(out)
         reload = Reload(database, Configuration(Given(settings)))
+        self.reports = Reports(database, settings, folder)
         self.housekeeping = housekeeping_of(
             database,
             self.queue,
@@ -110,6 +112,7 @@ class Night:
             self.alerts,
             Vitals(out),
             reload,
+            self.reports,
         )
 
     def status(self, *troubles: str) -> Status:

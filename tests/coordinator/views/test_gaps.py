@@ -29,11 +29,13 @@ def test_each_circumstance_has_its_words() -> None:
     assert why(alone=[stay(50, 300, "X had its host alone")]) == "X had its host alone"
     assert why(alone=[stay(300, 400, "X had its host alone")]).startswith("1 job waited")
     assert why(waiting=[stay(0, 110)]) == "no job could begin: all were done or at work"
-    assert why().startswith("1 job waited, and none fitted")
+    assert why().startswith("1 job waited: none fitted")
     assert why(processes=[stay(300, 400)]) == "it had not started yet"
     assert why(processes=[stay(0, 90), stay(300, 400)]) == "its process was gone"
     restarted = why(processes=[stay(0, 90), stay(150, 400)])
     assert restarted == "it was restarted, and registered at 12:02:30 UTC"
+    late = why(processes=[stay(150, 400)])
+    assert late == "it had not started yet: it registered at 12:02:30 UTC"
 
 
 def test_how_the_job_before_ended_goes_before_what_was_going_on_elsewhere() -> None:

@@ -31,7 +31,11 @@ def test_a_trainer_has_its_attempts_in_order_and_a_reason_for_each_gap(night: Ni
     assert [one.outcome for one in cells] == [Outcome.FAILED, Outcome.RELEASED, Outcome.RUNNING]
     assert cells[0].message == "it broke" and cells[2].end == found.end and not found.is_over
     assert [(gap.seconds, gap.words) for gap in lane.gaps] == [
-        (10, "8 jobs waited, and none fitted its memory or its host's: the reason at that time is not kept"),
+        (
+            10,
+            "8 jobs waited: none fitted its memory or its host's, or it was slow to ask; "
+            "the reason at that time is not kept",
+        ),
         (120, "it was stopped, and gave its job back"),
     ]
     assert lane.busy_ratio == pytest.approx(70 / 200)
