@@ -99,7 +99,7 @@ def answered(tx: Transaction, action: Action, about: Target, request: Request) -
         return None
     if row.action != action or not about.is_of(row.run_id, row.job_id):
         job = "" if row.job_id is None else f" of job {row.job_id}"
-        what = job or ("" if row.run_id is None else f" of run {row.run_id}")
+        what = job or ("" if row.run_id is None else f" of night {row.run_id}")
         problem = f"the key {request.key} belongs to another request: {row.action}{what}"
         raise ConflictError(problem, "give each request a key of its own")
     return Steered.of(row, run=row.run_id, job=row.job_id, changed=True, preview=False)

@@ -18,7 +18,7 @@ from cli.local.machine import this_machine, trainer_count
 from common.errors import ConfigurationError
 from common.out_folder import OutFolder
 from common.settings.given import Given
-from common.settings.night import NightSettings, load_with_origins
+from common.settings.night import DEFAULT, NightSettings, load_with_origins
 
 DEFAULT_CONFIG = Path("deploy/night_training.yaml")
 
@@ -123,8 +123,16 @@ def prepared_again(order: Order, before: Path, out: OutFolder) -> Given:
 
 
 def _placed(order: Order, given: Given, settings: NightSettings, data: Path) -> Given:
+    asked = given.settings
     settings = settings.model_copy(update={"data": settings.data.model_copy(update={"dir": data})})
-    origins = given.origins if order.data is None else {**given.origins, "data.dir": "command line"}
+    origins = dict(given.origins)
+    if order.data is not None:
+        origins["data.dir"] = "command line"
+    elif data != asked.data.dir:
+        origins["data.dir"] = f"sample: {asked.data.dir} has no candles"
+    for key in ("symbols", "timeframes"):
+        if getattr(settings, key) != getattr(asked, key):
+            origins[key] = f"{origins.get(key, DEFAULT)}: all of {data}"
     return replace(given, settings=settings, origins=origins)
 
 

@@ -20,6 +20,8 @@ from common.settings.night import NightSettings
 from coordinator.listener import listen
 
 READY_SECONDS = 60.0
+BY_LAUNCHER = "nighttrain run"
+"""The source of a setting that the launcher decides on, whatever file and environment say."""
 
 
 def coordinator_of(given: Given, out: OutFolder, debug: bool, by_the_clock: bool = False) -> Child:
@@ -39,7 +41,8 @@ def hand_over(given: Given, out: OutFolder, by_the_clock: bool) -> None:
     """Write the settings for the coordinator, which takes up what has changed."""
     if not by_the_clock:
         # The launcher starts the night itself, so the coordinator must not start one by the schedule.
-        given = replace(given, settings=given.settings.model_copy(update={"training": False}))
+        settings = given.settings.model_copy(update={"training": False})
+        given = replace(given, settings=settings, origins={**given.origins, "training": BY_LAUNCHER})
     write_given(out.settings, given)
 
 

@@ -71,7 +71,7 @@ def _reasons(job: JobDetail) -> list[str]:
     if job.state is JobState.CANCELLED:
         return [f"{name} was cancelled: {job.message}"]
     if job.promoted is None:
-        return [f"{name} is done; promotions are decided on when the run ends"]
+        return [f"{name} is done; promotions are decided on when the night ends"]
     if job.promoted:
         return [f"{name} was promoted: it met every condition"]
     return [f"{name} is done and was not promoted", *job.reasons]

@@ -14,7 +14,7 @@ def champion_table(page: ChampionPage) -> str:
     """Return the champions as a table."""
     rows = [
         (
-            one.cell,
+            f"{one.cell} (synthetic)" if one.synthetic else one.cell,
             number(one.scores.auc) if one.scores else "",
             p_value(one.p_value),
             f"{one.trained_until:%Y-%m-%d}" if one.trained_until else "",

@@ -61,8 +61,8 @@ _TYPICAL = (
         "the bearer token is missing",
         "send the content of the token file (`token` in the out folder) as Authorization: Bearer ...",
     ),
-    NotFoundError("there is no run 1"),
-    ConflictError("run 1 is done and cannot be cancelled"),
+    NotFoundError("there is no night 1"),
+    ConflictError("night 1 is done and cannot be cancelled"),
     StaleLeaseError(
         "lease 5f3c0c6f9d8e4b0fa1b2c3d4e5f60718 is no longer held: expired (crash)",
         "drop the job and claim another",

@@ -25,11 +25,11 @@ from coordinator.report.page import report_headers
 from coordinator.views.comparison import compare_nights
 from coordinator.views.results import read_results
 
-_NO_RUN = NotFoundError("there is no run 1")
+_NO_RUN = NotFoundError("there is no night 1")
 _NO_JOB = NotFoundError("there is no job 17")
-_NO_RESULTS = NotFoundError("run 1 has not ended, so it has no results", "ask /api/status how far it is")
+_NO_RESULTS = NotFoundError("night 1 has not ended, so it has no results", "ask /api/status how far it is")
 _OTHER_NIGHT = ConflictError(
-    "run 1 is unfinished and has another configuration: n_splits (there 5, here 4)",
+    "night 1 is unfinished and has another configuration: n_splits (there 5, here 4)",
     "continue it with its own configuration, or start over with --fresh",
 )
 _NO_TIMEFRAME = InvalidRequestError(

@@ -26,12 +26,12 @@ from coordinator.api.access import FILTERED, LARGEST, WRITES, CellName, JobId, L
 from coordinator.api.errors import READING, WRITING, answers
 from coordinator.audit import Request
 
-_NO_RUN = NotFoundError("there is no run 1")
+_NO_RUN = NotFoundError("there is no night 1")
 _NO_JOB = NotFoundError("there is no job 17")
-_ENDED = ConflictError("run 1 has ended", "begin the next night, which trains all its cells anew")
-_OVER = ConflictError("run 1 is done and cannot be cancelled")
+_ENDED = ConflictError("night 1 has ended", "begin the next night, which trains all its cells anew")
+_OVER = ConflictError("night 1 is done and cannot be cancelled")
 _JOB_OVER = ConflictError("BTCUSDT_1h_H3 is over: it has succeeded", "only what is not over can be cancelled")
-_NO_SYMBOL = NotFoundError("run 1 has no symbol FOOUSDT", "it has BTCUSDT, ETHUSDT")
+_NO_SYMBOL = NotFoundError("night 1 has no symbol FOOUSDT", "it has BTCUSDT, ETHUSDT")
 _SUCCEEDED = ConflictError("BTCUSDT_1h_H3 has succeeded", "only what failed or was cancelled can be retried")
 
 _NO_MODEL = NotFoundError("job 17 has no model", "name a job that has succeeded")

@@ -55,7 +55,7 @@ class Absence:
         """The absence in words, for people."""
         seconds = (self.until - self.since).total_seconds()
         times = f"from {self.since:{MOMENT}} to {self.until:{MOMENT}} UTC ({seconds:.0f} s)"
-        waited = "no job was handed out meanwhile" if self.run is None else f"run {self.run} waited for it"
+        waited = "no job was handed out meanwhile" if self.run is None else f"night {self.run} waited for it"
         if self.clean:
             return f"The coordinator was stopped {times}; {waited}."
         return (

@@ -32,7 +32,7 @@ def retry_failed(tx: Transaction, run_id: int, order: RetryOrder) -> Effect:
     failed = [JobRow.of(row) for row in tx.connection.execute(query.with_for_update())]
     if not failed:
         group = "" if order.cause is None and order.message is None else " of this group"
-        return Effect(f"no job{group} of run {run_id} has failed", changed=False, run=run_id)
+        return Effect(f"no job{group} of night {run_id} has failed", changed=False, run=run_id)
     return _retried(tx, run_id, retry_jobs(tx, failed))
 
 
@@ -134,7 +134,7 @@ def unpark(tx: Transaction, run_id: int, symbol: str) -> Effect:
     run = unfinished(tx, run_id)
     known = GridConfig.model_validate_json(run.config).symbols
     if symbol not in known:
-        raise NotFoundError(f"run {run_id} has no symbol {symbol}", f"it has {', '.join(known)}")
+        raise NotFoundError(f"night {run_id} has no symbol {symbol}", f"it has {', '.join(known)}")
     if read_breakers(tx.connection, run_id)[symbol].parked_until is None:
         return Effect(f"{symbol} is not parked", changed=False, run=run_id)
     before = lift(tx, run_id, symbol)

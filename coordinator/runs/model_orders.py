@@ -38,7 +38,7 @@ def promote(tx: Transaction, job_id: int, order: ReasonedOrder) -> Effect:
     _assert_kind(job_id, manifest, present.manifest() if present is not None else None)
     record_change(tx, cell, job_id, order.reason, by=name_of(order))
     instead = f" instead of that of job {present.job_id}" if present is not None else ""
-    words = f"the model of job {job_id} (run {run_id}) is champion of {cell.name}{instead}"
+    words = f"the model of job {job_id} (night {run_id}) is champion of {cell.name}{instead}"
     return Effect(words, run=run_id, job=job_id)
 
 

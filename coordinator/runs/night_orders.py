@@ -32,9 +32,9 @@ def unfinished(tx: Transaction, run_id: int) -> RunRow:
     if run.state is RunState.RUNNING and run.decided is None and run.early_end is None:
         return run
     if run.early_end is not None and run.decided is None:
-        raise ConflictError(f"run {run_id} is ended early {run.early_end.words}", "wait until it has ended")
+        raise ConflictError(f"night {run_id} is ended early {run.early_end.words}", "wait until it has ended")
     ended = "was cancelled" if run.state is RunState.CANCELLED else "has ended"
-    raise ConflictError(f"run {run_id} {ended}", "begin the next night, which trains all its cells anew")
+    raise ConflictError(f"night {run_id} {ended}", "begin the next night, which trains all its cells anew")
 
 
 def pause(tx: Transaction, run_id: int, order: PauseOrder) -> Effect:
@@ -42,7 +42,7 @@ def pause(tx: Transaction, run_id: int, order: PauseOrder) -> Effect:
     run = unfinished(tx, run_id)
     leased = count_jobs(tx, run_id, JobState.LEASED)
     if run.pause is not None and (run.pause_gives_back or not order.give_back):
-        return Effect(f"run {run_id} is paused already, {run.pause.words}", changed=False, run=run_id)
+        return Effect(f"night {run_id} is paused already, {run.pause.words}", changed=False, run=run_id)
     _change(
         tx,
         run_id,
@@ -56,7 +56,8 @@ def pause(tx: Transaction, run_id: int, order: PauseOrder) -> Effect:
         running = f"{counted(leased, 'running job')} saved and given back"
     waiting = count_jobs(tx, run_id, JobState.QUEUED)
     folds = saved_folds(tx, run_id)
-    words = f"run {run_id} is paused: {running}, {waiting} wait; {counted(folds, 'fold')} saved, nothing lost"
+    kept = f"{counted(folds, 'fold')} saved, nothing lost"
+    words = f"night {run_id} is paused: {running}, {waiting} {'waits' if waiting == 1 else 'wait'}; {kept}"
     return Effect(words, run=run_id, jobs=waiting + leased, folds_saved=folds)
 
 
@@ -64,10 +65,10 @@ def resume(tx: Transaction, run_id: int) -> Effect:
     """Hand out the jobs of a paused run again; raises like `unfinished`."""
     run = unfinished(tx, run_id)
     if run.pause is None:
-        return Effect(f"run {run_id} is not paused", changed=False, run=run_id)
+        return Effect(f"night {run_id} is not paused", changed=False, run=run_id)
     _change(tx, run_id, paused=None, paused_by="", paused_reason="", pause_gives_back=False)
     waiting = count_jobs(tx, run_id, JobState.QUEUED)
-    words = f"run {run_id} goes on: {counted(waiting, 'job')} waiting; it was paused {run.pause.words}"
+    words = f"night {run_id} goes on: {counted(waiting, 'job')} waiting; it was paused {run.pause.words}"
     return Effect(words, run=run_id, jobs=waiting, folds_saved=saved_folds(tx, run_id))
 
 
@@ -80,7 +81,7 @@ def end(tx: Transaction, run_id: int, order: Order) -> Effect:
     """
     run = find_run(tx, run_id)
     if run.early_end is not None:
-        words = f"run {run_id} is ended early already, {run.early_end.words}"
+        words = f"night {run_id} is ended early already, {run.early_end.words}"
         return Effect(words, changed=False, run=run_id)
     unfinished(tx, run_id)
     leased = count_jobs(tx, run_id, JobState.LEASED)
@@ -91,7 +92,7 @@ def end(tx: Transaction, run_id: int, order: Order) -> Effect:
     waiting = cancel_waiting(tx, run_id, find_run(tx, run_id).held_back)
     running = f"{counted(leased, 'running job')} saved and given back, {waiting} waiting cancelled"
     kept = f"{counted(folds, 'fold')} and {counted(done, 'finished cell')} kept, nothing lost"
-    words = f"run {run_id} ends now: {running}; {kept}; its models are decided on and its results written"
+    words = f"night {run_id} ends now: {running}; {kept}; its models are decided on and its results written"
     return Effect(words, run=run_id, jobs=waiting + leased, folds_saved=folds)
 
 
@@ -113,15 +114,15 @@ def cancel(tx: Transaction, run_id: int, order: Order) -> Effect:
     """
     run = find_run(tx, run_id)
     if run.state is RunState.CANCELLED:
-        return Effect(f"run {run_id} is cancelled already", changed=False, run=run_id)
+        return Effect(f"night {run_id} is cancelled already", changed=False, run=run_id)
     if run.decided is not None:
-        raise ConflictError(f"run {run_id} is done and cannot be cancelled")
+        raise ConflictError(f"night {run_id} is done and cannot be cancelled")
     folds = saved_folds(tx, run_id)
     done = count_jobs(tx, run_id, JobState.SUCCEEDED, JobKind.TRAINING)
     why = f": {order.reason}" if order.reason else ""
-    cancelled = cancel_run(tx, run, f"the run was cancelled by {name_of(order)}{why}")
+    cancelled = cancel_run(tx, run, f"the night was cancelled by {name_of(order)}{why}")
     lost = f"{counted(done, 'finished cell')} of it will not be promoted"
-    words = f"run {run_id} is cancelled: {counted(cancelled, 'job')} dropped, {lost}"
+    words = f"night {run_id} is cancelled: {counted(cancelled, 'job')} dropped, {lost}"
     return Effect(words, run=run_id, jobs=cancelled, folds_saved=folds)
 
 

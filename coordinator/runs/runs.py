@@ -61,8 +61,8 @@ class Runs:
                     _assert_equal(present, request.config)
                     return present, False
                 if present.decided is not None:
-                    raise ConflictError(f"run {present.id} is about to end", "try again in a moment")
-                cancel_run(tx, present, "the run was cancelled by one that was begun afresh")
+                    raise ConflictError(f"night {present.id} is about to end", "try again in a moment")
+                cancel_run(tx, present, "the night was cancelled by one that was begun afresh")
             run = _make(tx, request.config)
         return run, True
 
@@ -84,7 +84,7 @@ class Runs:
                 yield tx
         except IntegrityError as error:
             # The rule of one unfinished run is the database's; a second coordinator may have been quicker.
-            raise ConflictError("another run has just begun", "try again") from error
+            raise ConflictError("another night has just begun", "try again") from error
 
 
 def cancel_run(tx: Transaction, run: RunRow, message: str) -> int:
@@ -180,5 +180,5 @@ def _assert_equal(present: RunRow, wanted: GridConfig) -> None:
         f"{key} (there {before[key]}, here {after[key]})" for key in after if before[key] != after[key]
     ]
     if differing:
-        problem = f"run {present.id} is unfinished and has another configuration: {'; '.join(differing)}"
+        problem = f"night {present.id} is unfinished and has another configuration: {'; '.join(differing)}"
         raise ConflictError(problem, "continue it with its own configuration, or start over with --fresh")

@@ -233,5 +233,5 @@ def find_run(tx: Transaction, run_id: int) -> RunRow:
     """
     row = tx.connection.execute(all_of(runs).where(runs.c.id == run_id).with_for_update()).first()
     if row is None:
-        raise NotFoundError(f"there is no run {run_id}")
+        raise NotFoundError(f"there is no night {run_id}")
     return RunRow.of(row)

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic_core import from_json
 from sqlalchemy import select
 
 from common.errors import NotFoundError
 from common.protocol.champions import ChampionChange
 from common.protocol.jobs import Cell, JobKind
-from common.protocol.reports import Scores
+from common.protocol.reports import Edge, Scores
 from common.protocol.retests import ChampionResult
 from coordinator.champions.registry import ChampionRow, champion_of, champions, changes, vacant_cells
 from coordinator.store.database import Database, Transaction
@@ -34,11 +35,15 @@ class NightScore:
     auc: float | None
     p_value: float | None
     promoted: bool | None
+    synthetic: bool = False
 
 
 @dataclass(frozen=True)
 class ChampionSummary:
-    """A cell with its champion; `nights` are the last ones, the oldest first."""
+    """A cell with its champion; `nights` are the last ones, the oldest first.
+
+    `edge` is what its model would have earned; None where an earlier version did not measure it.
+    """
 
     cell: Cell
     job_id: int
@@ -49,6 +54,7 @@ class ChampionSummary:
     scores: Scores | None
     p_value: float | None
     nights: tuple[NightScore, ...]
+    edge: Edge | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,7 @@ def _summaries(tx: Transaction, rows: Sequence[ChampionRow]) -> list[ChampionSum
             scores=_scores_of(trained[row.job_id].scores),
             p_value=trained[row.job_id].p_value,
             nights=nights.get(row.cell.name, ()),
+            edge=_edge_of(row.document),
         )
         for row in rows
     ]
@@ -162,6 +169,7 @@ def _scores(
             jobs.c.auc,
             jobs.c.p_value,
             jobs.c.promoted,
+            runs.c.synthetic,
         )
         .join_from(jobs, runs, runs.c.id == jobs.c.run_id)
         .where(jobs.c.kind == JobKind.TRAINING, jobs.c.symbol.in_(symbols), jobs.c.run_id.in_(newest))
@@ -171,9 +179,9 @@ def _scores(
         query = query.where(jobs.c.timeframe == cell.timeframe, jobs.c.horizon == cell.horizon)
     found: dict[str, list[NightScore]] = {}
     for symbol, timeframe, horizon, *score in tx.connection.execute(query):
-        run_id, job_id, began, auc, p_value, promoted = score
+        run_id, job_id, began, auc, p_value, promoted, synthetic = score
         scores = found.setdefault(f"{symbol}_{timeframe}_H{horizon}", [])
-        scores.append(NightScore(run_id, job_id, began, auc, p_value, promoted))
+        scores.append(NightScore(run_id, job_id, began, auc, p_value, promoted, synthetic))
     return {name: tuple(scores) for name, scores in found.items()}
 
 
@@ -191,6 +199,15 @@ def _tests(tx: Transaction, cell: Cell) -> dict[int, ChampionResult]:
     return {
         row.run_id: ChampionResult.model_validate_json(row.document) for row in tx.connection.execute(query)
     }
+
+
+def _edge_of(manifest: str) -> Edge | None:
+    # A whole manifest takes milliseconds to validate, and a page shows a hundred of them.
+    try:
+        found = from_json(manifest).get("edge")
+        return Edge.model_validate(found) if found else None
+    except (ValueError, AttributeError):
+        return None
 
 
 def _scores_of(document: str | None) -> Scores | None:

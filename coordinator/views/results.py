@@ -30,7 +30,7 @@ def read_results(database: Database, run_id: int) -> Results:
         run = find_run(tx, run_id)
         if run.state is RunState.RUNNING:
             raise NotFoundError(
-                f"run {run_id} has not ended, so it has no results", "ask /api/status how far it is"
+                f"night {run_id} has not ended, so it has no results", "ask /api/status how far it is"
             )
         return results_of(tx, run)
 
@@ -85,7 +85,7 @@ def _job_result(tx: Transaction, job: JobRow, history: list[AttemptRow], tried: 
     if job.state is not JobState.SUCCEEDED:
         reasons = (f"it was not trained: {job.message}",)
     elif job.promoted is None:
-        reasons = ("the run was cancelled before its models were decided on",)
+        reasons = ("the night was cancelled before its models were decided on",)
     return JobResult.of(
         job,
         rows=report.rows if report else job.rows,

@@ -33,7 +33,7 @@ def standing_warnings(run: RunView | None, system: SystemView, out: Path) -> lis
     """
     warnings = []
     if run is not None and run.synthetic:
-        warnings.append(f"run {run.id} trains on synthetic candles")
+        warnings.append(f"night {run.id} trains on synthetic candles")
     if system.disk_free_bytes < LITTLE_DISK_BYTES:
         free = system.disk_free_bytes / 1024**3
         warnings.append(f"only {free:.1f} GiB are free on the disk of {out}")
@@ -43,32 +43,34 @@ def standing_warnings(run: RunView | None, system: SystemView, out: Path) -> lis
 def night_warnings(run: RunView, night: NightView, eta: EtaView) -> list[str]:
     """Return whether the run is paused, the window is closed, or will close before the run has ended."""
     if run.ended_early is not None:
-        return [
-            f"the night is ended early {run.ended_early.words}; {run.training.leased} cells save their folds"
-        ]
+        saving = cells(run.training.leased, "saves its folds", "save their folds")
+        return [f"the night is ended early {run.ended_early.words}; {saving}"]
+    waiting = cells(run.training.queued, "waits", "wait")
     if run.paused is not None:
-        return [
-            f"the night is paused {run.paused.words}; {run.training.queued} cells wait until it is resumed"
-        ]
+        return [f"the night is paused {run.paused.words}; {waiting} until it is resumed"]
     if not night.open:
-        return [
-            f"the night is closed until {night.opens:%Y-%m-%d %H:%M} UTC; {run.training.queued} cells wait"
-        ]
+        return [f"the night is closed until {night.opens:%Y-%m-%d %H:%M} UTC; {waiting}"]
     if night.closes is None or eta.p50 is None or eta.p90 is None or eta.p90 <= night.closes:
         return []
     likely = "will not fit" if eta.p50 > night.closes else "may not fit"
     ends = f"its end is expected at {eta.p50:%H:%M}, and with 90 % by {eta.p90:%H:%M}"
-    closes = f"the night, which closes at {night.closes:%H:%M} UTC"
-    return [f"the run {likely} into {closes}: {ends}; what is left is carried over"]
+    closes = f"its window, which closes at {night.closes:%H:%M} UTC"
+    return [f"the night {likely} into {closes}: {ends}; what is left is carried over"]
 
 
-def shed_warnings(cells: Sequence[str]) -> list[str]:
+def cells(count: int, does: str, do: str) -> str:
+    """Return a count of cells with what they do: `cells(1, "waits", "wait")` is `1 cell waits`."""
+    return f"{count} cell {does}" if count == 1 else f"{count} cells {do}"
+
+
+def shed_warnings(left: Sequence[str]) -> list[str]:
     """Return which cells do not fit into this night, by the names of those that are left for the next."""
-    if not cells:
+    if not left:
         return []
-    named = ", ".join(cells[:SHOWN_CELLS]) + (", ..." if len(cells) > SHOWN_CELLS else "")
+    named = ", ".join(left[:SHOWN_CELLS]) + (", ..." if len(left) > SHOWN_CELLS else "")
     return [
-        f"{len(cells)} cells do not fit before the window closes and are left for the next night, the least "
+        f"{cells(len(left), 'does', 'do')} not fit before the window closes and "
+        f"{'is' if len(left) == 1 else 'are'} left for the next night, the least "
         f"valuable first, unless this one gets faster: {named}"
     ]
 
@@ -91,7 +93,7 @@ def progress_warnings(
     """
     warnings = []
     if not snapshot.live and snapshot.now - max(run.created, began) > WARM_UP:
-        warnings.append("no trainer is alive, so the run is not progressing")
+        warnings.append("no trainer is alive, so the night is not progressing")
     for one in known:
         if one.state is TrainerState.LOST:
             silence = (snapshot.now - one.last_seen).total_seconds()

@@ -52,9 +52,14 @@ def models(parts: PartsOf, filters: Annotated[ModelFilters, Query()]) -> Show:
     def show() -> Page:
         found = champion_list(parts.database)
         shown = [one for one in found.champions if _wanted(one.cell, filters)]
+        edges = [one.edge for one in shown if one.edge is not None]
         content = {
             "found": found,
             "champions": [(one, _spark(one)) for one in shown],
+            "measured": len(edges),
+            "paying": sum(edge.edge_bp > edge.costs_bp for edge in edges),
+            "losing": sum(edge.edge_bp <= 0 for edge in edges),
+            "costs": max((edge.costs_bp for edge in edges), default=0.0),
             "nights": night_page(parts.database, OFFERED_NIGHTS, 0).nights,
             "folder": parts.out.models,
             "choices": _choices([one.cell for one in found.champions], filters),

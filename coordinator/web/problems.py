@@ -23,6 +23,9 @@ logger = logging.getLogger(__name__)
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
+SHOWN = 60
+"""Characters of a wrong value that are shown."""
+
 OTHERS = ("/api", "/docs", "/openapi.json", "/metrics", "/healthz", "/readyz", "/static")
 """Paths below which nothing is a page."""
 
@@ -41,6 +44,18 @@ class PageRoute(APIRoute):
                 return answer_to(request, error)
 
         return answer
+
+
+MISTYPED = "the address was mistyped, or is of another version of this page"
+HEADINGS = {
+    HTTPStatus.NOT_FOUND: "That is not here",
+    HTTPStatus.UNPROCESSABLE_ENTITY: "The address asks for something that cannot be shown",
+    HTTPStatus.METHOD_NOT_ALLOWED: "That cannot be done here",
+    HTTPStatus.CONFLICT: "That cannot be done now",
+    HTTPStatus.FORBIDDEN: "That was refused",
+    HTTPStatus.INTERNAL_SERVER_ERROR: "Something broke in the coordinator",
+}
+"""What a page about an error is headed by; HTTP's own words say nothing to a reader."""
 
 
 def install(app: FastAPI) -> None:
@@ -72,10 +87,10 @@ def answer_to(request: Request, error: Exception) -> Response:
         return problem_page(request, status, error.detail, error.hint)
     if isinstance(error, RequestValidationError):
         words = "; ".join(_words(mistake) for mistake in error.errors()[:5])
-        return problem_page(request, HTTPStatus.UNPROCESSABLE_ENTITY, words, "check the address")
+        return problem_page(request, HTTPStatus.UNPROCESSABLE_ENTITY, words, MISTYPED)
     if isinstance(error, UnstorableError):
         detail = "the address has a value that cannot be looked up"
-        return problem_page(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, "check the address")
+        return problem_page(request, HTTPStatus.UNPROCESSABLE_ENTITY, detail, MISTYPED)
     if isinstance(error, HTTPException):
         status = HTTPStatus(error.status_code)
         missing = status == HTTPStatus.NOT_FOUND
@@ -89,14 +104,38 @@ def answer_to(request: Request, error: Exception) -> Response:
 
 def problem_page(request: Request, status: HTTPStatus, detail: str, hint: str) -> Response:
     """Return a page that says what is wrong."""
-    content = {"status": status, "detail": detail, "hint": hint}
-    page = Page("problem.html", status.phrase, content)
+    shown = {place.address: place.name for place in places_of(request)}
+    path = request.url.path
+    # The screen itself, without what is wrong in the address: as much of the way as leads somewhere.
+    near = next((one for one in shown if one != "/" and path.startswith(one)), "/")
+    back = [(near, shown[near])] if near in shown and near != "/" and status < 500 else []
+    content = {"detail": detail, "hint": hint, "back": [*back, ("/", "Night")]}
+    page = Page("problem.html", HEADINGS.get(status, "This did not work"), content)
     reader = reader_of(request, sessions_of(request.app.state.parts))
     return HTMLResponse(render(page, request.url.path, reader, places_of(request)).html, status)
 
 
 def _words(mistake: dict[str, Any]) -> str:
     place = ".".join(str(part) for part in mistake["loc"][1:])
+    given = str(mistake.get("input"))[:SHOWN]
     if mistake["type"] == "extra_forbidden":
-        return f"there is no {place} to filter by"
-    return f"{place}: {mistake['msg'].removeprefix('Value error, ')}"
+        return f"there is nothing called {place!r} to choose by on this screen"
+    name = place.partition(".")[0]
+    name = {"run": "night"}.get(name, name)
+    return f"{given!r} is no {name} that can be shown: {_expected(mistake)}"
+
+
+def _expected(mistake: dict[str, Any]) -> str:
+    """Return what would have been right, in words that need no knowledge of programs."""
+    kind, limits = mistake["type"], mistake.get("ctx", {})
+    if kind.startswith("int"):
+        return "a whole number is needed"
+    if kind in ("greater_than_equal", "less_than_equal"):
+        return f"at {'least' if kind.startswith('g') else 'most'} {limits['ge' if kind[0] == 'g' else 'le']}"
+    if kind in ("enum", "literal_error"):
+        return f"one of {limits['expected'].replace(chr(39), '')}"
+    if kind.startswith(("datetime", "timezone")):
+        return "a time like 2026-03-02T14:00:00Z is needed"
+    if kind.startswith("bool"):
+        return "true or false is needed"
+    return str(mistake["msg"]).removeprefix("Value error, ")

@@ -66,6 +66,6 @@ def test_a_kill_in_the_middle_of_a_night_changes_no_fact(night: RealNight) -> No
     assert again.value("nighttrain_checkpoint_writes_total") == 0
     [away] = night.operator.status().alerts
     assert (away.name, away.severity, away.firing) == ("NighttrainCoordinatorAway", "warning", False)
-    assert away.description.endswith("run 1 waited for it.")
+    assert away.description.endswith("night 1 waited for it.")
     started = "process_start_time_seconds"
     assert (again.value(started) or 0) > (told.value(started) or 0)

@@ -99,7 +99,7 @@ def test_what_cannot_be_undone_is_asked_for(terminal: Callable[..., Terminal], a
     for answer in ("n\n", "\n"):
         first = terminal("end")
         first.reads("Go on? [y/N]")
-        assert "run 1 ends now: 0 running jobs saved" in first.shown
+        assert "night 1 ends now: 0 running jobs saved" in first.shown
         first.type(answer)
         assert first.ends() == 2 and "nothing was done" in first.shown
     assert ask("nights", "show")["ended_early"] is None
@@ -125,14 +125,14 @@ def test_ctrl_c_at_the_question_does_nothing(
 @pytest.mark.parametrize(
     ("words", "shown"),
     [
-        (("pause", "--reason", "lunch"), "run 1 is paused"),
-        (("resume",), "run 1 is not paused"),
+        (("pause", "--reason", "lunch"), "night 1 is paused"),
+        (("resume",), "night 1 is not paused"),
         (("jobs", "list"), "BTCUSDT_15m_H1"),
         (("jobs", "show", "BTCUSDT_15m_H1"), "BTCUSDT_15m_H1 waits"),
         (("jobs", "why", "BTCUSDT_15m_H1"), "BTCUSDT_15m_H1 waits"),
         (("jobs", "next", "BTCUSDT_15m_H1"), "goes next"),
         (("jobs", "cancel", "BTCUSDT_15m_H1"), "is cancelled"),
-        (("jobs", "retry", "--failed"), "no job of run 1 has failed"),
+        (("jobs", "retry", "--failed"), "no job of night 1 has failed"),
         (("nights", "list"), "running"),
         (("nights", "show"), "8 waiting"),
         (("nights", "audit"), "no operator has changed anything"),

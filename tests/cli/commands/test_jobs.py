@@ -66,7 +66,7 @@ def test_why_says_in_sentences_where_a_job_is(say: Call, ask: Ask, work: Night, 
     assert say("jobs", "why", first)[1] == "BTCUSDT_15m_H1 has failed (data): too few rows\n"
     assert "BTCUSDT_1h_H3 waits: it waits for a free trainer" in say("jobs", "why", "BTCUSDT_1h_H3")[1]
     work.succeed(work.grant(boot), auc=0.49)
-    assert "promotions are decided on when the run ends" in say("jobs", "why", "BTCUSDT_15m_H3")[1]
+    assert "promotions are decided on when the night ends" in say("jobs", "why", "BTCUSDT_15m_H3")[1]
     work.finish_all(boot)
     work.housekeeping.tick()
     told = ask("jobs", "why", "BTCUSDT_15m_H3")
@@ -84,7 +84,7 @@ def test_failed_jobs_are_tried_again_one_by_one_by_group_or_all(
     assert ask("jobs", "show", second)["state"] == ask("jobs", "show", third)["state"] == "queued"
     assert ask("jobs", "retry", first, "--reason", "the days are there")["job"] == first
     assert [one["changed"] for one in ask("jobs", "retry", first, second)] == [False, False]
-    assert say("jobs", "retry", "--failed")[1] == "no job of run 1 has failed\n"
+    assert say("jobs", "retry", "--failed")[1] == "no job of night 1 has failed\n"
     for wrong in (
         ["jobs", "retry"],
         ["jobs", "retry", "1", "--failed"],

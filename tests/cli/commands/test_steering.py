@@ -16,18 +16,18 @@ def test_a_night_that_is_not_there_is_a_mistake_and_no_empty_answer(say: Call, w
     work.start()
     for words in (("jobs", "list"), ("nights", "audit"), ("jobs", "why", "BTCUSDT_1h_H1"), ("pause",)):
         code, out, err = say(*words, "--night", 7)
-        assert (code, out) == (1, "") and "there is no run 7" in err, words
+        assert (code, out) == (1, "") and "there is no night 7" in err, words
 
 
 def test_a_night_is_paused_shown_as_such_and_resumed(say: Call, ask: Ask, work: Night) -> None:
     work.start()
     code, out, err = say("pause", "--reason", "I need the machine")
     assert (code, err) == (0, "")
-    assert out.startswith("run 1 is paused: 0 running jobs go on to the end, 8 wait")
+    assert out.startswith("night 1 is paused: 0 running jobs go on to the end, 8 wait")
     assert "paused" in say("nights", "list")[1]
     shown = say("nights", "show")[1]
     assert "I need the machine" in shown and "state     paused" in shown
-    assert say("pause")[1].startswith("run 1 is paused already, since")
+    assert say("pause")[1].startswith("night 1 is paused already, since")
     told = ask("resume")
     assert (told["action"], told["changed"]) == ("resume", True)
     assert not ask("resume")["changed"]
@@ -50,11 +50,11 @@ def test_an_end_says_what_is_kept_and_asks_first(say: Call, ask: Ask, work: Nigh
     held = work.grant(boot)
     work.queue.save_checkpoint(held.lease_id, checkpoint(3))
     code, out, _ = say("end", "--preview")
-    assert code == 0 and out.startswith("would be done: run 1 ends now")
+    assert code == 0 and out.startswith("would be done: night 1 ends now")
     assert "3 folds and 1 finished cell kept, nothing lost" in out
     code, out, err = say("end")
     assert (code, out) == (2, "")
-    assert err.startswith("nighttrain: this cannot be undone: run 1 ends now") and "(say --yes)" in err
+    assert err.startswith("nighttrain: this cannot be undone: night 1 ends now") and "(say --yes)" in err
     assert ask("nights", "show")["ended_early"] is None
     told = ask("end", "--yes", "--reason", "it is morning")
     assert told["changed"] and told["folds_saved"] == 3
@@ -72,7 +72,7 @@ def test_a_cancelled_night_is_asked_for_too(say: Call, ask: Ask, work: Night) ->
     assert ask("cancel", "--yes")["jobs"] == 8
     assert ask("nights", "show", 1)["state"] == "cancelled"
     code, _, err = say("pause")
-    assert code == 2 and "run 1 was cancelled" in err and err.count("\n") == 1
+    assert code == 2 and "night 1 was cancelled" in err and err.count("\n") == 1
 
 
 def test_without_any_night_it_says_how_to_begin_one(say: Call) -> None:
@@ -80,7 +80,7 @@ def test_without_any_night_it_says_how_to_begin_one(say: Call) -> None:
     assert (code, out) == (1, "")
     assert err == ("nighttrain: there is no night yet (begin one with nighttrain start or nighttrain run)\n")
     assert say("nights", "list")[1] == "there is no night yet\n"
-    assert say("pause", "--night", 7)[::2] == (1, "nighttrain: there is no run 7\n")
+    assert say("pause", "--night", 7)[::2] == (1, "nighttrain: there is no night 7\n")
 
 
 @pytest.mark.parametrize("reason", ["a\x1b[2Jb", "x" * 501])

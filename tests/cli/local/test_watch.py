@@ -105,7 +105,7 @@ def test_a_warning_is_said_once_while_only_its_figures_change(scene: Scene) -> N
         assert not scene.watch.look()
     fell_silent = [line for line in scene.lines.said if "fell silent" in line]
     assert [line.split()[2] for line in fell_silent] == ["trainer-1", "trainer-2"]
-    assert "warning: no trainer is alive, so the run is not progressing" in scene.lines.said
+    assert "warning: no trainer is alive, so the night is not progressing" in scene.lines.said
 
 
 def test_a_night_in_which_nobody_can_write_ends_after_a_while_and_says_what_to_do(scene: Scene) -> None:

@@ -206,7 +206,7 @@ def test_what_can_be_undone_is_done_at_once(
     async def steer(driver: Driver) -> None:
         await driver.sees()
         await driver.press("p")
-        await driver.says("run 1 is paused")
+        await driver.says("night 1 is paused")
         assert newest(eventful).paused is not None
         await driver.until(lambda: "Paused since" in driver.night("outlook"), "the pause")
         await driver.press("p")

@@ -202,7 +202,7 @@ STEERED = {
     "preview": False,
     "jobs": 108,
     "folds_saved": 0,
-    "words": "run 4 is cancelled",
+    "words": "night 4 is cancelled",
 }
 
 

@@ -73,7 +73,7 @@ def test_a_crash_is_recorded_from_the_last_heartbeat_on(
     )
     assert alert.description == (
         "The coordinator was down from 2026-03-02 13:00:00 to 2026-03-02 13:02:20 UTC (140 s) although "
-        "nobody had stopped it: it was killed, or its machine went down; run 1 waited for it."
+        "nobody had stopped it: it was killed, or its machine went down; night 1 waited for it."
     )
     assert alert.runbook == "/runbook#nighttraincoordinatordown"
     assert [record.levelname for record in caplog.records if record.message == alert.description] == [
@@ -98,7 +98,7 @@ def test_a_stop_in_the_middle_of_a_run_is_recorded_as_one(make_night: MakeNight)
     [alert] = recorded(again)
     assert (alert.severity, alert.starts, alert.ends) == ("info", NOON, NOON + timedelta(seconds=131))
     assert alert.description == (
-        "The coordinator was stopped from 2026-03-02 12:00:00 to 2026-03-02 12:02:11 UTC (131 s); run 1 "
+        "The coordinator was stopped from 2026-03-02 12:00:00 to 2026-03-02 12:02:11 UTC (131 s); night 1 "
         "waited for it."
     )
 

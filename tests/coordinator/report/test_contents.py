@@ -95,5 +95,5 @@ def test_the_time_that_was_lost_is_told_by_what_the_trainers_did(night: Night) -
 
 
 def test_there_is_no_report_of_an_unknown_night(night: Night) -> None:
-    with pytest.raises(NotFoundError, match="there is no run 7"):
+    with pytest.raises(NotFoundError, match="there is no night 7"):
         read_contents(night.database, 7, night.settings)

@@ -91,13 +91,13 @@ def test_cancelling_twice_is_cancelling_once_and_a_done_run_cannot_be(night: Nig
     night.survey_all(night.register())
     night.finish_all("t1-boot")
     night.housekeeping.tick()
-    with pytest.raises(ConflictError, match=f"run {second} is done"):
+    with pytest.raises(ConflictError, match=f"night {second} is done"):
         night.cancel(second)
 
 
 def test_an_unknown_run_is_not_found(night: Night) -> None:
     for ask in (night.run_listing.view, night.cancel):
-        with pytest.raises(NotFoundError, match="there is no run 7"):
+        with pytest.raises(NotFoundError, match="there is no night 7"):
             ask(7)
 
 

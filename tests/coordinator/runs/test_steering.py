@@ -190,9 +190,9 @@ class TestAPause:
         night.finish_all(boot)
         night.housekeeping.tick()
         for act in (pause, resume, retry):
-            with pytest.raises(ConflictError, match="run 1 has ended"):
+            with pytest.raises(ConflictError, match="night 1 has ended"):
                 act(night)
-        with pytest.raises(NotFoundError, match="there is no run 9"):
+        with pytest.raises(NotFoundError, match="there is no night 9"):
             pause(night, 9)
 
 
@@ -226,7 +226,7 @@ class TestARetry:
         assert {job for job, state in states.items() if state == JobState.FAILED} == {with_y}
         assert all(states[job] is JobState.QUEUED for job in with_x)
         assert retry(night).jobs == 1
-        assert retry(night).words == "no job of run 1 has failed"
+        assert retry(night).words == "no job of night 1 has failed"
 
     def test_cells_whose_messages_differ_by_their_names_alone_are_one_group(self, night: Night) -> None:
         boot = night.start(**ONE_SYMBOL)
@@ -396,7 +396,7 @@ class TestAnEarlyEnd:
         view = night.run_listing.view(1)
         assert view.paused is None and view.ended_early is not None
         for act in (pause, resume, retry):
-            with pytest.raises(ConflictError, match="run 1 is ended early since"):
+            with pytest.raises(ConflictError, match="night 1 is ended early since"):
                 act(night)
 
     def test_an_end_that_was_cut_off_is_finished_after_the_restart(self, make_night: MakeNight) -> None:
@@ -566,7 +566,7 @@ def test_a_cancelled_run_says_how_much_of_it_is_dropped(night: Night) -> None:
     order = Order(by="anna", reason="wrong candles")
     told = Steering(night.database).cancel(1, order, HERE)
     assert told.jobs == 7 and "1 finished cell of it will not be promoted" in told.words
-    assert night.detail(held.job_id).message == "the run was cancelled by anna: wrong candles"
+    assert night.detail(held.job_id).message == "the night was cancelled by anna: wrong candles"
     assert not Steering(night.database).cancel(1, order, HERE).changed
     assert [action for _, action, _ in recorded(night)] == ["cancel"]
 

@@ -12,7 +12,7 @@ from tests.coordinator.specimens import Night
 def test_before_the_first_run_there_is_none(night: Night) -> None:
     with night.database.read() as tx:
         assert newest_run(tx) is None and running_run(tx) is None
-        with pytest.raises(NotFoundError, match="there is no run 1"):
+        with pytest.raises(NotFoundError, match="there is no night 1"):
             find_run(tx, 1)
 
 

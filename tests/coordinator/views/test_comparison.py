@@ -44,5 +44,5 @@ def test_cells_are_paired_and_what_changed_is_named(night: Night) -> None:
 
 
 def test_a_night_that_does_not_exist_is_named(night: Night) -> None:
-    with pytest.raises(NotFoundError, match="there is no run 9"):
+    with pytest.raises(NotFoundError, match="there is no night 9"):
         compare_nights(night.database, night.begin(), 9)

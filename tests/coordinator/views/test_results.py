@@ -96,5 +96,5 @@ def test_every_attempt_is_kept_with_its_cause(night: Night) -> None:
 def test_a_run_that_goes_on_has_no_results(night: Night) -> None:
     with pytest.raises(NotFoundError, match="has not ended"):
         read_results(night.database, night.begin())
-    with pytest.raises(NotFoundError, match="there is no run 9"):
+    with pytest.raises(NotFoundError, match="there is no night 9"):
         read_results(night.database, 9)

@@ -80,5 +80,5 @@ def test_a_pause_is_the_reason_of_its_gap_and_what_it_ended_by_is_not(night: Nig
 
 
 def test_an_unknown_night_has_no_timeline(night: Night) -> None:
-    with pytest.raises(NotFoundError, match="there is no run 7"):
+    with pytest.raises(NotFoundError, match="there is no night 7"):
         read_timeline(night.database, 7, night.settings)

@@ -20,7 +20,7 @@ def test_it_warns_of_synthetic_candles_pressure_and_parked_symbols(make_night: M
     night.queue.fail(night.grant(boot).lease_id, failure(Cause.ERROR))
     night.claim(boot, free=0.05)
     synthetic, pressed, parked, trouble = night.status("leases: the disk is full").document().warnings
-    assert synthetic == "run 1 trains on synthetic candles"
+    assert synthetic == "night 1 trains on synthetic candles"
     assert pressed.startswith(
         "host host-a uses 95% of its memory, more than 85%, and not for Nighttrain's jobs"
     )
@@ -93,7 +93,7 @@ def test_a_trainer_that_falls_silent_with_a_job_is_lost_and_missed(night: Night)
     night.clock.advance(60)
     document = status.document()
     assert {one.name: one.state for one in document.trainers}["t1"] is TrainerState.LOST
-    assert "no trainer is alive, so the run is not progressing" in document.warnings
+    assert "no trainer is alive, so the night is not progressing" in document.warnings
     missed = [warning for warning in document.warnings if "fell silent" in warning]
     assert len(missed) == 1 and missed[0].startswith("trainer t1 fell silent 91 s ago while it held a job")
     night.clock.advance(3600)
@@ -112,7 +112,7 @@ def test_it_warns_early_when_the_night_will_not_fit(make_night: MakeNight, close
     assert len(warnings) == 2 * bool(words)
     if words:
         late, left = warnings
-        assert f"the run {words} into the night, which closes at 12:01 UTC" in late
+        assert f"the night {words} into its window, which closes at 12:01 UTC" in late
         assert "cells do not fit before the window closes and are left for the next night" in left
 
 

@@ -73,17 +73,17 @@ def test_screens_that_need_no_night_are_there_before_the_first(anonymous: httpx.
     [
         ("/jobs/999", 404, "there is no job 999"),
         ("/jobs/99999999999", 422, "job"),
-        ("/nights/9", 404, "there is no run 9"),
-        ("/timeline?run=9", 404, "there is no run 9"),
-        ("/data?run=9", 404, "there is no run 9"),
-        ("/compare?before=8&after=9", 404, "there is no run"),
+        ("/nights/9", 404, "there is no night 9"),
+        ("/timeline?run=9", 404, "there is no night 9"),
+        ("/data?run=9", 404, "there is no night 9"),
+        ("/compare?before=8&after=9", 404, "there is no night"),
         ("/models/BTCUSDT/1h/7", 404, "no night has trained BTCUSDT_1h_H7"),
         ("/models/BTCUSDT/7m/1", 404, "'7m' is no timeframe"),
         ("/models/jobs/1/model.pkl", 404, "job 1 has no model"),
         ("/models/jobs/..%2f..%2ftoken/model.pkl", 404, "there is no page"),
         ("/models/jobs/token/model.json", 422, "job"),
-        ("/timeline?trainr=x", 422, "there is no trainr to filter by"),
-        ("/timeline?since=yesterday", 422, "since"),
+        ("/timeline?trainr=x", 422, "there is nothing called 'trainr' to choose by"),
+        ("/timeline?since=yesterday", 422, "'yesterday' is no since that can be shown: a time like"),
     ],
 )
 def test_what_there_is_not_is_a_page_with_a_way_back(

@@ -65,15 +65,19 @@ def test_asking_changes_nothing_and_sending_twice_changes_once(
 def test_what_was_done_is_said_once(client: httpx.Client, signed: httpx.Client) -> None:
     run = begin(client)
     press(signed, f"/runs/{run}/pause")
-    assert f"Run {run} is paused" in signed.get("/trainers").text
-    assert f"Run {run} is paused" not in signed.get("/trainers").text
+    assert f"Night {run} is paused" in signed.get("/trainers").text
+    assert f"Night {run} is paused" not in signed.get("/trainers").text
 
 
 def test_an_order_that_cannot_be_given_says_why(client: httpx.Client, signed: httpx.Client) -> None:
     run = begin(client)
     press(signed, f"/runs/{run}/cancel")
     answer = signed.get(f"/runs/{run}/pause", headers=HTML)
-    assert answer.status_code == 409 and "was cancelled" in answer.text and "Back to the night" in answer.text
+    assert (
+        answer.status_code == 409
+        and "was cancelled" in answer.text
+        and "That cannot be done now" in answer.text
+    )
     assert signed.get("/runs/99/pause", headers=HTML).status_code == 404
 
 
