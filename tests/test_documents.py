@@ -76,6 +76,23 @@ def test_every_command_is_there(document):
     assert named - commands == set()
 
 
+def test_every_command_is_in_a_table_of_the_readme():
+    """Each command, and each of a group, is in a first column; those of `config` are options too."""
+    told = " ".join(
+        row.split("|")[1] for row in text("README.md").splitlines() if row.startswith("| `nighttrain ")
+    )
+    names = [f"nighttrain {each.name}" for each in app.registered_commands]
+    for group in app.registered_groups:
+        own = [each.name or each.callback.__name__ for each in group.typer_instance.registered_commands]
+        names += (
+            [f"nighttrain {group.name} {one}" for one in own]
+            if group.name != "config"
+            else ["nighttrain config"]
+        )
+    assert len(names) > 30
+    assert [name for name in names if f"`{name}" not in told] == []
+
+
 def test_every_room_is_explained():
     """Each package has its line in the README's tree and a place among the rooms for new files."""
     rooms = {file.parent.relative_to(ROOT).as_posix() for file in ROOT.glob("[a-z]*/*/__init__.py")}

@@ -180,6 +180,41 @@ def test_a_reader_that_has_enough_ends_the_command_quietly() -> None:
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+def test_bash_completes_by_the_script_that_is_installed() -> None:
+    script = (
+        'eval "$(nighttrain)"; unset _NIGHTTRAIN_COMPLETE; COMP_WORDS=(nighttrain mon); COMP_CWORD=1;'
+        '_nighttrain_completion nighttrain; echo "${COMPREPLY[@]}"'
+    )
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=ROOT,
+        env={**environment(), "PATH": path, "_NIGHTTRAIN_COMPLETE": "source_bash"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("monitor\n", "")
+
+
+@pytest.mark.parametrize(
+    ("shell", "extra"),
+    [("zsh", {}), ("fish", {"_TYPER_COMPLETE_FISH_ACTION": "get-args"})],
+    ids=["zsh", "fish"],
+)
+def test_other_shells_are_answered_too(shell: str, extra: dict[str, str]) -> None:
+    asked = {"_NIGHTTRAIN_COMPLETE": f"complete_{shell}", "_TYPER_COMPLETE_ARGS": "nighttrain monitor --cont"}
+    done = subprocess.run(
+        command(),
+        cwd=ROOT,
+        env={**environment(), **asked, **extra},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert "--continuous" in done.stdout and "--detailed" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
