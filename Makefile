@@ -8,7 +8,7 @@ SYNC = $(BIN)/uv sync --frozen --all-extras --inexact --quiet --python $(BIN)/py
 LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test trust bench check fmt clean up down scale alerts logs ps report size clean-data test-stack dashboards
+.PHONY: help setup run test trust bench check fmt clean up down scale alerts logs ps report size clean-data test-stack dashboards board-pictures
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ test-stack: $(DEVELOPED) ## test the containers on a real Docker engine
 
 dashboards: $(DEVELOPED) ## generate grafana/dashboards from the declared metrics
 	@$(BIN)/python -m grafana.generator.generate
+
+board-pictures: $(DEVELOPED) ## draw the boards from a small eventful night, into board-pictures
+	@nice $(BIN)/python -m tests.grafana.pictures $(ARGS)
 
 clean: ## remove .venv and caches (keeps candles and trained nights)
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -78,7 +78,7 @@ def machine() -> list[Panel]:
             Look(CORES),
         ),
         stat_panel(
-            Frame("Host's memory", "In all, and what can be had without swapping.", UNKNOWN, 4, 4),
+            Frame("Host memory", "In all, and what can be had without swapping.", UNKNOWN, 4, 4),
             [
                 Query(f"max({HOST_MEMORY_SIZE.name})", "in all"),
                 Query(f"max({HOST_MEMORY_AVAILABLE.name})", "available"),
@@ -87,7 +87,7 @@ def machine() -> list[Panel]:
         ),
         stat_panel(
             Frame(
-                "Coordinator's",
+                "Own memory",
                 "Memory that the coordinator may take, and what it takes. Without a limit of its own it may "
                 "take all that the host has.",
                 UNKNOWN,
@@ -115,7 +115,7 @@ def machine() -> list[Panel]:
         ),
         stat_panel(
             Frame(
-                "Disk at the end",
+                "Disk at end",
                 "Free space when the night ends, if it goes on shrinking as in the last 2 hours. Red, "
                 "below zero: an alert fires. The night's end: the closing of the window, or else of the run.",
                 "no run",

@@ -140,7 +140,7 @@ def graph_panel(
     threshold_lines = GraphThresholdsStyleMode.DASHED if len(look.steps) > 1 else GraphThresholdsStyleMode.OFF
     legend = (
         _legend(LegendDisplayMode.TABLE, LegendPlacement.RIGHT)
-        .calcs(["lastNotNull", "max"])
+        .calcs(["lastNotNull"])
         .sort_by("Last *")
         .sort_desc(True)
         if frame.width >= BESIDE

@@ -108,7 +108,7 @@ def milliseconds(expr: str) -> str:
 UP = 'up{job="coordinator"} == 1'
 
 
-UNKNOWN = "unknown: the coordinator does not answer"
+UNKNOWN = "unknown: no scrape"
 
 
 def or_words(expr: str, label: str, known: str) -> str:

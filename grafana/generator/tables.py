@@ -174,9 +174,7 @@ def matrix_panel(
     panel.override_by_regexp("/.*/", properties({"noValue": ABSENT, "mappings": [absent(ABSENT, CLEAR)]}))
     panel.override_by_name(
         title,
-        properties(
-            {"custom.cellOptions": {"type": Cells.PLAIN.value}, "unit": PLAIN, "custom.minWidth": NAMES}
-        ),
+        properties({"custom.cellOptions": {"type": Cells.PLAIN.value}, "unit": PLAIN, "custom.width": NAMES}),
     )
     return moments(panel, [query], PromQueryFormat.TABLE)
 

@@ -88,7 +88,8 @@ def at_work() -> list[Panel]:
         table_panel(
             Frame(
                 "Duration of a training job",
-                "Of the successful attempts of the run that is shown, by timeframe.",
+                "Of the successful attempts of the run that is shown, by timeframe; P90 is the 90th "
+                "percentile.",
                 "No training job has succeeded, as far as Prometheus knows",
                 12,
                 9,
@@ -108,10 +109,10 @@ def at_work() -> list[Panel]:
                 Query(last_of_run(f"sum by (timeframe) ({JOB_DURATION.name}_sum)"), ref="total"),
             ],
             [
-                Column("timeframe", "Timeframe", width=110),
+                Column("timeframe", "Timeframe", width=150),
                 Column("jobs", "Jobs", Look(COUNT)),
                 Column("median", "Median", Look(SECONDS, decimals=1), width=90),
-                Column("late", "90th percentile", Look(SECONDS, decimals=1), width=90),
+                Column("late", "P90", Look(SECONDS, decimals=1), width=90),
                 Column("total", "In all", Look(SECONDS, decimals=1), width=90),
                 Column("bar", "Bar", Look(SECONDS)),
             ],
@@ -144,8 +145,7 @@ def queue() -> list[Panel]:
             ],
             [
                 Column("symbol", "Symbol", width=150),
-                Column("waiting", "Waiting", Look(COUNT)),
-                Column("oldest", "Oldest wait", Look(SECONDS, decimals=0), width=90),
+                Column("failed", "Failed", Look(COUNT, ((None, CLEAR), (1, ORANGE))), Cells.COLOURED),
                 Column(
                     "breaker",
                     "Breaker",
@@ -153,7 +153,8 @@ def queue() -> list[Panel]:
                     Cells.COLOURED,
                     width=90,
                 ),
-                Column("failed", "Failed", Look(COUNT, ((None, CLEAR), (1, ORANGE))), Cells.COLOURED),
+                Column("waiting", "Waiting", Look(COUNT)),
+                Column("oldest", "Oldest wait", Look(SECONDS, decimals=0), width=90),
             ],
             "Symbol",
         ),
@@ -212,7 +213,7 @@ def failures() -> list[Panel]:
                 12,
                 9,
             ),
-            [Query(last_of_run(f"sum by (outcome) ({ATTEMPTS.name})"), "{{outcome}}")],
+            [Query(f"sort_desc({last_of_run(f'sum by (outcome) ({ATTEMPTS.name})')})", "{{outcome}}")],
             Look(COUNT, NEUTRAL, minimum=0),
         ),
         graph_panel(

@@ -1,6 +1,5 @@
 """The boards type-check against Grafana's own types, of the very release in docker-compose.yml."""
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -9,35 +8,14 @@ import pytest
 import yaml
 
 from tests.grafana.committed import BOARDS, ROOT
+from tests.grafana.npm import installed
 
 SCHEMA = ROOT / "tests" / "grafana" / "schema"
-LOCK = SCHEMA / "package-lock.json"
-UNREACHABLE = ("ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ETIMEDOUT", "ECONNRESET")
 
 
 @pytest.fixture(scope="module")
 def packages(request):
-    """The locked packages, installed once in pytest's cache."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("node or npm is missing: the boards are not checked against @grafana/schema")
-    key = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
-    folder = request.config.cache.mkdir(f"grafana-schema-{key}")
-    if not (folder / "installed").exists():
-        shutil.copy(SCHEMA / "package.json", folder)
-        shutil.copy(LOCK, folder)
-        install = subprocess.run(
-            [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if any(sign in install.stderr for sign in UNREACHABLE):
-            pytest.skip(f"the registry of npm is out of reach: {install.stderr.splitlines()[-1]}")
-        assert install.returncode == 0, install.stderr
-        (folder / "installed").touch()
-    return folder
+    return installed(request.config.cache, SCHEMA, "the boards are not checked against @grafana/schema")
 
 
 @pytest.fixture

@@ -51,10 +51,19 @@ class Monitoring:
         The coordinator's address.
     trainers : sequence of str
         The trainers' addresses, which the stack learns from its name server.
+    step_seconds : float
+        How often it scrapes and evaluates its rules.
     """
 
-    def __init__(self, folder: Path, coordinator: str, trainers: Sequence[str]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        coordinator: str,
+        trainers: Sequence[str],
+        step_seconds: float = STEP_SECONDS,
+    ) -> None:
         self.folder = folder
+        self.step_seconds = step_seconds
         self.targets = {"coordinator": [coordinator], "trainer": list(trainers)}
         self.targets |= {job: [f"127.0.0.1:{free_port()}"] for job in ("prometheus", "alertmanager")}
         self.began = time.time()
@@ -101,7 +110,7 @@ class Monitoring:
 
     def ever(self, expr: str) -> list[Answer]:
         """Return what an expression yielded at any moment since the start."""
-        span = {"start": self.began, "end": time.time(), "step": STEP_SECONDS}
+        span = {"start": self.began, "end": time.time(), "step": self.step_seconds}
         return _answers(self._client.post("/query_range", data={"query": expr, **span}), "values")
 
     def rules(self) -> list[dict[str, Any]]:
@@ -130,7 +139,7 @@ class Monitoring:
 
     def _configuration(self) -> dict[str, Any]:
         document: dict[str, Any] = yaml.safe_load((ROOT / "prometheus/prometheus.yml").read_text())
-        pace = f"{STEP_SECONDS * 1000:.0f}ms"
+        pace = f"{self.step_seconds * 1000:.0f}ms"
         document["global"] |= {"scrape_interval": pace, "scrape_timeout": pace, "evaluation_interval": pace}
         # Alerts have tests of their own for where they go; here it is enough that they fire.
         del document["alerting"]
@@ -145,7 +154,7 @@ def sooner(text: str) -> str:
 
     Ranges stay as they are: they take what there is of them.
     """
-    return re.sub(r"\boffset 5m", "offset 2s", re.sub(r"\bfor: \d+[ms]", "for: 1s", text))
+    return re.sub(r"\boffset 5m", "offset 2s", re.sub(r"\b((?:keep_firing_)?for): \d+[ms]", r"\1: 1s", text))
 
 
 def _answers(answer: httpx.Response, key: str) -> list[Answer]:

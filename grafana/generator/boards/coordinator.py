@@ -67,7 +67,7 @@ def _glance() -> list[Panel]:
     failing = f'(sum({REQUESTS}{{status="5xx"}}) or vector(0)) / sum({REQUESTS})'
     return [
         stat_panel(
-            Frame("Coordinator now", "Whether it answers Prometheus.", "not scraped", 4, 4),
+            Frame("State now", "Whether it answers Prometheus.", "not scraped", 4, 4),
             [Query(f"max({UP})", "coordinator")],
             Look(PLAIN, values={0: ("down", RED), 1: ("up", GREEN)}),
         ),

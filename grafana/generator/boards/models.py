@@ -80,7 +80,7 @@ def _means() -> list[Panel]:
     return [
         _mean("Mean AUC", "out of fold; 0.5 is chance", "auc"),
         _mean("Mean Brier", "the Brier score, out of fold; lower is better, 0.25 is chance", "brier"),
-        _mean("Mean accuracy", "out of fold", "accuracy"),
+        _mean("Accuracy", "out of fold", "accuracy"),
         stat_panel(
             Frame(
                 "Drop in AUC",
@@ -97,7 +97,7 @@ def _means() -> list[Panel]:
         ),
         stat_panel(
             Frame(
-                "Compared with",
+                "Compared to",
                 "Finished runs of the same configuration and kind of candles before this one, up to five: "
                 "what it is compared with. Green: enough for an alert.",
                 BRIEFLY_NO_RUN,
@@ -127,7 +127,11 @@ def _means() -> list[Panel]:
                 12,
                 12,
             ),
-            [Query(last_of_run(f"max by (reason) ({RUN_REFUSED_MODELS.name})"), "{{reason}}")],
+            [
+                Query(
+                    f"sort_desc({last_of_run(f'max by (reason) ({RUN_REFUSED_MODELS.name})')})", "{{reason}}"
+                )
+            ],
             Look(COUNT, NEUTRAL, minimum=0),
         ),
         mean_by_run(),
@@ -148,8 +152,8 @@ def _mean(title: str, what: str, score: str) -> Panel:
             4,
         ),
         [
-            Query(last_of_run(f"{mean} {met} {limit}"), "mean, met", "met"),
-            Query(last_of_run(f"{mean} {missed} {limit}"), "mean, missed", "missed"),
+            Query(f"({last_of_run(mean)}) {met} ({last_of_run(limit)})", "met", "met"),
+            Query(f"({last_of_run(mean)}) {missed} ({last_of_run(limit)})", "missed", "missed"),
             Query(last_of_run(limit), "limit", "limit"),
         ],
         SCORE,

@@ -113,7 +113,7 @@ def _progress_at_a_glance() -> list[Panel]:
                 "When the run began; when it ended, or will end (median and 90th percentile by the durations "
                 "that were measured).",
                 BRIEFLY_NO_RUN,
-                8,
+                7,
                 4,
             ),
             [
@@ -131,7 +131,7 @@ def _progress_at_a_glance() -> list[Panel]:
                 "below zero: the night will miss its deadline; what is left over is carried to the next one. "
                 "Without a window, and without a run that is going, there is no deadline.",
                 "no deadline",
-                4,
+                5,
                 4,
             ),
             [Query(of_run(f"{DEADLINE} - {LATE}"), "to spare")],
@@ -170,7 +170,7 @@ def _health_at_a_glance() -> list[Panel]:
             "Whether jobs are handed out: always, without a window, but for a run that is paused. When the "
             "window opened last by its schedule, when it closes, and when it opens the next time.",
             UNKNOWN,
-            8,
+            7,
             4,
         ),
         [
@@ -210,7 +210,7 @@ def _health_at_a_glance() -> list[Panel]:
             ),
             [
                 Query(f"{of_all} and on () {lost} == 0", "alive, of {{of}}", "all"),
-                Query(f"{of_all} and on () {lost} > 0", "of {{of}}", "fewer"),
+                Query(f"{of_all} and on () {lost} > 0", "of {{of}}, some lost", "fewer"),
             ],
             Look(
                 COUNT,
@@ -222,7 +222,7 @@ def _health_at_a_glance() -> list[Panel]:
         ),
         alerts_now(),
         stat_panel(
-            Frame("Coordinator now", "Whether the coordinator answers Prometheus.", "not scraped", 4, 4),
+            Frame("Coordinator now", "Whether the coordinator answers Prometheus.", "not scraped", 5, 4),
             [Query('max(up{job="coordinator"})', "coordinator")],
             Look(PLAIN, values={0: ("down", RED), 1: ("up", GREEN)}),
         ),

@@ -19,7 +19,7 @@ from common.metrics.declarations import (
 )
 from common.protocol.status import TrainerState
 from grafana.generator.alerts import condition, firing
-from grafana.generator.colours import BLUE, ENDS, GREEN, ORANGE, PURPLE, TEXT
+from grafana.generator.colours import BLUE, ENDS, GREEN, GREY, ORANGE, PURPLE, TEXT
 from grafana.generator.layout import Section, board, page_variable, trainer_variable
 from grafana.generator.panels import Drawing, graph_panel, stat_panel, text_panel, timeline_panel
 from grafana.generator.queries import (
@@ -242,6 +242,7 @@ def _throughput() -> list[Panel]:
             ],
             Look(CORES, minimum=0, decimals=2, reach=1),
             limits=["may use"],
+            colours={"may use": GREY},
         ),
         graph_panel(
             Frame(

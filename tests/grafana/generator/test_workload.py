@@ -39,7 +39,7 @@ def test_of_a_run_that_is_over_nothing_is_being_trained(answers):
 
 @pytest.mark.parametrize(
     ("up", "words"),
-    [("1x9", "nobody is at work"), ("0x9", "unknown: the coordinator does not answer")],
+    [("1x9", "nobody is at work"), ("0x9", "unknown: no scrape")],
 )
 def test_what_is_empty_and_what_is_not_known_are_told_apart(answers, up, words):
     expr = asked("night", "Cells being trained", "elapsed")
