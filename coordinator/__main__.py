@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 import signal
 import socket
 import sys
@@ -107,9 +108,22 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="Prometheus watches it: warn when it does not scrape (default: after its first scrape)",
     )
+    parser.add_argument(
+        "--alertmanager",
+        type=_address,
+        default="",
+        metavar="URL",
+        help="hand it each night in ten lines when the night ends, for the receivers of alerts",
+    )
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
     parser.add_argument("--debug", action="store_true", help="log more, and show tracebacks")
     return parser
+
+
+def _address(text: str) -> str:
+    if re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; write it as http://HOST:PORT")
+    return text
 
 
 def _port(text: str) -> int:
@@ -158,6 +172,7 @@ def _serve(options: argparse.Namespace, configuration: Configuration, out: OutFo
             trusted,
             options.expect_scrapes,
             configuration,
+            options.alertmanager,
         )
         app = make_app(parts)
         config = uvicorn.Config(

@@ -15,6 +15,7 @@ from common.settings.night import NightSettings
 from coordinator.alerts import Alerts
 from coordinator.audit import Audit
 from coordinator.configuration import Configuration
+from coordinator.housekeeping.digest import Digest
 from coordinator.housekeeping.early_end import EarlyEnd
 from coordinator.housekeeping.expiry import Expiry
 from coordinator.housekeeping.heartbeat import Heartbeat
@@ -107,10 +108,12 @@ def assemble(
     trusted_hosts: tuple[str, ...] = (),
     expect_scrapes: bool = False,
     configuration: Configuration | None = None,
+    alertmanager: str = "",
 ) -> Parts:
     """Put the parts together over a database whose schema is up to date.
 
-    Without a `configuration` the settings never change.
+    Without a `configuration` the settings never change. `alertmanager` is the address that digests of nights
+    go to; empty: to nobody.
     """
     configuration = configuration or Configuration(Given(settings))
     scrapes = Scrapes(database.clock, expect_scrapes)
@@ -122,7 +125,17 @@ def assemble(
     reload = Reload(database, configuration)
     reports = Reports(database, settings, OutFolder(out))
     housekeeping = housekeeping_of(
-        database, queue, settings, OutFolder(out), artifacts, forecast, alerts, vitals, reload, reports
+        database,
+        queue,
+        settings,
+        OutFolder(out),
+        artifacts,
+        forecast,
+        alerts,
+        vitals,
+        reload,
+        reports,
+        alertmanager,
     )
     registry = process_registry()
     measures = Measures(registry)
@@ -138,7 +151,7 @@ def assemble(
 
     status = Status(database, settings, out, program_version(), forecast, troubles, scrapes, waiting)
     job_listing, roster = JobListing(database, settings), Roster(database, settings)
-    reload.readers += [queue, forecast, collector, status, job_listing, roster]
+    reload.readers += [queue, forecast, collector, status, job_listing, roster, reports]
     return Parts(
         database=database,
         queue=queue,
@@ -179,6 +192,7 @@ def housekeeping_of(
     vitals: Vitals,
     reload: Reload,
     reports: Reports,
+    alertmanager: str = "",
 ) -> Loop:
     """Return the loop with all duties, in the order in which they are done."""
     schedule = Schedule(database, settings)
@@ -196,6 +210,7 @@ def housekeeping_of(
         EarlyEnd(database),
         Settlement(database, out, publication, progress),
         MorningReport(database, reports),
+        Digest(database, reports, alertmanager),
         Silence(alerts, database.clock),
         Pulse(vitals),
         progress,

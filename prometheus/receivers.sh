@@ -65,22 +65,28 @@ heartbeat() {
 YAML
 }
 
-# Prints alertmanager.yml with what is added to its receivers `heartbeat`, in the middle, and `people`, the last.
+# Prints alertmanager.yml with what is added to its receivers `heartbeat`, `people` and `digest`.
 configuration() {
   while IFS= read -r line || [ -n "$line" ]; do
     printf '%s\n' "$line"
-    if [ "$line" = "  - name: heartbeat" ] && [ -n "$1" ]; then printf '%s\n' "$1"; fi
+    added=''
+    case $line in
+    "  - name: heartbeat") added=$1 ;;
+    "  - name: people") added=$2 ;;
+    "  - name: digest") added=$3 ;;
+    esac
+    if [ -n "$added" ]; then printf '%s\n' "$added"; fi
   done <"$here/alertmanager.yml"
-  printf '%s\n' "$2"
 }
 
+# TEMPLATE RESOLVED: what people are told by, and whether they are told of its end.
 receivers() {
   if filled WEBHOOK_URL; then
     must_match WEBHOOK_URL '^https?://[^ ]+$' "a URL that begins with http:// or https://"
     cat <<YAML
     webhook_configs:
       - url: $(quoted "$WEBHOOK_URL")
-        send_resolved: true
+        send_resolved: $2
 YAML
     if filled WEBHOOK_TOKEN; then
       cat <<YAML
@@ -99,10 +105,10 @@ YAML
       - smarthost: $(quoted "$SMTP_HOST")
         from: $(quoted "$SMTP_FROM")
         to: $(quoted "$SMTP_TO")
-        send_resolved: true
-        headers: {Subject: '{{ template "nighttrain.title" . }}'}
+        send_resolved: $2
+        headers: {Subject: '{{ template "$1.title" . }}'}
         html: ''
-        text: '{{ template "nighttrain.text" . }}'
+        text: '{{ template "$1.text" . }}'
 YAML
     if filled SMTP_USER SMTP_PASSWORD; then
       cat <<YAML
@@ -118,9 +124,9 @@ YAML
     cat <<YAML
     slack_configs:
       - api_url: $(quoted "$SLACK_WEBHOOK_URL")
-        send_resolved: true
-        title: '{{ template "nighttrain.title" . }}'
-        text: '{{ template "nighttrain.text" . }}'
+        send_resolved: $2
+        title: '{{ template "$1.title" . }}'
+        text: '{{ template "$1.text" . }}'
 YAML
   fi
   if filled TELEGRAM_BOT_TOKEN TELEGRAM_CHAT_ID; then
@@ -129,9 +135,9 @@ YAML
     telegram_configs:
       - bot_token: $(quoted "$TELEGRAM_BOT_TOKEN")
         chat_id: $TELEGRAM_CHAT_ID
-        send_resolved: true
+        send_resolved: $2
         parse_mode: ''
-        message: "{{ template \"nighttrain.title\" . }}\n\n{{ template \"nighttrain.text\" . }}"
+        message: "{{ template \"$1.title\" . }}\n\n{{ template \"$1.text\" . }}"
 YAML
   fi
   if filled DISCORD_WEBHOOK_URL; then
@@ -139,9 +145,9 @@ YAML
     cat <<YAML
     discord_configs:
       - webhook_url: $(quoted "$DISCORD_WEBHOOK_URL")
-        send_resolved: true
-        title: '{{ template "nighttrain.title" . }}'
-        message: '{{ template "nighttrain.text" . }}'
+        send_resolved: $2
+        title: '{{ template "$1.title" . }}'
+        message: '{{ template "$1.text" . }}'
 YAML
   fi
 }
@@ -150,6 +156,7 @@ if [ -e "$settings" ]; then read_settings; fi
 mkdir -p "$folder/templates"
 cp "$here"/templates/*.tmpl "$folder/templates/"
 beats=$(heartbeat)
-people=$(receivers)
-configuration "$beats" "$people" >"$folder/alertmanager.yml"
+people=$(receivers nighttrain true)
+digest=$(receivers nighttrain.digest false)
+configuration "$beats" "$people" "$digest" >"$folder/alertmanager.yml"
 exec "$@"

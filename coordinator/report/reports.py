@@ -35,7 +35,11 @@ class Reports:
         self.database = database
         self.settings = settings
         self.out = out
-        self.address = settings.dashboard.address
+
+    @property
+    def address(self) -> str:
+        """Where people reach the coordinator."""
+        return self.settings.dashboard.address
 
     def digest(self, run_id: int) -> NightDigest:
         """Return a night in ten lines; of one that runs, what is known so far.

@@ -6,7 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from common.protocol.nights import NightDigest
+from common.protocol.runs import RunState
 from coordinator.alerts import SILENCE_SECONDS
+from coordinator.housekeeping.digest import alert_of
+from coordinator.runs.ended import DueDigest
 from tests.prometheus.alertmanager import Alertmanager, alert, labels, names
 from tests.prometheus.committed import PROMETHEUS, load
 from tests.prometheus.inbox import Inbox
@@ -193,3 +197,40 @@ def test_a_cause_silences_its_consequences_and_nothing_else(alertmanager, source
     finally:
         past = (datetime.now(UTC) - timedelta(seconds=1)).isoformat()
         alertmanager.post(*({**one, "endsAt": past} for one in (source, *silenced, *told)))
+
+
+def test_the_night_in_ten_lines_reaches_every_receiver_once_and_the_coordinator_never(alertmanager, inbox):
+    ended = datetime.now(UTC).replace(microsecond=0)
+    subject = "Night 12: 7 promoted, 3 failed, 6 h 42 min"
+    lines = [f'Line {number} <of> "ten" & more.' for number in range(1, 11)]
+    due = DueDigest(12, ended, ended + timedelta(seconds=12))
+    told = NightDigest(run=12, state=RunState.DONE, time=ended, subject=subject, lines=tuple(lines))
+    posted = alert_of(told, due, "http://127.0.0.1:5000")
+    for _ in range(3):
+        # Again, as by a coordinator that was killed before it had recorded that it was done.
+        alertmanager.post(posted)
+
+    def is_ours(body):
+        return ("NighttrainNightEnded", "firing") in names(body)
+
+    title = f"Nighttrain: {subject}"
+    webhook, authorization = inbox.wait("/webhook", is_ours)
+    assert authorization == "Bearer theirs"
+    assert webhook["alerts"][0]["annotations"] == {"summary": subject, "description": "\n".join(lines)}
+    slack, _ = inbox.wait("/slack", lambda body: body["attachments"][0]["title"] == title)
+    text = slack["attachments"][0]["text"].replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    assert text.split("\n") == lines
+    discord, _ = inbox.wait("/discord", lambda body: body["embeds"][0]["title"] == title)
+    assert discord["embeds"][0]["description"].split("\n") == lines
+    telegram, _ = inbox.wait("/bot123:abc/sendMessage", lambda body: body["text"].startswith(title))
+    assert telegram["text"].split("\n") == [title, "", *lines]
+    mail, _ = inbox.wait("/mail", lambda body: title in body)
+    assert f"Subject: {title}" in mail and "Line 10 <of>" in mail
+    # Past its end, and posted once more after it: nobody is told again, and nobody of its end.
+    time.sleep(max((due.until - datetime.now(UTC)).total_seconds(), 0) + 3)
+    alertmanager.post(posted)
+    alertmanager.post(alert("NighttrainHostCpuHigh", core="last"))
+    inbox.wait("/webhook", lambda body: any(one["labels"].get("core") == "last" for one in body["alerts"]))
+    for path, bodies in inbox.arrived.items():
+        found = [body for body, _ in bodies if "NightEnded" in str(body) or subject in str(body)]
+        assert len(found) == (0 if path in ("/api/alerts", "/heartbeat") else 1), (path, found)

@@ -1,8 +1,10 @@
 """What receivers.sh makes of deploy/alerting.env: who gets alerts besides the coordinator."""
 
+import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.prometheus.committed import PROMETHEUS, load
 from tests.prometheus.receivers import EVERYTHING, EXAMPLE, FILLED, SMTP, checked, make
@@ -11,7 +13,7 @@ from tests.prometheus.receivers import EVERYTHING, EXAMPLE, FILLED, SMTP, checke
 def receiver(folder):
     """What people get, made of their settings."""
     made = load(folder / "made/alertmanager.yml")["receivers"]
-    assert [one["name"] for one in made] == ["heartbeat", "coordinator", "people"]
+    assert [one["name"] for one in made] == ["heartbeat", "coordinator", "people", "digest"]
     assert made[1] == load(PROMETHEUS / "alertmanager.yml")["receivers"][1]
     return made[2]
 
@@ -28,6 +30,19 @@ def test_each_filled_variant_is_valid(tmp_path, settings):
     assert make(tmp_path, settings, "true") == (0, "", "")
     status, output = checked(tmp_path / "made/alertmanager.yml")
     assert status == 0, output
+
+
+@pytest.mark.parametrize("kind", FILLED)
+def test_who_gets_alerts_gets_the_night_in_ten_lines_too_in_its_own_words_and_once(tmp_path, kind):
+    make(tmp_path, FILLED[kind], "true")
+    people, digest = load(tmp_path / "made/alertmanager.yml")["receivers"][2:]
+    [[ours], [theirs]] = people[kind], digest[kind]
+    assert theirs["send_resolved"] is False
+    assert {**theirs, "send_resolved": True} == yaml.safe_load(
+        json.dumps(ours)
+        .replace("nighttrain.title", "nighttrain.digest.title")
+        .replace("nighttrain.text", "nighttrain.digest.text")
+    )
 
 
 @pytest.mark.parametrize("kind", FILLED)
