@@ -9,6 +9,7 @@ import pytest
 
 from common.metrics.declarations import (
     CHECKPOINT_TIMESTAMP,
+    COORDINATOR_CRASHES,
     METRICS,
     QUEUE_OLDEST_WAIT,
     TRAINER_LAST_SEEN,
@@ -39,7 +40,8 @@ def night(tmp_path: Path) -> Iterator[RealNight]:
 
 def facts(night: RealNight) -> dict[Series, float]:
     found = scrape(night.coordinator.url)
-    return {series: value for series, value in found.values.items() if series[0] in FACTS - MOVING}
+    kept = FACTS - MOVING - {COORDINATOR_CRASHES.name}
+    return {series: value for series, value in found.values.items() if series[0] in kept}
 
 
 def test_a_kill_in_the_middle_of_a_night_changes_no_fact(night: RealNight) -> None:
@@ -61,7 +63,9 @@ def test_a_kill_in_the_middle_of_a_night_changes_no_fact(night: RealNight) -> No
     night.coordinator.start()
 
     assert facts(night) == before
+    assert told.value(COORDINATOR_CRASHES.name) == 0
     again = scrape(night.coordinator.url)
+    assert again.value(COORDINATOR_CRASHES.name) == 1
     assert set(again.values) >= {series for series in told.values if series[0] in MOVING}
     assert again.value("nighttrain_checkpoint_writes_total") == 0
     [away] = night.operator.status().alerts
