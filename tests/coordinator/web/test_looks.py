@@ -13,7 +13,7 @@ import pytest
 
 from tests.coordinator.web.conftest import TRAINED, Place
 from tests.coordinator.web.eventful import HOSTILE, add_nights
-from tests.coordinator.web.visiting import SHOTS, MakeVisit
+from tests.coordinator.web.visiting import MakeVisit
 from tests.trainer.real_night import Coordinator, RealNight
 
 SCREENS = {
@@ -34,9 +34,7 @@ SCREENS = {
     "night-of-three": "/",
     "problem": "/compare?before=x",
 }
-"""By the name of their picture. A real trainer did job 4; its picture in light is in the README."""
-
-TOP = {"width": 1280, "height": 1640}
+"""By the name of their picture. A real trainer did job 4."""
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +73,6 @@ def test_a_trained_job_shows_its_drawings_and_its_certificate(eventful: Place, v
     assert page.locator(".plot-density .observed").count() == 1
     assert page.get_by_text("valid: nothing has seen the future").is_visible()
     assert "training BTCUSDT_15m_H1: attempt 1 by" in page.locator("pre.log").inner_text()
-    # The picture in the README, docs/job.png, is a copy of this one.
-    page.screenshot(path=SHOTS / "readme-job.png", clip={"x": 0, "y": 0, **TOP}, full_page=True)
     page.get_by_text("Figures of each fold").click()
     assert page.locator("table.list tbody tr").first.is_visible()
 

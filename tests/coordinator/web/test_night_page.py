@@ -136,6 +136,7 @@ def test_a_page_whose_coordinator_is_killed_says_so_and_goes_on_when_it_is_back(
     config = GridConfig(**place.coordinator.settings.grid_config())
     place.night.operator.create_run(RunRequest(config=config))
     page.get_by_text("0 of 12 cells done").wait_for()
+    eventually(lambda: page.title() == "0/12 · Nighttrain")
     assert page.evaluate("window.sameDocument") is True
 
 
