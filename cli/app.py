@@ -29,6 +29,7 @@ from cli.commands import (
     nights,
     report,
     run,
+    service,
     start,
     steering,
     up,
@@ -44,6 +45,7 @@ app = typer.Typer(
 )
 app.command("run", cls=Command, epilog=run.EPILOG)(run.run)
 app.command("up", cls=Command, epilog=up.EPILOG)(up.up)
+app.add_typer(service.app, name="service")
 app.command("start", cls=Command, epilog=start.EPILOG)(start.start)
 app.command("check", cls=Command, epilog=check.EPILOG)(check.check)
 app.command("estimate", cls=Command, epilog=estimate.EPILOG)(estimate.estimate)

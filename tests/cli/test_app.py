@@ -31,6 +31,7 @@ COMMANDS = (
     ["alerts"],
     ["monitor"],
     *(["jobs", name] for name in ("list", "show", "why", "retry", "cancel", "next", "unpark")),
+    *(["service", name] for name in ("install", "uninstall", "status")),
     *(["nights", name] for name in ("list", "show", "compare", "audit")),
     *(["models", name] for name in ("list", "show", "history", "diff", "promote", "rollback")),
     *(["data", name] for name in ("check", "import", "download")),
@@ -54,7 +55,7 @@ def test_help_of_a_command_has_examples(
 def test_help_lists_the_commands_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
-    groups = ("jobs", "nights", "models", "data", "config")
+    groups = ("jobs", "nights", "models", "data", "config", "service")
     for name in ("run", "up", "start", "report", "check", "estimate", "pause", "end", "alerts", *groups):
         assert f"\n  {name} " in told
     assert "\n    130  interrupted; progress is saved" in told

@@ -6,9 +6,13 @@ import json
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
-from collections.abc import Callable
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -31,6 +35,27 @@ from tests.cli.nights import (
 
 GRID = "symbols: [BTCUSDT, XRPUSDT]\ntimeframes: [15m, 1h]\nhorizons: [1, 3]\nnum_workers: 1\n"
 ONE_CELL = "symbols: [BTCUSDT]\ntimeframes: [1h]\nhorizons: [1]\nnum_workers: 1\n"
+
+
+@contextmanager
+def service_manager() -> Iterator[tuple[str, list[str]]]:
+    """A socket as systemd has one for a service of Type=notify, and what comes by it."""
+    heard: list[str] = []
+    with tempfile.TemporaryDirectory() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as end:
+        end.bind(f"{folder}/notify")
+
+        def listen() -> None:
+            while (message := end.recv(4096).decode()) != "over":
+                heard.append(message)
+
+        listener = threading.Thread(target=listen)
+        listener.start()
+        try:
+            yield f"{folder}/notify", heard
+        finally:
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as own:
+                own.sendto(b"over", f"{folder}/notify")
+            listener.join()
 
 
 @pytest.fixture
@@ -170,7 +195,10 @@ def test_a_night_by_the_clock_begins_once_though_up_ends_and_comes_back_in_that_
 def test_a_changed_file_is_taken_up_and_a_broken_one_said(candles: Path, tmp_path: Path) -> None:
     config, out = tmp_path / "night.yaml", tmp_path / "out"
     config.write_text(ONE_CELL)
-    with begun(*words(config, candles, out)) as up:
+    with (
+        service_manager() as (address, told_states),
+        begun(*words(config, candles, out), NOTIFY_SOCKET=address) as up,
+    ):
         until(lambda: process_of(up.pid, "trainer"), "a trainer")
         config.write_text(
             ONE_CELL.replace("num_workers: 1", "num_workers: 2") + "max_memory_per_process: 1.5\n"
@@ -194,6 +222,8 @@ def test_a_changed_file_is_taken_up_and_a_broken_one_said(candles: Path, tmp_pat
         until(lambda: "training is false" in _log(out), "that the launcher has seen it")
         code, told = ended(up, signal.SIGTERM)
     assert code == 0
+    assert told_states[0] == "READY=1" and told_states[-1] == "STOPPING=1"
+    assert "STATUS=no night is running" in told_states
     assert "num_workers from 1 to 2" in told and "none begins: training is false" in told
     assert nights_begun(out) == 0
 
