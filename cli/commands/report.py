@@ -1,58 +1,83 @@
-"""``nighttrain report``: the results of the last night of a running coordinator."""
+"""``nighttrain report``: what a night was, as a table, as one HTML file, or as the results document."""
 
 from __future__ import annotations
 
 import shutil
 import sys
+import tempfile
+import webbrowser
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import URL, Debug, Url
+from cli.command import Debug
+from cli.orders import OUT, AnyUrl, Out, TokenFile, client_of
 
 if TYPE_CHECKING:
+    from common.client.client import OperatorClient
     from common.protocol.runs import RunView
 
 EPILOG = """\b
 examples:
+  nighttrain report                              the last night that has ended, as a table
+  nighttrain report 12 --html night-12.html      the whole report as one file
+  nighttrain report --open                       the same in the browser
+  nighttrain report 12 --json > night-12.json
   docker compose exec coordinator nighttrain report     in the container
-  nighttrain report --run 12 --json > night-12.json
 
-Shown is the last night that has ended; if another one is running, the report says so.
+Without N it is the last night that has ended, or the running one if none has. Of a night that still runs
+everything is told so far: the table is its ten lines, and so is --json.
 
 \b
 exit codes:
-  0  results were shown
-  1  no night has ended yet, or the coordinator does not answer
-  2  a mistake in options
+  0  the report was shown
+  1  there is no night yet or none of that number, or the coordinator does not answer
+  2  a mistake in options, or the file cannot be written
 """
 
 
 def report(
-    url: Url = URL,
-    token_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="its token, where reading is not open to everybody")
+    night: Annotated[
+        int | None, typer.Argument(metavar="N", help="one particular night, by its number")
     ] = None,
-    number: Annotated[
-        int | None, typer.Option("--run", metavar="N", help="one particular night, by its number")
+    number: Annotated[int | None, typer.Option("--run", metavar="N", hidden=True)] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", metavar="FILE", help="write the whole report to a file; - prints it"),
     ] = None,
+    browse: Annotated[
+        bool, typer.Option("--open", help="open the whole report in the browser of this machine")
+    ] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="print the whole results document instead of the table")
     ] = False,
+    url: AnyUrl = None,
+    token_file: TokenFile = None,
+    out: Out = OUT,
     debug: Debug = False,
 ) -> int:
-    """Show the results of the last night of a running coordinator."""
+    """Show what a night was: the results, or its report as one HTML file."""
+    del debug
+    night = night if night is not None else number
+    with client_of(url, token_file, out) as client:
+        newest = client.runs(limit=2).runs
+        run = client.run(night) if night is not None else _last(newest)
+        if html is not None or browse:
+            return _hand_out(client.report(run.id), run, html, browse)
+        return _print(client, run, newest, as_json)
+
+
+def _print(client: OperatorClient, run: RunView, newest: Sequence[RunView], as_json: bool) -> int:
     from cli.screen.plain_table import lines
-    from common.client.client import OperatorClient
     from common.protocol.runs import RunState
 
-    del debug
-    with OperatorClient(url, token_file) as client:
-        newest = client.runs(limit=2).runs
-        run = client.run(number) if number is not None else _ended(newest)
-        results = client.results(run.id)
+    if run.state is RunState.RUNNING:
+        digest = client.digest(run.id)
+        print(digest.model_dump_json(indent=2) if as_json else "\n".join((digest.subject, *digest.lines)))
+        return 0
+    results = client.results(run.id)
     if as_json:
         print(results.model_dump_json(by_alias=True, indent=2))
         return 0
@@ -63,15 +88,29 @@ def report(
     return 0
 
 
-def _ended(newest: Sequence[RunView]) -> RunView:
+def _hand_out(content: str, run: RunView, html: Path | None, browse: bool) -> int:
+    """Write a report where it is wanted, and open it."""
+    from common.whole_file import write_whole
+
+    if html == Path("-"):
+        sys.stdout.write(content)
+        return 0
+    path = html or Path(tempfile.mkdtemp(prefix="nighttrain-")) / f"night-{run.id}.html"
+    write_whole(path, content.encode())
+    print(f"report {path}")
+    if browse and not webbrowser.open(path.resolve().as_uri()):
+        print("no browser was found here: open that file by hand", file=sys.stderr)
+    return 0
+
+
+def _last(newest: Sequence[RunView]) -> RunView:
     from common.errors import NotFoundError
     from common.protocol.runs import RunState
 
     # There is one unfinished run at most, and it is the newest: of two, one has ended.
-    for run in newest:
-        if run.state is not RunState.RUNNING:
-            return run
-    raise NotFoundError("; ".join(("no night has ended yet", *map(_progress, newest))))
+    if not newest:
+        raise NotFoundError("there is no night yet", "begin one with nighttrain start or nighttrain run")
+    return next((run for run in newest if run.state is not RunState.RUNNING), newest[0])
 
 
 def _progress(run: RunView) -> str:
@@ -84,5 +123,7 @@ def _places(run: RunView) -> Iterator[str]:
     if run.results_path:
         out = OutFolder(Path(run.results_path).parent.parent)
         yield f"results {run.results_path}"
+        if run.report_path:
+            yield f"report  {run.report_path}"
         yield f"models  {out.models}"
         yield f"logs    {out.logs}"

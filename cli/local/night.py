@@ -53,7 +53,9 @@ def train(order: Order, fresh: bool, as_json: bool) -> int:
         if as_json:
             sys.stdout.write(document.model_dump_json(by_alias=True, indent=2) + "\n")
         print_summary(document, console)
-        where = f"results {path}\nmodels  {out.models}\nlogs    {out.logs}"
+        written = out.report(document.finished)
+        report = f"\nreport  {written}" if written.exists() else ""
+        where = f"results {path}{report}\nmodels  {out.models}\nlogs    {out.logs}"
         where += f"\npage    {order.spelled('up')} shows it again, with all nights of the folder"
         console.print(where, highlight=False, soft_wrap=True)
         return 0 if document.totals.succeeded == document.totals.jobs else 1

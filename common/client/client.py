@@ -20,7 +20,7 @@ from common.protocol.alerts import AlertPage
 from common.protocol.champions import ChampionHistory, ChampionPage, ModelDifference
 from common.protocol.job_views import JobDetail, JobPage
 from common.protocol.jobs import JobKind, JobState
-from common.protocol.nights import NightDifference
+from common.protocol.nights import NightDifference, NightDigest
 from common.protocol.reports import Checkpoint
 from common.protocol.results import Results
 from common.protocol.runs import RunPage, RunRequest, RunView
@@ -168,6 +168,14 @@ class OperatorClient(_Client):
     def results(self, run_id: int) -> Results:
         """Return the results of a run that has ended; before that it is a `NotFoundError`."""
         return self._connection.send("GET", f"/api/runs/{run_id}/results").read(Results)
+
+    def report(self, run_id: int) -> str:
+        """Return the report of a run as HTML; of one that goes on, what is known so far."""
+        return self._connection.send("GET", f"/api/runs/{run_id}/report").content.decode()
+
+    def digest(self, run_id: int) -> NightDigest:
+        """Return a run in ten lines, likewise."""
+        return self._connection.send("GET", f"/api/runs/{run_id}/digest").read(NightDigest)
 
     def steer_run(self, run_id: int, action: Action, order: Order) -> Steered:
         """Pause, resume, end or cancel a run, or have its failed jobs tried again."""

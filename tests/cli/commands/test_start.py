@@ -252,14 +252,9 @@ class TestAll:
 
 
 class TestShow:
-    def test_before_the_first_night_has_ended_there_is_nothing(
-        self, show_night: Call, start_night: Call
-    ) -> None:
-        assert show_night()[::2] == (1, "nighttrain: no night has ended yet\n")
-        start_night()
-        assert show_night()[2] == (
-            "nighttrain: no night has ended yet; night 1 is running: 0 of 8 cells are done\n"
-        )
+    def test_before_the_first_night_there_is_nothing(self, show_night: Call) -> None:
+        code, out, err = show_night()
+        assert (code, out) == (1, "") and err.startswith("nighttrain: there is no night yet (begin one with")
 
     def test_an_ended_night_is_a_plain_table(self, show_night: Call, start_night: Call, night: Night) -> None:
         start_night()
@@ -278,6 +273,7 @@ class TestShow:
         assert "candles refused, 4 cells: too few rows" in lines
         results = next(line for line in lines if line.startswith("results "))
         assert Path(results.removeprefix("results ")).is_file()
+        assert Path(next(line for line in lines if line.startswith("report ")).split()[1]).is_file()
         assert Path(next(line for line in lines if line.startswith("models ")).split()[1]).is_dir()
 
     def test_the_ended_night_is_shown_while_the_next_is_under_way(
@@ -293,4 +289,38 @@ class TestShow:
         assert out.startswith("night 2 is running: 0 of 8 cells are done\nNight 1:")
         document = json.loads(show_night("--json")[1])
         assert (document["schema"], document["run"]) == ("nighttrain.results/1", 1)
-        assert show_night("--run", "2")[0] == 1
+        code, out, _ = show_night("2")
+        assert code == 0 and out.startswith("Night 2 so far: 0 promoted, 0 failed, ")
+        assert show_night("3")[0] == 1
+
+    def test_a_night_that_runs_is_told_so_far(self, show_night: Call, start_night: Call) -> None:
+        start_night()
+        code, out, err = show_night()
+        assert (code, err) == (0, "")
+        assert out.startswith("Night 1 so far: 0 promoted") and "0 of 8 cells trained, 8 not done yet" in out
+        assert json.loads(show_night("--json")[1])["state"] == "running"
+
+    def test_the_whole_report_is_one_file(
+        self, show_night: Call, start_night: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        start_night()
+        path = tmp_path / "there" / "night.html"
+        assert show_night("--html", str(path)) == (0, f"report {path}\n", "")
+        written = path.read_text()
+        assert written.startswith("<!DOCTYPE html>") and "Night 1 so far" in written
+        assert show_night("1", "--html", "-")[1].startswith("<!DOCTYPE html>")
+        opened: list[str] = []
+        monkeypatch.setattr("webbrowser.open", lambda address: opened.append(address) or True)
+        assert show_night("--open", "--html", str(path))[0] == 0
+        assert opened == [path.as_uri()]
+        monkeypatch.setattr("webbrowser.open", lambda _: False)
+        code, out, err = show_night("--open")
+        assert code == 0 and Path(out.split()[1]).is_file() and err.startswith("no browser was found here")
+
+    def test_a_report_that_cannot_be_written_says_where(
+        self, show_night: Call, start_night: Call, tmp_path: Path
+    ) -> None:
+        start_night()
+        (tmp_path / "file").write_text("")
+        code, _, err = show_night("--html", str(tmp_path / "file" / "night.html"))
+        assert code != 0 and "night.html: cannot be written" in err and err.count("\n") == 1
