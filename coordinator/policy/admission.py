@@ -38,6 +38,9 @@ from coordinator.policy.disk import ANY_DISK, Disk
 PEAK_MARGIN = 1.2
 """A job is expected to need at most this many times the highest peak that was measured."""
 
+RAISE = "raise max_memory_per_process (in containers TRAINER_MEMORY in .env), then start the night again"
+"""What to do about a job for which there is no room."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -258,13 +261,15 @@ def roomless(candidate: Candidate, terms: Terms) -> str:
     needed = f"ran out of memory in {gibibytes(room)}, and no trainer has more room"
     if not any(host.total_bytes * terms.threshold > room for host in hosts):
         whole = max((int(host.total_bytes * terms.threshold) for host in hosts), default=0)
-        return f"{needed}: the largest has {gibibytes(max(largest, whole))}"
+        return f"{needed}: the largest has {gibibytes(max(largest, whole))}; {RAISE}"
     if any(host.lone_room_bytes(terms.threshold) > room for host in hosts):
         return ""
     if not candidate.overdue(terms.now, terms.max_wait_seconds):
         return ""
     free = max(host.lone_room_bytes(terms.threshold) for host in hosts)
-    return f"{needed}: {gibibytes(free)} at most became free for it in {terms.max_wait_seconds:.0f} s"
+    return (
+        f"{needed}: {gibibytes(free)} at most became free for it in {terms.max_wait_seconds:.0f} s; {RAISE}"
+    )
 
 
 def pressure_words(host: Host, threshold: float) -> str:
