@@ -89,11 +89,7 @@ def drive(address: str, token: Path, tmp_path: Path) -> Callable[..., int | None
             app = Monitor(source, 0.1, detailed)
             async with app.run_test(size=size) as pilot:
                 driver = Driver(pilot, app)
-                try:
-                    await scenario(driver)
-                finally:
-                    if app.return_value is None:
-                        app.action_leave(0)
+                await scenario(driver)
             for thread in threading.enumerate():
                 if thread.name == THREAD:
                     thread.join()
