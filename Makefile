@@ -8,10 +8,10 @@ SYNC = $(BIN)/uv sync --frozen --all-extras --inexact --quiet --python $(BIN)/py
 LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test trust bench check fmt clean up down scale alerts logs ps report size clean-data test-stack dashboards board-pictures
+.PHONY: help setup run test trust bench check fmt clean up down scale alerts logs ps report models size clean-data test-stack dashboards board-pictures
 
 help: ## show this help
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(DEVELOPED) ## install everything into .venv (the other targets do it when needed)
 
@@ -52,7 +52,7 @@ fmt: $(DEVELOPED) ## format the code and fix what can be fixed
 	$(BIN)/ruff format
 
 up: ## build and start the containers, and the night: coordinator, trainers, metrics, dashboards
-	@deploy/stack/stack.sh up
+	@FRESH="$(FRESH)" deploy/stack/stack.sh up
 
 size: ## how many trainers of what size fit this machine, and why
 	@deploy/stack/stack.sh size
@@ -69,14 +69,17 @@ ps: ## the containers and their health
 logs: ## follow the logs: make logs ARGS=trainer
 	@docker compose logs --follow --tail 100 $(ARGS)
 
-report: ## the results of the last night in the containers
+report: ## the results of the last night in the containers, or the table so far
 	@deploy/stack/stack.sh report
+
+models: ## copy promoted models and results out of the containers: make models DIR=my-models
+	@deploy/stack/stack.sh models "$(DIR)"
 
 down: ## stop the containers; keeps the night, the models, the metrics
 	@deploy/stack/stack.sh down
 
-clean-data: ## delete what the containers keep: the night, models, caches, metrics
-	@deploy/stack/stack.sh clean-data
+clean-data: ## say what the containers keep (nights, champions, metrics), ask unless YES=1, and delete it
+	@YES="$(YES)" deploy/stack/stack.sh clean-data
 
 test-stack: $(DEVELOPED) ## test the containers on a real Docker engine
 	@$(BIN)/pytest tests/stack $(ARGS)

@@ -30,6 +30,7 @@ from cli.commands import (
     report,
     run,
     service,
+    stack,
     start,
     steering,
     up,
@@ -59,6 +60,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(nights.app, name="nights")
 app.add_typer(models.app, name="models")
 app.command("alerts", cls=Command, epilog=alerts.EPILOG)(alerts.alerts)
+app.add_typer(stack.app, name="stack", hidden=True)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")
 

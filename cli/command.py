@@ -21,10 +21,6 @@ PARTS = ("coordinator", "trainer", "numpy")
 
 WHERE_IT_IS = "--token-file names its file: `token` in its out folder, or secrets/nighttrain_token of make up"
 
-URL = "http://127.0.0.1:5000"
-Url = Annotated[str, typer.Option(metavar="URL", help="where the coordinator listens")]
-"""The option of each command that asks a running coordinator."""
-
 Debug = Annotated[bool, typer.Option("--debug", help="show tracebacks and debug messages")]
 """The option that every command has."""
 

@@ -111,7 +111,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--alertmanager",
         type=_address,
-        default="",
         metavar="URL",
         help="hand it each night in ten lines when the night ends, for the receivers of alerts",
     )
@@ -172,7 +171,7 @@ def _serve(options: argparse.Namespace, configuration: Configuration, out: OutFo
             trusted,
             options.expect_scrapes,
             configuration,
-            options.alertmanager,
+            options.alertmanager or "",
         )
         app = make_app(parts)
         config = uvicorn.Config(

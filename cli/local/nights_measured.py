@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import ValidationError
 
 from common.out_folder import OutFolder
+from common.protocol.jobs import JobState
 from common.protocol.results import Results
 
 RECENT_NIGHTS = 5
@@ -27,3 +28,9 @@ def highest_peak(nights: list[Results]) -> int | None:
     """Return the most memory that a job of these nights took, in bytes; None where it was not measured."""
     peaks = [peak for night in nights if (peak := night.totals.peak_memory_bytes) is not None]
     return max(peaks, default=None)
+
+
+def lowest_peak(nights: list[Results]) -> int | None:
+    """Return the least memory that a training of these nights took, in bytes; None: none was measured."""
+    trained = [job for night in nights for job in night.jobs if job.state is JobState.SUCCEEDED]
+    return min((job.peak_memory_bytes for job in trained if job.peak_memory_bytes), default=None)

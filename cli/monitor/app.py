@@ -65,6 +65,11 @@ class Monitor(App[int]):
         How often to look at most.
     detailed : bool
         Whether to show the machine and the latest jobs too.
+
+    Attributes
+    ----------
+    pace : float
+        Seconds from one look to the next, by how long an answer takes.
     """
 
     TITLE = "nighttrain monitor"
@@ -124,6 +129,8 @@ class Monitor(App[int]):
         super().__init__()
         self.source, self._seconds = source, seconds
         self.night = NightScreen(detailed)
+        self.pace = seconds
+        self._left = False
         self._heard: float | None = None
         self._trouble = ""
         self._next: float | None = 0.0
@@ -136,14 +143,19 @@ class Monitor(App[int]):
         for number in (signal.SIGTERM, signal.SIGHUP):
             # Whoever kills it gets a terminal back that can be typed in.
             if threading.current_thread() is threading.main_thread():
-                loop.add_signal_handler(number, self.exit, EXIT_INTERRUPTED)
+                loop.add_signal_handler(number, self.action_leave, EXIT_INTERRUPTED)
 
     def _tick(self) -> None:
         if self._next is not None and time.monotonic() >= self._next:
             self._next = None
             self._in_background(self._ask)
-        if self.night.is_mounted:
+        if self._is_shown:
             self.night.show_age(self._heard, self._trouble, self.source.client.url)
+
+    @property
+    def _is_shown(self) -> bool:
+        # While it is left, timers and answers still come to a screen that is taken apart.
+        return self.return_code is None and not self._left and bool(self.night.query("#top"))
 
     def _ask(self) -> None:
         try:
@@ -154,8 +166,10 @@ class Monitor(App[int]):
     def on_monitor_looked(self, message: Looked) -> None:
         """Show what the coordinator told."""
         self._heard, self._trouble = time.monotonic(), ""
-        self._next = self._heard + max(self._seconds, SHARE * message.look.seconds)
-        self.night.show(message.look)
+        self.pace = max(self._seconds, SHARE * message.look.seconds) + message.look.seconds
+        self._next = self._heard + self.pace
+        if self._is_shown:
+            self.night.show(message.look)
         if isinstance(self.screen, JobScreen):
             self.screen.reload()
 
@@ -189,6 +203,7 @@ class Monitor(App[int]):
 
     def action_leave(self, code: int) -> None:
         """Leave; the night goes on."""
+        self._left = True
         self.exit(code)
 
     def action_steer_night(self, what: str) -> None:

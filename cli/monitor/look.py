@@ -9,6 +9,7 @@ from pathlib import Path
 from cli.local.coordinator_at_hand import Place, find
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, NotFoundError, UnavailableError
+from common.out_folder import OutFolder
 from common.protocol.job_views import JobView
 from common.protocol.status import StatusDocument
 
@@ -92,6 +93,15 @@ class Source:
                 break
         return Look(self.client.url, status, tuple(jobs), time.monotonic() - began)
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether it was one of this machine that has stopped by itself, neither killed nor restarted.
+
+        It withdraws its address then, while one that was killed leaves it, and is started again.
+        """
+        folder = OutFolder(self._out)
+        return self._place.token == folder.token and not folder.address.exists()
+
     def close(self) -> None:
         """Close all connections."""
         self.client.close()
@@ -100,7 +110,9 @@ class Source:
         try:
             place = find(self._url, self._out)
         except NotFoundError:
-            # It is away, and its address with it; it may come back.
+            if self.has_ended:
+                where = f"the results of its nights are in {OutFolder(self._out).logs}"
+                raise UnavailableError(f"the coordinator at {self.client.url} has ended", where) from None
             return
         if place != self._place:
             self.client.close()

@@ -16,6 +16,10 @@ from common.protocol.status import StatusDocument, TrainerState
 
 READY = "it waits for a free trainer"
 """Begins the words of a job that nothing keeps from a trainer."""
+OF_SURVEY = "it waits for the survey"
+"""Begins those of a cell whose survey is not done: why that one waits is the reason."""
+MOMENT = timedelta(seconds=10)
+"""In a night that was begun a moment ago trainers are about to ask for work."""
 NAMED = 3
 """So many reasons of a standstill are named."""
 EXPECTED = ("the night is paused", "the night is closed", "the night is ended early")
@@ -98,9 +102,10 @@ def standstill(look: Look) -> list[str]:
     run = look.status.run
     if run is None or run.state is not RunState.RUNNING or run.paused is not None:
         return []
-    if run.training.leased or run.surveys.leased:
+    if run.training.leased or run.surveys.leased or look.status.time - run.created < MOMENT:
         return []
-    reasons = Counter(shown(job.waits) for job in look.jobs if job.waits and not job.waits.startswith(READY))
+    words = (shown(job.waits) for job in look.jobs)
+    reasons = Counter(one for one in words if one and not one.startswith((READY, OF_SURVEY)))
     return [f"{count} job{'s' * (count > 1)}: {words}" for words, count in reasons.most_common(NAMED)]
 
 

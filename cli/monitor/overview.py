@@ -38,7 +38,7 @@ RECENT = ("recent", "Latest")
 SHOWN_NOTES = 4
 """So many sentences stand above the panes; the rest is counted."""
 LATE_SECONDS = 10.0
-"""What is older than this is said to be old."""
+"""What is older than this, beyond the time between two looks, is said to be old."""
 
 
 class NightScreen(Screen[None]):
@@ -148,7 +148,7 @@ class NightScreen(Screen[None]):
         """
         words = Text("nighttrain monitor  ", "bold").append(url, "not bold dim")
         age = time.monotonic() - heard if heard is not None else None
-        if trouble or (age is not None and age > LATE_SECONDS):
+        if trouble or (age is not None and age > LATE_SECONDS + self.monitor.pace):
             since = f"last heard {span(age)} ago" if age is not None else "not heard yet"
             words.append(f"  the coordinator does not answer, {since}; trying again", "bold red")
             if trouble:

@@ -17,6 +17,9 @@ from cli.monitor.night import span
 from common.errors import NighttrainError, UnavailableError
 from common.protocol.runs import RunState
 
+RESTART_SECONDS = 8.0
+"""A coordinator that is started again has its address back within so long."""
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -48,7 +51,7 @@ def print_once(source: Source, wanted: Wanted) -> int:
 
 
 def print_on(source: Source, wanted: Wanted, seconds: float, for_ever: bool) -> int:
-    """Look at each interval and print what is wanted, until the night is over, and return 0.
+    """Look at each interval and print what is wanted, until the night or its coordinator ends, and return 0.
 
     Parameters
     ----------
@@ -79,6 +82,8 @@ def print_on(source: Source, wanted: Wanted, seconds: float, for_ever: bool) -> 
                 if heard is None and not for_ever:
                     raise
                 _print_away(source, wanted, error, heard)
+                if not for_ever and source.has_ended and time.monotonic() - (heard or 0.0) > RESTART_SECONDS:
+                    return 0
             else:
                 heard = time.monotonic()
                 _print(look, wanted, told, indent=None)

@@ -12,7 +12,7 @@ from enum import StrEnum
 from cli.screen.champions import best_of, champion_lines, standing
 from cli.screen.folds import fold_lines
 from common.protocol.job_views import RefusalReason
-from common.protocol.jobs import Cause, JobState
+from common.protocol.jobs import FINAL_STATES, Cause, JobState
 from common.protocol.reports import Finding, Span, SurveyReport
 from common.protocol.results import JobResult, Results
 from common.timeframes import Timeframe
@@ -306,6 +306,8 @@ def _tonight(jobs: list[JobResult]) -> SummaryCell:
         return SummaryCell("candles refused")
     if cause is not None:
         return SummaryCell(f"failed: {cause}", Tone.FAILED)
+    if any(job.state not in FINAL_STATES for job in jobs):
+        return SummaryCell("...")
     return SummaryCell("cancelled" if jobs else "")
 
 

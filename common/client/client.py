@@ -165,9 +165,10 @@ class OperatorClient(_Client):
         """Return one run."""
         return self._connection.send("GET", f"/api/runs/{run_id}").read(RunView)
 
-    def results(self, run_id: int) -> Results:
-        """Return the results of a run that has ended; before that it is a `NotFoundError`."""
-        return self._connection.send("GET", f"/api/runs/{run_id}/results").read(Results)
+    def results(self, run_id: int, *, so_far: bool = False) -> Results:
+        """Return the results of a run; one that has not ended has none but `so_far` (`NotFoundError`)."""
+        path = f"/api/runs/{run_id}/results"
+        return self._connection.send("GET", path, query={"so_far": so_far or None}).read(Results)
 
     def report(self, run_id: int) -> str:
         """Return the report of a run as HTML; of one that goes on, what is known so far."""

@@ -48,6 +48,13 @@ class RunQuery(Frozen):
     offset: Offset = 0
 
 
+class ResultsQuery(Frozen):
+    """Which results of a run are shown."""
+
+    so_far: bool = False
+    """Show what there is of a run that has not ended, too; none of its models is decided on yet."""
+
+
 class DifferenceQuery(Frozen):
     """Which runs are compared."""
 
@@ -104,15 +111,15 @@ def show_run(run: RunId, parts: PartsOf) -> RunView:
     return parts.run_listing.view(run)
 
 
-@reading.get(
+@listing.get(
     "/runs/{run}/results",
     summary="Read the results of a run",
     response_model=Results,
     responses=answers(*READING, _NO_RUN, _NO_RESULTS),
 )
-def show_results(run: RunId, parts: PartsOf) -> Response:
-    """Return what `logs/batch_train_results_{timestamp}.json` holds; 404 until the run has ended."""
-    results = read_results(parts.database, run)
+def show_results(run: RunId, parts: PartsOf, query: Annotated[ResultsQuery, Query()]) -> Response:
+    """Return what `logs/batch_train_results_{timestamp}.json` holds; before the end 404 or `so_far`."""
+    results = read_results(parts.database, run, query.so_far)
     return Response(results.model_dump_json(by_alias=True), media_type="application/json")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from common.errors import NotFoundError
-from common.protocol.jobs import JobKind, JobState
+from common.protocol.jobs import FINAL_STATES, JobKind, JobState
 from common.protocol.reports import FoldResult
 from common.protocol.results import JobResult, Results, SurveyResult, Totals
 from common.protocol.runs import RunState
@@ -18,17 +18,17 @@ from coordinator.store.rows import AttemptRow, JobRow, RunRow, find_run
 from coordinator.views.jobs import attempts_of, jobs_of, survey_report, training_report
 
 
-def read_results(database: Database, run_id: int) -> Results:
-    """Return the results of a run.
+def read_results(database: Database, run_id: int, so_far: bool = False) -> Results:
+    """Return the results of a run, or what there is of them so far.
 
     Raises
     ------
     NotFoundError
-        There is no such run, or it has not ended yet.
+        There is no such run, or it has not ended yet and not what there is so far was asked for.
     """
     with database.read() as tx:
         run = find_run(tx, run_id)
-        if run.state is RunState.RUNNING:
+        if run.state is RunState.RUNNING and not so_far:
             raise NotFoundError(
                 f"night {run_id} has not ended, so it has no results", "ask /api/status how far it is"
             )
@@ -36,13 +36,16 @@ def read_results(database: Database, run_id: int) -> Results:
 
 
 def results_of(tx: Transaction, run: RunRow) -> Results:
-    """Return the results of a run whose jobs are all final."""
-    assert run.decided is not None
+    """Return the results of a run: of one that is running, as if it ended now, with no model decided on."""
+    ended = run.decided or tx.now
+    undecided = "the night was cancelled before its models were decided on"
+    if run.decided is None:
+        undecided = "its model is decided on when the night is done"
     found = jobs_of(tx, run.id)
     history = attempts_of(tx, [job.id for job in found])
     tried = Counter((job.symbol, job.timeframe) for job in found if job.p_value is not None)
     cells = [
-        _job_result(tx, job, history[job.id], tried[job.symbol, job.timeframe])
+        _job_result(tx, job, history[job.id], tried[job.symbol, job.timeframe], undecided)
         for job in found
         if job.kind is JobKind.TRAINING
     ]
@@ -52,8 +55,8 @@ def results_of(tx: Transaction, run: RunRow) -> Results:
         config=GridConfig.model_validate_json(run.config),
         synthetic=run.synthetic,
         started=run.created,
-        finished=run.decided,
-        totals=_totals(cells, surveys, (run.decided - run.created).total_seconds()),
+        finished=ended,
+        totals=_totals(cells, surveys, (ended - run.created).total_seconds()),
         jobs=tuple(cells),
         surveys=tuple(surveys),
         champions=tests_of(tx, run.id),
@@ -79,13 +82,17 @@ def _totals(cells: list[JobResult], surveys: list[SurveyResult], wall_seconds: f
     )
 
 
-def _job_result(tx: Transaction, job: JobRow, history: list[AttemptRow], tried: int) -> JobResult:
+def _job_result(
+    tx: Transaction, job: JobRow, history: list[AttemptRow], tried: int, undecided: str
+) -> JobResult:
     report = training_report(tx, job)
     reasons = job.reasons
-    if job.state is not JobState.SUCCEEDED:
+    if job.state not in FINAL_STATES:
+        reasons = ("it is not trained yet",)
+    elif job.state is not JobState.SUCCEEDED:
         reasons = (f"it was not trained: {job.message}",)
     elif job.promoted is None:
-        reasons = ("the night was cancelled before its models were decided on",)
+        reasons = (undecided,)
     return JobResult.of(
         job,
         rows=report.rows if report else job.rows,

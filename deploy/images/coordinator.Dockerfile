@@ -16,12 +16,14 @@ COPY trainer trainer
 # The page shows it; installed, the package has no repository around it.
 COPY deploy/runbook.md coordinator/web/runbook.md
 RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --extra coordinator --extra postgres --extra cli --python python3 \
- && rm -rf /opt/nighttrain/lib/python3*/site-packages/trainer
+ && rm -rf /opt/nighttrain/lib/python3*/site-packages/trainer \
+ && chmod -R go+rX /opt/nighttrain # a clone under umask 077 is readable by its owner alone
 
 FROM ${PYTHON_IMAGE}
 LABEL org.opencontainers.image.title="nighttrain coordinator" \
       org.opencontainers.image.description="Priority queue and checkpoint store of Nighttrain" \
-      org.opencontainers.image.licenses="MIT"
+      org.opencontainers.image.licenses="MIT" \
+      nighttrain.desk="1"
 ENV PATH=/opt/nighttrain/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 COPY --from=build /opt/nighttrain /opt/nighttrain
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin nighttrain && install -d -o 10001 -g 10001 /night

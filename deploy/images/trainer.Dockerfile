@@ -14,7 +14,8 @@ COPY common common
 COPY coordinator coordinator
 COPY trainer trainer
 RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --extra trainer --extra cli --python python3 \
- && rm -rf /opt/nighttrain/lib/python3*/site-packages/coordinator
+ && rm -rf /opt/nighttrain/lib/python3*/site-packages/coordinator \
+ && chmod -R go+rX /opt/nighttrain # a clone under umask 077 is readable by its owner alone
 
 # Tests, headers and type stubs of the numeric stack are not needed at run time: they are a fifth of it.
 RUN cd /opt/nighttrain/lib/python3*/site-packages \

@@ -1,23 +1,30 @@
 #!/bin/sh
-# The stack on this machine; `make` calls it. Needs docker with Compose 2.24 or newer and a POSIX shell, nothing else.
+# The stack on this machine; `make` calls it. It speaks with Docker; all else is decided by `nighttrain stack` within the
+# coordinator's image (cli/stack). Needs docker with Compose 2.24 or newer and a POSIX shell, nothing else.
 #   stack.sh size       say how many trainers of what size fit this machine, and why
-#   stack.sh prepare    write .env, the secrets and, without candles, a sample; each only when absent
-#   stack.sh up         prepare, build, start, wait until healthy, start the night, print the addresses
+#   stack.sh prepare    build, write .env, the secrets and, without candles, a sample; each only when absent
+#   stack.sh up         prepare, start, wait until healthy, start the night, print the addresses (FRESH=1 drops an
+#                       unfinished one)
 #   stack.sh scale N    run N trainers from now on
 #   stack.sh alerts     check deploy/alerting.env and apply it
-#   stack.sh report     print the results of the last night
+#   stack.sh report     print the results of the last night, or the table so far
+#   stack.sh models DIR copy promoted models and results there
 #   stack.sh down       stop, keep all data
-#   stack.sh clean-data stop, delete all data
+#   stack.sh clean-data say what there is, ask (unless YES=1), stop, delete all data
 # Values come from the environment, else from .env, as in Compose itself.
 set -eu
 cd "$(dirname "$0")/../.."
 
 SERVICES="coordinator trainer prometheus alertmanager grafana"
+VARIABLES='BT_NIGHT_[A-Z0-9_]*|TRAINERS|TRAINER_MEMORY|CANDLES_DIR|NIGHT_CONFIG|ALERTING_ENV|COMPOSE_PROJECT_NAME|[A-Z]+_PORT'
 
 fail() { echo "nighttrain: $1" >&2; exit 2; }
 
-. deploy/stack/sizes.sh
-. deploy/stack/dotenv.sh
+# An empty value counts as not set. Compose takes the older name of the port first, also from .env.
+for name in $(env | sed -nE "s/^($VARIABLES)=\$/\1/p"); do unset "$name"; done
+if [ -z "${BT_NIGHT_DASHBOARD_PORT:-}" ] && [ -n "${DASHBOARD_PORT:-}" ]; then
+  export BT_NIGHT_DASHBOARD_PORT="$DASHBOARD_PORT"
+fi
 
 need_docker() {
   command -v docker >/dev/null || fail "docker is not installed (https://docs.docker.com/engine/install)"
@@ -33,197 +40,275 @@ need_docker() {
       fail "docker has Compose $version, and the stack needs 2.24 or newer (https://docs.docker.com/compose/install)"
     ;;
   esac
-  docker info >/dev/null 2>&1 || fail "the docker engine does not answer (is it running, and may you use it?)"
+  said=$(docker info --format '{{.ServerVersion}}' 2>&1) || no_engine "$said"
+  for file in .env .env.night; do
+    [ ! -e "$file" ] || [ -r "$file" ] ||
+      fail "$file belongs to another user, from a start as root: sudo chown $(id -u):$(id -g) .env .env.night, then run: make up"
+  done
+  said=$(docker compose config --quiet 2>&1) || fail "docker compose cannot read its settings (see .env): $(printf '%s\n' "$said" | tail -n 1)"
+  project=$(docker compose config | sed -n 's/^name: //p' | tr -d '"')
 }
 
-# A secret is made once, readable by nobody else. Containers run as this user, or as 10001 where this user is root.
-secret() {
-  [ -s "secrets/$1" ] || (umask 077; od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >"secrets/$1")
-  chmod 600 "secrets/$1"
-  own "secrets/$1"
+no_engine() { # WHAT DOCKER SAID
+  socket=${XDG_RUNTIME_DIR:-/run/user/$(id -u)}/docker.sock
+  [ ! -S "$socket" ] || [ -n "${DOCKER_HOST:-}" ] ||
+    fail "the docker engine does not answer, but your rootless one may: export DOCKER_HOST=unix://$socket"
+  case $1 in
+  *ermission\ denied*) fail "you may not use the docker engine: sudo usermod -aG docker $(id -un) and log in again, or run: sudo make up" ;;
+  *) fail "the docker engine does not answer (is it running, and may you use it?)" ;;
+  esac
 }
-
-own() { if [ "$(id -u)" = 0 ]; then chown 10001:10001 "$1"; fi; }
 
 # Two copies with the same name would take over each other's containers and volumes.
 need_own_name() {
   here=$(pwd -P)
-  docker ps --all --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+  docker ps --all --filter "label=com.docker.compose.project=$project" \
     --format '{{.Label "com.docker.compose.project.working_dir"}}' | sort -u | while IFS= read -r folder; do
     [ -d "$folder" ] || continue
     [ "$(cd "$folder" && pwd -P)" = "$here" ] ||
-      fail "the containers named $COMPOSE_PROJECT_NAME belong to the copy in $folder: give this one another COMPOSE_PROJECT_NAME and other ports in .env, or stop that one (make down)"
+      fail "the containers named $project belong to the copy in $folder: give this one another COMPOSE_PROJECT_NAME and other ports in .env, or stop that one (make down)"
   done
 }
 
-digest() { cat "$@" | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c1-12; }
-
-# Compose recreates a container when its labels change, but not when a file that is mounted into it does.
-note_files() {
-  token=secrets/nighttrain_token
-  keep NIGHT_DIGEST "$(digest "$CONFIG" $token)"
-  keep TOKEN_DIGEST "$(digest $token)"
-  keep ALERTING_DIGEST "$(digest $token "$ALERTING_ENV" prometheus/alertmanager.yml prometheus/receivers.sh)"
-  keep PROMETHEUS_DIGEST "$(digest prometheus/*.yml)"
+# What is mounted must be there first, or the engine makes it for root.
+folders() {
+  mkdir -p data/candles data/sample
+  [ -f deploy/alerting.env ] || (umask 077; cp deploy/alerting.env.example deploy/alerting.env)
 }
 
-has_files() { [ -n "$(find -L "$1/" -type f 2>/dev/null | head -n 1)" ]; }
-
-# A folder that the user chose is never replaced by another.
-choose_candles() {
-  if [ "$CANDLES_DIR" = ./data/sample ] && ! given CANDLES_DIR && has_files ./data/candles; then
-    echo "there are candles in data/candles now: using them instead of the SYNTHETIC ones in data/sample"
-    keep CANDLES_DIR ./data/candles
-  fi
-  case $CANDLES_DIR in
-  ./data/candles | ./data/sample) ;;
-  *) has_files "$CANDLES_DIR" || fail "CANDLES_DIR: there are no candles in $CANDLES_DIR, or you may not read them" ;;
-  esac
+ports() { # each service with the port that it publishes
+  docker compose config | awk '/^  [a-z]/ {service = $1; sub(":", "", service)} / published: / {gsub("\"", ""); print service, $NF}'
 }
 
-make_sample() {
-  echo "no candles in $CANDLES_DIR: making SYNTHETIC ones in data/sample"
-  mkdir -p data/sample
-  own data/sample
-  docker compose run --rm -T sample
-  case $(folder "$(in_env CANDLES_DIR)") in
-  ./data/candles | ./data/sample) keep CANDLES_DIR ./data/sample ;;
-  *) export CANDLES_DIR=./data/sample ;;
-  esac
+publishable() { # PORT...: whether the engine can publish them, which only it knows, on every system
+  for port in "$@"; do set -- "$@" -p "127.0.0.1:$port:1"; shift; done
+  docker run --rm "$@" --entrypoint /bin/true "$python" 2>&1 </dev/null >/dev/null
 }
 
-prepare() {
-  need_docker
-  mkdir -p secrets && chmod 700 secrets
-  own secrets
-  secret nighttrain_token
-  secret grafana_password
-  if [ ! -f deploy/alerting.env ]; then
-    (umask 077; cp deploy/alerting.env.example deploy/alerting.env)
-    own deploy/alerting.env
-  fi
-  begin_env
-  check_settings
-  load_env
-  need_own_name
-  choose_candles
-  write_env
-  load_env
-  load_sizes
-  note_settings
-  note_files
+# All that are taken at once, and before a build that may take minutes.
+need_ports() {
+  python=$(docker compose config | awk '/^  [a-z]/ {service = $1} service == "volumes:" && $1 == "image:" {print $2}')
+  held=$(docker ps --filter "label=com.docker.compose.project=$project" --format '{{.Ports}}')
+  wanted=$(ports | while read -r service port; do
+    case $held in *":$port->"*) ;; *) [ "$port" = 0 ] || echo "$service $port" ;; esac
+  done)
+  # shellcheck disable=SC2046 # a list of words
+  [ -n "$wanted" ] && ! publishable $(echo "$wanted" | cut -d ' ' -f 2) >/dev/null || return 0
+  clashes=$(echo "$wanted" | while read -r service port; do
+    case " ${seen:-} " in
+    *" $port "*) said="port is already allocated" ;;
+    *) said=$(publishable "$port") && said='' ;;
+    esac
+    seen="${seen:-} $port"
+    case $said in *already*in*use* | *already\ allocated* | *not\ available* | *forbidden*) ;; *) continue ;; esac
+    name=$(echo "$service" | tr '[:lower:]' '[:upper:]')_PORT
+    [ "$service" != coordinator ] || name=DASHBOARD_PORT
+    echo "nighttrain: port $port of 127.0.0.1 is taken: set another $name in .env, then run: make up"
+    if [ "$port" = 5000 ] && [ "$(uname)" = Darwin ]; then
+      echo "nighttrain: port 5000 is often AirPlay's: System Settings, General, AirDrop & Handoff, AirPlay Receiver"
+    fi
+  done)
+  [ -z "$clashes" ] || { echo "$clashes" >&2; exit 2; }
+}
+
+build() { # SERVICE...
   NIGHTTRAIN_REVISION=$(git rev-parse --short HEAD 2>/dev/null || echo unknown)
   export NIGHTTRAIN_REVISION
-  docker compose build --quiet
-  has_files "$CANDLES_DIR" || make_sample
+  log=$(mktemp)
+  { seconds=0; while sleep 15 >/dev/null 2>&1; do
+    seconds=$((seconds + 15))
+    echo "building the images for $seconds s: $(tail -n 1 "$log" | cut -c 1-90)"
+  done; } &
+  beat=$!
+  trap 'kill "$beat" 2>/dev/null || :; rm -f "$log"' EXIT
+  trap 'exit 130' INT TERM
+  built || echo "building the images; the first time takes minutes"
+  docker compose --progress plain build "$@" >"$log" 2>&1 || { tail -n 15 "$log" >&2; fail "the images could not be built"; }
+  kill "$beat" 2>/dev/null || :
+  trap - EXIT INT TERM
+  rm -f "$log"
+}
+
+# Whether the image is there and knows `nighttrain stack`; one of an earlier version does not.
+built() { [ -n "$(docker image inspect --format '{{index .Config.Labels "nighttrain.desk"}}' "$project-coordinator" 2>/dev/null)" ]; }
+
+facts() {
+  docker info --format '{{json .}}'
+  docker compose --profile tools config --format json
+  env | grep -E "^($VARIABLES)=." || :
+}
+
+desk() { docker compose run --rm --no-deps -T "$@"; }
+
+# Prints what Python says of this folder; its lines `set NAME=VALUE` are taken over.
+ask() { # WORD...
+  errors=$(mktemp) code=0
+  answer=$(facts | desk stack "$@" 2>"$errors") || code=$?
+  while IFS= read -r line; do
+    case $line in
+    '') ;;
+    "set "*) export "${line#set }" ;;
+    *) printf '%s\n' "$line" ;;
+    esac
+  done <<END
+$answer
+END
+  if [ "$code" != 0 ]; then
+    missing=$(sed -n 's/.*bind source path does not exist: *//p' "$errors" | head -n 1)
+    [ -z "$missing" ] || echo "nighttrain: there is no $missing, which CANDLES_DIR, NIGHT_CONFIG or ALERTING_ENV names (.env or the environment)" >&2
+    [ -n "$missing" ] || cat "$errors" >&2
+    rm -f "$errors"
+    exit "$([ "$code" = 1 ] && echo 1 || echo 2)"
+  fi
+  rm -f "$errors"
+}
+
+alerting_file() {
+  file=$(docker compose config | awk '/^  alerting:/ {found = 1} found && $1 == "file:" {sub(/^ *file: */, ""); print; exit}')
+  echo "${file#"$(pwd)"/}"
 }
 
 # With a mistake in its file Alertmanager would not start, and nobody would be told of anything.
 check_alerting() {
-  said=$(docker compose run --rm --no-deps -T alertmanager amtool check-config /run/alertmanager/alertmanager.yml 2>&1) && return
-  echo "nighttrain: $ALERTING_ENV: $(printf '%s\n' "$said" | sed 's#^/run/secrets/alerting: ##' | tail -n 1)" >&2
+  said=$(desk alertmanager amtool check-config /run/alertmanager/alertmanager.yml 2>&1) && return
+  echo "nighttrain: $(alerting_file): $(printf '%s\n' "$said" | sed 's#^/run/secrets/alerting: ##' | tail -n 1)" >&2
   return 1
 }
 
 start() { # SERVICE...
   log=$(mktemp)
   { docker compose up --detach --wait --wait-timeout 180 "$@" 2>&1 || echo failed >"$log.failed"; } | tee "$log"
-  if [ -e "$log.failed" ]; then why=$(explain "$log"); rm -f "$log" "$log.failed"; fail "$why"; fi
+  if [ -e "$log.failed" ]; then
+    {
+      cat "$log"
+      echo "== states"; docker compose ps --all --format json
+      echo "== logs"; docker compose logs --no-color --tail 1 2>&1
+    } | desk stack explain --ports "$(ports | tr '\n' ' ')" | { IFS= read -r line; echo "nighttrain: $line"; cat; } >&2
+    rm -f "$log" "$log.failed"
+    exit 2
+  fi
   rm -f "$log"
 }
 
-explain() { # LOG: what stopped the start, and what to do
-  if grep -Eq 'address already in use|port is already allocated' "$1"; then
-    for name in DASHBOARD_PORT GRAFANA_PORT PROMETHEUS_PORT ALERTMANAGER_PORT; do
-      eval "port=\$$name"
-      if grep -Eq "127\.0\.0\.1:$port([^0-9]|\$)" "$1"; then
-        echo "port $port of 127.0.0.1 is taken: set another $name in .env, then run: make up"
-        return
-      fi
-    done
-  fi
-  echo "not all services became healthy (docker compose ps, docker compose logs SERVICE):"
-  docker compose ps --all --format '{{.Service}} {{.State}} {{.Health}}' | sort -u | while read -r service state health; do
-    [ "$state $health" = "running healthy" ] || [ "$service" = volumes ] ||
-      echo "  $service ($state): $(docker compose logs --no-log-prefix --tail 1 "$service" 2>&1 | sed 's/^[^a-zA-Z0-9]*\[2K//')"
-  done
+prepare() {
+  need_docker
+  need_own_name
+  folders
+  need_ports
+  build
+  ask prepare --uid "$(id -u)" --gid "$(id -g)" --sudo-uid "${SUDO_UID:-}" --sudo-gid "${SUDO_GID:-}"
+  [ -z "${NIGHTTRAIN_SAMPLE:-}" ] || desk sample
 }
 
 up() {
   prepare
   if ! check_alerting; then
-    unreached="until that is fixed, alerts go to the coordinator only; then run: make alerts"
-    echo "nighttrain: $unreached" >&2
+    echo "nighttrain: until that is fixed, alerts go to the coordinator only; then run: make alerts" >&2
     export ALERTING_ENV=./deploy/alerting.env.example
   fi
   # shellcheck disable=SC2086 # a list of words
   start $SERVICES
-  if [ "$BT_NIGHT_TRAINING" = true ]; then
-    docker compose exec -T coordinator nighttrain start
-  else
-    echo "BT_NIGHT_TRAINING=$BT_NIGHT_TRAINING: no night was started"
-  fi
-  cat <<END
-
-  the night        http://127.0.0.1:$DASHBOARD_PORT/   (steer it with the token in secrets/nighttrain_token)
-  status and API   http://127.0.0.1:$DASHBOARD_PORT/api/status   (docs: /docs)
-  Grafana          http://127.0.0.1:$GRAFANA_PORT   (user admin, password in secrets/grafana_password)
-  Prometheus       http://127.0.0.1:$PROMETHEUS_PORT
-  Alertmanager     http://127.0.0.1:$ALERTMANAGER_PORT
-
-  make scale N=4   more or fewer trainers, at any time
-  make logs        what is happening   make ps      what is running
-  make report      the results         make down    stop (keeps all data)
-END
+  docker compose exec -T coordinator nighttrain stack start ${FRESH:+--fresh} --ports "$(ports | tr '\n' ' ')"
 }
+
+need_image() { [ -f .env ] && built || fail "there is no stack yet, or one of an earlier version; run: make up"; }
+
+running() { [ -n "$(docker compose ps --quiet coordinator 2>/dev/null)" ]; }
 
 need_stack() {
   need_docker
-  [ -f .env ] || fail "there is no stack yet; run: make up"
-  load_env
-  load_sizes
   need_own_name
-  [ -n "$(docker compose ps --quiet coordinator 2>/dev/null)" ] || fail "the stack is not running; run: make up"
+  need_image
+  running || fail "the stack is not running; run: make up"
+  # Neither is looked at from here on, and one that is not there is no reason not to go on.
+  export CANDLES_DIR=./data/candles
+  folders
+}
+
+size() {
+  need_docker
+  folders
+  built || build coordinator
+  export CANDLES_DIR=./data/candles
+  ask size
 }
 
 scale() {
-  [ -n "${1:-}" ] || fail "say how many trainers: make scale N=4"
-  whole N "$1" 0
   need_stack
-  docker compose up --detach --no-recreate --no-deps --scale "trainer=$1" trainer
-  [ "$1" = 0 ] || keep TRAINERS "$1"
-  # Otherwise the next start would go back to the old number.
-  if [ "$1" != 0 ] && grep -q '^BT_NIGHT_WORKERS=' .env; then keep BT_NIGHT_WORKERS "$1"; fi
+  # Python takes a second, which new trainers need not wait for unless it is to say how large they are.
+  if plain_number "${1:-}" && [ -z "${BT_NIGHT_MEMORY_LIMIT:-}" ] && ! grep -q '^BT_NIGHT_MEMORY_LIMIT' .env; then
+    trainers "$1"
+    ask scale -- "$1"
+  else
+    ask scale -- "${1:-}"
+    trainers "$1"
+  fi
 }
+
+plain_number() { case $1 in '' | *[!0-9]* | ????*) return 1 ;; *) [ "$1" -le 256 ] ;; esac; }
+
+trainers() { docker compose up --detach --no-recreate --no-deps --scale "trainer=$1" trainer; }
 
 alerts() {
   need_stack
   check_alerting || fail "the earlier settings stay in force"
-  note_files
+  ask alerts
   start alertmanager
-  echo "alerts go where $ALERTING_ENV says, and to the coordinator"
+  echo "alerts go where $(alerting_file) says, and to the coordinator"
+}
+
+look() { # OPTION... stack WORD...: at what the volumes hold, whatever the settings name
+  folders
+  CANDLES_DIR=./data/candles NIGHT_CONFIG=./deploy/night_training.yaml ALERTING_ENV=./deploy/alerting.env.example \
+    docker compose run --rm --no-deps -T "$@"
 }
 
 report() {
-  need_stack
-  docker compose exec -T coordinator nighttrain report
+  need_docker
+  need_own_name
+  need_image
+  if running; then docker compose exec -T coordinator nighttrain stack report; else look stack report --stopped; fi
+}
+
+models() { # DIR
+  [ -n "${1:-}" ] || fail "say where to: make models DIR=my-models"
+  need_docker
+  need_own_name
+  need_image
+  mkdir -p "$1" || exit 2
+  target=$(cd "$1" && pwd -P)
+  look -v "$target:/copies" stack models --uid "${SUDO_UID:-$(id -u)}" --gid "${SUDO_GID:-$(id -g)}"
+  echo "in $target"
 }
 
 down() { # OPTION...
   need_docker
-  load_env
   need_own_name
   docker compose down "$@"
 }
 
+clean_data() {
+  need_docker
+  need_own_name
+  if built; then look stack inventory; fi
+  if [ "${YES:-}" != 1 ]; then
+    [ -t 0 ] || fail "nothing was deleted: say make clean-data YES=1"
+    printf 'Delete it? [y/N] '
+    read -r answer || answer=
+    case $answer in y | Y | yes) ;; *) fail "nothing was deleted" ;; esac
+  fi
+  down --volumes
+}
+
 case "${1:-}" in
-size) need_docker; size ;;
+size) size ;;
 prepare) prepare ;;
 up) up ;;
 scale) scale "${2:-}" ;;
 alerts) alerts ;;
 report) report ;;
+models) models "${2:-}" ;;
 down) down ;;
-clean-data) down --volumes ;;
-*) sed -n 2,11p "$0"; exit 2 ;;
+clean-data) clean_data ;;
+*) sed -n 2,14p "$0"; exit 2 ;;
 esac

@@ -136,6 +136,9 @@ def test_a_start_that_cannot_be_is_one_line_and_exit_code_2(
             "sqlite:////proc/nowhere/x.db cannot be used": start(config=database, out=tmp_path / "second"),
             holder: start(port=port, out=tmp_path / "third"),
             "'70000' is not a port": start(port=70000, out=tmp_path / "fourth"),
+            "'alertmanager:9093' is no address": start(
+                "--alertmanager", "alertmanager:9093", out=tmp_path / "fifth"
+            ),
         }
         for words, process in refused.items():
             code, out, err = process.ended()

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -154,13 +155,11 @@ def engine() -> None:
 
 
 @pytest.fixture(scope="session")
-def stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(engine: None) -> Iterator[Stack]:
     """The stack, up from a clean checkout without candles, with its first small night begun."""
-    folder = checkout(tmp_path_factory.mktemp("checkout"))
-    for path in (folder, *folder.parents):
-        if path.is_relative_to(tmp_path_factory.getbasetemp()):
-            path.chmod(0o755)
-    tmp_path_factory.getbasetemp().parent.chmod(0o755)
+    # Not below pytest's folder, which the next session of pytest closes to other users.
+    folder = checkout(Path(tempfile.mkdtemp(prefix="nighttrain-stack-")))
+    folder.chmod(0o755)
     made = Stack(folder, free_ports())
     made.configure(SMALL)
     _quicken(folder)
@@ -175,6 +174,7 @@ def stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[St
     finally:
         if os.environ.get("NIGHTTRAIN_KEEP_STACK") != "1":
             made.compose("down", "--volumes", "--timeout", "5")
+            shutil.rmtree(folder)
 
 
 def checkout(folder: Path) -> Path:

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from cli.stack.facts import read_facts
 from grafana.generator.expressions import expressions
 from tests.stack.conftest import (
     LONG,
@@ -85,6 +86,21 @@ def test_make_report_prints_the_table(stack: Stack) -> None:
     until(stack.done, "the first night", 120)
     said = stack.make("report")
     assert "BTCUSDT" in said and "15m" in said and "8 of 8 cells trained" in said
+
+
+def test_models_and_results_are_copied_out_and_what_would_be_deleted_is_said(
+    stack: Stack, tmp_path: Path
+) -> None:
+    until(stack.done, "the first night", 120)
+    promoted = sum(job["promoted"] for job in stack.results()["jobs"])
+    said = stack.make("models", f"DIR={tmp_path / 'mine'}")
+    assert f"{promoted} models with their manifests" in said
+    assert len(list((tmp_path / "mine" / "models").glob("*.pkl"))) == promoted
+    (copied,) = (tmp_path / "mine" / "results").glob("batch_train_results_*.json")
+    assert essence(json.loads(copied.read_text())) == essence(stack.results())
+    said = refused("make", "clean-data", cwd=stack.folder, **stack.environment())
+    assert f"1 night with results, {promoted} champion" in said and "make clean-data YES=1" in said
+    assert stack.containers("coordinator"), "nothing was stopped or deleted"
 
 
 def test_make_explains_the_size_and_lists_the_containers(stack: Stack) -> None:
@@ -215,6 +231,8 @@ def test_scaling_up_and_down_in_mid_night_loses_nothing(stack: Stack) -> None:
     stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
     stack.start_night()
     until(lambda: stack.training()["succeeded"] >= 1, "a first cell", 60)
+    said = stack.make("report")
+    assert re.search(r"night \d+ is running: \d+ of 42 cells", said) and "0.5" in said and "..." in said
     begun = time.monotonic()
     stack.make("scale", "N=3")
     until(lambda: sum(t["state"] == "working" for t in stack.status()["trainers"]) == 3, "three at work", 5)
@@ -271,7 +289,11 @@ def test_down_and_up_goes_on_where_the_night_was(stack: Stack) -> None:
     undisturbed = essence(stack.results())
     stack.start_night()
     until(lambda: stack.training()["succeeded"] >= 5, "some cells", 60)
+    ended = stack.status()["run"]["id"] - 1
     stack.make("down")
+    said = stack.make("report")
+    assert "cells are done; make up continues it" in said and "the containers are stopped" in said
+    assert f"Night {ended}: " in said and "42 of 42 cells trained" in said
     stack.compose("up", "--detach", "--wait", *SERVICES)
     assert stack.status()["run"]["training"]["succeeded"] >= 5
     until(stack.done, "the night that was stopped", 240)
@@ -345,6 +367,19 @@ def test_an_alert_that_is_over_is_received_as_resolved(stack: Stack) -> None:
     until(stack.done, "the night with candles of all symbols", 120)
 
 
+def test_a_changed_model_with_an_unfinished_night_names_what_to_do(stack: Stack) -> None:
+    stack.configure(SMALL)
+    stack.start_night()
+    stack.compose("exec", "-T", "coordinator", "nighttrain", "pause")
+    stack.configure({**SMALL, "model": {"C": [0.1, 1.0]}})
+    start = ("docker", "compose", "exec", "-T", "coordinator", "nighttrain", "stack", "start")
+    said = refused(*start, cwd=stack.folder, **stack.environment())
+    assert "is unfinished and has another configuration: model" in said and "make up FRESH=1" in said
+    stack.configure(SMALL)
+    assert " started: " in stack.compose(*start[2:], "--fresh")
+    until(stack.done, "the night that was started over", 120)
+
+
 def test_a_changed_configuration_is_in_force_after_make_up_and_an_unchanged_one_disturbs_nothing(
     stack: Stack,
 ) -> None:
@@ -396,7 +431,7 @@ def test_a_mistake_in_whom_to_tell_is_named_and_stops_neither_alerts_nor_the_nig
     (container,) = stack.containers("alertmanager")
     assert container["State"]["Health"]["Status"] == "healthy"
     alerting.write_bytes(before)
-    assert "alerts go where ./deploy/alerting.env says" in stack.make("alerts")
+    assert "alerts go where deploy/alerting.env says" in stack.make("alerts")
 
 
 def test_another_copy_takes_neither_the_name_nor_the_ports_of_this_one(stack: Stack, tmp_path: Path) -> None:
@@ -412,8 +447,9 @@ def test_another_copy_takes_neither_the_name_nor_the_ports_of_this_one(stack: St
     try:
         said = refused("make", "up", cwd=other, **named, **free)
     finally:
-        run("make", "clean-data", cwd=other, **named, **free)
+        run("make", "clean-data", "YES=1", cwd=other, **named, **free)
     assert f"port {port} of 127.0.0.1 is taken: set another PROMETHEUS_PORT in .env" in said
+    assert not (other / "secrets").exists(), "it is said before anything is made"
     assert [one["Id"] for service in SERVICES for one in stack.containers(service)] == before
 
 
@@ -423,6 +459,83 @@ def test_a_browser_is_not_let_in_by_another_name(stack: Stack) -> None:
     url = f"http://127.0.0.1:{stack.ports['DASHBOARD']}/api/status"
     assert httpx.get(url, headers={"Host": "evil.example"}).status_code == 422
     assert httpx.post(url.replace("status", "runs"), json={}).status_code == 401
+
+
+def test_a_user_goes_on_where_root_has_begun_in_a_clone_that_its_owner_alone_may_read(
+    stack: Stack,
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can be two users")
+    nights = len(stack.get("DASHBOARD", "/api/runs")["runs"])
+    made = {".env", ".env.night", "secrets"}
+    for path in (stack.folder, *stack.folder.rglob("*")):
+        if not made & set(path.relative_to(stack.folder).parts):
+            os.chown(path, 1000, 1000)
+    for name in ("prometheus", "grafana", "deploy"):
+        for path in ((stack.folder / name), *(stack.folder / name).rglob("*")):
+            path.chmod(0o700 if path.is_dir() or path.suffix == ".sh" else 0o600)
+    home = stack.folder / ".home"
+    home.mkdir()
+    os.chown(home, 1000, 1000)
+    group = Path("/var/run/docker.sock").stat().st_gid
+    user = ("setpriv", "--reuid=1000", "--regid=1000", f"--groups={group}", "env", f"HOME={home}")
+    given = {**stack.environment(), "BT_NIGHT_TRAINING": "false"}
+    said = refused(*user, "make", "up", cwd=stack.folder, **given)
+    todo = re.search(r"sudo (chown 1000:1000 \.env \.env\.night), then run: make up", said)
+    assert todo is not None, said
+    run(*todo[1].split(), cwd=stack.folder)
+    said = run(*user, "make", "up", cwd=stack.folder, **given)
+    assert "the containers run as user 1000 now: .env had 10001" in said
+    for service in SERVICES:
+        for container in stack.containers(service):
+            assert container["State"]["Health"]["Status"] == "healthy", service
+            assert container["Config"]["User"] == "1000:1000", service
+    assert len(stack.get("DASHBOARD", "/api/runs")["runs"]) == nights, "the volumes went with it"
+    assert stack.query("count_over_time(up[1h])"), "and the metrics"
+    token = stack.folder / "secrets" / "nighttrain_token"
+    assert token.stat().st_uid == 1000 and token.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "written",
+    ["3 # as many", "3", '"3"', "'3' # as many", '"3" # "as many"', " 3 ", "3\r", "3 # as many\r"],
+)
+def test_a_value_of_env_is_what_compose_reads(tmp_path: Path, written: str) -> None:
+    """No engine is asked: Compose says what it read, and that is what is gone by."""
+    folder = checkout(tmp_path)
+    text = f"TRAINERS=1\nTRAINERS={written}\nGRAFANA_PORT=3#1\nCANDLES_DIR=~/my candles\n"
+    (folder / ".env").write_bytes(f"{text}NIGHT_CONFIG=$HOME/mine.yaml".encode())
+    config = run(
+        "docker", "compose", "--profile", "tools", "config", "--format", "json",
+        cwd=folder, HOME="/home/me", GRAFANA_PORT="3200",
+    )  # fmt: skip
+    read = json.loads(config)["services"]["stack"]["environment"]
+    info = json.dumps({"NCPU": 2, "MemTotal": 2**33})
+    facts = read_facts(f"{info}{config}GRAFANA_PORT=3200\n", read)
+    assert facts.value("TRAINERS") == "3"
+    assert (facts.value("GRAFANA_PORT"), facts.composition.dotenv["GRAFANA_PORT"]) == ("3200", "3#1")
+    assert facts.composition.candles == "/home/me/my candles"
+    assert facts.composition.config == "/home/me/mine.yaml"
+    assert facts.composition.root == str(folder)
+
+
+def test_a_bare_folder_is_no_name_of_a_volume_and_mounts_are_labelled(tmp_path: Path) -> None:
+    folder = checkout(tmp_path)
+    (folder / ".env").write_text("CANDLES_DIR=mine\n")
+    services = json.loads(run("docker", "compose", "config", "--format", "json", cwd=folder))["services"]
+    binds = {
+        (name, volume["target"]): volume
+        for name, service in services.items()
+        for volume in service.get("volumes", [])
+        if volume["type"] == "bind"
+    }
+    assert binds["trainer", "/candles"]["source"] == str(folder / "mine")
+    assert len(binds) >= 7
+    assert {volume["bind"].get("selinux") for volume in binds.values()} == {"z"}
+    labelled = {volume["source"] for volume in binds.values()}
+    assert {str(folder / "secrets"), str(folder / "deploy")} <= labelled, (
+        "what is mounted as secrets and configs"
+    )
 
 
 def test_the_commands_that_the_readme_gives_by_hand_train_a_night(engine: None, tmp_path: Path) -> None:

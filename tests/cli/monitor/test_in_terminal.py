@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from common.protocol.jobs import Cause
+from common.protocol.status import Address
 from coordinator.app import make_app
 from coordinator.assembly import Parts
-from tests.cli.commands.conftest import Ask, Call
+from tests.cli.commands.conftest import TOKEN, Ask, Call
 from tests.cli.commands.test_in_terminal import Terminal
 from tests.cli.conftest import ROOT, command, environment
 from tests.coordinator.conftest import served
@@ -45,7 +46,7 @@ def lines(address: str) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     def make(*words: object, url: str = address) -> subprocess.Popen[str]:
         opened.append(
             subprocess.Popen(
-                command("monitor", *words, "--url", url),
+                command("monitor", *words, *(("--url", url) if url else ())),
                 cwd=ROOT,
                 env=environment(),
                 stdout=subprocess.PIPE,
@@ -198,3 +199,22 @@ def test_details_alerts_and_json_are_printed(say: Call, ask: Ask, work: Night) -
     assert say("monitor", "--alerts")[:2] == (0, "no alert fires\n")
     document = ask("monitor", "--detailed")
     assert document["status"]["run"]["id"] == 1 and len(document["jobs"]) == 10
+
+
+def test_lines_end_when_a_coordinator_of_this_machine_has_stopped(
+    lines: Callable[..., subprocess.Popen[str]], steered: Parts, work: Night, tmp_path: Path
+) -> None:
+    work.start()
+    (out := tmp_path / "out").mkdir()
+    (out / "token").write_text(TOKEN)
+    with served(make_app(steered)) as url:
+        (out / "coordinator.json").write_text(Address(url=url, pid=os.getpid()).model_dump_json())
+        process = lines("--interval", 0.5, "--out", out, url="")
+        assert process.stdout is not None
+        assert "0/8 cells" in process.stdout.readline()
+    # One that was killed leaves its address, and may come back.
+    until_line(process, "the coordinator is away, last heard")
+    (out / "coordinator.json").unlink()
+    until_line(process, "has ended")
+    process.communicate(timeout=60)
+    assert process.returncode == 0

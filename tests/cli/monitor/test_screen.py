@@ -89,7 +89,11 @@ def drive(address: str, token: Path, tmp_path: Path) -> Callable[..., int | None
             app = Monitor(source, 0.1, detailed)
             async with app.run_test(size=size) as pilot:
                 driver = Driver(pilot, app)
-                await scenario(driver)
+                try:
+                    await scenario(driver)
+                finally:
+                    if app.return_value is None:
+                        app.action_leave(0)
             for thread in threading.enumerate():
                 if thread.name == THREAD:
                     thread.join()

@@ -135,5 +135,7 @@ def test_an_oom_job_that_nobody_can_take_fails_and_says_so(night: Night) -> None
     job = night.detail(grant.job_id)
     assert (job.state, job.cause) == (JobState.FAILED, Cause.OOM)
     assert (
-        job.message == "ran out of memory in 2.00 GiB, and no trainer has more room: the largest has 2.00 GiB"
+        job.message == "ran out of memory in 2.00 GiB, and no trainer has more room: the largest "
+        "has 2.00 GiB; "
+        "raise max_memory_per_process (in containers TRAINER_MEMORY in .env), then start the night again"
     )

@@ -93,6 +93,14 @@ def test_every_attempt_is_kept_with_its_cause(night: Night) -> None:
     assert job.reasons == ("it was not trained: third",) and job.scores is None and job.folds == ()
 
 
+def test_of_a_run_that_goes_on_there_is_what_was_trained_so_far(night: Night) -> None:
+    run = night.begin()
+    results = read_results(night.database, run, so_far=True)
+    assert results.totals.succeeded == 0 and results.totals.jobs == len(results.jobs) > 0
+    assert {job.reasons for job in results.jobs} == {("it is not trained yet",)}
+    assert not any(job.promoted for job in results.jobs)
+
+
 def test_a_run_that_goes_on_has_no_results(night: Night) -> None:
     with pytest.raises(NotFoundError, match="has not ended"):
         read_results(night.database, night.begin())

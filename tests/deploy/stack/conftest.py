@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,12 +15,60 @@ ROOT = Path(__file__).parents[3]
 ENGINE = r"""#!/bin/sh
 printf '%s\n' "$*" >>"$STUB/calls"
 case "$*" in
-'info --format {{.NCPU}}') echo 8 ;;
-'info --format {{.MemTotal}}') echo 17179869184 ;;
+'info '*) if [ -n "$STUB_NO_ENGINE" ]; then echo "$STUB_NO_ENGINE" >&2; exit 1; fi; echo '{"NCPU": 8}' ;;
 'compose version --short') echo "$STUB_COMPOSE" ;;
-'compose run --rm -T sample') echo 1 >data/sample/BTCUSDT-1m.csv ;;
-'compose ps --quiet coordinator') echo 0123456789ab ;;
+'compose config' | 'compose config --quiet')
+  [ -z "$STUB_MISTAKE" ] || { echo "$STUB_MISTAKE" >&2; exit 15; }
+  cat <<END
+name: ${COMPOSE_PROJECT_NAME:-nighttrain}
+services:
+  coordinator:
+    image: nighttrain-coordinator
+    ports:
+      - mode: ingress
+        host_ip: 127.0.0.1
+        published: "${BT_NIGHT_DASHBOARD_PORT:-5000}"
+  grafana:
+    ports:
+      - published: "${GRAFANA_PORT:-3000}"
+  prometheus:
+    ports:
+      - published: "${PROMETHEUS_PORT:-9090}"
+  volumes:
+    image: python:3.13
+secrets:
+  alerting:
+    name: nighttrain_alerting
+    file: $PWD/deploy/alerting.env
+END
+  ;;
+'compose --profile tools config --format json') echo '{"name": "nighttrain"}' ;;
+'run --rm '*)
+  twice=$(printf '%s\n' "$@" | sed -n 's/^127.0.0.1:\([0-9]*\):1$/\1/p' | sort | uniq -d)
+  for port in $STUB_TAKEN $twice; do
+    case "$*" in *" 127.0.0.1:$port:1 "*)
+      echo "docker: Error from daemon: Bind for 127.0.0.1:$port failed: port is already allocated" >&2
+      exit 125 ;;
+    esac
+  done ;;
+'image inspect '*) [ -n "$STUB_BUILT" ] || exit 1; echo 1 ;;
+'compose --progress plain build'*)
+  echo '#9 [build 2/8] RUN install'
+  [ -z "$STUB_BUILD_SECONDS" ] || /bin/sleep "$STUB_BUILD_SECONDS"
+  [ -z "$STUB_BUILD_FAILS" ] || { echo 'ERROR: no network'; exit 17; } ;;
+'compose run --rm --no-deps -T stack prepare'*)
+  cat >"$STUB/facts"
+  [ -z "$STUB_REFUSES" ] || { echo "$STUB_REFUSES" >&2; exit "${STUB_CODE:-2}"; }
+  printf '%s\n' 'wrote .env: 5 trainers' 'set TRAINERS=5' 'set CANDLES_DIR=./my data'
+  echo "set NIGHTTRAIN_SAMPLE=$STUB_SAMPLE" ;;
+'compose run --rm --no-deps -T stack '*) cat >/dev/null; echo "$*" ;;
+'compose run --rm --no-deps -T alertmanager '*)
+  [ -z "$STUB_ALERTING" ] || { echo "/run/secrets/alerting: $STUB_ALERTING" >&2; exit 1; } ;;
+'compose ps --quiet coordinator') echo "$STUB_RUNNING" ;;
+'compose ps --all --format json') echo '{"Service": "coordinator"}' ;;
+'compose up '*) [ -z "$STUB_UP_FAILS" ] || { echo "$STUB_UP_FAILS"; exit 1; } ;;
 'ps --all'*) printf '%s' "$STUB_FOLDER" ;;
+'ps --filter'*) printf '%s' "$STUB_HELD" ;;
 esac
 [ "$1" != compose ] || env >"$STUB/$2"
 """
@@ -39,7 +88,6 @@ class Copy:
     folder: Path
     stub: Path
     home: Path
-    environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def env(self) -> Path:
@@ -54,9 +102,10 @@ class Copy:
             env={
                 "PATH": f"{self.stub}:/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
                 "HOME": str(self.home),
+                "XDG_RUNTIME_DIR": str(self.home),
                 "STUB": str(self.stub / "notes"),
                 "STUB_COMPOSE": "2.26.1-4",
-                "STUB_FOLDER": "",
+                "STUB_BUILT": "1",
                 **environment,
             },
             capture_output=True,
@@ -73,38 +122,32 @@ class Copy:
         assert said.err == "", said
         return said
 
-    def refused(self, *arguments: str, **environment: str) -> str:
+    def refused(self, *arguments: str, lines: int = 1, **environment: str) -> str:
         said = self.run(*arguments, **environment)
         assert said.code == 2, said
         assert not any(call.startswith("compose up") for call in self.calls())
-        assert said.err.startswith("nighttrain: ") and said.err.count("\n") == 1, said.err
+        assert said.err.startswith("nighttrain: ") and said.err.count("\n") == lines, said.err
         return said.err
 
     def calls(self) -> list[str]:
         path = self.stub / "notes" / "calls"
         return path.read_text().splitlines() if path.exists() else []
 
+    def called(self, words: str) -> bool:
+        return any(words in call for call in self.calls())
+
+    def facts(self) -> str:
+        return (self.stub / "notes" / "facts").read_text()
+
     def compose(self, command: str = "up") -> dict[str, str]:
         """Return the environment that Compose had for its last call of this command."""
         lines = (self.stub / "notes" / command).read_bytes().decode().split("\n")
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
-    def in_force(self, key: str) -> str | None:
-        """Return what Compose takes: the environment, else what the script wrote into .env."""
-        return self.compose().get(key) or self.settings().get(key)
-
-    def settings(self) -> dict[str, str]:
-        lines = self.env.read_text().splitlines()
-        return dict(line.split("=", 1) for line in lines if "=" in line and not line.startswith("#"))
-
-    def sampled(self) -> bool:
-        return "compose run --rm -T sample" in self.calls()
-
-
-def candles(folder: Path) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "BTCUSDT-1m.csv").write_text("1\n")
-    return folder
+    def replace(self, command: str, script: str) -> None:
+        """Put another command in the place of one that the script calls."""
+        (self.stub / command).write_text(f"#!/bin/sh\n{script}\n")
+        (self.stub / command).chmod(0o755)
 
 
 @pytest.fixture
@@ -112,13 +155,10 @@ def copy(tmp_path: Path) -> Copy:
     made = Copy(tmp_path / "a checkout", tmp_path / "stub", tmp_path / "home")
     for name in (made.folder / "deploy" / "stack", made.stub, made.home):
         name.mkdir(parents=True)
-    for name in ("stack/stack.sh", "stack/sizes.sh", "stack/dotenv.sh"):
+    for name in ("stack/stack.sh", "night_training.yaml", "alerting.env.example"):
         shutil.copy(ROOT / "deploy" / name, made.folder / "deploy" / name)
-    for name in ("night_training.yaml", "alerting.env.example"):
-        shutil.copy(ROOT / "deploy" / name, made.folder / "deploy" / name)
-    (made.folder / "prometheus").mkdir()
-    for name in ("prometheus.yml", "alertmanager.yml", "receivers.sh"):
-        shutil.copy(ROOT / "prometheus" / name, made.folder / "prometheus")
-    (made.stub / "docker").write_text(ENGINE)
-    (made.stub / "docker").chmod(0o755)
+    made.replace("docker", ENGINE.partition("\n")[2])
     return made
+
+
+ME = (str(os.getuid()), str(os.getgid()))
