@@ -20,6 +20,8 @@ from common.errors import ConfigurationError
 
 SHOWN = 80
 """Characters of a wrong value that are shown."""
+LONGEST_WORDS = 300
+"""Characters of what is said of it; the words may hold the value too."""
 
 
 @dataclass(frozen=True)
@@ -147,9 +149,12 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        problem = " ".join(str(getattr(error, "problem", error)).split())
+        raise ConfigurationError(f"{path}: {place}no valid YAML: {problem}") from error
+    except RecursionError:
         raise ConfigurationError(
-            f"{path}: {place}no valid YAML: {getattr(error, 'problem', error)}"
-        ) from error
+            f"{path}: no valid YAML: brackets or sections lie too deep in each other"
+        ) from None
     if document is None:
         return {}
     if not isinstance(document, dict):
@@ -160,11 +165,24 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a key that stands twice, where YAML would silently take the last."""
+    """Refuses a key that stands twice, where YAML would silently take the last; names what is no value."""
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except (ValueError, KeyError, AttributeError, TypeError, OverflowError) as error:
+            kind = node.tag.rpartition(":")[2]
+            raise yaml.constructor.ConstructorError(
+                problem=f"{_shown(node.value)} is no {kind}", problem_mark=node.start_mark
+            ) from error
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
+            if not isinstance(key_node, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    problem="a key must be a word", problem_mark=key_node.start_mark
+                )
             key = key_node.value
             if key in seen:
                 raise yaml.constructor.ConstructorError(
@@ -182,7 +200,7 @@ class _Environment(EnvSettingsSource):
         is_list = get_origin(field.annotation) in (tuple, list)
         try:
             decoded = json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):
             return [word.strip() for word in value.split(",")] if is_list else value
         return [decoded] if is_list and not isinstance(decoded, list) else decoded
 
@@ -249,13 +267,20 @@ def explain(error: ValidationError, sources: Sequence[Source], model: type[BaseM
             words = mistake["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
             right = _RIGHT.get(key) or _WORDS.get(mistake["type"], words)
             got = "" if missing else f"; got {_shown(mistake['input'])}"
-            lines[key] = f"{where}: {key}: {right}{got}"
+            lines[key] = f"{where}: {key}: {_shortened(right, LONGEST_WORDS)}{got}"
     return "; ".join(lines.values())
 
 
 def _shown(value: Any) -> str:
-    text = repr(list(value) if isinstance(value, tuple) else value)
-    return text if len(text) <= SHOWN else text[: SHOWN - 3] + "..."
+    try:
+        return _shortened(repr(list(value) if isinstance(value, tuple) else value), SHOWN)
+    except (ValueError, RecursionError):
+        # Python writes no number of more than 4,300 digits.
+        return "what is too large to be shown"
+
+
+def _shortened(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 3] + "..."
 
 
 def _keys(model: Any, location: Sequence[int | str]) -> list[str]:

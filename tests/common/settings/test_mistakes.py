@@ -137,13 +137,30 @@ def test_variables_of_others_are_left_alone(monkeypatch) -> None:
     [
         ("a: [1", "line 1, column 6: no valid YAML: expected ',' or ']'"),
         ("n_splits: 3\nn_splits: 4", "line 2, column 1: no valid YAML: n_splits stands twice"),
+        ("? [a, b]\n: 1", "line 1, column 3: no valid YAML: a key must be a word"),
+        ("symbols: [2024-13-45]", "line 1, column 11: no valid YAML: '2024-13-45' is no timestamp"),
+        ("n_splits: !!int x", "line 1, column 11: no valid YAML: 'x' is no int"),
+        ("n_splits: !!bool x", "line 1, column 11: no valid YAML: 'x' is no bool"),
+        ("n_splits: " + "9" * 5000, "line 1, column 11: no valid YAML: '999"),
+        ("n_splits: 0x" + "f" * 5000, "n_splits: "),
+        ("symbols: " + "[" * 900, "no valid YAML: brackets or sections lie too deep in each other"),
+        ("symbols: [\x00]", "no valid YAML: unacceptable character #x0000: special characters"),
         ("[1, 2]", "must be a mapping of keys to values"),
         ("n_splits", "must be a mapping of keys to values"),
     ],
 )
 def test_what_is_no_mapping_is_refused_with_its_place(file, text, words) -> None:
     path = file(text)
-    assert refusal(path).startswith(f"{path}: {words}")
+    said = refusal(path)
+    assert said.startswith(f"{path}: {words}") and "\n" not in said and len(said) < 1000
+
+
+@pytest.mark.parametrize("value", ["[" * 5000, '["' + "x" * 100_000 + '"]', "9" * 5000, "\udcff"])
+@pytest.mark.parametrize("name", ["BT_NIGHT_WINDOW", "BT_NIGHT_SYMBOLS", "BT_NIGHT_N_SPLITS"])
+def test_hostile_variables_are_one_short_line(monkeypatch, name, value) -> None:
+    monkeypatch.setenv(name, value)
+    said = refusal(None)
+    assert said.startswith("environment: ") and "\n" not in said and len(said) < 1000
 
 
 def test_a_missing_file_says_how_to_name_one(tmp_path) -> None:
