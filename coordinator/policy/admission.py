@@ -26,7 +26,7 @@ Disk: a trainer that could not write gets no job, as `coordinator.policy.disk` s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -40,6 +40,15 @@ PEAK_MARGIN = 1.2
 
 RAISE = "raise max_memory_per_process (in containers TRAINER_MEMORY in .env), then start the night again"
 """What to do about a job for which there is no room."""
+
+MOST_USEFUL = (
+    NoWork.STORAGE,
+    NoWork.NEEDS_LONE_ROOM,
+    NoWork.TOO_LARGE,
+    NoWork.WAITING,
+    NoWork.SYMBOL_PARKED,
+)
+"""The reasons why a trainer gets none of the queued jobs; that of the job that is nearest to it is given."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +163,16 @@ class Refusal:
 
 def choose(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Choice | Refusal:
     """Return the best job for the seat, or why there is none, by the rules at the head of this module."""
+    barred = bar(seat, terms)
+    if barred is not None:
+        return barred
+    return emptied(candidates, seat.host, terms) or first_fit(
+        ranked(candidates, seat.last_symbol, terms), seat, terms
+    )
+
+
+def bar(seat: Seat, terms: Terms) -> Refusal | None:
+    """Return what keeps every job from the seat, or None."""
     host = seat.host
     if host.pressed(terms.threshold):
         return Refusal(NoWork.MEMORY_PRESSURE, pressure_words(host, terms.threshold))
@@ -162,34 +181,65 @@ def choose(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Choice 
         return Refusal(NoWork.STORAGE, unwritable, cannot_write=True)
     if host.lone:
         return Refusal(NoWork.NEEDS_LONE_ROOM, f"host {host.name} is kept for a job that runs alone")
-    if not candidates:
-        return Refusal(NoWork.EMPTY, "no job is queued")
+    return None
+
+
+def emptied(candidates: Iterable[Candidate], host: Host, terms: Terms) -> Refusal | None:
+    """Return that a host gets no new job until one of the candidates ran alone there, or None."""
     if host.leases and any(keeps(candidate, host, terms) for candidate in candidates):
-        return Refusal(
-            NoWork.NEEDS_LONE_ROOM, f"host {host.name} is being emptied for a job that must run alone"
-        )
-    refusals = []
-    for candidate in ranked(candidates, seat.last_symbol, terms):
+        words = f"host {host.name} is being emptied for a job that must run alone"
+        return Refusal(NoWork.NEEDS_LONE_ROOM, words)
+    return None
+
+
+def first_fit(line: Iterable[Candidate], seat: Seat, terms: Terms) -> Choice | Refusal:
+    """Return the first job of a line that fits the seat, or why none does; no more of it is read than that.
+
+    The reason given is the one that a change in this trainer's surroundings could lift, if there is one.
+    """
+    best: Refusal | None = None
+    for candidate in line:
         obstacle = obstacle_of(candidate, seat, terms)
         if obstacle is None:
             alone = not _fits(candidate, seat)
-            room = host.lone_room_bytes(terms.threshold) if alone else seat.limit_bytes
+            room = seat.host.lone_room_bytes(terms.threshold) if alone else seat.limit_bytes
             return Choice(candidate.job_id, room, alone)
-        refusals.append(obstacle)
-    # The reason given is the one that a change in this trainer's surroundings could lift, if there is one.
-    most_useful = (
-        NoWork.STORAGE,
-        NoWork.NEEDS_LONE_ROOM,
-        NoWork.TOO_LARGE,
-        NoWork.WAITING,
-        NoWork.SYMBOL_PARKED,
-    )
-    return min(refusals, key=lambda refusal: most_useful.index(refusal.reason))
+        if best is None or MOST_USEFUL.index(obstacle.reason) < MOST_USEFUL.index(best.reason):
+            best = obstacle
+    return best or Refusal(NoWork.EMPTY, "no job is queued")
 
 
 def ranked(candidates: Sequence[Candidate], last_symbol: str, terms: Terms) -> list[Candidate]:
     """Return the jobs in the order in which a trainer that last had `last_symbol` would get them."""
-    return sorted(candidates, key=lambda candidate: _order(candidate, last_symbol, terms))
+    return sorted(candidates, key=lambda candidate: order(candidate, last_symbol, terms))
+
+
+def order(candidate: Candidate, last_symbol: str, terms: Terms) -> tuple[float | bool | int, ...]:
+    """Return the place of a job among all others, the smallest first, as the head of this module says it.
+
+    `coordinator.queue.line` reads the queue in this order; what is changed here is to be changed there.
+    """
+    overdue = candidate.overdue(terms.now, terms.max_wait_seconds)
+    since = candidate.waiting_since.timestamp() if overdue and candidate.waiting_since else 0.0
+    wanted = candidate.wanted_next
+    return (
+        wanted is None,
+        wanted.timestamp() if wanted is not None else 0.0,
+        candidate.shed,
+        not overdue,
+        since,
+        candidate.gate is not Gate.PROBATION,
+        candidate.kind is not JobKind.SURVEY,
+        candidate.symbol != last_symbol,
+        -candidate.volume,
+        -length(candidate.seconds, candidate.rows),
+        candidate.ordinal,
+    )
+
+
+def length(seconds: float | None, rows: int) -> float:
+    """Return by what the longest job is told: what it is expected to take, or its rows if nobody knows."""
+    return seconds if seconds is not None else rows * 1e-5
 
 
 def obstacle_of(candidate: Candidate, seat: Seat, terms: Terms) -> Refusal | None:
@@ -288,22 +338,3 @@ def gibibytes(count: int) -> str:
 
 def _fits(candidate: Candidate, seat: Seat) -> bool:
     return candidate.oom_room_bytes is None or seat.limit_bytes > candidate.oom_room_bytes
-
-
-def _order(candidate: Candidate, last_symbol: str, terms: Terms) -> tuple[float | bool | int, ...]:
-    overdue = candidate.overdue(terms.now, terms.max_wait_seconds)
-    since = candidate.waiting_since.timestamp() if overdue and candidate.waiting_since else 0.0
-    wanted = candidate.wanted_next
-    return (
-        wanted is None,
-        wanted.timestamp() if wanted is not None else 0.0,
-        candidate.shed,
-        not overdue,
-        since,
-        candidate.gate is not Gate.PROBATION,
-        candidate.kind is not JobKind.SURVEY,
-        candidate.symbol != last_symbol,
-        -candidate.volume,
-        -(candidate.seconds if candidate.seconds is not None else candidate.rows * 1e-5),
-        candidate.ordinal,
-    )

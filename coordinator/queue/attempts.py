@@ -17,6 +17,7 @@ from common.protocol.jobs import FREE_CAUSES, Cause, JobKind, JobState
 from common.settings.night import NightSettings
 from coordinator.policy.retry import retry_wait_seconds
 from coordinator.queue.breakers import record_failure, record_success
+from coordinator.queue.history import SURVEY, Measurement, record_measurement
 from coordinator.queue.pauses import pause_trainer
 from coordinator.queue.transitions import Ending, close_attempt, end_queued
 from coordinator.store.database import Transaction
@@ -81,6 +82,9 @@ def fail_attempt(
 def succeed(tx: Transaction, job: JobRow, attempt: AttemptRow, ending: Ending, **changes: Any) -> Verdict:
     """End an attempt and its job with a result."""
     close_attempt(tx, job, attempt, ending, JobState.SUCCEEDED, **changes)
+    if not ending.resumed_folds and ending.seconds is not None and ending.peak_memory_bytes is not None:
+        took = Measurement(job.timeframe or SURVEY, job.rows or 0, ending.seconds, ending.peak_memory_bytes)
+        record_measurement(tx, attempt.id, took)
     record_success(tx, job)
     return Verdict(JobState.SUCCEEDED)
 

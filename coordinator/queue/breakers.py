@@ -23,6 +23,12 @@ def read_breakers(connection: Connection, run_id: int) -> dict[str, Breaker]:
     return {row.symbol: _breaker(row) for row in connection.execute(query)}
 
 
+def read_parked(connection: Connection, run_id: int) -> dict[str, Breaker]:
+    """Return the breakers of a run that are not closed: the symbol is parked or on probation."""
+    query = _BREAKERS.where(symbols.c.run_id == run_id, symbols.c.parked_until.is_not(None))
+    return {row.symbol: _breaker(row) for row in connection.execute(query)}
+
+
 def record_failure(tx: Transaction, job: JobRow, cause: Cause, settings: NightSettings) -> None:
     """Let a failed attempt count for the breaker of its symbol, if its cause does."""
     if job.kind is JobKind.TRAINING and cause in BREAKER_CAUSES:

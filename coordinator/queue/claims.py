@@ -5,6 +5,7 @@ A job that no trainer will ever be able to claim is failed here too.
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,16 +15,29 @@ from common.protocol.jobs import SPEC, Cause, JobKind, JobState, TrainingSpec
 from common.protocol.trainers import ClaimRequest, DiskState, Grant, NoWork
 from common.settings.night import NightSettings
 from coordinator.champions.registry import champion_manifest
-from coordinator.policy.admission import Choice, Refusal, choose, roomless
+from coordinator.policy.admission import (
+    Choice,
+    Host,
+    Refusal,
+    Terms,
+    bar,
+    choose,
+    emptied,
+    first_fit,
+    roomless,
+)
 from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
 from coordinator.queue.attempts import fail_cells
+from coordinator.queue.candidates import Candidates
 from coordinator.queue.checkpoints import earlier_checkpoint, load_checkpoint
+from coordinator.queue.history import History, read_history
+from coordinator.queue.line import Line
 from coordinator.queue.pauses import blocked_words
-from coordinator.queue.snapshot import Snapshot, read_snapshot
+from coordinator.queue.snapshot import hosts_of, largest_limit, read_live, read_snapshot, seat_of
 from coordinator.queue.transitions import end_queued, open_attempt
 from coordinator.store.database import Transaction
-from coordinator.store.rows import JOBS, AttemptRow, JobRow, TrainerRow, running_run
+from coordinator.store.rows import JOBS, AttemptRow, JobRow, RunRow, TrainerRow, running_run
 from coordinator.store.tables import jobs, trainers
 
 UNKNOWN_DISK = DiskState(folder="", free_bytes=None)
@@ -75,27 +89,28 @@ def decide(
     tx: Transaction, trainer: TrainerRow, last_symbol: str, settings: NightSettings
 ) -> Grant | Refusal:
     """Hand out the best job for a trainer, or say why it gets none."""
-    if not night_at(settings.window, tx.now).open:
+    night = night_at(settings.window, tx.now)
+    if not night.open:
         return Refusal(NoWork.NIGHT_CLOSED, "the night is closed")
     run = running_run(tx)
     if run is None:
         return Refusal(NoWork.EMPTY, "there is no unfinished run")
-    snapshot = read_snapshot(tx.connection, run.id, tx.now, settings)
-    if snapshot.held_back:
+    if run.held_back:
         reason = NoWork.PAUSED if run.early_end is None else NoWork.NIGHT_CLOSED
-        return Refusal(reason, snapshot.held_back)
-    candidates = list(snapshot.candidates)
+        return Refusal(reason, run.held_back)
+    history = read_history(tx.connection)
+    taken: set[int] = set()
     while True:
-        choice = choose(candidates, snapshot.seat(trainer, last_symbol), snapshot.terms)
+        choice = _choose(tx, run, trainer, last_symbol, settings, history, taken)
         if isinstance(choice, Refusal):
             return choice
         query = JOBS.where(jobs.c.id == choice.job_id, jobs.c.state == JobState.QUEUED)
         row = tx.connection.execute(query.with_for_update(skip_locked=True)).first()
         if row is not None:
             job = JobRow.of(row)
-            return grant(tx, _lease(tx, trainer, job, choice, snapshot), job)
+            return grant(tx, _lease(tx, trainer, job, choice, settings, history), job)
         # A claim on another host took it after it was read.
-        candidates = [candidate for candidate in candidates if candidate.job_id != choice.job_id]
+        taken.add(choice.job_id)
 
 
 def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
@@ -139,10 +154,14 @@ def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow
 
 
 def _lease(
-    tx: Transaction, trainer: TrainerRow, job: JobRow, choice: Choice, snapshot: Snapshot
+    tx: Transaction,
+    trainer: TrainerRow,
+    job: JobRow,
+    choice: Choice,
+    settings: NightSettings,
+    history: History,
 ) -> AttemptRow:
-    settings = snapshot.settings
-    expected = snapshot.history.seconds(job.timeframe, job.rows) if job.timeframe else None
+    expected = history.seconds(job.timeframe, job.rows) if job.timeframe else None
     return open_attempt(
         tx,
         job,
@@ -152,3 +171,40 @@ def _lease(
         deadline_seconds=max(settings.deadline.minimum_seconds, settings.deadline.factor * (expected or 0.0)),
         lease_seconds=settings.lease.seconds,
     )
+
+
+def _choose(
+    tx: Transaction,
+    run: RunRow,
+    trainer: TrainerRow,
+    last_symbol: str,
+    settings: NightSettings,
+    history: History,
+    taken: Set[int],
+) -> Choice | Refusal:
+    if night_at(settings.window, tx.now).closes is not None:
+        # What is left for the next night depends on all that is queued.
+        snapshot = read_snapshot(tx.connection, run.id, tx.now, settings)
+        left = [one for one in snapshot.candidates if one.job_id not in taken]
+        return choose(left, snapshot.seat(trainer, last_symbol), snapshot.terms)
+    live, leases = read_live(tx.connection, tx.now, settings, trainer.host)
+    [host] = hosts_of(live, leases)
+    terms = Terms(
+        now=tx.now,
+        max_wait_seconds=settings.max_wait_seconds,
+        threshold=settings.memory_threshold,
+        limits=(largest_limit(tx.connection, tx.now, settings),),
+        hosts={host.name: host},
+    )
+    seat = seat_of(trainer, last_symbol, host)
+    line = Line(Candidates(tx.connection, run.id, tx.now, history), last_symbol, terms)
+    kept = bar(seat, terms) or _emptied(tx, line, host, settings)
+    return kept or first_fit((one for one in line if one.job_id not in taken), seat, terms)
+
+
+def _emptied(tx: Transaction, line: Line, host: Host, settings: NightSettings) -> Refusal | None:
+    after_oom = line.after_oom if host.leases else []
+    if not after_oom:
+        return None
+    hosts = {one.name: one for one in hosts_of(*read_live(tx.connection, tx.now, settings))}
+    return emptied(after_oom, host, replace(line.terms, hosts=hosts))

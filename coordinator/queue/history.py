@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from statistics import median
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
-from common.protocol.job_views import Outcome
-from coordinator.store.tables import attempts, jobs
+from coordinator.store.database import Transaction
+from coordinator.store.tables import measurements
 
 RECENT_ATTEMPTS = 300
-"""How many attempts are looked back on: several nights of the default grid."""
+"""How many measured attempts are looked back on: several nights of the default grid."""
 
 SURVEY = ""
 """Surveys are measured under this name in place of a timeframe, with no rows."""
@@ -108,19 +109,31 @@ class History:
         return ratios
 
 
+def record_measurement(tx: Transaction, attempt_id: int, measurement: Measurement) -> None:
+    """Keep what an attempt took that succeeded and did not resume from finished folds."""
+    values = {"attempt_id": attempt_id, **asdict(measurement)}
+    tx.connection.execute(measurements.insert().values(**values))
+
+
 def read_history(connection: Connection) -> History:
-    """Return the recent attempts of all runs, without those that resumed from finished folds."""
-    newest = connection.execute(select(func.max(attempts.c.id))).scalar() or 0
-    query = (
-        select(jobs.c.timeframe, jobs.c.rows, attempts.c.seconds, attempts.c.peak_memory_bytes)
-        .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
-        .where(attempts.c.id > newest - RECENT_ATTEMPTS, attempts.c.outcome == Outcome.SUCCEEDED)
-        .where(func.coalesce(attempts.c.resumed_folds, 0) == 0)
-        .order_by(attempts.c.id)
-    )
-    return History(
-        tuple(
-            Measurement(timeframe or SURVEY, rows or 0, seconds, peak)
-            for timeframe, rows, seconds, peak in connection.execute(query)
-        )
-    )
+    """Return the newest measurements of all runs; while there is no newer one, the same object again."""
+    newest = connection.execute(_NEWEST.limit(1)).first()
+    if newest is None:
+        return History()
+    return _kept(connection, tuple(newest))
+
+
+_NEWEST = select(measurements).order_by(measurements.c.attempt_id.desc())
+_last: dict[tuple[str, tuple[Any, ...]], History] = {}
+
+
+def _kept(connection: Connection, newest: tuple[Any, ...]) -> History:
+    # The table is only appended to, so its newest row tells whether it has changed.
+    key = (connection.engine.url.render_as_string(), newest)
+    history = _last.get(key)
+    if history is None:
+        rows = connection.execute(_NEWEST.limit(RECENT_ATTEMPTS)).all()
+        history = History(tuple(Measurement(*row[1:]) for row in reversed(rows)))
+        _last.clear()
+        _last[key] = history
+    return history

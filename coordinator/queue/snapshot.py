@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, or_, select
 
-from common.protocol.jobs import JobKind, JobState
 from common.protocol.trainers import HostPressure, LimitKind, Progress
 from common.settings.night import NightSettings
 from coordinator.policy.admission import Candidate, Host, Seat, Terms
-from coordinator.policy.disk import Disk, matrix_bytes
+from coordinator.policy.disk import Disk
 from coordinator.policy.window import night_at
-from coordinator.queue.breakers import read_breakers
+from coordinator.queue.candidates import Candidates
 from coordinator.queue.history import SURVEY, History, read_history
 from coordinator.queue.shedding import marked
 from coordinator.store.rows import (
@@ -24,7 +24,7 @@ from coordinator.store.rows import (
     TrainerRow,
     all_of,
 )
-from coordinator.store.tables import jobs, runs, symbols
+from coordinator.store.tables import attempts, jobs, runs, trainers
 
 
 @dataclass(frozen=True)
@@ -67,34 +67,18 @@ class Snapshot:
 
     def seat(self, trainer: TrainerRow, last_symbol: str) -> Seat:
         """Return the seat of a live trainer."""
-        return Seat(
-            trainer.limit_kind,
-            trainer.memory_limit_bytes,
-            last_symbol,
-            self.hosts[trainer.host],
-            Disk(
-                trainer.disk_folder,
-                trainer.disk_free_bytes,
-                trainer.disk_problem,
-                trainer.paused_until,
-                trainer.paused_by,
-            ),
-        )
+        return seat_of(trainer, last_symbol, self.hosts[trainer.host])
 
 
 def read_snapshot(
     connection: Connection, run_id: int | None, now: datetime, settings: NightSettings
 ) -> Snapshot:
     """Read the facts about a run (None: there is none) as they are in this transaction."""
-    leases = tuple(AttemptRow.of(row) for row in connection.execute(OPEN_ATTEMPTS))
-    trainers = [TrainerRow.of(row) for row in connection.execute(PRESENT_TRAINERS)]
-    holders = {lease.boot_id for lease in leases}
-    oldest = now - timedelta(seconds=settings.lease.seconds)
-    live = tuple(one for one in trainers if one.last_seen >= oldest or one.boot_id in holders)
+    live, leases = read_live(connection, now, settings)
     history = read_history(connection)
     candidates: tuple[Candidate, ...] = ()
     if run_id is not None:
-        candidates = _candidates(connection, run_id, now, leases, history)
+        candidates = Candidates(connection, run_id, now, history).all()
         closes = night_at(settings.window, now).closes
         if closes is not None:
             busy = _busy_seconds(connection, leases, history, now)
@@ -105,10 +89,47 @@ def read_snapshot(
         candidates=candidates,
         live=live,
         leases=leases,
-        hosts={host.name: host for host in _hosts(live, leases)},
+        hosts={host.name: host for host in hosts_of(live, leases)},
         history=history,
         held_back=held_back(connection, run_id) if run_id is not None else "",
     )
+
+
+def read_live(
+    connection: Connection, now: datetime, settings: NightSettings, host: str | None = None
+) -> tuple[tuple[TrainerRow, ...], tuple[AttemptRow, ...]]:
+    """Return the live trainers and the leases, of all hosts or of one."""
+    open_attempts, present = OPEN_ATTEMPTS, PRESENT_TRAINERS
+    if host is not None:
+        open_attempts = open_attempts.where(attempts.c.host == host)
+        present = present.where(trainers.c.host == host)
+    leases = tuple(AttemptRow.of(row) for row in connection.execute(open_attempts))
+    found = [TrainerRow.of(row) for row in connection.execute(present)]
+    holders = {lease.boot_id for lease in leases}
+    oldest = now - timedelta(seconds=settings.lease.seconds)
+    return tuple(one for one in found if one.last_seen >= oldest or one.boot_id in holders), leases
+
+
+def largest_limit(connection: Connection, now: datetime, settings: NightSettings) -> int:
+    """Return the largest memory limit of a live trainer in bytes, of which there is one at least."""
+    holders = select(attempts.c.boot_id).where(attempts.c.ended.is_(None))
+    heard = trainers.c.last_seen >= now - timedelta(seconds=settings.lease.seconds)
+    query = select(func.max(trainers.c.memory_limit_bytes)).where(
+        trainers.c.superseded.is_(None), or_(heard, trainers.c.boot_id.in_(holders))
+    )
+    return int(connection.execute(query).scalar_one())
+
+
+def seat_of(trainer: TrainerRow, last_symbol: str, host: Host) -> Seat:
+    """Return the seat of a trainer on its host."""
+    disk = Disk(
+        trainer.disk_folder,
+        trainer.disk_free_bytes,
+        trainer.disk_problem,
+        trainer.paused_until,
+        trainer.paused_by,
+    )
+    return Seat(trainer.limit_kind, trainer.memory_limit_bytes, last_symbol, host, disk)
 
 
 def held_back(connection: Connection, run_id: int) -> str:
@@ -125,70 +146,6 @@ def pressure_of(trainer: TrainerRow) -> HostPressure:
     )
 
 
-def _candidates(
-    connection: Connection,
-    run_id: int,
-    now: datetime,
-    leases: tuple[AttemptRow, ...],
-    history: History,
-) -> tuple[Candidate, ...]:
-    of_run = select(symbols.c.symbol, symbols.c.quote_volume).where(symbols.c.run_id == run_id)
-    volumes = {row.symbol: row.quote_volume for row in connection.execute(of_run)}
-    breakers = read_breakers(connection, run_id)
-    leased = [lease.job_id for lease in leases]
-    busy = set(
-        connection.execute(
-            select(jobs.c.symbol).where(jobs.c.id.in_(leased), jobs.c.kind == JobKind.TRAINING)
-        ).scalars()
-    )
-    built = _built(connection, run_id)
-    query = (
-        select(
-            jobs.c.id,
-            jobs.c.kind,
-            jobs.c.symbol,
-            jobs.c.ordinal,
-            jobs.c.timeframe,
-            jobs.c.rows,
-            jobs.c.waiting_since,
-            jobs.c.not_before,
-            jobs.c.oom_room_bytes,
-            jobs.c.wanted_next,
-        )
-        .where(jobs.c.run_id == run_id, jobs.c.state == JobState.QUEUED)
-        .order_by(jobs.c.ordinal)
-    )
-    expected: dict[tuple[str, int | None], tuple[float | None, int | None]] = {}
-    candidates = []
-    for row in connection.execute(query):
-        job_id, kind, symbol, ordinal, timeframe, rows, since, not_before, room, wanted_next = row
-        key = (timeframe or SURVEY, rows)
-        if key not in expected:
-            expected[key] = history.seconds(*key), history.peak_memory_bytes(*key)
-        seconds, peak = expected[key]
-        candidates.append(
-            Candidate(
-                job_id=job_id,
-                kind=JobKind(kind),
-                symbol=symbol,
-                ordinal=ordinal,
-                volume=volumes[symbol],
-                waiting_since=since,
-                not_before=not_before,
-                oom_room_bytes=room,
-                seconds=seconds,
-                peak_bytes=peak,
-                rows=rows or 0,
-                gate=breakers[symbol].gate(now),
-                symbol_busy=symbol in busy,
-                disk_bytes=0 if (symbol, timeframe) in built else matrix_bytes(rows or 0),
-                parked_until=breakers[symbol].parked_until,
-                wanted_next=wanted_next,
-            )
-        )
-    return tuple(candidates)
-
-
 def _busy_seconds(
     connection: Connection, leases: tuple[AttemptRow, ...], history: History, now: datetime
 ) -> float:
@@ -201,22 +158,8 @@ def _busy_seconds(
     )
 
 
-def _built(connection: Connection, run_id: int) -> set[tuple[str, str | None]]:
-    """Return the symbols and timeframes of which this run or the one before has begun to train a cell.
-
-    Their feature matrix is there or nearly so. Where it is not, since it was deleted or is of other candles,
-    a disk that is too small is found out by writing, as it always can be.
-    """
-    before = select(func.max(runs.c.id)).where(runs.c.id < run_id).scalar_subquery()
-    query = (
-        select(jobs.c.symbol, jobs.c.timeframe)
-        .distinct()
-        .where(or_(jobs.c.run_id == run_id, jobs.c.run_id == before), jobs.c.started.is_not(None))
-    )
-    return {(symbol, timeframe) for symbol, timeframe in connection.execute(query)}
-
-
-def _hosts(live: tuple[TrainerRow, ...], leases: tuple[AttemptRow, ...]) -> list[Host]:
+def hosts_of(live: Sequence[TrainerRow], leases: Sequence[AttemptRow]) -> list[Host]:
+    """Return the hosts of the live trainers, by name."""
     hosts = []
     for name in sorted({trainer.host for trainer in live}):
         here = [trainer for trainer in live if trainer.host == name]

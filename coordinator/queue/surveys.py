@@ -44,6 +44,11 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
         .where(symbols.c.run_id == survey.run_id, symbols.c.symbol == survey.symbol)
         .values(quote_volume=report.quote_volume_per_day)
     )
+    connection.execute(
+        update(jobs)
+        .where(jobs.c.run_id == survey.run_id, jobs.c.symbol == survey.symbol)
+        .values(volume=report.quote_volume_per_day)
+    )
     if report.synthetic:
         connection.execute(update(runs).where(runs.c.id == survey.run_id).values(synthetic=True))
     document = connection.execute(select(runs.c.config).where(runs.c.id == survey.run_id)).scalar_one()

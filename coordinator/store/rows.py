@@ -105,6 +105,7 @@ class JobRow:
     reasons: tuple[str, ...]
     forgiven: int
     wanted_next: datetime | None
+    volume: float
 
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:

@@ -73,6 +73,14 @@ def _partial(name: str, *columns: str, where: str) -> Index:
     return Index(name, *columns, unique=True, sqlite_where=condition, postgresql_where=condition)
 
 
+def _queued(name: str, *columns: str, where: str) -> Index:
+    condition: Any = text(f"state = 'queued' AND {where}")
+    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+
+
+IN_ORDER = ("run_id", "kind", "volume", "timeframe", "rows", "ordinal")
+"""The columns by which a claim reads the queue: see `coordinator.queue.line`."""
+
 metadata = MetaData()
 
 runs = Table(
@@ -124,6 +132,12 @@ symbols = Table(
     Column("quote_volume", Float, nullable=False),
     Column("failing", Text, nullable=False),
     Column("parked_until", Instant),
+    Index(
+        "parked_symbols",
+        "run_id",
+        sqlite_where=text("parked_until IS NOT NULL"),
+        postgresql_where=text("parked_until IS NOT NULL"),
+    ),
 )
 
 jobs = Table(
@@ -160,6 +174,8 @@ jobs = Table(
     Column("forgiven", Integer, nullable=False, server_default="0"),
     # Since when an operator wants it to be handed out before all others.
     Column("wanted_next", Instant),
+    # The quote volume of its symbol, so that an index holds the order in which jobs are handed out.
+    Column("volume", Float, nullable=False, server_default="0"),
     CheckConstraint(_among("kind", JobKind), name="job_kind"),
     CheckConstraint(_among("state", JobState), name="job_state"),
     # A job waits for room on a disk as long as it takes, and never ends by the lack of it.
@@ -171,6 +187,15 @@ jobs = Table(
     CheckConstraint("promoted IS NULL OR state = 'succeeded'", name="job_promoted"),
     Index("jobs_by_state", "run_id", "state"),
     Index("jobs_by_change", "run_id", "changed"),
+    Index("jobs_by_cell", "symbol", "timeframe", "horizon", "id"),
+    # A claim reads some dozen rows of the queue, however long it is, and the end of a job moves it in few.
+    _queued("queued_by_volume", *IN_ORDER, where="waiting_since IS NOT NULL"),
+    _queued("queued_by_wait", "run_id", "waiting_since", where="waiting_since IS NOT NULL"),
+    _queued("queued_unsurveyed", *IN_ORDER, where="waiting_since IS NULL"),
+    _queued("queued_by_symbol", "run_id", "symbol", where="symbol IS NOT NULL"),
+    _queued("queued_wanted", "run_id", "wanted_next", where="wanted_next IS NOT NULL"),
+    _queued("queued_for_later", "run_id", "not_before", where="not_before IS NOT NULL"),
+    _queued("queued_after_oom", "run_id", where="oom_room_bytes IS NOT NULL"),
     _partial("one_survey_a_symbol", "run_id", "symbol", where="kind = 'survey'"),
     _partial("one_training_a_cell", "run_id", "symbol", "timeframe", "horizon", where="kind = 'training'"),
 )
@@ -243,6 +268,18 @@ attempts = Table(
     _partial("one_live_lease_a_trainer", "boot_id", where="ended IS NULL"),
     Index("attempts_by_trainer", "boot_id", "id"),
 )
+
+measurements = Table(
+    "measurements",
+    metadata,
+    Column("attempt_id", ForeignKey("attempts.id"), primary_key=True),
+    # Empty for a survey, which has no rows.
+    Column("timeframe", String(8), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("peak_memory_bytes", BigInteger, nullable=False),
+)
+"""What succeeded attempts took that ran from the first fold to the end; only ever appended to."""
 
 checkpoints = Table(
     "checkpoints",

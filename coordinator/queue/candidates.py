@@ -1,0 +1,155 @@
+"""Queued jobs as admission sees them: what a row of the queue says, with what is expected of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, literal_column, or_, select
+
+from common.protocol.jobs import JobKind
+from coordinator.policy.admission import Candidate
+from coordinator.policy.breaker import Breaker, Gate
+from coordinator.policy.disk import matrix_bytes
+from coordinator.queue.breakers import read_parked
+from coordinator.queue.history import SURVEY, History
+from coordinator.store.tables import attempts, jobs, runs
+
+_COLUMNS = (
+    jobs.c.id,
+    jobs.c.kind,
+    jobs.c.symbol,
+    jobs.c.ordinal,
+    jobs.c.timeframe,
+    jobs.c.rows,
+    jobs.c.volume,
+    jobs.c.waiting_since,
+    jobs.c.not_before,
+    jobs.c.oom_room_bytes,
+    jobs.c.wanted_next,
+)
+QUEUED = jobs.c.state == literal_column("'queued'")
+"""Written out and not as a parameter, so that the database knows by itself which of its indexes serve."""
+TRAINING = jobs.c.kind == literal_column("'training'")
+
+
+class Candidates:
+    """Makes candidates of rows of the queue, as they are in one transaction.
+
+    Parameters
+    ----------
+    connection : Connection
+        Of the transaction.
+    run_id : int
+        The run of the jobs.
+    now : datetime
+        An aware time.
+    history : History
+        What durations and peaks are expected by.
+    """
+
+    def __init__(self, connection: Connection, run_id: int, now: datetime, history: History) -> None:
+        self.connection = connection
+        self.run_id = run_id
+        self.now = now
+        self.history = history
+        self._expected: dict[tuple[str, int | None], tuple[float | None, int | None]] = {}
+
+    @property
+    def query(self) -> Select[Any]:
+        """The query of the run's queued jobs, to be narrowed and ordered."""
+        return select(*_COLUMNS).where(jobs.c.run_id == self.run_id, QUEUED)
+
+    @cached_property
+    def breakers(self) -> dict[str, Breaker]:
+        """The breakers that are not closed, by symbol."""
+        return read_parked(self.connection, self.run_id)
+
+    @cached_property
+    def busy(self) -> frozenset[str]:
+        """The symbols of which a training job is leased."""
+        leased = (
+            select(jobs.c.symbol)
+            .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
+            .where(attempts.c.ended.is_(None), TRAINING)
+        )
+        return frozenset(self.connection.execute(leased).scalars())
+
+    @cached_property
+    def timeframes(self) -> tuple[str, ...]:
+        """The timeframes of the run's grid, which are those of each of its symbols."""
+        cells = select(jobs.c.symbol).where(jobs.c.run_id == self.run_id, TRAINING).limit(1)
+        of_one = select(jobs.c.timeframe).where(
+            jobs.c.run_id == self.run_id, TRAINING, jobs.c.symbol == cells.scalar_subquery()
+        )
+        return tuple(sorted(set(self.connection.execute(of_one).scalars())))
+
+    def all(self) -> tuple[Candidate, ...]:
+        """Return the whole queue, in the order of the grid."""
+        return tuple(self.of(self.connection.execute(self.query.order_by(jobs.c.ordinal)).all()))
+
+    def of(self, rows: Iterable[Row[*tuple[Any, ...]]]) -> list[Candidate]:
+        """Return the candidates of some rows, in their order."""
+        rows = list(rows)
+        if not rows:
+            return []
+        built = self._built({row.symbol for row in rows})
+        return [self._candidate(row, built) for row in rows]
+
+    def expected(self, timeframe: str | None, rows: int | None) -> tuple[float | None, int | None]:
+        """Return the duration in seconds and the peak in bytes that are expected, None where unknown."""
+        key = (timeframe or SURVEY, rows)
+        if key not in self._expected:
+            self._expected[key] = self.history.seconds(*key), self.history.peak_memory_bytes(*key)
+        return self._expected[key]
+
+    def _candidate(self, row: Row[*tuple[Any, ...]], built: set[tuple[str, str]]) -> Candidate:
+        job_id, kind, symbol, ordinal, timeframe, rows, volume, since, not_before, room, wanted_next = row
+        seconds, peak = self.expected(timeframe, rows)
+        breaker = self.breakers.get(symbol)
+        return Candidate(
+            job_id=job_id,
+            kind=JobKind(kind),
+            symbol=symbol,
+            ordinal=ordinal,
+            volume=volume,
+            waiting_since=since,
+            not_before=not_before,
+            oom_room_bytes=room,
+            seconds=seconds,
+            peak_bytes=peak,
+            rows=rows or 0,
+            gate=breaker.gate(self.now) if breaker else Gate.CLOSED,
+            # Nothing else asks for it.
+            symbol_busy=breaker is not None and symbol in self.busy,
+            disk_bytes=0 if (symbol, timeframe) in built else matrix_bytes(rows or 0),
+            parked_until=breaker.parked_until if breaker else None,
+            wanted_next=wanted_next,
+        )
+
+    def _built(self, symbols: set[str]) -> set[tuple[str, str]]:
+        """Return the symbols and timeframes of which this run or the one before has begun to train a cell.
+
+        Their feature matrix is there or nearly so. Where it is not, since it was deleted or is of other
+        candles, a disk that is too small is found out by writing, as it always can be.
+        """
+        query = (
+            select(jobs.c.symbol, jobs.c.timeframe)
+            .distinct()
+            .where(or_(jobs.c.run_id == self.run_id, jobs.c.run_id == self._run_before))
+            .where(TRAINING, jobs.c.started.is_not(None))
+        )
+        if len(symbols) <= MOST_NAMED:
+            query = query.where(jobs.c.symbol.in_(sorted(symbols)))
+        return {(symbol, timeframe) for symbol, timeframe in self.connection.execute(query)}
+
+    @cached_property
+    def _run_before(self) -> int | None:
+        before = select(func.max(runs.c.id)).where(runs.c.id < self.run_id)
+        return self.connection.execute(before).scalar()
+
+
+MOST_NAMED = 100
+"""Up to so many symbols are asked for by their names; beyond it the whole run is read."""
