@@ -126,7 +126,7 @@ def test_boards_lie_in_one_folder_and_come_from_files_alone():
     assert provider["folder"] == "Nighttrain"
     assert provider["allowUiUpdates"] is False
     mounts = COMPOSE["services"]["grafana"]["volumes"]
-    assert f"./grafana/dashboards:{provider['options']['path']}:ro" in mounts
+    assert f"./grafana/dashboards:{provider['options']['path']}:ro,z" in mounts
     assert (
         f"./grafana/provisioning:{COMPOSE['services']['grafana']['environment']['GF_PATHS_PROVISIONING']}:ro"
         in mounts

@@ -38,10 +38,16 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+            preexec_fn=self._be_in_foreground,
         )
         os.close(slave)
         self.shown = ""
+
+    @staticmethod
+    def _be_in_foreground() -> None:
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+        # What was started in the background of a script ignores it, and so would all that it starts.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     def reads(self, words: str) -> None:
         """Wait until something is shown."""

@@ -101,11 +101,11 @@ class TestTheDownload:
         update.step(settings(folder, archive.url), EVENING, night_is_running=False)
         assert not update.runs
 
-    def test_a_download_that_fails_is_a_warning(self, folder: Path) -> None:
+    def test_a_download_that_fails_is_a_warning(self, archive: CandleArchive, folder: Path) -> None:
         said: list[str] = []
         update = CandleUpdate(said.append)
         with FileLock(folder / ".download.lock"):
-            update.step(settings(folder), EVENING, night_is_running=False)
+            update.step(settings(folder, archive.url), EVENING, night_is_running=False)
             ended(update, lambda: EVENING)
         assert "another download is going on there" in update.warning
         assert update.warning.startswith("the candles were not updated: ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -26,6 +25,7 @@ from coordinator.store.database import Database
 from tests.cli.commands.conftest import TOKEN, Ask
 from tests.coordinator.conftest import served
 from tests.coordinator.specimens import Clock, Night, failure, renewal, settings
+from tests.coordinator.web.loops import in_a_loop
 
 PATIENCE_SECONDS = 30.0
 HOSTILE = "[bold]KeyError[/] \x1b[31m[@click=app.bell]x[/]"
@@ -100,7 +100,7 @@ def drive(address: str, token: Path, tmp_path: Path) -> Callable[..., int | None
             source.close()
             return app.return_value
 
-        return asyncio.run(played())
+        return in_a_loop(played())
 
     return run
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import stat
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -74,8 +75,7 @@ def test_an_engine_that_does_not_answer_says_why_and_what_to_do(copy: Copy) -> N
     assert "the docker engine does not answer (is it running" in said
     denied = "permission denied while trying to connect to the Docker daemon socket"
     assert "sudo usermod -aG docker" in copy.refused("up", STUB_NO_ENGINE=denied)
-    with socket.socket(socket.AF_UNIX) as rootless:
-        os.chdir(copy.home)
+    with socket.socket(socket.AF_UNIX) as rootless, chdir(copy.home):
         rootless.bind("docker.sock")
         said = copy.refused("up", STUB_NO_ENGINE=denied)
     assert f"export DOCKER_HOST=unix://{copy.home}/docker.sock" in said
