@@ -128,6 +128,6 @@ def test_boards_lie_in_one_folder_and_come_from_files_alone():
     mounts = COMPOSE["services"]["grafana"]["volumes"]
     assert f"./grafana/dashboards:{provider['options']['path']}:ro,z" in mounts
     assert (
-        f"./grafana/provisioning:{COMPOSE['services']['grafana']['environment']['GF_PATHS_PROVISIONING']}:ro"
+        f"./grafana/provisioning:{COMPOSE['services']['grafana']['environment']['GF_PATHS_PROVISIONING']}:ro,z"
         in mounts
     )
