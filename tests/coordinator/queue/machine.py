@@ -141,7 +141,7 @@ class QueueMachine(Operators):
             assert not wanted, "a job that an operator wants next was passed over"
         else:
             assert job.wanted <= min(wanted, default=job.wanted), "a later wish went first"
-        if not job.wanted and not self._overdue(job):
+        if not job.wanted and not self._may_be_overdue(job):
             late = [one for one in self.jobs.values() if self._claimable(one) and self._overdue(one)]
             assert not late, "an overdue job was passed over"
         beside = [one for one in self._open_lease() if TRAINERS[self.held[one].trainer] == TRAINERS[name]]

@@ -120,6 +120,10 @@ class Model(RuleBasedStateMachine):
         ready = ready and job.waits_until <= self.clock.now
         return ready and not job.room and (job.kind is JobKind.SURVEY or job.symbol not in self.parked)
 
+    def _may_be_overdue(self, job: ModelJob) -> bool:
+        """Whether it is overdue if its backoff was as short as chance allows."""
+        return (self.clock.now - job.earliest).total_seconds() > MAX_WAIT_SECONDS
+
     def _overdue(self, job: ModelJob) -> bool:
         return job.ready is not None and (self.clock.now - job.ready).total_seconds() > MAX_WAIT_SECONDS
 
