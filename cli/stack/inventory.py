@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from common.out_folder import OutFolder
+from common.protocol.runs import JobCounts, RunState
 
 CONTENTS = {
     "cache": "candles and features in columns, computed again when needed",
@@ -41,10 +42,10 @@ def unfinished(out: OutFolder) -> str:
     try:
         progress = json.loads(out.progress.read_bytes())
         run = progress["run"]
-        training = run["training"]
-        if run["state"] != "running":
+        training = JobCounts.model_validate(run["training"])
+        if run["state"] != RunState.RUNNING:
             return ""
-        return f"night {run['id']} unfinished: {training['final']} of {training['total']} cells are done"
+        return f"night {run['id']} unfinished: {training.final} of {training.total} cells are done"
     except (OSError, ValueError, KeyError, TypeError):
         return ""
 

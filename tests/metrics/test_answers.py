@@ -12,6 +12,7 @@ import pytest
 from grafana.generator.expressions import ALL, expressions
 from grafana.generator.promql import operands, text, tree
 from tests.grafana.committed import PANELS
+from tests.metrics.either import borne_by_another
 from tests.metrics.eventful_night import LAST_RUN, eventful_night
 from tests.metrics.monitoring import ADDRESS, BOARDS_ADDRESS, Answer, Monitoring
 
@@ -24,29 +25,18 @@ def monitoring(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Monitoring]
         yield watched
 
 
-EITHER = {"met": "missed", "missed": "met", "all": "fewer", "fewer": "all"}
-
-
-def other(place: str, ref: str) -> str:
-    """The place of the query that excludes this one; the place itself where it is of another ref."""
-    return place if not place.endswith(f"({ref})") else place.removesuffix(f"({ref})") + f"({EITHER[ref]})"
-
-
 @pytest.mark.parametrize("run", [ALL, LAST_RUN])
 def test_every_expression_of_every_board_is_answered(monitoring: Monitoring, run: str) -> None:
     asked = expressions({**FILLED_IN, "run": run})
     assert len(asked) > 150
     silent = {f"{one.board}, {one.place}" for one in asked if not monitoring.ever(one.expr)}
-    # Of two queries that exclude each other one answers: a number has the colour of the one that does.
-    borne = {place for place in silent for one in EITHER if other(place, one) not in silent | {place}}
-    assert sorted(silent - borne) == []
+    assert [place for place in sorted(silent) if not borne_by_another(place, silent)] == []
 
 
 def test_what_has_an_answer_after_every_night_has_one_after_this(monitoring: Monitoring) -> None:
     asked = [one for one in expressions(FILLED_IN) if not one.may_be_empty]
     silent = {f"{one.board}, {one.place}" for one in asked if not monitoring.now(one.expr)}
-    borne = {place for place in silent for one in EITHER if other(place, one) not in silent | {place}}
-    assert sorted(silent - borne) == []
+    assert [place for place in sorted(silent) if not borne_by_another(place, silent)] == []
 
 
 def test_every_rule_is_evaluated_and_every_recorded_series_has_data(monitoring: Monitoring) -> None:

@@ -12,6 +12,7 @@ from cli.stack.owner import User
 from cli.stack.welcome import changed, welcome
 from common.errors import ConflictError, NotFoundError
 from common.out_folder import OutFolder
+from common.protocol.runs import JobCounts
 from tests.result_fixtures import job, results
 
 MIB = 1024**2
@@ -32,7 +33,9 @@ def leave_results(out, name="20260302_120000", *jobs):
 
 
 def leave_unfinished(out, state="running"):
-    run = {"id": 3, "state": state, "training": {"final": 5, "total": 42}}
+    # As the coordinator writes it: counts by state, and no sums.
+    training = JobCounts(queued=35, leased=2, succeeded=4, failed=1).model_dump(mode="json")
+    run = {"id": 3, "state": state, "training": training}
     out.progress.write_text(json.dumps({"schema": "nighttrain.progress/1", "run": run}))
 
 
