@@ -106,6 +106,7 @@ def test_without_a_window_it_waits_for_start_and_stays_when_the_night_is_over(
         beside = nighttrain("run", "--config", config, "--data", candles, "--out", out)
         assert (beside.code, beside.err.count("\n")) == (2, 1)
         assert run_of(out) is None
+        until(lambda: "no night is running" in _log(out), "that it says how to begin one")
         started = nighttrain("start", "--config", config, "--out", out)
         assert started.code == 0, started.err
         until(cells_done(out, 1), "a first cell", 240)

@@ -33,7 +33,8 @@ class TestTheMachine:
         gained = sum(
             (after(name, mode=mode) or 0) - (before(name, mode=mode) or 0) for mode in ("user", "nice")
         )
-        assert gained >= 0.4
+        # The kernel counts by ticks, and to whoever has the processor at each.
+        assert gained >= 0.25
         assert (after(name, mode="idle") or 0) >= (before(name, mode="idle") or 0) > 0
         assert after(name, mode="guest") is None
 

@@ -122,7 +122,8 @@ class Model(RuleBasedStateMachine):
 
     def _may_be_overdue(self, job: ModelJob) -> bool:
         """Whether it is overdue if its backoff was as short as chance allows."""
-        return (self.clock.now - job.earliest).total_seconds() > MAX_WAIT_SECONDS
+        soonest = min(job.earliest, job.ready or job.earliest)
+        return (self.clock.now - soonest).total_seconds() > MAX_WAIT_SECONDS
 
     def _overdue(self, job: ModelJob) -> bool:
         return job.ready is not None and (self.clock.now - job.ready).total_seconds() > MAX_WAIT_SECONDS
