@@ -42,8 +42,7 @@ SHOWN_HEIGHT = 1580
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Draw, and return the exit code: 0 also where a program is missing, which is said; 1 if a panel "
-    "failed."""
+    """Draw, and return the exit code: 0 also where a program is missing, which is said, 1 if one failed."""
     parser = argparse.ArgumentParser(prog="make board-pictures", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "board-pictures", help="where the pictures go")
     parser.add_argument(
