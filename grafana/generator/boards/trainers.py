@@ -201,7 +201,7 @@ def _trouble() -> list[Panel]:
             Frame(
                 "Jobs ended",
                 "A minute, over 5 minutes, by outcome; lost means that the lease was lost first.",
-                "No job has ended",
+                "No job has ended, or no trainer is scraped",
                 12,
                 9,
             ),
@@ -215,7 +215,7 @@ def _trouble() -> list[Panel]:
                 "Errors of talking to the coordinator",
                 "Requests that failed, a minute over 5 minutes, by the error's code; `unavailable` means "
                 "that it was not reached. Trainers go on and report when it is back.",
-                "No request has failed",
+                "No request has failed, or no trainer is scraped",
                 12,
                 9,
             ),
@@ -271,7 +271,7 @@ def _caches() -> list[Panel]:
                 "Cache hits",
                 "Share of look-ups in the hour before that found candles or features ready. Low at the start "
                 "of a night on new candles, high after it; low all night: the cache is not shared.",
-                "No look-ups in the hour before",
+                "No look-ups in the hour before, or no trainer is scraped",
                 12,
                 8,
             ),
