@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +28,19 @@ Debug = Annotated[bool, typer.Option("--debug", help="show tracebacks and debug 
 
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 """The option of each command that prints something."""
+
+OUT = Path("night")
+
+Config = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="the configuration (deploy/night_training.yaml)")
+]
+Candles = Annotated[
+    Path | None, typer.Option(metavar="DIR", help="folder with candles (data.dir of the configuration)")
+]
+OwnOut = Annotated[Path, typer.Option(metavar="DIR", help="folder that everything is written to")]
+Trainers = Annotated[str | None, typer.Option(metavar="N", help="number of trainers, or auto (num_workers)")]
+Port = Annotated[str | None, typer.Option(metavar="PORT", help="port of the coordinator (dashboard.port)")]
+"""The options of commands that prepare a night or start its processes."""
 
 
 class Group(TyperGroup):

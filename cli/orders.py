@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from common.client.client import OperatorClient
     from common.protocol.steering import Steered
 
-OUT = Path("night")
-
 AnyUrl = Annotated[
     str | None, typer.Option("--url", metavar="URL", help="where the coordinator listens (found by itself)")
 ]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import Debug, Json
+from cli.command import Candles, Config, Debug, Json
 
 if TYPE_CHECKING:
     from cli.local.requirements import Looked
@@ -29,12 +29,8 @@ exit codes:
 
 
 def check(
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="the configuration (deploy/night_training.yaml)")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="folder with candles (data.dir of the configuration)")
-    ] = None,
+    config: Config = None,
+    data: Candles = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="folder that the night writes to")] = Path("night"),
     url: Annotated[
         str | None, typer.Option(metavar="URL", help="where a coordinator listens (found by itself)")

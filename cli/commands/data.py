@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli.arguments import separated
-from cli.command import Command, Debug, Group, Json
+from cli.command import Candles, Command, Debug, Group, Json
 
 if TYPE_CHECKING:
     from cli.archive.download import Downloaded
@@ -104,9 +104,7 @@ def sample(
 
 @app.command(cls=Command, epilog=CHECK_EPILOG)
 def check(
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="folder with candles (data.dir of the configuration)")
-    ] = None,
+    data: Candles = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="a configuration, whose grid is looked at")
     ] = None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.arguments import separated
-from cli.command import Debug, Json
+from cli.command import Candles, Config, Debug, Json, Trainers
 
 if TYPE_CHECKING:
     from cli.local.estimate import Estimate, OnCores
@@ -34,16 +34,10 @@ exit codes:
 
 
 def estimate(
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="the configuration (deploy/night_training.yaml)")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="folder with candles (data.dir of the configuration)")
-    ] = None,
+    config: Config = None,
+    data: Candles = None,
     out: Annotated[Path, typer.Option(metavar="DIR", help="out folder of earlier nights")] = Path("night"),
-    trainers: Annotated[
-        str | None, typer.Option(metavar="N", help="number of trainers, or auto (num_workers)")
-    ] = None,
+    trainers: Trainers = None,
     symbols: Annotated[list[str] | None, typer.Option(metavar="S...", help="only these symbols")] = None,
     timeframes: Annotated[
         list[str] | None, typer.Option(metavar="T...", help="only these timeframes")

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cli.command import Command, Debug, Group, Json
+from cli.command import OUT, Command, Debug, Group, Json
 from cli.orders import (
     EXIT_CODES,
-    OUT,
     AnyUrl,
     Night,
     Out,

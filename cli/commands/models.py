@@ -6,22 +6,9 @@ from typing import Annotated
 
 import typer
 
-from cli.command import Command, Debug, Group, Json
+from cli.command import OUT, Command, Debug, Group, Json
 from cli.commands.jobs import find
-from cli.orders import (
-    EXIT_CODES,
-    OUT,
-    AnyUrl,
-    Night,
-    Out,
-    Preview,
-    TokenFile,
-    client_of,
-    dump,
-    made,
-    order,
-    tell,
-)
+from cli.orders import EXIT_CODES, AnyUrl, Night, Out, Preview, TokenFile, client_of, dump, made, order, tell
 
 LIST_EPILOG = f"""\b
 examples:

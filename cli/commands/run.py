@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli.arguments import separated
-from cli.command import Debug
+from cli.command import OUT, Candles, Config, Debug, OwnOut, Port, Trainers
 
 EXIT_CODES = """\b
 exit codes:
@@ -29,18 +28,10 @@ examples:
 
 
 def run(
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="the configuration (deploy/night_training.yaml)")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="folder with candles (data.dir of the configuration)")
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="folder that everything is written to")] = Path(
-        "night"
-    ),
-    trainers: Annotated[
-        str | None, typer.Option(metavar="N", help="number of trainers, or auto (num_workers)")
-    ] = None,
+    config: Config = None,
+    data: Candles = None,
+    out: OwnOut = OUT,
+    trainers: Trainers = None,
     symbols: Annotated[
         list[str] | None,
         typer.Option(metavar="S...", help="only these symbols, e.g. BTCUSDT ETH/USDT, or all of the folder"),
@@ -52,9 +43,7 @@ def run(
     horizons: Annotated[
         list[str] | None, typer.Option(metavar="H...", help="only these horizons in bars, e.g. 1 3")
     ] = None,
-    port: Annotated[
-        str | None, typer.Option(metavar="PORT", help="port of the coordinator (dashboard.port)")
-    ] = None,
+    port: Port = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="start over instead of resuming an unfinished night")
     ] = False,

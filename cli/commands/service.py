@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from cli.command import Command, Debug, Group, Json
+from cli.command import OUT, Candles, Command, Config, Debug, Group, Json, OwnOut, Port, Trainers
 
 INSTALL_EPILOG = """\b
 examples:
@@ -57,21 +56,11 @@ Name = Annotated[str, typer.Option("--name", metavar="NAME", help="name of the s
 
 @app.command(cls=Command, epilog=INSTALL_EPILOG)
 def install(
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="the configuration (deploy/night_training.yaml)")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="folder with candles (data.dir of the configuration)")
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="folder that everything is written to")] = Path(
-        "night"
-    ),
-    trainers: Annotated[
-        str | None, typer.Option(metavar="N", help="number of trainers, or auto (num_workers)")
-    ] = None,
-    port: Annotated[
-        str | None, typer.Option(metavar="PORT", help="port of the coordinator (dashboard.port)")
-    ] = None,
+    config: Config = None,
+    data: Candles = None,
+    out: OwnOut = OUT,
+    trainers: Trainers = None,
+    port: Port = None,
     name: Name = "nighttrain",
     only_print: Annotated[bool, typer.Option("--print", help="show the file, and write nothing")] = False,
     debug: Debug = False,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import Debug, Json
-from cli.orders import OUT, AnyUrl, TokenFile, client_of
+from cli.command import OUT, Debug, Json
+from cli.orders import AnyUrl, TokenFile, client_of
 
 if TYPE_CHECKING:
     from common.client.client import OperatorClient

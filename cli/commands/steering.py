@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import Debug, Json
+from cli.command import OUT, Debug, Json
 from cli.orders import (
     EXIT_CODES,
-    OUT,
     AnyUrl,
     Night,
     Out,

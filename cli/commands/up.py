@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from cli.command import Debug
+from cli.command import OUT, Candles, Config, Debug, OwnOut, Port, Trainers
 
 EPILOG = """\b
 examples:
@@ -30,21 +29,11 @@ exit codes:
 
 
 def up(
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="the configuration (deploy/night_training.yaml)")
-    ] = None,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="folder with candles (data.dir of the configuration)")
-    ] = None,
-    out: Annotated[Path, typer.Option(metavar="DIR", help="folder that everything is written to")] = Path(
-        "night"
-    ),
-    trainers: Annotated[
-        str | None, typer.Option(metavar="N", help="number of trainers, or auto (num_workers)")
-    ] = None,
-    port: Annotated[
-        str | None, typer.Option(metavar="PORT", help="port of the coordinator (dashboard.port)")
-    ] = None,
+    config: Config = None,
+    data: Candles = None,
+    out: OwnOut = OUT,
+    trainers: Trainers = None,
+    port: Port = None,
     now: Annotated[
         bool,
         typer.Option("--now", help="begin a night at once, if none is unfinished and the window is open"),
