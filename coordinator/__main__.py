@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 
@@ -44,6 +45,10 @@ bearer token, readable by you only). Where the settings have a window, it begins
 changed configuration is taken up while it runs, where that is safe.
 Once it listens, coordinator.json there holds its address. Ctrl-C or SIGTERM ends it; nothing is lost.
 """
+NOTHING_UPDATES = (
+    "data.update_before_night does nothing here: candles are fetched by nighttrain up; otherwise by "
+    "nighttrain data download --update where they are"
+)
 GRACE_SECONDS = 5
 KEEP_ALIVE_SECONDS = 60
 
@@ -146,6 +151,8 @@ def _named(path: Path) -> Given:
             "symbols or timeframes are all, and a coordinator that starts by the clock sees no candles",
             "name the symbols and timeframes, or leave window out and use nighttrain start --data DIR",
         )
+    if settings.data.update_before_night:
+        return replace(given, warnings=(*given.warnings, NOTHING_UPDATES))
     return given
 
 

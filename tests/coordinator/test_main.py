@@ -77,6 +77,18 @@ def test_all_by_the_clock_is_refused_at_the_start_and_not_in_the_evening(
         assert operator.status().run is None
 
 
+def test_a_setting_that_only_a_launcher_obeys_is_no_silent_promise(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    config = tmp_path / "night.yaml"
+    config.write_text("data: {update_before_night: true}\n")
+    with OperatorClient(start(config=config).ready().url, tmp_path / "out" / "token") as operator:
+        [warning] = [one for one in operator.status().warnings if "update_before_night" in one]
+        assert "does nothing here" in warning and "nighttrain data download --update" in warning
+        config.write_text("data: {update_before_night: false}\n")
+        eventually(lambda: not any("update_before_night" in one for one in operator.status().warnings))
+
+
 # --- Beginning and end --------------------------------------------------------------------------------------
 
 
