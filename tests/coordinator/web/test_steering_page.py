@@ -117,7 +117,10 @@ def test_a_night_is_ended_with_what_is_done(going: Place, visit: MakeVisit) -> N
     page.get_by_text("is over").first.wait_for()
 
 
-def test_a_group_of_failures_is_tried_again(going: Place, visit: MakeVisit) -> None:
+@pytest.mark.parametrize("link", ["Try these 3 again", "Try all again"])
+def test_failures_are_tried_again_as_a_group_or_all_at_once(
+    going: Place, visit: MakeVisit, link: str
+) -> None:
     operator = going.night.operator
     trainer = going.night.start_trainer(name="trainer-1")
     eventually(lambda: operator.jobs(run=going.night.run, state=JobState.FAILED).total == 3)
@@ -130,7 +133,7 @@ def test_a_group_of_failures_is_tried_again(going: Place, visit: MakeVisit) -> N
     assert page.get_by_role("heading", level=1).inner_text() == headline
     at.shot("failures-steered")
     assert at.barriers() == []
-    page.get_by_role("link", name="Try these 3 again").click()
+    page.get_by_role("link", name=link).click()
     assert "This touches 3 jobs" in page.inner_text("main")
     confirmed(page, "Try again")
     assert operator.jobs(run=going.night.run, state=JobState.FAILED).total == 0
