@@ -6,16 +6,14 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from enum import StrEnum
 
+from cli.screen.candles import age_lines, finding_lines
 from cli.screen.champions import best_of, champion_lines, standing
 from cli.screen.folds import fold_lines
 from common.protocol.job_views import RefusalReason
 from common.protocol.jobs import FINAL_STATES, Cause, JobState
-from common.protocol.reports import Finding, Span, SurveyReport
 from common.protocol.results import JobResult, Results
-from common.timeframes import Timeframe
 
 SHORT = {
     RefusalReason.SIGNIFICANCE: "chance",
@@ -25,28 +23,8 @@ SHORT = {
 """What a refusal is called where its name is too long for a cell."""
 
 
-QUIET = frozenset(
-    {"duplicate_equal", "filled", "mixed_time_units", "overlap_equal", "unfinished", "unsorted"}
-)
-"""Everyday findings that lose nothing; they are in the results, and not worth a line."""
-
-WORTH_TELLING = {"gap": 0.01, "zero_volume": 0.05}
-"""Findings that are worth a line only above this share of the bars."""
-
 WORTH_TELLING_TIES = 0.01
 """Ties are worth a line only above this share of a cell's rows."""
-
-ACTIONS = ("refused", "dropped", "reported", "kept")
-"""What was done about a finding, the worst first."""
-
-MOST_SYMBOLS = 8
-"""How many symbols have a line of findings at most; the others are counted."""
-
-OLD = timedelta(days=3)
-"""Candles that end so long before the night are worth fetching newer ones."""
-
-APART = timedelta(days=1)
-"""Symbols whose candles end so far apart are named."""
 
 MOST_MODELS = 4
 """How many models have a line about their certificate at most; the others are counted."""
@@ -137,37 +115,13 @@ def failed_checks(jobs: Iterable[JobResult]) -> list[str]:
     return lines
 
 
-def findings(results: Results) -> list[str]:
-    """Return a line for each symbol whose candles have something that a person should know about.
-
-    A line has the worst finding in words and the others as counts. Left out are findings that lose nothing
-    (`QUIET`), gaps and idle bars of a small share (`WORTH_TELLING`), and refusals that the failures already
-    give as their reason. The symbols with the worst findings come first, and beyond `MOST_SYMBOLS` the others
-    are only counted.
-    """
-    given = [job.message for job in results.jobs if job.state is JobState.FAILED]
-    told: list[tuple[Finding, str]] = []
-    for survey in results.surveys:
-        known = _worth_a_line(survey.report, given) if survey.report else []
-        if known:
-            told.append((known[0], f"candles of {survey.symbol}: {_in_words(known)}"))
-    lines = [line for _, line in sorted(told, key=lambda one: _rank(one[0]))]
-    if len(lines) <= MOST_SYMBOLS:
-        return lines
-    folded = len(lines) - MOST_SYMBOLS
-    return [
-        *lines[:MOST_SYMBOLS],
-        f"candles of {folded} more symbol{'s' * (folded > 1)} have findings too: see the results",
-    ]
-
-
 def lines(results: Results) -> list[str]:
     """Return what stands below the table: failures, certificates, findings, edges, ties and the figures."""
     return [
         *failures(results.jobs),
         *failed_checks(results.jobs),
-        *findings(results),
-        *age(results),
+        *finding_lines(results),
+        *age_lines(results),
         *edges(results),
         *ties(results),
         *fold_lines(results),
@@ -184,27 +138,6 @@ def wrapped(line: str, width: int | None) -> str:
     return textwrap.fill(
         line, max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
     )
-
-
-def age(results: Results) -> list[str]:
-    """Return a line on how old the newest candles were, with what to do if that is worth it.
-
-    Synthetic ones have no age, and neither have candles that no survey could read.
-    """
-    ends = {
-        survey.symbol: max(one.span.end for one in survey.report.series if one.span)
-        for survey in results.surveys
-        if survey.report and any(one.span for one in survey.report.series)
-    }
-    if results.synthetic or not ends:
-        return []
-    newest, oldest = max(ends.values()), min(ends, key=lambda symbol: ends[symbol])
-    words = f"candles end {newest:%Y-%m-%d %H:%M} UTC, {_before(results.started - newest)} the night began"
-    if newest - ends[oldest] > APART:
-        words += f"; those of {oldest} end {ends[oldest]:%Y-%m-%d %H:%M} UTC"
-    if results.started - ends[oldest] > OLD:
-        words += ": fetch newer ones, such as by nighttrain data download --update"
-    return [words]
 
 
 def edges(results: Results) -> list[str]:
@@ -309,63 +242,3 @@ def _tonight(jobs: list[JobResult]) -> SummaryCell:
     if any(job.state not in FINAL_STATES for job in jobs):
         return SummaryCell("...")
     return SummaryCell("cancelled" if jobs else "")
-
-
-def _before(length: timedelta) -> str:
-    hours = length.total_seconds() / 3600
-    if hours < 0:
-        return "after"
-    return f"{hours:.0f} h before" if hours < 72 else f"{hours / 24:.0f} days before"
-
-
-def _worth_a_line(report: SurveyReport, given: list[str]) -> list[Finding]:
-    """Return the findings that a person should know about, the worst first."""
-    known: list[Finding] = []
-    of_share: dict[str, list[tuple[float, Finding]]] = {}
-    for finding in report.findings:
-        if finding.defect in WORTH_TELLING:
-            of_share.setdefault(finding.defect, []).append((_share(finding, report), finding))
-        elif finding.action == "refused":
-            sentence = finding.detail.rstrip(".")
-            known += [] if any(sentence in message for message in given) else [finding]
-        elif finding.defect not in QUIET:
-            known.append(finding)
-    for defect, same in of_share.items():
-        # A gap is one of each coarser timeframe too, so that these must not be added up.
-        share, finding = max(same, key=lambda one: one[0])
-        known += [finding] if share > WORTH_TELLING[defect] else []
-    return sorted(known, key=_rank)
-
-
-def _share(finding: Finding, report: SurveyReport) -> float:
-    series = {str(one.timeframe): one for one in report.series if one.span}
-    own = series.get(finding.timeframe)
-    if own and own.refusal:
-        return 0.0  # the refusal reports it
-    # Candles that were only resampled from have no series, but they reach as far as what came of them.
-    spans = [one.span for one in ([own] if own else series.values()) if one.span]
-    longest = max(map(_seconds, spans), default=0.0)
-    return finding.count * Timeframe(finding.timeframe).seconds / longest if longest else 0.0
-
-
-def _seconds(span: Span) -> float:
-    return (span.end - span.start).total_seconds()
-
-
-def _rank(finding: Finding) -> tuple[int, bool, bool, int]:
-    action = ACTIONS.index(finding.action) if finding.action in ACTIONS else len(ACTIONS)
-    return action, finding.defect in WORTH_TELLING, bool(finding.timeframe), -finding.count
-
-
-def _in_words(known: list[Finding]) -> str:
-    worst = known[0]
-    words = f"{worst.timeframe}: {worst.detail}" if worst.timeframe else worst.detail
-    kinds: dict[str, list[Finding]] = {}
-    for finding in known[1:]:
-        kinds.setdefault(finding.defect, []).append(finding)
-    others = [
-        f"{sum(one.count for one in same):,} {defect}"
-        + (f" ({', '.join(one.timeframe for one in same)})" if same[0].timeframe else "")
-        for defect, same in kinds.items()
-    ]
-    return f"{words} Also: {', '.join(others)}." if others else words
