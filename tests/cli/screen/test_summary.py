@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from datetime import timedelta
-
 from cli.screen import summary
 from cli.screen.summary import SummaryCell, Tone
 from common.protocol.job_views import RefusalReason
@@ -9,8 +7,6 @@ from common.protocol.jobs import Cause, JobState
 from common.protocol.reports import Check, Edge, Ties
 from common.protocol.results import JobResult
 from tests.result_fixtures import failed, job, results
-
-HOUR = timedelta(hours=1)
 
 
 def cell(*jobs: JobResult) -> SummaryCell:
