@@ -82,7 +82,9 @@ def figures(status: StatusDocument) -> Iterator[tuple[str, str]]:
     if run is None:
         return
     yield "promoted", str(run.promoted)
-    yield "failed", str(run.training.failed)
+    yield "failed", str(run.broken)
+    if run.untrainable:
+        yield "not trainable", str(run.untrainable)
     if run.state is RunState.RUNNING:
         working = sum(one.state is TrainerState.WORKING for one in status.trainers)
         alive = sum(one.state is not TrainerState.LOST for one in status.trainers)

@@ -20,7 +20,7 @@ def night_table(page: RunPage) -> str:
             moment(run.created),
             _duration(run.created, run.finished),
             f"{run.training.final} of {run.training.total}",
-            str(run.training.failed),
+            str(run.broken),
             str(run.promoted),
             _notes(run),
         )
@@ -111,6 +111,7 @@ def _state(run: RunView) -> str:
 
 def _notes(run: RunView) -> str:
     notes = ["synthetic candles"] if run.synthetic else []
+    notes += [f"{run.untrainable} not trainable"] if run.untrainable else []
     notes += [f"paused {run.paused.words}"] if run.paused else []
     notes += [f"ended early {run.ended_early.words}"] if run.ended_early else []
     return "; ".join(notes)

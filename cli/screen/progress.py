@@ -121,7 +121,9 @@ def _title(run: RunView) -> str:
 
 def _figures(status: StatusDocument, run: RunView) -> str:
     parts = [f"done {run.training.succeeded}", f"running {run.training.leased + run.surveys.leased}"]
-    parts.append(f"failed {run.training.failed}")
+    parts.append(f"failed {run.broken}")
+    if run.untrainable:
+        parts.append(f"not trainable {run.untrainable}")
     if run.paused is not None:
         parts.append(f"paused by {run.paused.by} (nighttrain resume)")
     if run.ended_early is not None:

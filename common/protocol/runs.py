@@ -89,6 +89,13 @@ class RunView(Frozen):
     """Who paused it, since when and why; null if nobody did."""
     ended_early: Hold | None = None
     """Who ended it before all was done, when and why; null if nobody did."""
+    untrainable: int = 0
+    """How many of the failed training jobs have candles that cannot be trained on: nothing broke there."""
+
+    @property
+    def broken(self) -> int:
+        """How many training jobs failed for another reason than their candles."""
+        return self.training.failed - self.untrainable
 
 
 class RunPage(Frozen):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import case, func, select
 
-from common.protocol.jobs import JobKind
+from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.runs import JobCounts, RunPage, RunState, RunView
 from common.settings.grid import GridConfig
 from coordinator.store.database import Database, Transaction
@@ -50,7 +50,10 @@ def run_view(tx: Transaction, run: RunRow) -> RunView:
     counts = counts_of(tx, run.id)
     training = counts[JobKind.TRAINING]
     done = training.final + _saved_folds(tx, run.id, config.n_splits) / config.n_splits
-    promoted = select(func.count()).where(jobs.c.run_id == run.id, jobs.c.promoted)
+    own = select(func.count()).where(jobs.c.run_id == run.id)
+    promoted = own.where(jobs.c.promoted)
+    refused = own.where(jobs.c.kind == JobKind.TRAINING, jobs.c.state == JobState.FAILED)
+    untrainable = refused.where(jobs.c.cause == Cause.DATA)
     return RunView.of(
         run,
         config=config,
@@ -58,6 +61,7 @@ def run_view(tx: Transaction, run: RunRow) -> RunView:
         training=training,
         progress_ratio=done / training.total,
         promoted=tx.connection.execute(promoted).scalar_one(),
+        untrainable=tx.connection.execute(untrainable).scalar_one(),
         paused=run.pause if run.state is RunState.RUNNING else None,
         ended_early=run.early_end,
     )

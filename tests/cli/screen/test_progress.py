@@ -10,11 +10,12 @@ from rich.console import Console
 
 from cli.screen import progress
 from cli.screen.progress import LiveDisplay, PlainDisplay
+from common.protocol.jobs import Cause
 from common.protocol.status import StatusDocument
 from common.protocol.steering import PauseOrder
 from coordinator.runs.steering import Steering
 from coordinator.store.database import Database, sqlite_url
-from tests.coordinator.specimens import HERE, Clock, Night, settings
+from tests.coordinator.specimens import HERE, Clock, Night, failure, settings
 
 
 @pytest.fixture
@@ -59,6 +60,21 @@ def test_a_paused_night_says_by_whom_instead_of_an_end(night: Night) -> None:
     Steering(night.database).pause(1, PauseOrder(by="anna"), HERE)
     display.show(look(night))
     assert "paused by anna" in out.getvalue() and "ETA once it is resumed" in out.getvalue()
+    night.database.close()
+
+
+def test_refused_candles_are_told_apart_from_what_broke(night: Night) -> None:
+    out = io.StringIO()
+    display = PlainDisplay(Console(file=out, width=160))
+    night.begin()
+    boot = night.register()
+    night.survey_all(boot)
+    display.show(look(night))
+    assert "failed 0" in out.getvalue() and "not trainable" not in out.getvalue()
+    refused = night.grant(boot)
+    night.queue.fail(refused.lease_id, failure(Cause.DATA, "too few rows"))
+    display.show(look(night))
+    assert "failed 0, not trainable 1" in out.getvalue()
     night.database.close()
 
 
