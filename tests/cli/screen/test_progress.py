@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from cli.screen import progress
-from cli.screen.progress import LiveDisplay, PlainDisplay
+from cli.screen.progress import LiveDisplay, PlainDisplay, progress_line
 from common.protocol.jobs import Cause
 from common.protocol.status import StatusDocument
 from common.protocol.steering import PauseOrder
@@ -64,17 +64,17 @@ def test_a_paused_night_says_by_whom_instead_of_an_end(night: Night) -> None:
 
 
 def test_refused_candles_are_told_apart_from_what_broke(night: Night) -> None:
-    out = io.StringIO()
-    display = PlainDisplay(Console(file=out, width=160))
+    def said() -> str:
+        status = look(night)
+        assert status.run is not None
+        return progress_line(status, status.run)
+
     night.begin()
     boot = night.register()
     night.survey_all(boot)
-    display.show(look(night))
-    assert "failed 0" in out.getvalue() and "not trainable" not in out.getvalue()
-    refused = night.grant(boot)
-    night.queue.fail(refused.lease_id, failure(Cause.DATA, "too few rows"))
-    display.show(look(night))
-    assert "failed 0, not trainable 1" in out.getvalue()
+    assert "failed 0" in said() and "not trainable" not in said()
+    night.queue.fail(night.grant(boot).lease_id, failure(Cause.DATA, "too few rows"))
+    assert "failed 0, not trainable 1" in said()
     night.database.close()
 
 
