@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from filelock import FileLock, Timeout
 
 ROOT = Path(__file__).parents[2]
 ENGINE = ROOT.parent / "shared" / "docker" / "engine"
@@ -145,13 +146,43 @@ def _engine_answers() -> bool:
 
 
 @pytest.fixture(scope="session")
-def engine() -> None:
+def engine() -> Iterator[None]:
+    """An engine that answers, with the images, without what a run that was killed left there."""
+    _start_engine()
+    lock = FileLock(Path(tempfile.gettempdir()) / f"{PROJECT}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        pytest.fail(f"another run of these tests is at work on this engine ({lock.lock_file} is held)")
+    with lock:
+        _remove_remains()
+        yield
+
+
+def _start_engine() -> None:
     if not _engine_answers():
         if not ENGINE.exists():
             pytest.skip("no Docker engine answers, and there is no script to start one")
         subprocess.run([ENGINE], check=True, timeout=600)
     if IMAGES.exists():
         subprocess.run([IMAGES], cwd=ROOT, check=True, timeout=900)
+
+
+def _remove_remains() -> None:
+    """Remove what these tests' projects left there: a run that was killed could not."""
+    label = "com.docker.compose.project"
+    for kind, name, remove in (
+        ("container", "ID", ("rm", "--force", "--volumes")),
+        ("network", "ID", ("rm",)),
+        ("volume", "Name", ("rm",)),
+    ):
+        listed = run(
+            "docker", kind, "ls", *(["--all"] if kind == "container" else []),
+            "--filter", f"label={label}", "--format", f'{{{{.{name}}}}} {{{{.Label "{label}"}}}}', cwd=ROOT,
+        )  # fmt: skip
+        for identity, project in map(str.split, listed.splitlines()):
+            if project == PROJECT or project.startswith(f"{PROJECT}-"):
+                run("docker", kind, *remove, identity, cwd=ROOT)
 
 
 @pytest.fixture(scope="session")
