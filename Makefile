@@ -8,7 +8,7 @@ SYNC = $(BIN)/uv sync --frozen --all-extras --inexact --quiet --python $(BIN)/py
 LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test trust bench check fmt clean up down scale alerts logs ps report models size clean-data test-stack dashboards board-pictures
+.PHONY: help setup run test test-hostile trust bench check fmt clean up down scale alerts logs ps report models size clean-data test-stack dashboards board-pictures
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ run: $(INSTALLED) ## train a night on this machine: make run ARGS="--data DIR --
 
 test: $(DEVELOPED) ## run the tests: make test ARGS="tests/trainer -k splits"
 	@$(BIN)/pytest --ignore tests/stack -n 2 --dist loadfile $(ARGS)
+
+test-hostile: $(DEVELOPED) ## attack it with hostile input, in minutes: make test-hostile ARGS="--only schema --seed 7"
+	@nice $(BIN)/python -m tests.hostile $(ARGS)
 
 trust: $(DEVELOPED) ## measure what can be trusted, in minutes: make trust ARGS="--only ties --seed 7"
 	@nice $(BIN)/python -m tests.trust $(ARGS)

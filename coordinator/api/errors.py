@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from common.errors import (
     PROBLEM_MEDIA_TYPE,
@@ -48,6 +49,7 @@ class Problem(Frozen):
     """The path of the request."""
 
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 READING = (UnauthorizedError, UnavailableError, StorageError)
 """Errors of whatever reads the database behind the check of the token."""
 
@@ -173,6 +175,9 @@ def _http(request: Request, error: Exception) -> JSONResponse:
         )
     if error.status_code == HTTPStatus.BAD_REQUEST:
         return answer(InvalidRequestError(f"body: {error.detail}", "send JSON in UTF-8"), path)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
     document = {
         "type": "about:blank",
         "title": HTTPStatus(error.status_code).phrase,
@@ -181,7 +186,19 @@ def _http(request: Request, error: Exception) -> JSONResponse:
         "hint": "see /openapi.json",
         "instance": path,
     }
-    return JSONResponse(document, error.status_code, headers=error.headers, media_type=PROBLEM_MEDIA_TYPE)
+    return JSONResponse(document, error.status_code, headers=headers, media_type=PROBLEM_MEDIA_TYPE)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return all methods of a path; the router names those of the first route alone."""
+    return [
+        method
+        for method in METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.router.routes
+        )
+    ]
 
 
 def _unstorable(request: Request, error: Exception) -> JSONResponse:

@@ -6,18 +6,15 @@ import dataclasses
 import json
 from collections.abc import Sequence
 
+from tests.aligned import aligned
 from tests.trust.outcome import Outcome
 
 HEAD = ("what", "promised", "measured", "of", "")
 
 
 def markdown(outcomes: Sequence[Outcome]) -> str:
-    """Return a table whose columns are aligned, so that it can be read as it is printed."""
-    rows = [HEAD, *map(_cells, outcomes)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    lines = [_line(row, widths) for row in rows]
-    lines.insert(1, _line(["-" * width for width in widths], widths))
-    return "\n".join(lines) + "\n"
+    """Return a table that can be read as it is printed."""
+    return aligned(HEAD, [_cells(outcome) for outcome in outcomes])
 
 
 def as_json(outcomes: Sequence[Outcome], seed: int, small: bool) -> str:
@@ -39,7 +36,3 @@ def _cells(outcome: Outcome) -> tuple[str, ...]:
         outcome.of,
         "ok" if outcome.passed else "FAILED",
     )
-
-
-def _line(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)) + " |"

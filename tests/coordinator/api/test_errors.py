@@ -26,6 +26,7 @@ def test_every_error_is_a_problem(client: httpx.Client, parts: Parts) -> None:
     odd = client.delete("/api/status")
     assert odd.status_code == 405 and odd.headers["content-type"] == PROBLEM_MEDIA_TYPE
     assert odd.headers["allow"] == "GET" and odd.json()["title"] == "Method Not Allowed"
+    assert client.put("/api/runs").headers["allow"] == "GET, POST"
 
 
 def test_a_path_that_does_not_exist_is_a_problem(client: httpx.Client) -> None:
