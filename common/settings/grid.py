@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from pydantic import ValidationError, model_validator
 
 from common.frozen import Frozen
@@ -50,3 +52,17 @@ class GridConfig(Frozen):
                 # Who makes a run sees the folder of candles; who keeps it does not.
                 raise ValueError(f"{key}: all must be told name by name here")
         return self
+
+
+@lru_cache(maxsize=16)
+def grid_of(document: str) -> GridConfig:
+    """Return the configuration that a JSON document holds; of a few recent documents the same object again.
+
+    Thousands of symbols are checked one by one, which takes longer than all else that is read of a run.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        The document is none.
+    """
+    return GridConfig.model_validate_json(document)

@@ -15,7 +15,7 @@ from sqlalchemy import select, update
 from common.protocol.jobs import Cell, JobKind, JobState
 from common.protocol.reports import ChampionComparison, Manifest, Scores
 from common.protocol.retests import ChampionResult, Verdict
-from common.settings.grid import GridConfig
+from common.settings.grid import GridConfig, grid_of
 from coordinator.champions.registry import ChampionRow, champions, record_change
 from coordinator.policy.championship import (
     Champion,
@@ -84,7 +84,7 @@ def decide_run(tx: Transaction, run: RunRow, is_intact: Callable[[str], bool]) -
     is_intact : callable
         Whether the .pkl of a digest is there and undamaged.
     """
-    config = GridConfig.model_validate_json(run.config)
+    config = grid_of(run.config)
     entrants = {one.cell: one for one in _entrants(tx, run)}
     sittings = {
         row.cell: _sitting(row, entrants.get(row.cell), tx, config, run, is_intact)

@@ -60,8 +60,26 @@ class History:
         return 0.0, mean_seconds / max(1.0, mean_rows)
 
     @cached_property
-    def _estimates(self) -> dict[tuple[str, int | None], float]:
-        return {}
+    def _pace(self) -> dict[str, float]:
+        """The median of seconds a row, by timeframe."""
+        groups = self._by_timeframe.items()
+        return {timeframe: median(m.seconds / max(m.rows, 1) for m in same) for timeframe, same in groups}
+
+    @cached_property
+    def _typical(self) -> dict[str, float]:
+        """The median of seconds, by timeframe."""
+        return {timeframe: median(m.seconds for m in same) for timeframe, same in self._by_timeframe.items()}
+
+    @cached_property
+    def _peaks(self) -> dict[str, tuple[int, float]]:
+        """The highest peak, and the highest peak a row, both in bytes, by timeframe."""
+        return {
+            timeframe: (
+                max(m.peak_memory_bytes for m in same),
+                max(m.peak_memory_bytes / max(m.rows, 1) for m in same),
+            )
+            for timeframe, same in self._by_timeframe.items()
+        }
 
     def seconds(self, timeframe: str, rows: int | None) -> float | None:
         """Return the expected duration of a job in seconds, or None where nothing can be said.
@@ -71,18 +89,13 @@ class History:
         """
         if not self.measurements:
             return None
-        key = (timeframe, rows)
-        if key not in self._estimates:
-            self._estimates[key] = self._estimate(timeframe, rows)
-        estimate = self._estimates[key]
+        estimate = self._estimate(timeframe, rows)
         return estimate if estimate > 0 else None
 
     def _estimate(self, timeframe: str, rows: int | None) -> float:
-        same = self._by_timeframe.get(timeframe)
-        if same and rows is not None:
-            return median(m.seconds * max(rows, 1) / max(m.rows, 1) for m in same)
-        if same:
-            return median(m.seconds for m in same)
+        # Asked for each of thousands of queued jobs: no measurement may be looked at again here.
+        if timeframe in self._by_timeframe:
+            return self._typical[timeframe] if rows is None else self._pace[timeframe] * max(rows, 1)
         if rows is None or timeframe == SURVEY:
             return 0.0
         start, slope = self._line
@@ -94,10 +107,11 @@ class History:
         It is the highest peak seen, raised in proportion where the job has more rows than the one that was
         measured.
         """
-        same = self._by_timeframe.get(timeframe)
-        if not same:
+        if timeframe not in self._peaks:
             return None
-        return max(int(m.peak_memory_bytes * max(1.0, (rows or 0) / max(m.rows, 1))) for m in same)
+        highest, a_row = self._peaks[timeframe]
+        # A peak that was measured at these very rows is not to grow by a rounding.
+        return max(highest, round(a_row * (rows or 0)))
 
     def residuals(self) -> list[float]:
         """Return measured over expected duration of each measurement; 1 means exactly as expected."""

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from common.errors import InvalidRequestError
 from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec, TrainingSpec
 from common.protocol.reports import SeriesReport, SurveyReport
-from common.settings.grid import GridConfig
+from common.settings.grid import GridConfig, grid_of
 from common.timeframes import CONTEXT_TIMEFRAMES, Timeframe
 from coordinator.queue.transitions import end_queued
 from coordinator.store.database import Transaction
@@ -52,7 +52,7 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
     if report.synthetic:
         connection.execute(update(runs).where(runs.c.id == survey.run_id).values(synthetic=True))
     document = connection.execute(select(runs.c.config).where(runs.c.id == survey.run_id)).scalar_one()
-    config = GridConfig.model_validate_json(document)
+    config = grid_of(document)
     series = {one.timeframe: one for one in report.series}
     cells = JOBS.where(
         jobs.c.run_id == survey.run_id,

@@ -12,7 +12,7 @@ from common.protocol.job_views import RefusalReason
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.retests import ChampionResult
 from common.protocol.runs import RunState
-from common.settings.grid import GridConfig
+from common.settings.grid import GridConfig, grid_of
 from common.settings.night import NightSettings
 from coordinator.champions.decision import tests_of
 from coordinator.champions.registry import changes
@@ -128,7 +128,7 @@ def read_contents(database: Database, run_id: int, settings: NightSettings) -> C
         return Contents(
             time=tx.now,
             run=run,
-            config=GridConfig.model_validate_json(run.config),
+            config=grid_of(run.config),
             jobs=found,
             nights=nights,
             comparison=_comparison(tx, run, nights[1:]),

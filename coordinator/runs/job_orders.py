@@ -7,7 +7,7 @@ from sqlalchemy import func, literal, select, update
 from common.errors import ConflictError, NotFoundError
 from common.protocol.jobs import FINAL_STATES, JobKind, JobState
 from common.protocol.steering import Order, RetryOrder
-from common.settings.grid import GridConfig
+from common.settings.grid import grid_of
 from coordinator.audit import Effect, name_of
 from coordinator.policy.grouping import common_words
 from coordinator.queue.breakers import lift, read_breakers
@@ -132,7 +132,7 @@ def unpark(tx: Transaction, run_id: int, symbol: str) -> Effect:
         The run has ended.
     """
     run = unfinished(tx, run_id)
-    known = GridConfig.model_validate_json(run.config).symbols
+    known = grid_of(run.config).symbols
     if symbol not in known:
         raise NotFoundError(f"night {run_id} has no symbol {symbol}", f"it has {', '.join(known)}")
     if read_breakers(tx.connection, run_id)[symbol].parked_until is None:

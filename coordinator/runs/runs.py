@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from common.errors import ConflictError
 from common.protocol.jobs import JobKind
 from common.protocol.runs import RunRequest, RunState
-from common.settings.grid import GridConfig
+from common.settings.grid import GridConfig, grid_of
 from common.settings.sections import Data
 from coordinator.queue.cancellations import cancel_all, has_open_jobs
 from coordinator.queue.surveys import survey_spec
@@ -171,7 +171,7 @@ def _make(tx: Transaction, config: GridConfig) -> RunRow:
 
 
 def _assert_equal(present: RunRow, wanted: GridConfig) -> None:
-    before = GridConfig.model_validate_json(present.config).model_dump(mode="json")
+    before = grid_of(present.config).model_dump(mode="json")
     after = wanted.model_dump(mode="json")
     shares = before["data"]["max_bar_missing_share"], after["data"]["max_bar_missing_share"]
     if shares == (FORMER_BAR_MISSING_SHARE, Data().max_bar_missing_share):

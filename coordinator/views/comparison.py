@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from sqlalchemy import select
 
 from common.protocol.jobs import JobKind, JobState
-from common.settings.grid import GridConfig
+from common.settings.grid import grid_of
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import RunRow, find_run
 from coordinator.store.tables import jobs, manifests
@@ -172,7 +172,7 @@ def _code(cells: Mapping[Any, CellOfNight]) -> dict[str, str]:
 
 
 def _flat(run: RunRow) -> dict[str, str]:
-    document = GridConfig.model_validate_json(run.config).model_dump(mode="json")
+    document = grid_of(run.config).model_dump(mode="json")
     return dict(_leaves(document, ""))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from common.protocol.jobs import Cause, JobKind, JobState
-from common.settings.grid import GridConfig
+from common.settings.grid import grid_of
 from coordinator.store.database import Transaction
 from coordinator.store.rows import RunRow
 from coordinator.store.tables import attempts, checkpoints, jobs, symbols
@@ -79,7 +79,7 @@ class Grid:
 
 def read_grid(tx: Transaction, run: RunRow) -> Grid:
     """Return the grid of a run."""
-    config = GridConfig.model_validate_json(run.config)
+    config = grid_of(run.config)
     columns = (jobs.c.id, jobs.c.symbol, jobs.c.timeframe, jobs.c.horizon, jobs.c.state, jobs.c.cause)
     more = (jobs.c.message, jobs.c.auc, jobs.c.promoted, attempts.c.progress, checkpoints.c.folds)
     query = (

@@ -9,7 +9,7 @@ from common.protocol.jobs import FINAL_STATES, JobKind, JobState
 from common.protocol.reports import FoldResult
 from common.protocol.results import JobResult, Results, SurveyResult, Totals
 from common.protocol.runs import RunState
-from common.settings.grid import GridConfig
+from common.settings.grid import grid_of
 from coordinator.champions.decision import tests_of
 from coordinator.champions.registry import changes
 from coordinator.policy.multiplicity import best_of
@@ -52,7 +52,7 @@ def results_of(tx: Transaction, run: RunRow) -> Results:
     surveys = [_survey_result(tx, job, history[job.id]) for job in found if job.kind is JobKind.SURVEY]
     return Results(
         run=run.id,
-        config=GridConfig.model_validate_json(run.config),
+        config=grid_of(run.config),
         synthetic=run.synthetic,
         started=run.created,
         finished=ended,

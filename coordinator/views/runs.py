@@ -6,7 +6,7 @@ from sqlalchemy import case, func, select
 
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.runs import JobCounts, RunPage, RunState, RunView
-from common.settings.grid import GridConfig
+from common.settings.grid import grid_of
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import RunRow, all_of, find_run
 from coordinator.store.tables import checkpoints, jobs, runs
@@ -46,7 +46,7 @@ class RunListing:
 
 def run_view(tx: Transaction, run: RunRow) -> RunView:
     """Return a run and how far it is."""
-    config = GridConfig.model_validate_json(run.config)
+    config = grid_of(run.config)
     counts = counts_of(tx, run.id)
     training = counts[JobKind.TRAINING]
     done = training.final + _saved_folds(tx, run.id, config.n_splits) / config.n_splits
