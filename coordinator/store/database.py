@@ -2,15 +2,15 @@
 
 SQLite and PostgreSQL run the same statements. SQLite lives in a write-ahead log with synchronous=FULL, so
 that what was answered to a trainer survives a loss of power; a write takes the lock at its first statement
-(BEGIN IMMEDIATE), and the threads of this process queue for it here rather than in SQLite's polling.
+(BEGIN IMMEDIATE), and the threads of this process queue for it here rather than in SQLite's polling. Those
+that queue share a commit (`coordinator.store.group_commit`).
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +25,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from common.errors import ConfigurationError, StorageError, UnavailableError
 from coordinator.store.errors import reason_of, translated
+from coordinator.store.group_commit import GroupCommit
 
 BUSY_SECONDS = 15.0
 """How long a statement waits for another process (a backup, a shell) that holds SQLite's lock."""
@@ -71,7 +72,7 @@ class Database:
         self.engine = _engine(url)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writes = self.engine.execution_options(writes=True)
-        self._turn = threading.Lock() if self.is_sqlite else nullcontext()
+        self._group = GroupCommit(self._writes) if self.is_sqlite else None
         self.took: Callable[[str, float], None] = lambda *_: None
 
     @contextmanager
@@ -80,22 +81,30 @@ class Database:
 
         Here as in `write` what goes wrong in the database is raised as our own errors (`store.errors`).
         """
-        with translated(), self._timed("read"), self.engine.connect() as connection:
-            yield Transaction(connection, self.clock())
+        began = time.perf_counter()
+        try:
+            with translated(), self.engine.connect() as connection:
+                yield Transaction(connection, self.clock())
+        finally:
+            self.took("read", time.perf_counter() - began)
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
-        """Open a transaction that is committed at the end, or rolled back by an exception."""
-        with translated(), self._turn, self._timed("write"), self._writes.begin() as connection:
-            yield Transaction(connection, self.clock())
+        """Change something for good: it is durable at the end, or taken back by an exception.
 
-    @contextmanager
-    def _timed(self, mode: str) -> Iterator[None]:
-        began = time.perf_counter()
+        On SQLite writers that wait for one another are committed together; each sees what those before it
+        have written, and none returns before all of it is durable.
+        """
+        shared = self._group.member() if self._group is not None else self._writes.begin()
+        began: float | None = None
         try:
-            yield
+            with translated(), shared as connection:
+                # The wait for the writers before it is none of its own time, the wait for the commit is.
+                began = time.perf_counter()
+                yield Transaction(connection, self.clock())
         finally:
-            self.took(mode, time.perf_counter() - began)
+            if began is not None:
+                self.took("write", time.perf_counter() - began)
 
     def upgrade(self) -> None:
         """Bring the schema to the version of this program.
@@ -108,7 +117,7 @@ class Database:
         shown = self.engine.url.render_as_string(hide_password=True)
         config = _alembic()
         try:
-            with self._turn, self._writes.begin() as connection:
+            with self._alone(), self._writes.begin() as connection:
                 present = MigrationContext.configure(connection).get_current_revision()
                 known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
                 if present is not None and present not in known:
@@ -119,6 +128,9 @@ class Database:
         except SQLAlchemyError as error:
             problem = f"the database {shown} cannot be used: {reason_of(error)}"
             raise ConfigurationError(problem, "check database_url and the out folder") from error
+
+    def _alone(self) -> AbstractContextManager[None]:
+        return self._group.alone() if self._group is not None else nullcontext()
 
     def check(self) -> str:
         """Return the version of the schema after a trial write.

@@ -10,18 +10,22 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 
 import pytest
+from sqlalchemy import select
 
 from common.client.client import OperatorClient, TrainerClient
 from common.errors import UnavailableError
+from common.protocol.job_views import Outcome
 from common.protocol.jobs import SurveySpec
 from common.protocol.results import Results
 from common.protocol.runs import RunRequest, RunState
 from common.protocol.trainers import Grant
 from coordinator.store.database import Database, sqlite_url
+from coordinator.store.tables import attempts
 from coordinator.views.results import read_results
 from tests.coordinator.process import PATIENCE_SECONDS, Answer, Process, eventually
 from tests.coordinator.specimens import (
@@ -197,6 +201,62 @@ def test_a_night_whose_coordinator_is_killed_again_and_again_ends_like_any_other
         for folder in (out, tmp_path / "undisturbed")
     ]
     assert models[0] == models[1] and len(models[0]) == 16
+
+
+def test_whatever_was_answered_under_load_is_there_after_a_kill(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    process = start(out=out)
+    url, taken = process.ready().url, Acknowledged()
+    symbols = tuple(f"S{number:02d}USDT" for number in range(12))
+    with OperatorClient(url, out / "token") as operator:
+        operator.create_run(RunRequest(config=grid(symbols=symbols, horizons=(1, 2, 3, 4, 5))))
+    workers = [
+        threading.Thread(target=taken.work, args=(url, out / "token", f"t{number}")) for number in range(8)
+    ]
+    for worker in workers:
+        worker.start()
+    eventually(lambda: len(taken.finished) >= 40 or None)
+    process.kill()
+    for worker in workers:
+        worker.join(PATIENCE_SECONDS)
+    database = Database(sqlite_url(out / "nighttrain.db"))
+    with database.read() as tx:
+        outcomes = {row.lease_id: row.outcome for row in tx.connection.execute(select(attempts))}
+    database.close()
+    assert {outcomes[lease] for lease in taken.finished} == {Outcome.SUCCEEDED}
+    assert taken.granted <= set(outcomes)
+    assert len(outcomes) < len(symbols) * 11, "it was killed in the middle"
+
+
+class Acknowledged:
+    """What a coordinator has answered to several trainers, until it answered no more."""
+
+    def __init__(self) -> None:
+        self.granted: set[str] = set()
+        self.finished: set[str] = set()
+
+    def work(self, url: str, token: Path, name: str) -> None:
+        with TrainerClient(url, token) as client, suppress(UnavailableError):
+            boot = hello(name, f"{name}-boot")
+            client.register(boot)
+            while True:
+                grant = client.claim(claim(boot.boot_id))
+                if isinstance(grant, Grant):
+                    self.granted.add(grant.lease_id)
+                    _hand_in(client, grant)
+                    self.finished.add(grant.lease_id)
+
+
+def _hand_in(client: TrainerClient, grant: Grant) -> None:
+    if isinstance(grant.spec, SurveySpec):
+        client.finish(grant.lease_id, finish(survey_report(grant.spec)))
+        return
+    report, content = training_report(grant.spec)
+    sha256 = report.manifest.pickle_sha256
+    client.upload_artifact(grant.lease_id, content, sha256)
+    client.finish(grant.lease_id, finish(report, sha256))
 
 
 def _undisturbed(migrated: Path, out: Path) -> Results:
