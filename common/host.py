@@ -96,6 +96,11 @@ class ControlGroup:
         stat = _fields(self.cpu[0] / "cpu.stat")
         return stat.get("throttled_usec", 0) / 1e6 if self.cpu_v2 else stat.get("throttled_time", 0) / 1e9
 
+    def quota_periods(self) -> tuple[int, int]:
+        """Return the periods of the own group's quota so far, and in how many of them it was held back."""
+        stat = _fields(self.cpu[0] / "cpu.stat") if self.cpu else {}
+        return stat.get("nr_periods", 0), stat.get("nr_throttled", 0)
+
     def _own(self, v2: str, v1: str) -> int | None:
         return _number(self.memory[0] / (v2 if self.memory_v2 else v1)) if self.memory else None
 
@@ -226,6 +231,45 @@ def host_pressure() -> HostPressure:
         memory_available_bytes=int(memory.available),
         cpu_ratio=min(1.0, psutil.cpu_percent(interval=None) / 100),
     )
+
+
+def pressure_ratio(resource: str, group: ControlGroup, proc: Path = Path("/proc")) -> float | None:
+    """Return the share of the last 10 s in which some program waited for a resource.
+
+    The kernel's pressure stall information (Documentation/accounting/psi.rst): of the host, else of the
+    topmost control group that is seen.
+
+    Parameters
+    ----------
+    resource : str
+        ``cpu`` or ``memory``.
+    group : ControlGroup
+        That of this process.
+    proc : Path
+        Where the kernel shows its state.
+
+    Returns
+    -------
+    float or None
+        From 0 to 1; None where the kernel does not count it.
+    """
+    folders = {"cpu": group.cpu if group.cpu_v2 else (), "memory": group.memory if group.memory_v2 else ()}
+    above = [folder / f"{resource}.pressure" for folder in reversed(folders[resource])]
+    for path in (proc / "pressure" / resource, *above):
+        for line in _text(path).splitlines():
+            kind, _, figures = line.partition(" avg10=")
+            if kind == "some":
+                return min(1.0, float(figures.split()[0]) / 100)
+    return None
+
+
+def scheduled_seconds(pid: int, proc: Path = Path("/proc")) -> tuple[float, float] | None:
+    """Return for how long a process's main thread was on a processor and waited for one; None if unknown.
+
+    The kernel's Documentation/scheduler/sched-stats.rst; the wait counts what a quota holds back too.
+    """
+    words = _text(proc / str(pid) / "schedstat").split()
+    return (int(words[0]) / 1e9, int(words[1]) / 1e9) if len(words) == 3 else None
 
 
 IDLE_MODES = ("idle", "iowait")

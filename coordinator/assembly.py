@@ -23,6 +23,7 @@ from coordinator.housekeeping.leader import SoleProcess
 from coordinator.housekeeping.leftovers import Leftovers
 from coordinator.housekeeping.loop import Loop
 from coordinator.housekeeping.morning_report import MorningReport
+from coordinator.housekeeping.parallelism import Parallelism
 from coordinator.housekeeping.progress import ProgressFile
 from coordinator.housekeeping.publication import Publication
 from coordinator.housekeeping.pulse import Pulse
@@ -196,7 +197,8 @@ def housekeeping_of(
 ) -> Loop:
     """Return the loop with all duties, in the order in which they are done."""
     schedule = Schedule(database, settings)
-    reload.readers.append(schedule)
+    parallelism = Parallelism(database, settings)
+    reload.readers += [schedule, parallelism]
     publication = Publication(database, artifacts, out.models)
     progress = ProgressFile(database, out.progress, forecast)
     duties = (
@@ -212,6 +214,7 @@ def housekeeping_of(
         MorningReport(database, reports),
         Digest(database, reports, alertmanager),
         Silence(alerts, database.clock),
+        parallelism,
         Pulse(vitals),
         progress,
     )

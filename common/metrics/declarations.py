@@ -206,6 +206,11 @@ TRAINER_LAST_SEEN = _fact(
     "When a trainer was last heard of: live ones, and lost ones for an hour.",
     (TRAINER,),
 )
+TRAINERS_LIMIT = _fact(
+    "nighttrain_host_trainers_limit",
+    "Trainers of a host that may work at once, as the coordinator decides it; absent where it does not.",
+    (Label("host", bound="the hosts of live trainers"),),
+)
 TRAINER_BLOCKED = _fact(
     "nighttrain_trainer_blocked",
     "1 while a live trainer cannot write, for example because its disk is full, 0 while it can.",

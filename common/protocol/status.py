@@ -134,6 +134,22 @@ class TrainerView(Frozen):
     """When it last reported."""
 
 
+class HostView(Frozen):
+    """A host of trainers, and how many of them may work at once, which is decided every few seconds."""
+
+    name: str
+    """The host, as its trainers name it."""
+    trainers: int
+    """How many of its trainers are alive."""
+    working: int
+    """How many of them have a job."""
+    limit: int | None
+    """How many may work at once, which may be more than there are; null where all may, because its trainers
+    do not say what holds them up or `parallelism.adaptive` is off."""
+    reason: str
+    """Why so many, in words; empty where there is no limit."""
+
+
 class StatusDocument(Frozen):
     """The whole night in one document."""
 
@@ -157,6 +173,8 @@ class StatusDocument(Frozen):
     """The cell that was trained last; null before the first has ended."""
     trainers: tuple[TrainerView, ...]
     """The trainers, by name."""
+    hosts: tuple[HostView, ...] = ()
+    """Their hosts, by name."""
     recent_jobs: tuple[JobView, ...]
     """The jobs that changed last, the newest first."""
     alerts: tuple[AlertView, ...] = ()

@@ -43,6 +43,7 @@ class NoWork(StrEnum):
     TOO_LARGE = "too_large"
     NEEDS_LONE_ROOM = "needs_lone_room"
     STORAGE = "storage"
+    OVER_LIMIT = "over_limit"
 
 
 class LimitKind(StrEnum):
@@ -80,8 +81,29 @@ class Welcome(Frozen):
     """How many leases of an earlier process of this name were taken back."""
 
 
+class HostLoad(Frozen):
+    """What holds up a trainer's host and its job; shares are of the time since its last report."""
+
+    cpus: int
+    """Processors of the host."""
+    cores: float
+    """Cores that the trainer may use, by affinity and quota."""
+    cpu_pressure: float | None = None
+    """Share of the last 10 s in which some program waited for a processor; null where none is counted."""
+    memory_pressure: float | None = None
+    """Share of the last 10 s in which some program waited for memory; null where the kernel counts none."""
+    load_average: float | None = None
+    """Programs that ran or waited for a processor, on average over a minute; null where unknown."""
+    throttled_ratio: float = 0.0
+    """Share of the periods of its CPU quota in which it was held back."""
+    run_ratio: float | None = None
+    """Share of the time for which its job was on a processor; null while it had none."""
+    wait_ratio: float | None = None
+    """Share of the time for which its job waited for a processor; null while it had none."""
+
+
 class HostPressure(Frozen):
-    """The state of a trainer's host at a claim; within a cgroup limit these are the host's figures still."""
+    """The state of a trainer's host at a claim or a renewal: the host's figures within a cgroup limit too."""
 
     memory_total_bytes: int
     """The host's memory, in bytes."""
@@ -89,6 +111,9 @@ class HostPressure(Frozen):
     """How much of it can be had without swapping, in bytes."""
     cpu_ratio: float
     """Share of the host's CPU time in use, 0 to 1."""
+    load: HostLoad | None = None
+    """What holds it up; null from a trainer that does not measure it, which the limit of its host does not
+    hold."""
 
 
 class DiskState(Frozen):
@@ -161,6 +186,8 @@ class Renewal(Frozen):
 
     progress: Progress
     """How far the job is."""
+    pressure: HostPressure | None = None
+    """The state of the trainer's host; null from a trainer that says it at claims only."""
 
 
 class Directive(StrEnum):

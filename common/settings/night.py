@@ -28,6 +28,7 @@ from common.settings.sections import (
     Lease,
     Model,
     Number,
+    Parallelism,
     PromoteIf,
     Retry,
     Seconds,
@@ -80,6 +81,7 @@ class NightSettings(BaseSettings):
     num_workers: Literal["auto"] | Annotated[Whole, Field(ge=1, le=256)] = "auto"
     max_memory_per_process: Annotated[Number, Field(ge=0.1, le=100_000)] = 2.0
     memory_threshold: Annotated[Number, Field(gt=0, le=1)] = 0.85
+    parallelism: Parallelism = Parallelism()
     label: Label = Label()
     n_splits: Annotated[Whole, Field(ge=2, le=50)] = 5
     embargo_minutes: Annotated[Whole, Field(ge=0, le=366 * 1440)] = 30
@@ -139,6 +141,11 @@ class NightSettings(BaseSettings):
     def all_timeframes(self) -> bool:
         """Whether the timeframes are all that the folder of candles can fill."""
         return self.timeframes == (ALL,)
+
+    @property
+    def adapts_to_cores(self) -> bool:
+        """Whether processors decide how many trainers may work; a number that was asked for stands."""
+        return self.parallelism.adaptive and self.num_workers == "auto"
 
     @property
     def memory_limit_bytes(self) -> int:

@@ -207,6 +207,13 @@ class Deadline(Frozen):
     factor: Annotated[Number, Field(gt=1, le=1000)] = 10.0
 
 
+class Parallelism(Frozen):
+    """Whether the coordinator decides how many trainers of a host may work at once."""
+
+    adaptive: bool = True
+    """By memory, processors and what waits for them; otherwise all work that have been started."""
+
+
 class Window(Frozen):
     """The hours in which jobs are handed out; `end` before `start` means the next morning."""
 

@@ -29,7 +29,13 @@ from coordinator.api.access import WRITES, PartsOf
 from coordinator.api.errors import WRITING, answers
 from coordinator.policy.admission import Refusal
 
-RETRY_AFTER_SECONDS = {NoWork.NIGHT_CLOSED: 5, NoWork.PAUSED: 2, NoWork.MEMORY_PRESSURE: 2, NoWork.STORAGE: 2}
+RETRY_AFTER_SECONDS = {
+    NoWork.NIGHT_CLOSED: 5,
+    NoWork.PAUSED: 2,
+    NoWork.MEMORY_PRESSURE: 2,
+    NoWork.STORAGE: 2,
+    NoWork.OVER_LIMIT: 1,
+}
 """When to ask again, by the reason; one second where nothing is said."""
 
 _ON_LEASE = (*WRITING, StaleLeaseError)

@@ -18,6 +18,7 @@ from common.protocol.job_views import Outcome
 from common.protocol.runs import RunState, RunView
 from common.protocol.status import EtaView
 from common.settings.night import NightSettings
+from coordinator.policy.admission import Host
 from coordinator.policy.breaker import Gate
 from coordinator.queue.breakers import read_breakers
 from coordinator.queue.history import History
@@ -71,6 +72,7 @@ class Facts:
     history: History
     run: RunFacts | None
     trainers: tuple[KnownTrainer, ...]
+    hosts: tuple[Host, ...]
     starts: dict[str, int]
     crashes: dict[str, int]
     own_crashes: int
@@ -104,6 +106,7 @@ def read_facts(tx: Transaction, settings: NightSettings, forecast: Forecast, pro
         history=snapshot.history,
         run=None if run is None or view is None else _run(tx, run, view, forecast, snapshot),
         trainers=known,
+        hosts=tuple(snapshot.hosts.values()),
         starts=_starts(tx, [one.row.name for one in known]),
         crashes=_crashes(tx, [one.row.name for one in known]),
         own_crashes=_own_crashes(tx),

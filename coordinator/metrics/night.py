@@ -111,6 +111,9 @@ def read_trainers(readings: Readings, facts: Facts) -> None:
     """Read the trainers that are known, and how often one or the coordinator crashed lately."""
     readings.put(metrics.COORDINATOR_CRASHES, float(facts.own_crashes))
     readings.counts(metrics.TRAINERS, _count((one.state,) for one in facts.trainers))
+    for host in facts.hosts:
+        if host.limit is not None:
+            readings.put(metrics.TRAINERS_LIMIT, float(host.limit), host=host.name)
     for one in facts.trainers:
         name = one.row.name
         _moment(readings, metrics.TRAINER_LAST_SEEN, one.last_seen, trainer=name)

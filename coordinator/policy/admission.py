@@ -21,6 +21,8 @@ Memory, in three rules:
    job the lone one runs whenever its turn meets an idle host, and at the latest when nothing else is left
    to hand out.
 
+Number: a trainer waits while as many of its host work as may, as `coordinator.policy.concurrency` says.
+
 Disk: a trainer that could not write gets no job, as `coordinator.policy.disk` says.
 """
 
@@ -97,7 +99,8 @@ class Host:
     """The memory of a host in bytes as its trainers last reported it, and what of it our own children hold.
 
     `leases` counts live leases; `lone` says that one of them runs alone; `agent` that a live trainer there
-    holds its own limit, so that a larger room can be given.
+    holds its own limit, so that a larger room can be given. `limit` is how many of its `trainers` may work at
+    once (`coordinator.policy.concurrency`), None where that is not known, and `limit_reason` says why.
     """
 
     name: str
@@ -107,6 +110,9 @@ class Host:
     leases: int = 0
     lone: bool = False
     agent: bool = False
+    trainers: int = 0
+    limit: int | None = None
+    limit_reason: str = ""
 
     def pressed(self, threshold: float) -> bool:
         """Return whether more than `threshold` of the memory is in use."""
@@ -119,13 +125,14 @@ class Host:
 
 @dataclass(frozen=True)
 class Seat:
-    """The trainer that asks, on its host and with its disk."""
+    """The trainer that asks, on its host and with its disk; if `limited`, its host's limit holds it."""
 
     limit_kind: LimitKind
     limit_bytes: int
     last_symbol: str
     host: Host
     disk: Disk = ANY_DISK
+    limited: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,14 +168,19 @@ class Refusal:
     cannot_write: bool = False
 
 
+EMPTY = Refusal(NoWork.EMPTY, "no job is queued")
+"""The whole queue was read, and nothing is in it."""
+
+
 def choose(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Choice | Refusal:
     """Return the best job for the seat, or why there is none, by the rules at the head of this module."""
     barred = bar(seat, terms)
     if barred is not None:
         return barred
-    return emptied(candidates, seat.host, terms) or first_fit(
-        ranked(candidates, seat.last_symbol, terms), seat, terms
-    )
+    if not candidates:
+        return EMPTY
+    kept = over_limit(seat) or emptied(candidates, seat.host, terms)
+    return kept or first_fit(ranked(candidates, seat.last_symbol, terms), seat, terms)
 
 
 def bar(seat: Seat, terms: Terms) -> Refusal | None:
@@ -181,6 +193,14 @@ def bar(seat: Seat, terms: Terms) -> Refusal | None:
         return Refusal(NoWork.STORAGE, unwritable, cannot_write=True)
     if host.lone:
         return Refusal(NoWork.NEEDS_LONE_ROOM, f"host {host.name} is kept for a job that runs alone")
+    return None
+
+
+def over_limit(seat: Seat) -> Refusal | None:
+    """Return that as many trainers of the host work as may, or None."""
+    host = seat.host
+    if seat.limited and host.limit is not None and host.leases >= host.limit:
+        return Refusal(NoWork.OVER_LIMIT, limit_words(host))
     return None
 
 
@@ -206,7 +226,7 @@ def first_fit(line: Iterable[Candidate], seat: Seat, terms: Terms) -> Choice | R
             return Choice(candidate.job_id, room, alone)
         if best is None or MOST_USEFUL.index(obstacle.reason) < MOST_USEFUL.index(best.reason):
             best = obstacle
-    return best or Refusal(NoWork.EMPTY, "no job is queued")
+    return best or EMPTY
 
 
 def ranked(candidates: Sequence[Candidate], last_symbol: str, terms: Terms) -> list[Candidate]:
@@ -329,6 +349,11 @@ def pressure_words(host: Host, threshold: float) -> str:
     if used - host.own_bytes > threshold * host.total_bytes:
         words += ", and not for Nighttrain's jobs: free some, or raise memory_threshold"
     return words
+
+
+def limit_words(host: Host) -> str:
+    """Return in words how many trainers of a host may work at once, and why."""
+    return f"{host.limit} of {host.trainers} trainers may work at once on this host: {host.limit_reason}"
 
 
 def gibibytes(count: int) -> str:

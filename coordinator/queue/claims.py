@@ -7,23 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Set
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import update
 
 from common.protocol.jobs import SPEC, Cause, JobKind, JobState, TrainingSpec
-from common.protocol.trainers import ClaimRequest, DiskState, Grant, NoWork
+from common.protocol.trainers import ClaimRequest, DiskState, Grant, HostPressure, NoWork
 from common.settings.night import NightSettings
 from coordinator.champions.registry import champion_manifest
 from coordinator.policy.admission import (
     Choice,
     Host,
     Refusal,
+    Seat,
     Terms,
     bar,
     choose,
     emptied,
     first_fit,
+    over_limit,
     roomless,
 )
 from coordinator.policy.disk import MAX_PAUSE_SECONDS
@@ -52,13 +55,24 @@ def record_heartbeat(tx: Transaction, trainer: TrainerRow, request: ClaimRequest
     disk = request.disk or UNKNOWN_DISK
     reported = {
         "last_seen": tx.now,
-        **request.pressure.model_dump(),
         "disk_folder": disk.folder,
         "disk_free_bytes": disk.free_bytes,
         "disk_problem": disk.problem,
+        **_columns(request.pressure, tx.now),
     }
     tx.connection.execute(update(trainers).where(trainers.c.boot_id == trainer.boot_id).values(**reported))
     return replace(trainer, **reported)
+
+
+def record_pressure(tx: Transaction, boot_id: str, pressure: HostPressure) -> None:
+    """Record what a trainer reports of its host, at a claim or while it works."""
+    values = _columns(pressure, tx.now)
+    tx.connection.execute(update(trainers).where(trainers.c.boot_id == boot_id).values(**values))
+
+
+def _columns(pressure: HostPressure, now: datetime) -> dict[str, Any]:
+    load = None if pressure.load is None else pressure.load.model_dump_json()
+    return {**pressure.model_dump(exclude={"load"}), "load": load, "load_seen": now}
 
 
 def record_reason(tx: Transaction, trainer: TrainerRow, decision: Grant | Refusal) -> None:
@@ -188,7 +202,7 @@ def _choose(
         left = [one for one in snapshot.candidates if one.job_id not in taken]
         return choose(left, snapshot.seat(trainer, last_symbol), snapshot.terms)
     live, leases = read_live(tx.connection, tx.now, settings, trainer.host)
-    [host] = hosts_of(live, leases)
+    [host] = hosts_of(tx.connection, live, leases, tx.now, settings)
     terms = Terms(
         now=tx.now,
         max_wait_seconds=settings.max_wait_seconds,
@@ -198,13 +212,20 @@ def _choose(
     )
     seat = seat_of(trainer, last_symbol, host)
     line = Line(Candidates(tx.connection, run.id, tx.now, history), last_symbol, terms)
-    kept = bar(seat, terms) or _emptied(tx, line, host, settings)
+    kept = bar(seat, terms) or _over_limit(line, seat) or _emptied(tx, line, host, settings)
     return kept or first_fit((one for one in line if one.job_id not in taken), seat, terms)
+
+
+def _over_limit(line: Line, seat: Seat) -> Refusal | None:
+    over = over_limit(seat)
+    # Without a job to wait for it waits for none, whatever the limit says.
+    return over if over is not None and line.is_left else None
 
 
 def _emptied(tx: Transaction, line: Line, host: Host, settings: NightSettings) -> Refusal | None:
     after_oom = line.after_oom if host.leases else []
     if not after_oom:
         return None
-    hosts = {one.name: one for one in hosts_of(*read_live(tx.connection, tx.now, settings))}
+    live, leases = read_live(tx.connection, tx.now, settings)
+    hosts = {one.name: one for one in hosts_of(tx.connection, live, leases, tx.now, settings)}
     return emptied(after_oom, host, replace(line.terms, hosts=hosts))

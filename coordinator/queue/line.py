@@ -69,6 +69,11 @@ class Line:
             yield from self._ranked(self.candidates.query.where(SURVEYED, self._ready, not_(self._open)))
 
     @property
+    def is_left(self) -> bool:
+        """Whether any job is queued, whatever it waits for."""
+        return self.candidates.connection.execute(self.candidates.query.limit(1)).first() is not None
+
+    @property
     def after_oom(self) -> list[Candidate]:
         """The jobs that ran out of memory, in the order of the grid."""
         query = self.candidates.query.where(jobs.c.oom_room_bytes.is_not(None)).order_by(jobs.c.ordinal)

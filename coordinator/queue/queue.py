@@ -131,6 +131,8 @@ class Queue:
             if attempt.ended is not None:
                 raise stale(attempt)
             self._renew(tx, attempt, renewal.progress.model_dump_json())
+            if renewal.pressure is not None:
+                claims.record_pressure(tx, attempt.boot_id, renewal.pressure)
             stays = night_at(self.settings.window, tx.now).open and not wanted_back(tx, attempt)
             return RenewalAnswer(
                 directive=Directive.CONTINUE if stays else Directive.RELEASE,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -14,6 +14,7 @@ from coordinator.policy.admission import Candidate, Host, Seat, Terms
 from coordinator.policy.disk import Disk
 from coordinator.policy.window import night_at
 from coordinator.queue.candidates import Candidates
+from coordinator.queue.concurrency import limit_of, read_limits
 from coordinator.queue.history import SURVEY, History, read_history
 from coordinator.queue.shedding import marked
 from coordinator.store.rows import (
@@ -50,6 +51,11 @@ class Snapshot:
         return tuple(trainer for trainer in self.live if trainer.blocked_since is not None)
 
     @property
+    def workers(self) -> int:
+        """How many of the live trainers may work at once."""
+        return workers(self.hosts.values())
+
+    @property
     def terms(self) -> Terms:
         """What admission depends on besides jobs and seat."""
         return Terms(
@@ -76,20 +82,21 @@ def read_snapshot(
     """Read the facts about a run (None: there is none) as they are in this transaction."""
     live, leases = read_live(connection, now, settings)
     history = read_history(connection)
+    hosts = {host.name: host for host in hosts_of(connection, live, leases, now, settings)}
     candidates: tuple[Candidate, ...] = ()
     if run_id is not None:
         candidates = Candidates(connection, run_id, now, history).all()
         closes = night_at(settings.window, now).closes
         if closes is not None:
             busy = _busy_seconds(connection, leases, history, now)
-            candidates = marked(connection, run_id, candidates, busy, len(live), closes, now)
+            candidates = marked(connection, run_id, candidates, busy, workers(hosts.values()), closes, now)
     return Snapshot(
         now=now,
         settings=settings,
         candidates=candidates,
         live=live,
         leases=leases,
-        hosts={host.name: host for host in hosts_of(live, leases)},
+        hosts=hosts,
         history=history,
         held_back=held_back(connection, run_id) if run_id is not None else "",
     )
@@ -129,7 +136,19 @@ def seat_of(trainer: TrainerRow, last_symbol: str, host: Host) -> Seat:
         trainer.paused_until,
         trainer.paused_by,
     )
-    return Seat(trainer.limit_kind, trainer.memory_limit_bytes, last_symbol, host, disk)
+    return Seat(
+        trainer.limit_kind,
+        trainer.memory_limit_bytes,
+        last_symbol,
+        host,
+        limited=trainer.load is not None,
+        disk=disk,
+    )
+
+
+def workers(hosts: Iterable[Host]) -> int:
+    """Return how many trainers of some hosts may work at once."""
+    return sum(host.trainers if host.limit is None else min(host.trainers, host.limit) for host in hosts)
 
 
 def held_back(connection: Connection, run_id: int) -> str:
@@ -158,13 +177,22 @@ def _busy_seconds(
     )
 
 
-def hosts_of(live: Sequence[TrainerRow], leases: Sequence[AttemptRow]) -> list[Host]:
+def hosts_of(
+    connection: Connection,
+    live: Sequence[TrainerRow],
+    leases: Sequence[AttemptRow],
+    now: datetime,
+    settings: NightSettings,
+) -> list[Host]:
     """Return the hosts of the live trainers, by name."""
+    names = sorted({trainer.host for trainer in live})
+    limits = read_limits(connection, names) if settings.parallelism.adaptive else {}
     hosts = []
-    for name in sorted({trainer.host for trainer in live}):
+    for name in names:
         here = [trainer for trainer in live if trainer.host == name]
         freshest = max(here, key=lambda trainer: (trainer.memory_total_bytes > 0, trainer.last_seen))
         held = [lease for lease in leases if lease.host == name]
+        limit = limit_of(limits.get(name), here, held, settings, now)
         reported = [Progress.model_validate_json(lease.progress) for lease in held if lease.progress]
         hosts.append(
             Host(
@@ -175,6 +203,9 @@ def hosts_of(live: Sequence[TrainerRow], leases: Sequence[AttemptRow]) -> list[H
                 leases=len(held),
                 lone=any(lease.alone for lease in held),
                 agent=any(trainer.limit_kind is LimitKind.AGENT for trainer in here),
+                trainers=len(here),
+                limit=None if limit is None else limit.trainers,
+                limit_reason="" if limit is None else limit.reason,
             )
         )
     return hosts

@@ -194,6 +194,8 @@ class TrainerRow:
     blocked_since: datetime | None
     paused_until: datetime | None
     paused_by: str
+    load: str | None
+    load_seen: datetime | None
 
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:

@@ -225,9 +225,31 @@ trainers = Table(
     # After an attempt that could not be written: until when it gets no other, and what the attempt said.
     Column("paused_until", Instant),
     Column("paused_by", Text, nullable=False, server_default=""),
+    # What holds up its host and its job, as it said last, as JSON, and when; null from one that does not say.
+    Column("load", Text),
+    Column("load_seen", Instant),
     CheckConstraint(_among("limit_kind", LimitKind), name="trainer_limit_kind"),
     _partial("one_process_a_trainer", "name", where="superseded IS NULL"),
 )
+
+hosts = Table(
+    "hosts",
+    metadata,
+    Column("name", String(200), primary_key=True),
+    # How many of its trainers may work at once, since when, and why.
+    Column("trainers", Integer, nullable=False),
+    Column("changed", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    # What the next look at it goes on from.
+    Column("looked", Instant, nullable=False),
+    Column("enough", Float),
+    Column("idle_cores", Float),
+    Column("cut", Instant),
+    Column("raised", Boolean, nullable=False),
+    Column("rest", Float, nullable=False),
+    CheckConstraint("trainers >= 1", name="host_trainers"),
+)
+"""The hosts whose trainers say what holds them up, each with its limit (`coordinator.policy.concurrency`)."""
 
 attempts = Table(
     "attempts",

@@ -52,7 +52,7 @@ class Forecast:
             return UNKNOWN
         if run.paused is not None:
             return EtaView(p50=None, p90=None, paused=True)
-        key = (run.id, run.surveys, run.training, len(snapshot.live))
+        key = (run.id, run.surveys, run.training, snapshot.workers)
         with self._estimating:
             if self._kept is not None:
                 known, made, eta = self._kept
@@ -75,4 +75,4 @@ def _estimate(tx: Transaction, snapshot: Snapshot) -> EtaView:
         for candidate in ranked(snapshot.candidates, "", snapshot.terms)
     ]
     seed = len(running) + len(queued)
-    return estimate(running, queued, history.residuals(), len(snapshot.live), tx.now, seed)
+    return estimate(running, queued, history.residuals(), snapshot.workers, tx.now, seed)

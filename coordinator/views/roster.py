@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from common.protocol.status import TrainerState, TrainerView
+from common.protocol.status import HostView, TrainerState, TrainerView
 from common.settings.night import NightSettings
 from coordinator.policy.window import night_at
 from coordinator.queue.snapshot import read_snapshot
 from coordinator.store.database import Database
 from coordinator.store.rows import running_run
-from coordinator.views.trainers import known_trainers, trainer_views
+from coordinator.views.trainers import host_views, known_trainers, trainer_views
 
 ORDER = (TrainerState.WORKING, TrainerState.IDLE, TrainerState.LOST)
 
@@ -35,10 +35,11 @@ class RosterEntry:
 
 @dataclass(frozen=True)
 class RosterNow:
-    """All trainers at one moment: those at work first."""
+    """All trainers at one moment: those at work first, and their hosts."""
 
     time: datetime
     entries: tuple[RosterEntry, ...]
+    hosts: tuple[HostView, ...] = ()
 
 
 class Roster:
@@ -88,4 +89,4 @@ class Roster:
                     )
                 )
             entries.sort(key=lambda entry: (ORDER.index(entry.view.state), entry.view.name))
-            return RosterNow(tx.now, tuple(entries))
+            return RosterNow(tx.now, tuple(entries), host_views(snapshot.hosts.values()))

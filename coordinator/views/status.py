@@ -26,7 +26,7 @@ from coordinator.store.tables import attempts, jobs
 from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import job_views
 from coordinator.views.runs import run_view
-from coordinator.views.trainers import known_trainers, trainer_views
+from coordinator.views.trainers import host_views, known_trainers, trainer_views
 from coordinator.views.warnings import night_warnings, progress_warnings, shed_warnings, standing_warnings
 
 RECENT_JOBS = 20
@@ -109,6 +109,7 @@ class Status:
             best=_score(tx, view, desc(jobs.c.auc)),
             last=_score(tx, view, desc(jobs.c.finished)),
             trainers=tuple(trainer_views(tx, known)),
+            hosts=host_views(snapshot.hosts.values()),
             recent_jobs=_recent(tx, view, self.settings),
             alerts=present_alerts(tx),
             warnings=(*warnings, *self.troubles(), *self.scrapes.warnings()),

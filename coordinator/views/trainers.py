@@ -7,14 +7,15 @@ scaling down raises no alarm, and a kill does.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import func, select
 
 from common.protocol.job_views import Outcome
-from common.protocol.status import TrainerState, TrainerView
+from common.protocol.status import HostView, TrainerState, TrainerView
+from coordinator.policy.admission import Host
 from coordinator.queue.snapshot import Snapshot
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, PRESENT_TRAINERS, AttemptRow, JobRow, TrainerRow, all_of
@@ -78,6 +79,20 @@ def last_attempts(tx: Transaction, boot_ids: list[str]) -> dict[str, AttemptRow]
     )
     query = all_of(attempts).where(attempts.c.id.in_(newest))
     return {row.boot_id: AttemptRow.of(row) for row in tx.connection.execute(query)}
+
+
+def host_views(hosts: Iterable[Host]) -> tuple[HostView, ...]:
+    """Return the hosts of the live trainers, with how many may work at once, and why."""
+    return tuple(
+        HostView(
+            name=host.name,
+            trainers=host.trainers,
+            working=host.leases,
+            limit=host.limit,
+            reason=host.limit_reason,
+        )
+        for host in hosts
+    )
 
 
 def trainer_views(tx: Transaction, known: Sequence[KnownTrainer]) -> list[TrainerView]:

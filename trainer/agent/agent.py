@@ -16,7 +16,7 @@ from typing import Literal, TypeVar
 from common.client.client import Nothing, TrainerClient
 from common.client.connection import Backoff, retry
 from common.errors import NighttrainError, NotFoundError
-from common.host import ControlGroup, host_pressure
+from common.host import ControlGroup
 from common.protocol.jobs import Cause, SurveySpec
 from common.protocol.trainers import (
     ClaimRequest,
@@ -30,6 +30,7 @@ from common.protocol.trainers import (
 )
 from trainer.agent.disk import DiskTrial
 from trainer.agent.lease import HeldLease, Report, Success
+from trainer.agent.load import LoadMeter
 from trainer.agent.stop_request import StopRequest
 from trainer.agent.unsent import Unsent
 from trainer.agent.vitals import LOST, SUCCEEDED, Phase, Vitals
@@ -99,6 +100,7 @@ class Agent:
         self._vitals = vitals
         self._unsent = Unsent(place.cache_dir)
         self._disk = DiskTrial(place.cache_dir)
+        self._load = LoadMeter(place.group)
         self._last_symbol = ""
         self._said_away_at: float | None = None
         self._said_idle = ""
@@ -149,7 +151,10 @@ class Agent:
             else:
                 LOG.info("%s can be written again", disk.folder)
         return ClaimRequest(
-            boot_id=self._hello.boot_id, pressure=host_pressure(), disk=disk, last_symbol=self._last_symbol
+            boot_id=self._hello.boot_id,
+            pressure=self._load.pressure(),
+            disk=disk,
+            last_symbol=self._last_symbol,
         )
 
     def _ask(self, call: Callable[[], T]) -> T | None:
@@ -195,7 +200,7 @@ class Agent:
         what, self._last_symbol = _name(grant)
         LOG.info("job %d: %s, attempt %d", grant.job_id, what, grant.attempt)
         self._vitals.begin(grant)
-        lease = HeldLease(self._client, grant, welcome.renew_seconds)
+        lease = HeldLease(self._client, grant, welcome.renew_seconds, self._load.pressure)
         task = Task(
             spec=grant.spec,
             data_dir=self._place.data_dir,
@@ -236,6 +241,7 @@ class Agent:
         while True:
             end = child.poll(() if self._stop.is_made else (self._stop.fileno(),))
             lease.progress = self._vitals.progress = child.progress
+            self._load.watch(child.pid)
             self._vitals.looked_up(child.take_lookups())
             self._vitals.beat()
             checkpoint = child.take_checkpoint()

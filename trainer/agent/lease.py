@@ -27,7 +27,16 @@ from common.errors import (
 )
 from common.protocol.jobs import Cause
 from common.protocol.reports import Checkpoint
-from common.protocol.trainers import Directive, Failure, Finish, Grant, Progress, Release, Renewal
+from common.protocol.trainers import (
+    Directive,
+    Failure,
+    Finish,
+    Grant,
+    HostPressure,
+    Progress,
+    Release,
+    Renewal,
+)
 
 LOG = logging.getLogger(__name__)
 
@@ -78,10 +87,19 @@ class HeldLease:
         Names the lease.
     renew_seconds : float
         How often to renew it.
+    pressure : callable
+        Returns the state of the host; called by the lease's own thread.
     """
 
-    def __init__(self, client: TrainerClient, grant: Grant, renew_seconds: float) -> None:
+    def __init__(
+        self,
+        client: TrainerClient,
+        grant: Grant,
+        renew_seconds: float,
+        pressure: Callable[[], HostPressure | None] = lambda: None,
+    ) -> None:
         self._client, self._grant, self._renew_seconds = client, grant, renew_seconds
+        self._pressure = pressure
         self._renew_at = time.monotonic() + renew_seconds
         self._news = threading.Event()
         self._lock = threading.Lock()
@@ -174,7 +192,8 @@ class HeldLease:
             self._backoff.reset()
 
     def _renew(self) -> None:
-        answer = self._client.renew(self._grant.lease_id, Renewal(progress=self.progress))
+        renewal = Renewal(progress=self.progress, pressure=self._pressure())
+        answer = self._client.renew(self._grant.lease_id, renewal)
         if answer.directive is not self.directive:
             LOG.info("the coordinator says: %s", answer.directive)
         self.directive = answer.directive

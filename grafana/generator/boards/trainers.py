@@ -16,6 +16,7 @@ from common.metrics.declarations import (
     TRAINER_PHASES,
     TRAINER_STATE,
     TRAINERS,
+    TRAINERS_LIMIT,
 )
 from common.protocol.status import TrainerState
 from grafana.generator.alerts import condition, firing
@@ -257,7 +258,24 @@ def _throughput() -> list[Panel]:
             Look(RATIO, minimum=0, reach=1),
         ),
         graph_panel(
-            Frame("Candles", "Worked through by all trainers, over 5 minutes.", NO_TRAINER, 24, 7),
+            Frame(
+                "At work, and allowed",
+                "How many trainers work, and how many may at once on all hosts together, which the "
+                "coordinator decides every few seconds; its page says why.",
+                NO_TRAINER,
+                12,
+                7,
+            ),
+            [
+                Query(f"sum({every(TRAINERS, state=TrainerState.WORKING)})", "at work"),
+                Query(f"sum({every(TRAINERS_LIMIT)})", "may work"),
+            ],
+            Look(COUNT, minimum=0, reach=1),
+            limits=["may work"],
+            colours={"may work": GREY},
+        ),
+        graph_panel(
+            Frame("Candles", "Worked through by all trainers, over 5 minutes.", NO_TRAINER, 12, 7),
             [Query("nighttrain:trainer_candle_rows:rate5m", "candles")],
             Look(PER_SECOND, decimals=0, minimum=0, reach=100),
         ),

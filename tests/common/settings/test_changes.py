@@ -36,6 +36,7 @@ CASES: list[tuple[str, Any, TakenUp]] = [
     ("data", {"dir": "elsewhere"}, TakenUp.NEXT_NIGHT),
     ("data", {"columns": {"*.csv": {"time": 1}}}, TakenUp.NEXT_NIGHT),
     ("lease", {"seconds": 5.0}, TakenUp.RESTART),
+    ("parallelism", {"adaptive": False}, TakenUp.BETWEEN_JOBS),
     ("dashboard", {"port": 5001}, TakenUp.RESTART),
     ("database_url", "postgresql+psycopg://user:sesame@db/night", TakenUp.RESTART),
 ]
