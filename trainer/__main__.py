@@ -19,7 +19,7 @@ from common.client.client import TrainerClient
 from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
 from common.host import ControlGroup, control_group
 from common.settings.night import GIBIBYTE
-from trainer.agent.agent import WORKER, Agent, Workplace
+from trainer.agent.agent import TRAINING, WORKER, Agent, Workplace
 from trainer.agent.identity import introduce
 from trainer.agent.metrics import TrainerCollector, serve
 from trainer.agent.stop_request import StopRequest
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a trainer and return its exit code."""
     options = _options(arguments)
     stop = StopRequest()
-    server = ForkServer(WORKER)
+    server = ForkServer(WORKER, TRAINING)
 
     def leave_at_once(number: int) -> None:
         server.kill_child()

@@ -1,6 +1,7 @@
 """What the forked child does with its task: survey a symbol or train a cell, and say how it went.
 
-Only this side of the fork imports the numeric stack; the fork server has imported it before the first fork.
+Only this side of the fork imports the numeric stack; the fork server has imported it before the fork. What
+only training needs is imported later: a survey, with which each night begins, does not wait for it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from common.model_pickle import pickle_bytes
 from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, SurveyReport
 from common.timeframes import Timeframe
-from trainer import pipeline
 from trainer.candles.cache import open_candles
 from trainer.candles.candles import Candles
 from trainer.process.channel import AttemptFailure, ChildEnd, Task
@@ -102,6 +102,8 @@ def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> None:
         folds = len(checkpoint.folds)
         end.checkpoint(checkpoint)
         give_up_if_asked()
+
+    from trainer import pipeline
 
     candles = SurveyedCandles(task, spec, end).open
     before = _matrices(task, spec)

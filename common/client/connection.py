@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-import httpx
 from pydantic import BaseModel, ValidationError
 
 from common.errors import (
@@ -27,7 +26,12 @@ from common.errors import (
     UnavailableError,
     from_problem,
 )
+from common.lean_import import without
 from common.token_file import read_token
+
+with without("httpx._main"):
+    # Its own command line, with all that draws it.
+    import httpx
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0

@@ -2,10 +2,12 @@
 
 import faulthandler
 import hashlib
+import importlib
 import itertools
 import os
 import signal
 import socket
+import sys
 import time
 import zlib
 from datetime import UTC, datetime
@@ -297,3 +299,16 @@ def wait_for_word(channel: socket.socket) -> None:
 def wait_stubbornly(channel: socket.socket) -> None:
     """Hear nothing, not even the end of the channel."""
     wait_for_ever()
+
+
+RARE = ("colorsys", "wave")
+"""Modules of the standard library that nothing here imports."""
+
+
+def tell_rare_modules(channel: socket.socket) -> None:
+    channel.sendall(" ".join(name for name in RARE if name in sys.modules).encode())
+
+
+def import_a_rare_module(channel: socket.socket) -> None:
+    del channel
+    importlib.import_module(RARE[0])

@@ -1,9 +1,15 @@
 import errno
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pytest
+from pyarrow.feather import write_feather
 
 from common.errors import DataError, StorageError
 from common.host import control_group
@@ -11,7 +17,7 @@ from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, SurveyReport, TrainingReport
 from common.settings.night import NightSettings
 from common.settings.sections import SurveyPolicy
-from tests.trainer.real_night import Coordinator, RealNight, eventually
+from tests.trainer.real_night import ROOT, Coordinator, RealNight, eventually
 from trainer.artifact import load
 from trainer.job import failure_of
 from trainer.process.channel import AttemptFailure, Result, Stopped, Task
@@ -22,6 +28,7 @@ from trainer.sources.sample import write_sample
 
 POLICY = SurveyPolicy(max_missing_share=0.2, max_defect_share=0.01, max_bar_missing_share=0.0)
 LIMITS = Limits(memory_bytes=1 << 30, deadline_seconds=60.0)
+NOT_NEEDED = ("pandas", "scipy", "sklearn", "httpx")
 CELL = Cell(symbol="BTCUSDT", timeframe="1m", horizon=3)
 
 
@@ -38,6 +45,42 @@ def server() -> Iterator[ForkServer]:
     running.start()
     yield running
     running.close()
+
+
+def feather(path: Path) -> None:
+    opens = pa.array(pd.date_range("2023-01-01", periods=400, tz="UTC"), pa.timestamp("ms", "UTC"))
+    price = pa.array(np.linspace(1.0, 2.0, 400))
+    columns = {"date": opens, **dict.fromkeys(("open", "high", "low", "close", "volume"), price)}
+    write_feather(pa.table(columns), path)
+
+
+def csv(path: Path) -> None:
+    lines = [f"{1_672_531_200_000 + row * 86_400_000},1.5,2,1,1.5,10\n" for row in range(400)]
+    path.write_text("open_time,open,high,low,close,volume\n" + "".join(lines))
+
+
+@pytest.mark.parametrize("kind", ["parquet", "feather", "csv"])
+def test_the_first_survey_waits_for_nothing_that_it_does_not_need(candles, tmp_path, kind) -> None:
+    data, name = tmp_path / "candles", "BTCUSDT-1d"
+    data.mkdir()
+    if kind == "parquet":
+        (data / f"{name}.parquet").symlink_to(next(candles.glob("BTCUSDT*.parquet")))
+    else:
+        {"feather": feather, "csv": csv}[kind](data / f"{name}.{kind}")
+    code = f"""
+import sys
+from pathlib import Path
+import trainer.job
+from common.protocol.jobs import SurveySpec
+from common.settings.sections import SurveyPolicy
+from trainer.survey.survey import survey
+policy = SurveyPolicy(max_missing_share=0.2, max_defect_share=0.01, max_bar_missing_share=0.0)
+spec = SurveySpec(symbol="BTCUSDT", timeframes=("1d",), policy=policy)
+report = survey(spec, Path({str(data)!r}), Path({str(tmp_path / "cache")!r}), lambda *_: None)
+print(report.series[0].rows > 0, [name for name in {NOT_NEEDED} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert done.stdout == "True []\n"
 
 
 Perform = Callable[..., tuple[End, list[Checkpoint]]]

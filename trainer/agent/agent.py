@@ -44,6 +44,9 @@ LOG = logging.getLogger(__name__)
 WORKER = "trainer.job"
 """What the fork server imports, and whose `perform` a child runs; it is only named here, never imported."""
 
+TRAINING = "trainer.pipeline"
+"""What a child that trains needs besides; a survey does without, so that a night need not wait for it."""
+
 CHILD_GRACE_SECONDS = 7.0
 """How long after a request to stop the child may take to its next checkpoint."""
 
@@ -60,12 +63,13 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where jobs are done: the folders, the control group, and what a child runs."""
+    """Where jobs are done: the folders, the control group, what a child runs, and what training needs."""
 
     data_dir: Path
     cache_dir: Path
     group: ControlGroup
     target: str = f"{WORKER}:perform"
+    training: str = TRAINING
 
 
 class Agent:
@@ -209,7 +213,8 @@ class Agent:
             champion=grant.champion,
         )
         limits = Limits(grant.memory_limit_bytes, grant.deadline_seconds)
-        child = Child(self._server, self._place.target, task, limits, self._place.group)
+        needs = "" if isinstance(grant.spec, SurveySpec) else self._place.training
+        child = Child(self._server, self._place.target, task, limits, self._place.group, needs)
         try:
             end = self._watch(child, lease)
             peak = gib(child.progress.peak_memory_bytes)

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import talib
 
 from common.timeframes import Timeframe
 from trainer.candles.arrays import BoolArray, Float32Array, IntArray
 from trainer.candles.candles import Candles
 from trainer.features.indicators import BOUND, in_volatilities, realised_volatility, volatility_level
+from trainer.features.ta import talib
 
 COLUMNS = ("trend_5", "trend_20", "volatility_20")
 WINDOW = 20

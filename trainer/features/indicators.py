@@ -16,11 +16,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import talib
 
 from trainer.candles.arrays import Float32Array, FloatArray, IntArray
 from trainer.candles.candles import Candles
 from trainer.features.movement import directional_movement, money_flow, quotient, relative_strength
+from trainer.features.ta import talib
 
 FEATURE_VERSION = "2"
 """Changes whenever a formula or a context column changes; models of different versions are never compared."""

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import talib
 from filelock import FileLock
 
 from common.errors import DataError, StorageError
@@ -27,6 +26,7 @@ from trainer.candles.arrays import Float32Array, IntArray
 from trainer.candles.candles import Candles
 from trainer.features.context import ContextFrame, context_frame
 from trainer.features.indicators import FEATURE_VERSION, NAMES, WARM_UP, Block, block_features, blocks
+from trainer.features.ta import talib
 
 SCHEMA = "nighttrain.features/1"
 HEADER_BYTES = 8192

@@ -11,9 +11,9 @@ Quong and Soudack's (1989, Stocks & Commodities 7).
 from __future__ import annotations
 
 import numpy as np
-import talib
 
 from trainer.candles.arrays import FloatArray
+from trainer.features.ta import talib
 
 EQUAL = 1e-14
 """Difference, as a share of the price, up to which prices or sums of prices are equal: rounding makes up to

@@ -68,10 +68,18 @@ class Child:
         What it may take.
     group : ControlGroup
         Where the kernel counts its kills.
+    needs : str
+        The module that the server must have imported; empty: none.
     """
 
     def __init__(
-        self, server: ForkServer, target: str, task: Task, limits: Limits, group: ControlGroup
+        self,
+        server: ForkServer,
+        target: str,
+        task: Task,
+        limits: Limits,
+        group: ControlGroup,
+        needs: str = "",
     ) -> None:
         self._server, self._limits, self._group = server, limits, group
         self._started = time.monotonic()
@@ -93,7 +101,7 @@ class Child:
         os.set_blocking(self._stderr, False)
         self._end = AgentEnd(ours)
         with theirs:
-            server.fork(target, theirs, stderr)
+            server.fork(target, theirs, stderr, needs)
         os.close(stderr)
         self._end.give(task)
 

@@ -1,11 +1,15 @@
 """A warm process that forks one child a job: it has imported the numeric stack and computes nothing itself.
 
+It is ready as soon as it has imported what the first job needs. The rest is imported while nobody asks for a
+child, or before a child that needs it is forked; and what a child had to import on its own, because few jobs
+need it, is imported for those to come.
+
 The agent starts it with ``python -m trainer.process.fork_server``. They speak over a socket that keeps
-messages apart: a request is the child's target ("module:function") with two descriptors (its channel and its
-stderr); answers are JSON. `multiprocessing` has a fork server too, but that one lives on until its last
-child has gone, even when its starter was killed, and starting a child blocks until everything is
-imported. Here the chain of agent, server and child is tied by PR_SET_PDEATHSIG, so that whoever dies
-takes all below it along, and the agent is never blocked.
+messages apart: a request is the child's target ("module:function") and a module that it needs, with two
+descriptors (its channel and its stderr); answers are JSON. `multiprocessing` has a fork server too, but that
+one lives on until its last child has gone, even when its starter was killed, and starting a child blocks
+until everything is imported. Here the chain of agent, server and child is tied by PR_SET_PDEATHSIG, so that
+whoever dies takes all below it along, and the agent is never blocked.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import socket
 import subprocess
 import sys
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -31,6 +36,9 @@ from trainer.process.environment import environment
 
 PR_SET_PDEATHSIG = 1
 _MESSAGE_BYTES = 65536
+
+IDLE_SECONDS = 0.05
+"""A server that nobody asks for a child for so long goes on importing."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +55,17 @@ class ForkServer:
     Parameters
     ----------
     preload : str
-        The module that the server imports before it forks.
+        The module that the server imports before it is ready.
+    later : str
+        One that it imports when nobody asks for a child; empty: none.
 
     Notes
     -----
     It must be started from the main thread: PR_SET_PDEATHSIG watches the thread that started a process.
     """
 
-    def __init__(self, preload: str) -> None:
-        self._preload = preload
+    def __init__(self, preload: str, later: str = "") -> None:
+        self._preload, self._later = preload, later
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self.is_ready = False
@@ -63,13 +73,13 @@ class ForkServer:
         self.child_exit: Exit | None = None
 
     def start(self) -> None:
-        """Start the server unless it runs; it is ready once it has imported everything."""
+        """Start the server unless it runs; it is ready once it has imported what it must."""
         if self.is_alive:
             return
         self.close()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
-            arguments = [str(theirs.fileno()), str(os.getpid()), self._preload]
+            arguments = [str(theirs.fileno()), str(os.getpid()), self._preload, self._later]
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "trainer.process.fork_server", *arguments],
                 env=os.environ | environment(),
@@ -89,7 +99,7 @@ class ForkServer:
         """Return the descriptor to select on, or -1 when the server is dead."""
         return self._control.fileno() if self._control else -1
 
-    def fork(self, target: str, channel: socket.socket, stderr: int) -> None:
+    def fork(self, target: str, channel: socket.socket, stderr: int, needs: str = "") -> None:
         """Ask for a child that calls `target` with its end of the channel; `child_pid` follows.
 
         Parameters
@@ -100,12 +110,15 @@ class ForkServer:
             The child's end; the caller closes its own copy.
         stderr : int
             Where the child's stdout and stderr go; the caller closes its own copy.
+        needs : str
+            A module that is imported before the fork, unless it is already; empty: none.
         """
         self.child_pid = self.child_exit = None
         self.start()
         assert self._control
         try:
-            socket.send_fds(self._control, [target.encode()], [channel.fileno(), stderr])
+            request = f"{target} {needs}".encode()
+            socket.send_fds(self._control, [request], [channel.fileno(), stderr])
         except OSError:
             self._lost()
 
@@ -179,42 +192,67 @@ class ForkServer:
             self._control = None
 
 
-def main(control_fd: int, parent: int, preload: str) -> None:
+def main(control_fd: int, parent: int, preload: str, later: str) -> None:
     """Import what children need, then fork one a request until the agent closes the socket."""
     # Stopping is the agent's decision: a signal to the whole group must not cost a fold.
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     die_with(parent)
     control = socket.socket(fileno=control_fd)
+    _import(preload, control)
+    _say(control, ready=True)
+    pipes = [*os.pipe(), *os.pipe()]
+    wake_read, wake_write, lessons_read, lessons_write = pipes
+    for pipe in pipes:
+        os.set_blocking(pipe, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    while True:
+        watched = [control.fileno(), wake_read, lessons_read]
+        readable, _, _ = select.select(watched, [], [], IDLE_SECONDS if later else None)
+        if not readable:
+            _import(later, control)
+            later = ""
+        if wake_read in readable:
+            os.read(wake_read, _MESSAGE_BYTES)
+            for one in _exits():
+                _say(control, **one)
+        if lessons_read in readable:
+            _learn(os.read(lessons_read, _MESSAGE_BYTES))
+        if control.fileno() in readable:
+            request, descriptors, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 2)
+            if not request:
+                return
+            target, needs = request.decode().split(" ")
+            _import(needs, control)
+            server, child = os.getpid(), os.fork()
+            if child == 0:
+                foreign = [control.detach(), wake_read, wake_write, lessons_read]
+                _be_child(server, target, descriptors, foreign, lessons_write)
+            for descriptor in descriptors:
+                os.close(descriptor)
+            _say(control, born=child)
+
+
+def _import(module: str, control: socket.socket) -> None:
+    if not module or module in sys.modules:
+        return
     try:
-        importlib.import_module(preload)
+        importlib.import_module(module)
     except Exception as error:
         _say(control, failed=f"{type(error).__name__}: {error}")
         sys.exit(1)
     # Collections in a child must not touch, and so copy, the pages that it shares with the server.
     gc.freeze()
-    _say(control, ready=True)
-    wake_read, wake_write = os.pipe()
-    for wake in (wake_read, wake_write):
-        os.set_blocking(wake, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    while True:
-        readable, _, _ = select.select([control.fileno(), wake_read], [], [])
-        if wake_read in readable:
-            os.read(wake_read, _MESSAGE_BYTES)
-            for one in _exits():
-                _say(control, **one)
-        if control.fileno() in readable:
-            target, descriptors, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 2)
-            if not target:
-                return
-            server, child = os.getpid(), os.fork()
-            if child == 0:
-                _be_child(server, target.decode(), descriptors, [control.detach(), wake_read, wake_write])
-            for descriptor in descriptors:
-                os.close(descriptor)
-            _say(control, born=child)
+
+
+def _learn(packages: bytes) -> None:
+    """Import what children had to import on their own."""
+    for package in packages.decode().split():
+        # A child that needs it again fails by itself, and says so.
+        with suppress(Exception):
+            importlib.import_module(package)
+    gc.freeze()
 
 
 def _exits() -> list[dict[str, int]]:
@@ -230,8 +268,8 @@ def _exits() -> list[dict[str, int]]:
         exits.append({"pid": pid, "exit": code, "peak": usage.ru_maxrss * 1024})
 
 
-def _be_child(server: int, target: str, descriptors: list[int], foreign: list[int]) -> NoReturn:
-    code = 1
+def _be_child(server: int, target: str, descriptors: list[int], foreign: list[int], lessons: int) -> NoReturn:
+    code, known = 1, _packages()
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -247,6 +285,8 @@ def _be_child(server: int, target: str, descriptors: list[int], foreign: list[in
         faulthandler.register(signal.SIGUSR1, 2)
         module, _, function = target.partition(":")
         getattr(importlib.import_module(module), function)(socket.socket(fileno=channel))
+        with suppress(OSError):
+            os.write(lessons, "".join(f"{package} " for package in _packages() - known).encode())
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -254,6 +294,10 @@ def _be_child(server: int, target: str, descriptors: list[int], foreign: list[in
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def _packages() -> set[str]:
+    return {name for name in sys.modules if "." not in name}
 
 
 def _be_first_victim() -> None:
@@ -279,4 +323,4 @@ def _say(control: socket.socket, **message: object) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3])
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])

@@ -6,12 +6,12 @@ import re
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainer.candles.arrays import BoolArray, FloatArray, IntArray
 from trainer.candles.bars import CLOSE, Bars
+from trainer.sources.buffers import numbers_of
 from trainer.sources.layouts import Choice, columns_by_order
 from trainer.sources.named import columns_by_name, mapped_places
 from trainer.sources.names import canonical, names_other_symbol
@@ -84,6 +84,9 @@ def bars_of(columns: Mapping[str, pa.ChunkedArray], asked: Asked) -> tuple[Bars,
 
 
 def _rows_of_symbol(column: pa.ChunkedArray, asked: Asked) -> BoolArray | None:
+    # Few files have such a column, and the import costs a second.
+    import pandas as pd
+
     texts = pd.Series(column.cast(pa.string()).to_pandas(), dtype="string").fillna("")
     found = [text for text in texts.unique() if text.strip()]
     matching = [text for text in found if canonical(text) == asked.symbol]
@@ -102,7 +105,7 @@ def _times(columns: Mapping[str, pa.ChunkedArray], asked: Asked) -> tuple[IntArr
         if "clock" in columns:
             column = with_clock(column, columns["clock"])
         elif (pa.types.is_integer(kind) or pa.types.is_floating(kind)) and mapping.format is None:
-            return milliseconds(np.asarray(column.to_numpy()))
+            return milliseconds(numbers_of(column))
         if mapping.format is not None:
             return written_as(column, mapping.format, mapping.zone), frozenset()
         return epoch_ms(column, mapping.zone), frozenset()
@@ -135,6 +138,8 @@ def _assert_one_series(bars: Bars, kind: pa.DataType, asked: Asked) -> None:
             "time",
         )
     if not pa.types.is_integer(kind) and not pa.types.is_floating(kind) and asked.mapping.zone is None:
+        import pandas as pd
+
         moments = pd.DatetimeIndex(times[again].astype("datetime64[ms]"))
         # The clock is set back on a Sunday of October or November, in the south of March or April.
         if (
@@ -158,7 +163,7 @@ def _first(column: pa.ChunkedArray) -> str:
 
 def _numbers(column: pa.ChunkedArray, field: str) -> FloatArray:
     try:
-        return np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
+        return np.asarray(numbers_of(pc.cast(column, pa.float64())), dtype=np.float64)
     except pa.ArrowException as error:
         first = next((text for text in column.to_pylist() if text), "")
         commas = " with decimal commas" if re.fullmatch(r"-?\d+,\d+", str(first)) else ""

@@ -1,16 +1,34 @@
-"""Times as sources write them: numbers in seconds to nanoseconds, or ISO 8601."""
+"""Times as sources write them: numbers in seconds to nanoseconds, or ISO 8601.
+
+Numbers and timestamps are read without pandas, whose import costs a process a second; text and zones need it.
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from trainer.candles.arrays import IntArray
+from trainer.sources.buffers import numbers_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _OFFSET = r"(?:Z|[+-]\d{2}:?\d{2})$"
+_EPOCH = datetime(1970, 1, 1)
+
+_PLAIN_NUMBER = re.compile(r"[0-9]{9,}(\.[0-9]+)?")
+_PLAIN_MOMENT = re.compile(
+    r"(19[89]|20[0-9])[0-9]-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{3})?Z?"
+)
+"""What Arrow writes for a timestamp without a zone, or in UTC."""
 
 NO_TIME = np.iinfo(np.int64).min
 """Stands for a time that is missing or cannot be read."""
@@ -66,8 +84,28 @@ def epoch_ms(column: pa.ChunkedArray, zone: str | None = None) -> IntArray:
     return _told(_moments(column, zone))
 
 
+def times_of(texts: Sequence[str]) -> IntArray:
+    """Turn a few texts into milliseconds since the epoch, shape (n,), as `epoch_ms` does with a column."""
+    filled = [text.strip() for text in texts if text]
+    if all(_PLAIN_NUMBER.fullmatch(text) for text in filled):
+        known = milliseconds(np.array([float(text) for text in filled], dtype=np.float64))[0].tolist()
+    elif all(_PLAIN_MOMENT.fullmatch(text) for text in filled):
+        try:
+            moments = [datetime.fromisoformat(text[:23].rstrip("Z")) for text in filled]
+        except ValueError:
+            return epoch_ms(pa.chunked_array([pa.array(texts, pa.string())]))
+        known = [(moment - _EPOCH) // timedelta(milliseconds=1) for moment in moments]
+    else:
+        return epoch_ms(pa.chunked_array([pa.array(texts, pa.string())]))
+    times = np.full(len(texts), NO_TIME, dtype=np.int64)
+    times[[bool(text) for text in texts]] = known
+    return _told(times)
+
+
 def written_as(column: pa.ChunkedArray, form: str, zone: str | None = None) -> IntArray:
     """Turn text that is written in a form of strptime into milliseconds since the epoch, shape (n,)."""
+    import pandas as pd
+
     text = pd.Series(column.cast(pa.string()).to_pandas(), dtype="string").str.strip()
     if zone is not None and "%z" not in form:
         moments = pd.to_datetime(text, format=form, errors="coerce")
@@ -77,6 +115,8 @@ def written_as(column: pa.ChunkedArray, form: str, zone: str | None = None) -> I
 
 def with_clock(dates: pa.ChunkedArray, clocks: pa.ChunkedArray) -> pa.ChunkedArray:
     """Put a column of dates and one of times of day together, as text."""
+    import pandas as pd
+
     day = pd.Series(dates.cast(pa.string()).to_pandas(), dtype="string").str.strip()
     clock = pd.Series(clocks.cast(pa.string()).to_pandas(), dtype="string").str.strip()
     day = day.str.replace(r"[T ]00:00(:00(\.0+)?)?$", "", regex=True)
@@ -98,12 +138,18 @@ def _moments(column: pa.ChunkedArray, zone: str | None) -> IntArray:
     own = kind.tz if pa.types.is_timestamp(kind) else None
     stamps = pc.cast(column, pa.timestamp("ms", own), safe=False)
     if zone is not None and own is None:
+        import pandas as pd
+
         return _in_zone(pd.DatetimeIndex(stamps.to_pandas()), zone)
     numbers = pc.cast(stamps, pa.int64())
-    return np.asarray(pc.fill_null(numbers, NO_TIME).to_numpy(), dtype=np.int64)
+    if numbers.null_count:
+        numbers = pc.fill_null(numbers, NO_TIME)
+    return np.asarray(numbers_of(numbers), dtype=np.int64)
 
 
 def _in_zone(moments: pd.DatetimeIndex, zone: str) -> IntArray:
+    import pandas as pd
+
     # The hour that is there twice is told by its order where it can be, and is no time where it cannot.
     try:
         local = moments.tz_localize(zone, ambiguous="infer", nonexistent="NaT")
@@ -118,6 +164,8 @@ def _stamps(moments: pd.Series[pd.Timestamp]) -> IntArray:
 
 
 def _parsed(column: pa.ChunkedArray, zone: str | None) -> IntArray:
+    import pandas as pd
+
     text = pd.Series(column.to_pandas(), dtype="string").str.strip()
     text = text.str.replace(r"\s*(UTC|GMT)$", "", regex=True, case=False)
     text = text.str.replace(r"^(\d{4})[./](\d{2})[./](\d{2})", r"\1-\2-\3", regex=True)

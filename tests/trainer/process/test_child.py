@@ -285,7 +285,7 @@ def test_the_death_of_the_fork_server_takes_the_child_and_the_next_job_has_a_new
 def test_a_child_is_what_it_should_be(start) -> None:
     end = end_of(start("describe"))
     assert isinstance(end, AttemptFailure)
-    files = ["/dev/null", "pipe", "pipe", "socket"]
+    files = ["/dev/null", "pipe", "pipe", "pipe", "socket"]
     assert end.message == f"threads=1 score=1000 blas=['1', '1', '1'] files={files}"
 
 

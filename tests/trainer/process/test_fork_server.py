@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import InternalError
-from trainer.process.fork_server import ForkServer
+from trainer.process.fork_server import IDLE_SECONDS, ForkServer
 
 
 def until(fact: Callable[[], object], seconds: float = 20.0) -> None:
@@ -47,11 +47,17 @@ def heard(server: ForkServer, fact: Callable[[], object]) -> Callable[[], object
     return listen
 
 
-def fork(server: ForkServer, target: str) -> socket.socket:
+def fork(server: ForkServer, target: str, needs: str = "") -> socket.socket:
     ours, theirs = socket.socketpair()
     with theirs, Path("/dev/null").open("wb") as silence:
-        server.fork(target, theirs, silence.fileno())
+        server.fork(target, theirs, silence.fileno(), needs)
     return ours
+
+
+def rare_modules_of_a_child(server: ForkServer, needs: str = "") -> str:
+    with fork(server, "tests.trainer.targets:tell_rare_modules", needs) as channel:
+        until(heard(server, lambda: server.child_exit))
+        return channel.recv(100).decode()
 
 
 def test_it_is_ready_once_it_has_imported(server) -> None:
@@ -93,6 +99,48 @@ def test_code_that_cannot_be_imported_is_one_clear_line() -> None:
             until(heard(server, lambda: server.is_ready))
     finally:
         server.close()
+
+
+def test_a_server_that_nobody_asks_imports_what_is_needed_later() -> None:
+    server = ForkServer("tests.trainer.targets", "wave")
+    server.start()
+    try:
+        until(heard(server, lambda: server.is_ready))
+
+        def is_there_after_a_rest() -> bool:
+            time.sleep(2 * IDLE_SECONDS)
+            return rare_modules_of_a_child(server) == "wave"
+
+        until(is_there_after_a_rest)
+    finally:
+        server.close()
+
+
+def test_what_a_child_needs_is_imported_before_it_is_forked() -> None:
+    server = ForkServer("tests.trainer.targets")
+    server.start()
+    try:
+        assert rare_modules_of_a_child(server) == ""
+        assert rare_modules_of_a_child(server, needs="wave") == "wave"
+        assert rare_modules_of_a_child(server) == "wave"
+    finally:
+        server.close()
+
+
+def test_code_that_is_needed_later_and_cannot_be_imported_is_told_too() -> None:
+    server = ForkServer("tests.trainer.targets", "tests.trainer.no_such_module")
+    server.start()
+    try:
+        with pytest.raises(InternalError, match="cannot be imported"):
+            until(heard(server, lambda: False))
+    finally:
+        server.close()
+
+
+def test_what_a_child_had_to_import_the_next_ones_find(server) -> None:
+    with fork(server, "tests.trainer.targets:import_a_rare_module"):
+        until(heard(server, lambda: server.child_exit))
+    until(lambda: rare_modules_of_a_child(server) == "colorsys")
 
 
 def test_closed_it_is_gone_and_can_be_started_again(server) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.sources.times import NO_TIME, epoch_ms, milliseconds
+from trainer.sources.times import NO_TIME, epoch_ms, milliseconds, times_of
 
 MOMENT = 1_672_531_200_123  # 2023-01-01 00:00:00.123 UTC
 LATEST = 4_102_444_800_000  # 2100
@@ -75,3 +75,22 @@ def test_a_timestamp_that_no_number_could_tell_is_no_time(moment):
 def test_dates():
     column = pa.chunked_array([pa.array([datetime.date(2023, 1, 1), None])])
     assert epoch_ms(column).tolist() == [MOMENT - 123, NO_TIME]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ("1672531200123", "", "1672531200", "1672531200123.5", "999999999999999999999"),
+        ("2023-01-01 00:00:00", " 2023-01-01 00:00:00.123Z", "", "2099-12-31 23:59:59Z"),
+        ("2023-02-30 00:00:00", "2023-01-01 00:00:00"),
+        ("2023-01-01 24:00:00", "2023-01-01 00:00:00"),
+        ("1672531200123", "2023-01-01 00:00:00"),
+        ("2023-01-01T00:00:00+02:00", "1850-01-01 00:00:00", "3000-01-01 00:00:00"),
+        ("", ""),
+        ("12345678", "BTCUSDT"),
+        (),
+    ],
+)
+def test_a_few_texts_are_read_as_a_column_of_them_is(texts):
+    column = pa.chunked_array([pa.array(texts, pa.string())])
+    assert times_of(texts).tolist() == epoch_ms(column).tolist()

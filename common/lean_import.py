@@ -1,0 +1,25 @@
+"""Libraries imported without what they could also use: its import would cost each process its start."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Have modules taken for missing until the block ends; those that are imported already stay.
+
+    It serves libraries that try an import and do without it where it fails. Whoever needs one of the modules
+    imports it afterwards as ever.
+    """
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        # The import system raises ModuleNotFoundError for a name that stands for None.
+        sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
