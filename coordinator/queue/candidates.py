@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, literal_column, or_, select
+from sqlalchemy import Connection, Row, bindparam, func, select
 
 from common.protocol.jobs import JobKind
 from coordinator.policy.admission import Candidate
@@ -15,24 +15,21 @@ from coordinator.policy.breaker import Breaker, Gate
 from coordinator.policy.disk import matrix_bytes
 from coordinator.queue.breakers import read_parked
 from coordinator.queue.history import SURVEY, History
+from coordinator.queue.stretches import TRAINING, Stretch
 from coordinator.store.tables import attempts, jobs, runs
 
-_COLUMNS = (
-    jobs.c.id,
-    jobs.c.kind,
-    jobs.c.symbol,
-    jobs.c.ordinal,
-    jobs.c.timeframe,
-    jobs.c.rows,
-    jobs.c.volume,
-    jobs.c.waiting_since,
-    jobs.c.not_before,
-    jobs.c.oom_room_bytes,
-    jobs.c.wanted_next,
+_BUSY = (
+    select(jobs.c.symbol)
+    .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
+    .where(attempts.c.ended.is_(None), TRAINING)
 )
-QUEUED = jobs.c.state == literal_column("'queued'")
-"""Written out and not as a parameter, so that the database knows by itself which of its indexes serve."""
-TRAINING = jobs.c.kind == literal_column("'training'")
+_BUILT = (
+    select(jobs.c.symbol, jobs.c.timeframe)
+    .distinct()
+    .where(jobs.c.run_id.in_([bindparam("run"), bindparam("before")]), TRAINING, jobs.c.started.is_not(None))
+)
+_BUILT_OF_SOME = _BUILT.where(jobs.c.symbol.in_(bindparam("symbols", expanding=True)))
+_RUN_BEFORE = select(func.max(runs.c.id)).where(runs.c.id < bindparam("run"))
 
 
 class Candidates:
@@ -57,11 +54,6 @@ class Candidates:
         self.history = history
         self._expected: dict[tuple[str, int | None], tuple[float | None, int | None]] = {}
 
-    @property
-    def query(self) -> Select[Any]:
-        """The query of the run's queued jobs, to be narrowed and ordered."""
-        return select(*_COLUMNS).where(jobs.c.run_id == self.run_id, QUEUED)
-
     @cached_property
     def breakers(self) -> dict[str, Breaker]:
         """The breakers that are not closed, by symbol."""
@@ -70,12 +62,7 @@ class Candidates:
     @cached_property
     def busy(self) -> frozenset[str]:
         """The symbols of which a training job is leased."""
-        leased = (
-            select(jobs.c.symbol)
-            .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
-            .where(attempts.c.ended.is_(None), TRAINING)
-        )
-        return frozenset(self.connection.execute(leased).scalars())
+        return frozenset(self.connection.execute(_BUSY).scalars())
 
     @cached_property
     def timeframes(self) -> tuple[str, ...]:
@@ -88,7 +75,7 @@ class Candidates:
 
     def all(self) -> tuple[Candidate, ...]:
         """Return the whole queue, in the order of the grid."""
-        return tuple(self.of(self.connection.execute(self.query.order_by(jobs.c.ordinal)).all()))
+        return tuple(self.of(Stretch((), {"run": self.run_id}).read(self.connection, "ordinal")))
 
     def of(self, rows: Iterable[Row[*tuple[Any, ...]]]) -> list[Candidate]:
         """Return the candidates of some rows, in their order."""
@@ -135,20 +122,15 @@ class Candidates:
         Their feature matrix is there or nearly so. Where it is not, since it was deleted or is of other
         candles, a disk that is too small is found out by writing, as it always can be.
         """
-        query = (
-            select(jobs.c.symbol, jobs.c.timeframe)
-            .distinct()
-            .where(or_(jobs.c.run_id == self.run_id, jobs.c.run_id == self._run_before))
-            .where(TRAINING, jobs.c.started.is_not(None))
-        )
+        values: dict[str, Any] = {"run": self.run_id, "before": self._run_before}
+        query = _BUILT
         if len(symbols) <= MOST_NAMED:
-            query = query.where(jobs.c.symbol.in_(sorted(symbols)))
-        return {(symbol, timeframe) for symbol, timeframe in self.connection.execute(query)}
+            query, values = _BUILT_OF_SOME, {**values, "symbols": sorted(symbols)}
+        return {(symbol, timeframe) for symbol, timeframe in self.connection.execute(query, values)}
 
     @cached_property
     def _run_before(self) -> int | None:
-        before = select(func.max(runs.c.id)).where(runs.c.id < self.run_id)
-        return self.connection.execute(before).scalar()
+        return self.connection.execute(_RUN_BEFORE, {"run": self.run_id}).scalar()
 
 
 MOST_NAMED = 100

@@ -12,18 +12,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from heapq import merge
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, and_, func, not_, or_, select, true
-
 from common.protocol.jobs import JobKind
 from coordinator.policy.admission import Candidate, Terms, length, order, ranked
 from coordinator.policy.breaker import Gate
 from coordinator.queue.candidates import Candidates
-from coordinator.store.tables import jobs
+from coordinator.queue.stretches import Stretch
 
 PAGE = 40
 """How many rows of a stretch are read at first."""
@@ -33,9 +32,6 @@ GROWTH = 4
 
 MOST_ALIKE = 24
 """Up to so many sizes of equal duration are merged; where more are equal, all are read and sorted."""
-
-SURVEYED: ColumnElement[bool] = jobs.c.waiting_since.is_not(None)
-UNSURVEYED: ColumnElement[bool] = jobs.c.waiting_since.is_(None)
 
 
 @dataclass(frozen=True)
@@ -61,12 +57,14 @@ class Line:
 
         Of the latter come the first that waits, and all of parked symbols: one is named where nothing fits.
         """
-        yield from self._stretches(and_(SURVEYED, self._ready, self._open))
+        ready = self._all.that("surveyed", "ready")
+        closed = self._closed
+        yield from self._stretches(ready.that("open", closed=closed) if closed else ready)
         first = self._first_waiting()
         if first is not None:
             yield first
-        if self._closed:
-            yield from self._ranked(self.candidates.query.where(SURVEYED, self._ready, not_(self._open)))
+        if closed:
+            yield from self._ranked(ready.that("not open", closed=closed))
 
     @property
     def is_left(self) -> bool:
@@ -76,28 +74,21 @@ class Line:
     @property
     def after_oom(self) -> list[Candidate]:
         """The jobs that ran out of memory, in the order of the grid."""
-        query = self.candidates.query.where(jobs.c.oom_room_bytes.is_not(None)).order_by(jobs.c.ordinal)
-        return self._read(query)
+        return self._read(self._all.that("after oom"), "ordinal")
 
     @property
-    def _ready(self) -> ColumnElement[bool]:
-        return or_(jobs.c.not_before.is_(None), jobs.c.not_before <= self.terms.now)
+    def _all(self) -> Stretch:
+        bound = self.terms.now - timedelta(seconds=self.terms.max_wait_seconds)
+        return Stretch((), {"run": self.candidates.run_id, "now": self.terms.now, "bound": bound})
 
-    @property
-    def _open(self) -> ColumnElement[bool]:
-        closed = self._closed
-        return (
-            or_(jobs.c.kind != JobKind.TRAINING, jobs.c.symbol.not_in(sorted(closed))) if closed else true()
-        )
-
-    @property
-    def _closed(self) -> set[str]:
+    @cached_property
+    def _closed(self) -> list[str]:
         """The symbols that are parked, and those on probation whose probe is running."""
-        return {
+        return sorted(
             symbol
             for symbol, breaker in self.candidates.breakers.items()
             if breaker.gate(self.terms.now) is Gate.PARKED or symbol in self.candidates.busy
-        }
+        )
 
     @property
     def _probation(self) -> list[str]:
@@ -105,52 +96,47 @@ class Line:
         return sorted(name for name, one in breakers if one.gate(self.terms.now) is Gate.PROBATION)
 
     def _first_waiting(self) -> Candidate | None:
-        later = self.candidates.query.where(SURVEYED, jobs.c.not_before > self.terms.now)
-        unsurveyed = next(self._stretches(UNSURVEYED), None)
+        later = self._all.that("surveyed", "not ready")
+        unsurveyed = next(self._of_unsurveyed(), None)
         firsts = [*self._ranked(later)[:1], *([unsurveyed] if unsurveyed else [])]
         return min(firsts, key=self._order, default=None)
 
-    def _stretches(self, which: ColumnElement[bool]) -> Iterator[Candidate]:
-        query = self.candidates.query.where(which)
-        yield from self._ranked(query.where(jobs.c.wanted_next.is_not(None)))
-        query = query.where(jobs.c.wanted_next.is_(None))
-        if which is UNSURVEYED:
-            yield from self._of_one_wait(query)
-            return
-        bound = self.terms.now - timedelta(seconds=self.terms.max_wait_seconds)
-        overdue = query.where(jobs.c.waiting_since < bound)
-        for since, few in self._groups(overdue, jobs.c.waiting_since):
-            yield from few or self._of_one_wait(query.where(jobs.c.waiting_since == since))
-        # A function hides the column from the planner, which would sort the queue rather than follow one.
-        wait = func.coalesce(jobs.c.waiting_since, jobs.c.created)
-        yield from self._of_one_wait(query.where(wait >= bound))
+    def _of_unsurveyed(self) -> Iterator[Candidate]:
+        stretch = self._all.that("unsurveyed")
+        yield from self._ranked(stretch.that("wanted"))
+        yield from self._of_one_wait(stretch.that("unwanted"))
 
-    def _of_one_wait(self, query: Select[Any]) -> Iterator[Candidate]:
+    def _stretches(self, stretch: Stretch) -> Iterator[Candidate]:
+        yield from self._ranked(stretch.that("wanted"))
+        stretch = stretch.that("unwanted")
+        for since, few in self._groups(stretch.that("overdue"), "waiting_since", "later"):
+            yield from few or self._of_one_wait(stretch.that("since", since=since))
+        yield from self._of_one_wait(stretch.that("not overdue"))
+
+    def _of_one_wait(self, stretch: Stretch) -> Iterator[Candidate]:
         """Iterate over jobs whose wait makes no difference."""
         probation = self._probation
         if probation:
-            yield from self._ranked(query.where(jobs.c.symbol.in_(probation)))
-            query = query.where(jobs.c.symbol.not_in(probation))
-        last = jobs.c.symbol == self.last_symbol
+            yield from self._ranked(stretch.that("probation", probation=probation))
+            stretch = stretch.that("no probation", probation=probation)
         for kind in JobKind.SURVEY, JobKind.TRAINING:
-            of_kind = query.where(jobs.c.kind == kind)
+            of_kind = stretch.that("kind", kind=kind)
             if self.last_symbol:
-                yield from self._ranked(of_kind.where(last))
-                of_kind = of_kind.where(not_(last))
-            for volume, few in self._groups(of_kind, jobs.c.volume, falling=True):
-                yield from few or self._of_one_volume(of_kind.where(jobs.c.volume == volume), kind)
+                yield from self._ranked(of_kind.that("last", last=self.last_symbol))
+                of_kind = of_kind.that("not last", last=self.last_symbol)
+            for volume, few in self._groups(of_kind, "volume", "less traded"):
+                yield from few or self._of_one_volume(of_kind.that("volume", volume=volume), kind)
 
-    def _groups(
-        self, query: Select[Any], column: Column[Any], falling: bool = False
-    ) -> Iterator[tuple[Any, list[Candidate]]]:
+    def _groups(self, stretch: Stretch, column: str, beyond: str) -> Iterator[tuple[Any, list[Candidate]]]:
         """Iterate over the values of a column in order, each with its jobs in order.
 
-        The jobs are left out of a value that has more of them than a page.
+        The jobs are left out of a value that has more of them than a page. `beyond` names the condition that
+        a value comes after one.
         """
-        after, size = query, PAGE
+        after, size = stretch, PAGE
         while True:
-            page = self._read(after.order_by(column.desc() if falling else column.asc()).limit(size))
-            groups = [(value, list(few)) for value, few in groupby(page, key=attrgetter(column.name))]
+            page = self._read(after, column, size)
+            groups = [(value, list(few)) for value, few in groupby(page, key=attrgetter(column))]
             ends = len(page) < size
             for value, few in groups if ends else groups[:-1]:
                 yield value, sorted(few, key=self._order)
@@ -159,50 +145,59 @@ class Line:
             last = groups[max(0, len(groups) - 2)][0]
             if len(groups) == 1:
                 yield last, []
-            after = query.where(column < last if falling else column > last)
+            after = stretch.that(beyond, beyond=last)
             size *= GROWTH
 
-    def _of_one_volume(self, query: Select[Any], kind: JobKind) -> Iterator[Candidate]:
+    def _of_one_volume(self, stretch: Stretch, kind: JobKind) -> Iterator[Candidate]:
         """Iterate over many jobs of one kind and volume: the longest first, then in the order of the grid."""
-        heads = self._heads(query, kind)
+        heads = self._heads(stretch, kind)
         if heads is None:
-            yield from self._ranked(query)
+            yield from self._ranked(stretch)
             return
         while heads:
             left = dict(heads)
             longest = max(self._length(*head) for head in left.items())
             alike = []
             for timeframe in left:
-                of_timeframe = query.where(jobs.c.timeframe.is_not_distinct_from(timeframe))
+                of_timeframe = stretch.that("timeframe", timeframe=timeframe)
                 while timeframe in heads and self._length(timeframe, heads[timeframe]) == longest:
                     rows = heads.pop(timeframe)
-                    alike.append(of_timeframe.where(jobs.c.rows.is_not_distinct_from(rows)))
+                    alike.append(of_timeframe.that("rows", rows=rows))
                     if len(alike) > MOST_ALIKE:
-                        yield from self._ranked(query.where(_up_to(left)))
+                        yield from self._longest_first(stretch, left)
                         return
                     if rows is not None:
-                        shorter = _most_rows(query.where(jobs.c.rows < rows), timeframe)
-                        found = self.candidates.connection.execute(shorter).scalar()
+                        found = self._most_rows(of_timeframe.that("fewer rows", rows=rows))
                         heads |= {timeframe: found} if found is not None else {}
             yield from merge(*map(self._in_grid, alike), key=attrgetter("ordinal"))
 
-    def _heads(self, query: Select[Any], kind: JobKind) -> dict[str | None, int | None] | None:
+    def _longest_first(self, stretch: Stretch, heads: dict[str | None, int | None]) -> list[Candidate]:
+        """Return the jobs of some timeframes that have so many rows at most, in order."""
+        found = []
+        for timeframe, rows in heads.items():
+            of_timeframe = stretch.that("timeframe", timeframe=timeframe)
+            up_to = of_timeframe.that("rows" if rows is None else "rows up to", rows=rows)
+            found += self._read(up_to)
+        return ranked(found, self.last_symbol, self.terms)
+
+    def _heads(self, stretch: Stretch, kind: JobKind) -> dict[str | None, int | None] | None:
         """Return the most rows of each timeframe's jobs; None where some have rows and others none."""
         timeframes: list[str | None] = [None] if kind is JobKind.SURVEY else [*self.candidates.timeframes]
-        most = [_most_rows(query, timeframe).scalar_subquery() for timeframe in timeframes]
-        unknown = query.where(jobs.c.timeframe.in_(timeframes), jobs.c.rows.is_(None)).exists()
-        *rows, mixed = self.candidates.connection.execute(select(*most, unknown)).one()
-        if mixed and any(one is not None for one in rows):
-            return None
+        of_timeframes = [stretch.that("timeframe", timeframe=timeframe) for timeframe in timeframes]
+        rows = list(map(self._most_rows, of_timeframes))
+        if any(one is not None for one in rows):
+            for one in of_timeframes:
+                if self._read(one.that("rows", rows=None), size=1):
+                    return None
         return dict(zip(timeframes, rows, strict=True))
 
-    def _in_grid(self, query: Select[Any]) -> Iterator[Candidate]:
-        after, size = query, PAGE
-        while page := self._read(after.order_by(jobs.c.ordinal).limit(size)):
+    def _in_grid(self, stretch: Stretch) -> Iterator[Candidate]:
+        after, size = stretch, PAGE
+        while page := self._read(after, "ordinal", size):
             yield from page
             if len(page) < size:
                 return
-            after, size = query.where(jobs.c.ordinal > page[-1].ordinal), GROWTH * size
+            after, size = stretch.that("further", further=page[-1].ordinal), GROWTH * size
 
     def _length(self, timeframe: str | None, rows: int | None) -> float:
         return length(self.candidates.expected(timeframe, rows)[0], rows or 0)
@@ -210,24 +205,11 @@ class Line:
     def _order(self, candidate: Candidate) -> tuple[float | bool | int, ...]:
         return order(candidate, self.last_symbol, self.terms)
 
-    def _ranked(self, query: Select[Any]) -> list[Candidate]:
-        return ranked(self._read(query), self.last_symbol, self.terms)
+    def _ranked(self, stretch: Stretch) -> list[Candidate]:
+        return ranked(self._read(stretch), self.last_symbol, self.terms)
 
-    def _read(self, query: Select[Any]) -> list[Candidate]:
-        return self.candidates.of(self.candidates.connection.execute(query).all())
+    def _most_rows(self, stretch: Stretch) -> int | None:
+        return stretch.most_rows(self.candidates.connection)
 
-
-def _most_rows(query: Select[Any], timeframe: str | None) -> Select[Any]:
-    of_timeframe = query.where(jobs.c.timeframe.is_not_distinct_from(timeframe))
-    return of_timeframe.with_only_columns(func.max(jobs.c.rows))
-
-
-def _up_to(heads: dict[str | None, int | None]) -> ColumnElement[bool]:
-    alike = [
-        and_(
-            jobs.c.timeframe.is_not_distinct_from(timeframe),
-            jobs.c.rows.is_(None) if rows is None else jobs.c.rows <= rows,
-        )
-        for timeframe, rows in heads.items()
-    ]
-    return or_(*alike)
+    def _read(self, stretch: Stretch, column: str = "", size: int | None = None) -> list[Candidate]:
+        return self.candidates.of(stretch.read(self.candidates.connection, column, size))
