@@ -6,11 +6,12 @@ The database decides, the files of `coordinator.champions.files` follow.
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import ValidationError
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select
 
 from common.errors import ConflictError, InvalidRequestError, NotFoundError
 from common.protocol.champions import ChampionAction, ChampionChange
@@ -135,8 +136,7 @@ def champions(connection: Connection) -> list[ChampionRow]:
 
 def champion_of(connection: Connection, cell: Cell) -> ChampionRow | None:
     """Return the champion of a cell, or None."""
-    newest = select(func.max(champion_changes.c.id)).where(_is_of(cell))
-    found = _champions(connection, _CHAMPIONS.where(champion_changes.c.id == newest.scalar_subquery()))
+    found = _champions(connection, _CHAMPION, cell.model_dump(mode="json"))
     return found[0] if found else None
 
 
@@ -210,6 +210,18 @@ _CHANGES: Select[tuple[object, ...]] = (
 
 _CHAMPIONS = _CHANGES.add_columns(manifests.c.document).where(champion_changes.c.job_id.is_not(None))
 
+_CHAMPION = _CHAMPIONS.where(
+    champion_changes.c.id
+    == select(func.max(champion_changes.c.id))
+    .where(
+        champion_changes.c.symbol == bindparam("symbol"),
+        champion_changes.c.timeframe == bindparam("timeframe"),
+        champion_changes.c.horizon == bindparam("horizon"),
+    )
+    .scalar_subquery()
+)
+"""The champion of one cell."""
+
 
 def _is_of(cell: Cell) -> ColumnElement[bool]:
     return and_(
@@ -219,7 +231,9 @@ def _is_of(cell: Cell) -> ColumnElement[bool]:
     )
 
 
-def _champions(connection: Connection, query: Select[tuple[object, ...]]) -> list[ChampionRow]:
+def _champions(
+    connection: Connection, query: Select[tuple[object, ...]], values: Mapping[str, object] | None = None
+) -> list[ChampionRow]:
     return [
         ChampionRow(
             cell=Cell(symbol=row.symbol, timeframe=row.timeframe, horizon=row.horizon),
@@ -228,7 +242,7 @@ def _champions(connection: Connection, query: Select[tuple[object, ...]]) -> lis
             sha256=row.sha256,
             document=row.document,
         )
-        for row in connection.execute(query)
+        for row in connection.execute(query, values)
     ]
 
 

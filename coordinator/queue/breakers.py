@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, bindparam, select, update
 
 from common.protocol.jobs import BREAKER_CAUSES, Cause, JobKind
 from common.settings.night import NightSettings
@@ -16,6 +16,11 @@ from coordinator.store.tables import symbols
 
 _BREAKERS = select(symbols.c.symbol, symbols.c.failing, symbols.c.parked_until)
 
+_PARKED = _BREAKERS.where(symbols.c.run_id == bindparam("run"), symbols.c.parked_until.is_not(None))
+_LOCKED = _BREAKERS.where(
+    symbols.c.run_id == bindparam("run"), symbols.c.symbol == bindparam("symbol")
+).with_for_update()
+
 
 def read_breakers(connection: Connection, run_id: int) -> dict[str, Breaker]:
     """Return the breaker of each symbol of a run."""
@@ -25,8 +30,7 @@ def read_breakers(connection: Connection, run_id: int) -> dict[str, Breaker]:
 
 def read_parked(connection: Connection, run_id: int) -> dict[str, Breaker]:
     """Return the breakers of a run that are not closed: the symbol is parked or on probation."""
-    query = _BREAKERS.where(symbols.c.run_id == run_id, symbols.c.parked_until.is_not(None))
-    return {row.symbol: _breaker(row) for row in connection.execute(query)}
+    return {row.symbol: _breaker(row) for row in connection.execute(_PARKED, {"run": run_id})}
 
 
 def record_failure(tx: Transaction, job: JobRow, cause: Cause, settings: NightSettings) -> None:
@@ -54,8 +58,7 @@ def lift(tx: Transaction, run_id: int, symbol: str) -> Breaker:
 
 
 def _locked(tx: Transaction, run_id: int, symbol: str) -> Breaker:
-    query = _BREAKERS.where(symbols.c.run_id == run_id, symbols.c.symbol == symbol)
-    return _breaker(tx.connection.execute(query.with_for_update()).one())
+    return _breaker(tx.connection.execute(_LOCKED, {"run": run_id, "symbol": symbol}).one())
 
 
 def _breaker(row: Row[*tuple[Any, ...]]) -> Breaker:

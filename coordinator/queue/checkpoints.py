@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from common.protocol.jobs import JobState
 from common.protocol.reports import Checkpoint
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JobRow
 from coordinator.store.tables import checkpoints, jobs
+
+_DOCUMENT = select(checkpoints.c.document).where(checkpoints.c.job_id == bindparam("job"))
+_DISCARDED = delete(checkpoints).where(checkpoints.c.job_id == bindparam("job"))
+# The last run that came to the cell; one that has done it kept no checkpoint, and leaves nothing to do.
+_LAST = (
+    select(func.max(jobs.c.id))
+    .outerjoin_from(jobs, checkpoints, checkpoints.c.job_id == jobs.c.id)
+    .where(or_(checkpoints.c.job_id.is_not(None), jobs.c.state == JobState.SUCCEEDED))
+    .where(jobs.c.run_id < bindparam("run"), jobs.c.symbol == bindparam("symbol"))
+    .where(jobs.c.timeframe == bindparam("timeframe"), jobs.c.horizon == bindparam("horizon"))
+)
+_EARLIER = select(checkpoints.c.document).where(checkpoints.c.job_id == _LAST.scalar_subquery())
 
 
 def save_checkpoint(tx: Transaction, job_id: int, checkpoint: Checkpoint) -> None:
@@ -23,8 +35,7 @@ def save_checkpoint(tx: Transaction, job_id: int, checkpoint: Checkpoint) -> Non
 
 def load_checkpoint(tx: Transaction, job_id: int) -> Checkpoint | None:
     """Return a job's latest checkpoint."""
-    query = select(checkpoints.c.document).where(checkpoints.c.job_id == job_id)
-    document = tx.connection.execute(query).scalar()
+    document = tx.connection.execute(_DOCUMENT, {"job": job_id}).scalar()
     return Checkpoint.model_validate_json(document) if document else None
 
 
@@ -34,23 +45,14 @@ def earlier_checkpoint(tx: Transaction, job: JobRow) -> Checkpoint | None:
     A trainer goes on with them only where all that a fold depends on is the same: candles, configuration,
     versions.
     """
-    # The last run that came to the cell; one that has done it kept no checkpoint, and leaves nothing to do.
-    last = (
-        select(func.max(jobs.c.id))
-        .outerjoin_from(jobs, checkpoints, checkpoints.c.job_id == jobs.c.id)
-        .where(or_(checkpoints.c.job_id.is_not(None), jobs.c.state == JobState.SUCCEEDED))
-        .where(jobs.c.run_id < job.run_id, jobs.c.symbol == job.symbol)
-        .where(jobs.c.timeframe == job.timeframe, jobs.c.horizon == job.horizon)
-    )
-    document = tx.connection.execute(
-        select(checkpoints.c.document).where(checkpoints.c.job_id == last.scalar_subquery())
-    ).scalar()
+    cell = {"symbol": job.symbol, "timeframe": job.timeframe, "horizon": job.horizon}
+    document = tx.connection.execute(_EARLIER, {"run": job.run_id, **cell}).scalar()
     return Checkpoint.model_validate_json(document) if document else None
 
 
 def discard_checkpoint(tx: Transaction, job_id: int) -> None:
     """Forget the checkpoint of a job that is done; its folds are in its report."""
-    tx.connection.execute(delete(checkpoints).where(checkpoints.c.job_id == job_id))
+    tx.connection.execute(_DISCARDED, {"job": job_id})
 
 
 def saved_folds(tx: Transaction, run_jobs: list[int]) -> dict[int, int]:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 
 from common.protocol.jobs import SPEC, Cause, JobKind, JobState, TrainingSpec
 from common.protocol.trainers import ClaimRequest, DiskState, Grant, HostPressure, NoWork
@@ -38,10 +38,14 @@ from coordinator.queue.history import History, read_history
 from coordinator.queue.line import Line
 from coordinator.queue.pauses import blocked_words
 from coordinator.queue.snapshot import hosts_of, largest_limit, read_live, read_snapshot, seat_of
+from coordinator.queue.stretches import QUEUED
 from coordinator.queue.transitions import end_queued, open_attempt
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, AttemptRow, JobRow, RunRow, TrainerRow, running_run
 from coordinator.store.tables import jobs, trainers
+
+_TRAINER = update(trainers).where(trainers.c.boot_id == bindparam("boot"))
+_CHOSEN = JOBS.where(jobs.c.id == bindparam("job"), QUEUED).with_for_update(skip_locked=True)
 
 UNKNOWN_DISK = DiskState(folder="", free_bytes=None)
 """The disk of a trainer that does not measure it."""
@@ -60,14 +64,13 @@ def record_heartbeat(tx: Transaction, trainer: TrainerRow, request: ClaimRequest
         "disk_problem": disk.problem,
         **_columns(request.pressure, tx.now),
     }
-    tx.connection.execute(update(trainers).where(trainers.c.boot_id == trainer.boot_id).values(**reported))
+    tx.connection.execute(_TRAINER, {"boot": trainer.boot_id, **reported})
     return replace(trainer, **reported)
 
 
 def record_pressure(tx: Transaction, boot_id: str, pressure: HostPressure) -> None:
     """Record what a trainer reports of its host, at a claim or while it works."""
-    values = _columns(pressure, tx.now)
-    tx.connection.execute(update(trainers).where(trainers.c.boot_id == boot_id).values(**values))
+    tx.connection.execute(_TRAINER, {"boot": boot_id, **_columns(pressure, tx.now)})
 
 
 def _columns(pressure: HostPressure, now: datetime) -> dict[str, Any]:
@@ -92,11 +95,8 @@ def record_reason(tx: Transaction, trainer: TrainerRow, decision: Grant | Refusa
     else:
         blocked_since = None
     if (words, blocked_since) != (trainer.note, trainer.blocked_since):
-        tx.connection.execute(
-            update(trainers)
-            .where(trainers.c.boot_id == trainer.boot_id)
-            .values(note=words, blocked_since=blocked_since)
-        )
+        changed = {"note": words, "blocked_since": blocked_since}
+        tx.connection.execute(_TRAINER, {"boot": trainer.boot_id, **changed})
 
 
 def decide(
@@ -118,8 +118,7 @@ def decide(
         choice = _choose(tx, run, trainer, last_symbol, settings, history, taken)
         if isinstance(choice, Refusal):
             return choice
-        query = JOBS.where(jobs.c.id == choice.job_id, jobs.c.state == JobState.QUEUED)
-        row = tx.connection.execute(query.with_for_update(skip_locked=True)).first()
+        row = tx.connection.execute(_CHOSEN, {"job": choice.job_id}).first()
         if row is not None:
             job = JobRow.of(row)
             return grant(tx, _lease(tx, trainer, job, choice, settings, history), job)

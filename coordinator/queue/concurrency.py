@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, bindparam
 
 from common.protocol.trainers import HostLoad, LimitKind
 from common.settings.night import NightSettings
@@ -17,11 +17,13 @@ from coordinator.store.tables import hosts
 THROTTLED_RATIO = 0.1
 """In so large a share of its periods a quota must hold the trainers back to count as what limits them."""
 
+_NAMED = all_of(hosts).where(hosts.c.name.in_(bindparam("names", expanding=True)))
+
 
 def read_limits(connection: Connection, names: Sequence[str]) -> dict[str, Limit]:
     """Return the limits that are kept of some hosts, by host."""
     found = {}
-    for row in connection.execute(all_of(hosts).where(hosts.c.name.in_(names))):
+    for row in connection.execute(_NAMED, {"names": names}):
         values = dict(row._mapping)
         name = values.pop("name")
         found[name] = Limit(**values)

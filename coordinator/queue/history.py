@@ -7,7 +7,7 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from coordinator.store.database import Transaction
 from coordinator.store.tables import measurements
@@ -126,18 +126,19 @@ class History:
 def record_measurement(tx: Transaction, attempt_id: int, measurement: Measurement) -> None:
     """Keep what an attempt took that succeeded and did not resume from finished folds."""
     values = {"attempt_id": attempt_id, **asdict(measurement)}
-    tx.connection.execute(measurements.insert().values(**values))
+    tx.connection.execute(_RECORD, values)
 
 
 def read_history(connection: Connection) -> History:
     """Return the newest measurements of all runs; while there is no newer one, the same object again."""
-    newest = connection.execute(_NEWEST.limit(1)).first()
+    newest = connection.execute(_NEWEST, {"most": 1}).first()
     if newest is None:
         return History()
     return _kept(connection, tuple(newest))
 
 
-_NEWEST = select(measurements).order_by(measurements.c.attempt_id.desc())
+_RECORD = measurements.insert()
+_NEWEST = select(measurements).order_by(measurements.c.attempt_id.desc()).limit(bindparam("most"))
 _last: dict[tuple[str, tuple[Any, ...]], History] = {}
 
 
@@ -146,7 +147,7 @@ def _kept(connection: Connection, newest: tuple[Any, ...]) -> History:
     key = (connection.engine.url.render_as_string(), newest)
     history = _last.get(key)
     if history is None:
-        rows = connection.execute(_NEWEST.limit(RECENT_ATTEMPTS)).all()
+        rows = connection.execute(_NEWEST, {"most": RECENT_ATTEMPTS}).all()
         history = History(tuple(Measurement(*row[1:]) for row in reversed(rows)))
         _last.clear()
         _last[key] = history

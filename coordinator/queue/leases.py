@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from random import Random
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, bindparam, select, update
 
 from common.errors import ConflictError, NotFoundError, StaleLeaseError
 from common.protocol.job_views import Outcome
@@ -34,6 +34,16 @@ from coordinator.store.tables import attempts, jobs, runs, trainers
 PAUSE = ("note", "blocked_since", "paused_until", "paused_by")
 """What a trainer's row says of a disk that could not be written."""
 
+_LEASE = all_of(attempts).where(attempts.c.lease_id == bindparam("lease"))
+_LEASE_LOCKED = _LEASE.with_for_update()
+_TRAINER = all_of(trainers).where(trainers.c.boot_id == bindparam("boot"))
+_TRAINER_LOCKED = _TRAINER.with_for_update()
+_HOST_LOCKED = PRESENT_TRAINERS.where(trainers.c.host == bindparam("host")).with_for_update()
+_JOB_LOCKED = JOBS.where(jobs.c.id == bindparam("job")).with_for_update()
+_RUN_OF_JOB = (
+    all_of(runs).join_from(runs, jobs, runs.c.id == jobs.c.run_id).where(jobs.c.id == bindparam("job"))
+)
+
 Loss = tuple[JobRow, AttemptRow, Verdict]
 """A job whose lease was lost, the attempt, and what became of the job."""
 
@@ -46,9 +56,10 @@ def attempt_of(tx: Transaction, lease_id: str) -> AttemptRow:
     StaleLeaseError
         There never was such a lease.
     """
-    of_lease = attempts.c.lease_id == lease_id
-    lock_trainers(tx, select(attempts.c.boot_id).where(of_lease))
-    row = tx.connection.execute(all_of(attempts).where(of_lease).with_for_update()).first()
+    row = tx.connection.execute(_LEASE, {"lease": lease_id}).first()
+    if row is not None and not tx.is_sole_writer:
+        tx.connection.execute(_TRAINER_LOCKED, {"boot": row.boot_id}).all()
+        row = tx.connection.execute(_LEASE_LOCKED, {"lease": lease_id}).first()
     if row is None:
         raise StaleLeaseError(f"there is no lease {lease_id}", "claim a job")
     return AttemptRow.of(row)
@@ -90,13 +101,12 @@ def stale(attempt: AttemptRow) -> StaleLeaseError:
 
 def job_of(tx: Transaction, attempt: AttemptRow) -> JobRow:
     """Return the job of an attempt, locked."""
-    return JobRow.of(tx.connection.execute(JOBS.where(jobs.c.id == attempt.job_id).with_for_update()).one())
+    return JobRow.of(tx.connection.execute(_JOB_LOCKED, {"job": attempt.job_id}).one())
 
 
 def wanted_back(tx: Transaction, attempt: AttemptRow) -> str:
     """Return in words why an operator wants a running job to be given back, or nothing."""
-    query = all_of(runs).join_from(runs, jobs, runs.c.id == jobs.c.run_id).where(jobs.c.id == attempt.job_id)
-    return RunRow.of(tx.connection.execute(query).one()).wanted_back
+    return RunRow.of(tx.connection.execute(_RUN_OF_JOB, {"job": attempt.job_id}).one()).wanted_back
 
 
 def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, random: Random) -> list[Loss]:
@@ -152,7 +162,7 @@ def trainer_of(tx: Transaction, boot_id: str) -> TrainerRow:
     ConflictError
         A later process has registered under its name.
     """
-    row = tx.connection.execute(all_of(trainers).where(trainers.c.boot_id == boot_id)).first()
+    row = tx.connection.execute(_TRAINER, {"boot": boot_id}).first()
     if row is None:
         raise NotFoundError(
             f"no trainer has registered with boot id {boot_id}", "register first: POST /api/trainers"
@@ -160,7 +170,8 @@ def trainer_of(tx: Transaction, boot_id: str) -> TrainerRow:
     trainer = TrainerRow.of(row)
     if trainer.superseded is not None:
         raise _superseded(trainer)
-    tx.connection.execute(PRESENT_TRAINERS.where(trainers.c.host == trainer.host).with_for_update()).all()
+    if not tx.is_sole_writer:
+        tx.connection.execute(_HOST_LOCKED, {"host": trainer.host}).all()
     return trainer
 
 

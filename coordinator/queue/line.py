@@ -69,7 +69,7 @@ class Line:
     @property
     def is_left(self) -> bool:
         """Whether any job is queued, whatever it waits for."""
-        return self.candidates.connection.execute(self.candidates.query.limit(1)).first() is not None
+        return bool(self._read(self._all, size=1))
 
     @property
     def after_oom(self) -> list[Candidate]:

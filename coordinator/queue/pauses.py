@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from coordinator.policy.disk import pause_seconds
 from coordinator.store.database import Transaction
 from coordinator.store.rows import AttemptRow
 from coordinator.store.tables import trainers
+
+_LIFTED = (
+    update(trainers)
+    .where(trainers.c.boot_id == bindparam("boot"), trainers.c.paused_until.is_not(None))
+    .values(note="", blocked_since=None, paused_until=None, paused_by="")
+)
 
 
 def pause_trainer(tx: Transaction, attempt: AttemptRow, why: str) -> float:
@@ -32,11 +38,7 @@ def pause_trainer(tx: Transaction, attempt: AttemptRow, why: str) -> float:
 
 def lift_pause(tx: Transaction, boot_id: str) -> None:
     """Record that a trainer can write, after an attempt of it that could not be written."""
-    tx.connection.execute(
-        update(trainers)
-        .where(trainers.c.boot_id == boot_id, trainers.c.paused_until.is_not(None))
-        .values(note="", blocked_since=None, paused_until=None, paused_by="")
-    )
+    tx.connection.execute(_LIFTED, {"boot": boot_id})
 
 
 def blocked_words(trainer: str, since: datetime, why: str, cannot_write: bool = True) -> str:

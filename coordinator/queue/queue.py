@@ -10,7 +10,7 @@ import logging
 from datetime import timedelta
 from random import Random
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from common.errors import InvalidRequestError
 from common.protocol.job_views import Outcome
@@ -43,6 +43,11 @@ from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow
 from coordinator.store.tables import attempts, blobs
 
 logger = logging.getLogger(__name__)
+
+_PRESENT = OPEN_ATTEMPTS.where(attempts.c.boot_id == bindparam("boot"))
+_ATTEMPT = update(attempts).where(attempts.c.id == bindparam("this"))
+_BLOB = select(blobs.c.sha256).where(blobs.c.sha256 == bindparam("sha256"))
+_NEW_BLOB = blobs.insert()
 
 RENEWALS_A_LEASE = 3.0
 EVIDENCE_CHARACTERS = 20_000
@@ -99,9 +104,7 @@ class Queue:
         """
         with self.database.write() as tx:
             trainer = trainer_of(tx, request.boot_id)
-            present = tx.connection.execute(
-                OPEN_ATTEMPTS.where(attempts.c.boot_id == trainer.boot_id)
-            ).first()
+            present = tx.connection.execute(_PRESENT, {"boot": trainer.boot_id}).first()
             if present is not None:
                 attempt = AttemptRow.of(present)
                 self._renew(tx, attempt)
@@ -176,11 +179,9 @@ class Queue:
         """
         with self.database.write() as tx:
             attempt, _ = held(tx, lease_id)
-            if tx.connection.execute(select(blobs.c.sha256).where(blobs.c.sha256 == sha256)).first() is None:
-                tx.connection.execute(blobs.insert().values(sha256=sha256, size=size, stored=tx.now))
-            tx.connection.execute(
-                update(attempts).where(attempts.c.id == attempt.id).values(artifact_sha256=sha256)
-            )
+            if tx.connection.execute(_BLOB, {"sha256": sha256}).first() is None:
+                tx.connection.execute(_NEW_BLOB, {"sha256": sha256, "size": size, "stored": tx.now})
+            tx.connection.execute(_ATTEMPT, {"this": attempt.id, "artifact_sha256": sha256})
 
     def finish(self, lease_id: str, finish: Finish) -> None:
         """Take a job's result.
@@ -289,13 +290,13 @@ class Queue:
 
     def _renew(self, tx: Transaction, attempt: AttemptRow, progress: str | None = None) -> None:
         tx.connection.execute(
-            update(attempts)
-            .where(attempts.c.id == attempt.id)
-            .values(
-                renewed=tx.now,
-                expires=tx.now + timedelta(seconds=self.settings.lease.seconds),
-                progress=progress or attempt.progress,
-            )
+            _ATTEMPT,
+            {
+                "this": attempt.id,
+                "renewed": tx.now,
+                "expires": tx.now + timedelta(seconds=self.settings.lease.seconds),
+                "progress": progress or attempt.progress,
+            },
         )
         if (tx.now - attempt.started).total_seconds() > MAX_PAUSE_SECONDS:
             lift_pause(tx, attempt.boot_id)

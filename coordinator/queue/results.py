@@ -19,6 +19,8 @@ from coordinator.store.database import Transaction
 from coordinator.store.rows import AttemptRow, JobRow
 from coordinator.store.tables import manifests, reports
 
+_REPORT, _MANIFEST = reports.insert(), manifests.insert()
+
 
 def accept(tx: Transaction, job: JobRow, attempt: AttemptRow, finish: Finish) -> list[JobRow]:
     """Store a job's result and end its attempt.
@@ -101,14 +103,15 @@ def fault_of(manifest: Manifest) -> str:
 def _store(tx: Transaction, job: JobRow, report: TrainingReport) -> None:
     manifest = report.manifest
     document = report.model_dump_json(exclude={"manifest"})
-    tx.connection.execute(reports.insert().values(job_id=job.id, document=document))
+    tx.connection.execute(_REPORT, {"job_id": job.id, "document": document})
     tx.connection.execute(
-        manifests.insert().values(
-            job_id=job.id,
-            sha256=manifest.pickle_sha256,
+        _MANIFEST,
+        {
+            "job_id": job.id,
+            "sha256": manifest.pickle_sha256,
             # What was certified must be what is kept.
-            certified=report.certificate.valid and manifest.certificate == report.certificate,
-            comparison=report.champion.model_dump_json() if report.champion else None,
-            document=manifest.model_dump_json(),
-        )
+            "certified": report.certificate.valid and manifest.certificate == report.certificate,
+            "comparison": report.champion.model_dump_json() if report.champion else None,
+            "document": manifest.model_dump_json(),
+        },
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, bindparam, func, or_, select
 
 from common.protocol.trainers import HostPressure, LimitKind, Progress
 from common.settings.night import NightSettings
@@ -26,6 +26,16 @@ from coordinator.store.rows import (
     all_of,
 )
 from coordinator.store.tables import attempts, jobs, runs, trainers
+
+_OF_HOST = (
+    OPEN_ATTEMPTS.where(attempts.c.host == bindparam("of_host")),
+    PRESENT_TRAINERS.where(trainers.c.host == bindparam("of_host")),
+)
+_HOLDERS = select(attempts.c.boot_id).where(attempts.c.ended.is_(None))
+_LARGEST_LIMIT = select(func.max(trainers.c.memory_limit_bytes)).where(
+    trainers.c.superseded.is_(None),
+    or_(trainers.c.last_seen >= bindparam("oldest"), trainers.c.boot_id.in_(_HOLDERS)),
+)
 
 
 @dataclass(frozen=True)
@@ -106,12 +116,9 @@ def read_live(
     connection: Connection, now: datetime, settings: NightSettings, host: str | None = None
 ) -> tuple[tuple[TrainerRow, ...], tuple[AttemptRow, ...]]:
     """Return the live trainers and the leases, of all hosts or of one."""
-    open_attempts, present = OPEN_ATTEMPTS, PRESENT_TRAINERS
-    if host is not None:
-        open_attempts = open_attempts.where(attempts.c.host == host)
-        present = present.where(trainers.c.host == host)
-    leases = tuple(AttemptRow.of(row) for row in connection.execute(open_attempts))
-    found = [TrainerRow.of(row) for row in connection.execute(present)]
+    open_attempts, present = (OPEN_ATTEMPTS, PRESENT_TRAINERS) if host is None else _OF_HOST
+    leases = tuple(AttemptRow.of(row) for row in connection.execute(open_attempts, {"of_host": host}))
+    found = [TrainerRow.of(row) for row in connection.execute(present, {"of_host": host})]
     holders = {lease.boot_id for lease in leases}
     oldest = now - timedelta(seconds=settings.lease.seconds)
     return tuple(one for one in found if one.last_seen >= oldest or one.boot_id in holders), leases
@@ -119,12 +126,8 @@ def read_live(
 
 def largest_limit(connection: Connection, now: datetime, settings: NightSettings) -> int:
     """Return the largest memory limit of a live trainer in bytes, of which there is one at least."""
-    holders = select(attempts.c.boot_id).where(attempts.c.ended.is_(None))
-    heard = trainers.c.last_seen >= now - timedelta(seconds=settings.lease.seconds)
-    query = select(func.max(trainers.c.memory_limit_bytes)).where(
-        trainers.c.superseded.is_(None), or_(heard, trainers.c.boot_id.in_(holders))
-    )
-    return int(connection.execute(query).scalar_one())
+    oldest = now - timedelta(seconds=settings.lease.seconds)
+    return int(connection.execute(_LARGEST_LIMIT, {"oldest": oldest}).scalar_one())
 
 
 def seat_of(trainer: TrainerRow, last_symbol: str, host: Host) -> Seat:

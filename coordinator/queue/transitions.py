@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from common.errors import InternalError
 from common.protocol.job_views import Outcome
@@ -32,6 +32,13 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
 }
 """Allowed transitions. queued -> failed: refused by the survey, or no room is large enough after an oom.
 Only an operator's retry leads out of a final state; succeeded -> queued: a survey done again for it."""
+
+
+# Statements are made once: to write one anew takes longer than to have it answered.
+_LAST = select(func.coalesce(func.max(attempts.c.number), 0)).where(attempts.c.job_id == bindparam("of_job"))
+_NEXT_ATTEMPT = attempts.insert().values(number=_LAST.scalar_subquery() + 1).returning(*attempts.c)
+_ATTEMPT = update(attempts).where(attempts.c.id == bindparam("this"))
+_JOB = update(jobs).where(jobs.c.id == bindparam("this"), jobs.c.state == bindparam("before"))
 
 
 @dataclass(frozen=True)
@@ -85,28 +92,26 @@ def open_attempt(
     InternalError
         The job is not queued any more.
     """
-    number = select(func.coalesce(func.max(attempts.c.number), 0) + 1).where(attempts.c.job_id == job.id)
     inserted = tx.connection.execute(
-        attempts.insert()
-        .values(
-            job_id=job.id,
-            number=number.scalar_subquery(),
-            lease_id=uuid.uuid4().hex,
-            boot_id=trainer.boot_id,
-            trainer=trainer.name,
-            host=trainer.host,
-            alone=alone,
-            memory_limit_bytes=room_bytes,
-            deadline_seconds=deadline_seconds,
-            started=tx.now,
-            renewed=tx.now,
-            expires=tx.now + timedelta(seconds=lease_seconds),
-            outcome=Outcome.RUNNING,
-            charged=True,
-            message="",
-            evidence="",
-        )
-        .returning(*attempts.c)
+        _NEXT_ATTEMPT,
+        {
+            "of_job": job.id,
+            "job_id": job.id,
+            "lease_id": uuid.uuid4().hex,
+            "boot_id": trainer.boot_id,
+            "trainer": trainer.name,
+            "host": trainer.host,
+            "alone": alone,
+            "memory_limit_bytes": room_bytes,
+            "deadline_seconds": deadline_seconds,
+            "started": tx.now,
+            "renewed": tx.now,
+            "expires": tx.now + timedelta(seconds=lease_seconds),
+            "outcome": Outcome.RUNNING,
+            "charged": True,
+            "message": "",
+            "evidence": "",
+        },
     )
     attempt = AttemptRow.of(inserted.one())
     _move(tx, job, JobState.LEASED, not_before=None, started=job.started or tx.now)
@@ -141,20 +146,20 @@ def close_attempt(
         The job is not leased any more.
     """
     tx.connection.execute(
-        update(attempts)
-        .where(attempts.c.id == attempt.id)
-        .values(
-            outcome=ending.outcome,
-            cause=ending.cause,
-            charged=ending.cause not in FREE_CAUSES,
-            message=ending.message,
-            evidence=ending.evidence,
-            retry_in_seconds=retry_in_seconds,
-            ended=tx.now,
-            seconds=ending.seconds,
-            peak_memory_bytes=ending.peak_memory_bytes,
-            resumed_folds=ending.resumed_folds,
-        )
+        _ATTEMPT,
+        {
+            "this": attempt.id,
+            "outcome": ending.outcome,
+            "cause": ending.cause,
+            "charged": ending.cause not in FREE_CAUSES,
+            "message": ending.message,
+            "evidence": ending.evidence,
+            "retry_in_seconds": retry_in_seconds,
+            "ended": tx.now,
+            "seconds": ending.seconds,
+            "peak_memory_bytes": ending.peak_memory_bytes,
+            "resumed_folds": ending.resumed_folds,
+        },
     )
     if ending.cause is not Cause.STORAGE:
         lift_pause(tx, attempt.boot_id)
@@ -201,10 +206,7 @@ def _move(tx: Transaction, job: JobRow, state: JobState, **changes: Any) -> None
         raise InternalError(f"job {job.id} ({job.name}) cannot go from {job.state} to {state}")
     if state in FINAL_STATES:
         changes["finished"] = tx.now
-    changed = tx.connection.execute(
-        update(jobs)
-        .where(jobs.c.id == job.id, jobs.c.state == job.state)
-        .values(state=state, changed=tx.now, **changes)
-    )
+    moved = {"this": job.id, "before": job.state, "state": state, "changed": tx.now, **changes}
+    changed = tx.connection.execute(_JOB, moved)
     if changed.rowcount != 1:
         raise InternalError(f"job {job.id} ({job.name}) was no longer {job.state}")

@@ -45,6 +45,11 @@ class Transaction:
     connection: Connection
     now: datetime
 
+    @property
+    def is_sole_writer(self) -> bool:
+        """Whether nobody else writes meanwhile, so that no row needs to be locked."""
+        return self.connection.dialect.name == "sqlite"
+
 
 class Database:
     """Opens transactions.

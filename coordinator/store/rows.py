@@ -211,12 +211,13 @@ def all_of(table: Table) -> Select[Any]:
 OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(attempts.c.id)
 PRESENT_TRAINERS = all_of(trainers).where(trainers.c.superseded.is_(None)).order_by(trainers.c.name)
 JOBS = all_of(jobs)
+_RUNNING = all_of(runs).where(runs.c.state == RunState.RUNNING)
+_RUNNING_LOCKED = _RUNNING.with_for_update()
 
 
 def running_run(tx: Transaction, lock: bool = False) -> RunRow | None:
     """Return the unfinished run, of which there is one at most; `lock` keeps others from changing it."""
-    query = all_of(runs).where(runs.c.state == RunState.RUNNING)
-    row = tx.connection.execute(query.with_for_update() if lock else query).first()
+    row = tx.connection.execute(_RUNNING_LOCKED if lock else _RUNNING).first()
     return None if row is None else RunRow.of(row)
 
 
