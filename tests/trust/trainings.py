@@ -13,11 +13,12 @@ from trainer.evidence.certificate import certify
 from trainer.evidence.significance import auc_p_value
 from trainer.features.matrix import open_features
 from trainer.learning.base_rate import base_rate_log_loss
+from trainer.learning.column_moments import Moments
 from trainer.learning.crossval import CrossValidation, FoldFit, choose
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.edge import edge
 from trainer.learning.fold_reports import fold_report, recalibrated
-from trainer.learning.logistic_path import LogisticPath, Moments, fit_path
+from trainer.learning.logistic_path import LogisticPath, fit_path
 from trainer.learning.recalibration import Forecast, recalibrations, rescaled
 from trainer.learning.scores import score
 from trainer.learning.training_set import TrainingSet
@@ -125,9 +126,9 @@ def honest_paths(data):
 
 def fitted(data, rows, start=None):
     """Fit a path on some rows."""
-    moments = Moments(DesignMatrix(data.matrix.values, data.labels.row[rows]))
+    moments = Moments(DesignMatrix(data.matrix.values, data.labels.row[rows]), data.labels.y[rows])
     moments.extend(len(rows))
-    return fit_path(moments, data.labels.y[rows], CS, start)
+    return fit_path(moments, CS, start)
 
 
 def expressed(path, scaler):

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.candles.arrays import FloatArray
+from trainer.learning.column_moments import Moments
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.logistic_model import LogisticModel
-from trainer.learning.logistic_path import LogisticPath, Moments, fit_path
+from trainer.learning.logistic_path import LogisticPath, fit_path
 from trainer.learning.scores import log_loss
 from trainer.learning.splits import Fold
 
@@ -35,7 +36,7 @@ class FoldFit:
         return self.path.model(self.choice)
 
 
-WALK_FORWARD_VERSION = "2"
+WALK_FORWARD_VERSION = "3"
 """Changes whenever a fold's models or what is kept of them do; folds of another version are fitted anew."""
 
 
@@ -70,7 +71,7 @@ class CrossValidation:
         self.folds = folds
         self.Cs = Cs
         self.fits = list(finished)
-        self._moments = Moments(design)
+        self._moments = Moments(design, y)
         for fit in self.fits:
             self._moments.extend(fit.fold.train_stop)
 
@@ -78,7 +79,7 @@ class CrossValidation:
         """Fit the next fold that is not finished yet."""
         fold = self.folds[len(self.fits)]
         self._moments.extend(fold.train_stop)
-        path = fit_path(self._moments, self.y, self.Cs, self._begin())
+        path = fit_path(self._moments, self.Cs, self._begin())
         losses = self._losses(fold, path)
         earlier = [fit.log_losses for fit in self.fits]
         fit = FoldFit(fold, path, losses, choose(earlier, len(self.Cs)), tuple(range(len(earlier))))
@@ -92,7 +93,7 @@ class CrossValidation:
         begin = self._begin()
         if begin is not None:
             begin = begin[0][choice : choice + 1], begin[1][choice : choice + 1]
-        return choice, fit_path(self._moments, self.y, self.Cs[choice : choice + 1], begin).model(0)
+        return choice, fit_path(self._moments, self.Cs[choice : choice + 1], begin).model(0)
 
     def _losses(self, fold: Fold, path: LogisticPath) -> tuple[float, ...]:
         if not fold.known:

@@ -1,17 +1,18 @@
 """The path of L2-penalised logistic regressions over C, fitted for all C at once in few passes over the rows.
 
 For each C the fit minimises scikit-learn's objective ``C * sum(log loss) + ||w||^2 / 2`` over standardised
-features with a free intercept. A pass over the rows gives the gradients of all C. A step solves with the
-Gram matrix of the features scaled by the mean of p(1-p): this is Böhning's bound, X'X/4 (Böhning & Lindsay
-1988, Annals of the Institute of Statistical Mathematics 40), stretched by a factor below two, so that each
-step still lowers the objective. For the weak signals of markets p(1-p) hardly varies and the step is nearly
-Newton's, at one eigendecomposition for all C and iterations. Where it is not, because few rows or a strong
-signal make p(1-p) vary, the contraction is slow, and the exact Hessian at the present point takes the
-bound's place (Newton's method), as often as the contraction asks for it.
+features with a free intercept. Many rows with a weak signal are fitted by `surrogate`; all others here, by
+exact passes. Such a pass over the rows gives the gradients of all C. A step solves with the Gram matrix of
+the features scaled by the mean of p(1-p): this is Böhning's bound, X'X/4 (Böhning & Lindsay 1988, Annals of
+the Institute of Statistical Mathematics 40), stretched by a factor below two, so that each step still lowers
+the objective. For the weak signals of markets p(1-p) hardly varies and the step is nearly Newton's, at one
+eigendecomposition for all C and iterations. Where it is not, because few rows or a strong signal make p(1-p)
+vary, the contraction is slow, and the exact Hessian at the present point takes the bound's place (Newton's
+method), as often as the contraction asks for it.
 
-Standardisation is folded into the coefficients, so the rows are read as they are. All sums are float64 and
-of one order: results do not depend on alignment, nor on whether earlier folds were computed or read from a
-checkpoint.
+Standardisation is folded into the coefficients, so the rows are read as they are. All sums are of one order,
+and float64 in the exact passes: results do not depend on alignment, nor on whether earlier folds were
+computed or read from a checkpoint.
 """
 
 from __future__ import annotations
@@ -24,11 +25,13 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from common.errors import InternalError
 from trainer.candles.arrays import FloatArray
+from trainer.learning.column_moments import Moments
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix, aligned
 from trainer.learning.logistic_model import LogisticModel, logistic, probabilities, unstandardised
+from trainer.learning.surrogate import Quadratic, fit_weak
 
-RELATIVE_TOLERANCE = 1e-6
-ABSOLUTE_TOLERANCE = 1e-8
+RELATIVE_TOLERANCE = 1e-8
+ABSOLUTE_TOLERANCE = 1e-10
 """A fit is done when no coefficient has further to go than either: a share of the largest one, log odds."""
 
 SLOW = 0.25
@@ -37,55 +40,6 @@ SLOW = 0.25
 MAX_PASSES = 100
 NEGLIGIBLE = 1e-12
 """Excess log loss a row at which a fit may end after `MAX_PASSES` (collinear columns, hardly penalised)."""
-
-_CONSTANT = 1e-6
-
-
-class Moments:
-    """Sums, squares and products of the columns over a growing prefix of the rows.
-
-    Everything is relative to the first row, which is as good as exact centring for the digits, and known in
-    advance.
-    """
-
-    def __init__(self, design: DesignMatrix) -> None:
-        self.design = design
-        self.rows = 0
-        self._products = np.zeros((design.columns + 1, design.columns + 1))
-        self._origin = np.zeros(design.columns)
-
-    def extend(self, stop: int) -> None:
-        """Take in the rows up to `stop`.
-
-        Extending in the same steps gives the same digits: sums of one step are added as a whole.
-        """
-        if self.rows == 0 and stop > 0:
-            _, first = next(self.design.chunks(0, 1))
-            self._origin = first[0].copy()
-        products = np.zeros_like(self._products)
-        block = aligned((CHUNK_ROWS, self.design.columns + 1))
-        block[:, 0] = 1.0
-        for rows, values in self.design.chunks(self.rows, stop):
-            part = block[: rows.stop - rows.start]
-            np.subtract(values, self._origin, out=part[:, 1:])
-            products += part.T @ part
-        self._products += products
-        self.rows = stop
-
-    def standardisation(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return means, scales (population standard deviations, 1 for constants) and the correlation matrix.
-
-        Shapes (p,), (p,) and (p, p). A constant's row and column of the correlations are 0.
-        """
-        shift = self._products[0, 1:] / self.rows
-        covariance = self._products[1:, 1:] / self.rows - np.outer(shift, shift)
-        deviation = np.sqrt(np.maximum(np.diag(covariance), 0.0))
-        constant = deviation < _CONSTANT
-        scales = np.where(constant, 1.0, deviation)
-        correlation = covariance / np.outer(scales, scales)
-        correlation[constant, :] = 0.0
-        correlation[:, constant] = 0.0
-        return self._origin + shift, scales, correlation
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,16 +76,14 @@ class LogisticPath:
 
 
 def fit_path(
-    moments: Moments, y: FloatArray, Cs: tuple[float, ...], start: tuple[FloatArray, FloatArray] | None = None
+    moments: Moments, Cs: tuple[float, ...], start: tuple[FloatArray, FloatArray] | None = None
 ) -> LogisticPath:
     """Fit a logistic regression for each C on the rows that `moments` has taken in.
 
     Parameters
     ----------
     moments : Moments
-        Of the training rows; names the design matrix.
-    y : ndarray of float64, shape (n,) or longer
-        Labels 0 and 1 of the design's rows; both must occur among the training rows.
+        Of the training rows; names the design matrix and the labels, of which more than one must occur.
     Cs : tuple of float, length m
         Inverse regularisation strengths.
     start : (coefficients (m, p), intercepts (m,)), optional
@@ -148,12 +100,33 @@ def fit_path(
         A fit did not settle within `MAX_PASSES` passes.
     """
     means, scales, correlation = moments.standardisation()
-    rows = _Rows(moments, y, means, scales)
-    bound = _Bound(correlation, moments.rows)
     if start is None:
-        base_rate = float(y[: moments.rows].mean())
+        base_rate = moments.base_rate
         start = np.zeros((len(Cs), len(means))), np.full(len(Cs), np.log(base_rate / (1.0 - base_rate)))
     begin = np.column_stack([start[1], start[0]])
+    eigenvalues, vectors = np.linalg.eigh(correlation)
+    eigenvalues = np.maximum(eigenvalues, 0.0)
+    quadratic = Quadratic(
+        rows=moments.rows,
+        means=means,
+        scales=scales,
+        correlation=correlation,
+        eigenvalues=eigenvalues,
+        vectors=vectors,
+        labels=moments.with_labels(scales, correlation),
+    )
+    found = fit_weak(moments, quadratic, 1.0 / np.asarray(Cs), begin)
+    if found is None:
+        bound = _Bound(eigenvalues, vectors, moments.rows)
+        found = _descended(moments, Cs, begin, _Rows(moments, means, scales), bound)
+    thetas, passes = found
+    coefficients = np.where(np.diag(correlation) > 0.0, thetas[:, 1:], 0.0)
+    return LogisticPath(means, scales, coefficients, thetas[:, 0], passes)
+
+
+def _descended(
+    moments: Moments, Cs: tuple[float, ...], begin: FloatArray, rows: _Rows, bound: _Bound
+) -> tuple[FloatArray, int]:
     descents = [_Descent(1.0 / C, theta) for C, theta in zip(Cs, begin, strict=True)]
     passes = 0
     while moving := [descent for descent in descents if not descent.done]:
@@ -167,9 +140,7 @@ def fit_path(
         gradients, curvatures = rows.gradients(np.stack([descent.theta for descent in moving]))
         for descent, gradient, curvature in zip(moving, gradients, curvatures, strict=True):
             descent.advance(gradient, float(curvature), bound, rows)
-    thetas = np.stack([descent.theta for descent in descents])
-    coefficients = np.where(np.diag(correlation) > 0.0, thetas[:, 1:], 0.0)
-    return LogisticPath(means, scales, coefficients, thetas[:, 0], passes)
+    return np.stack([descent.theta for descent in descents]), passes
 
 
 class _Descent:
@@ -226,9 +197,9 @@ def _factored(hessian: FloatArray, penalty: float) -> tuple[FloatArray, bool] | 
 class _Bound:
     """Böhning's bound in the eigenbasis of the Gram matrix, where penalties and curvatures are diagonals."""
 
-    def __init__(self, correlation: FloatArray, rows: int) -> None:
-        eigenvalues, self._vectors = np.linalg.eigh(correlation)
-        self._values = rows * np.maximum(eigenvalues, 0.0)
+    def __init__(self, eigenvalues: FloatArray, vectors: FloatArray, rows: int) -> None:
+        self._vectors = vectors
+        self._values = rows * eigenvalues
         self._rows = rows
 
     def solve(self, gradient: FloatArray, curvature: float, penalty: float) -> FloatArray:
@@ -241,10 +212,10 @@ class _Bound:
 class _Rows:
     """The training rows: gradients of many models at once, the exact Hessian of one."""
 
-    def __init__(self, moments: Moments, y: FloatArray, means: FloatArray, scales: FloatArray) -> None:
+    def __init__(self, moments: Moments, means: FloatArray, scales: FloatArray) -> None:
         self._design = moments.design
         self._stop = moments.rows
-        self._y = y
+        self._y = moments.y
         self._means = means
         self._scales = scales
 

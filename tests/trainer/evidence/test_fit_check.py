@@ -7,8 +7,9 @@ from tests.trainer.evidence.claims import with_report
 from trainer.evidence.fit_check import check_coefficients, check_scalers
 from trainer.evidence.recount import recount
 from trainer.evidence.stored_models import StoredModels
+from trainer.learning.column_moments import Moments
 from trainer.learning.design_matrix import DesignMatrix
-from trainer.learning.logistic_path import Moments, fit_path
+from trainer.learning.logistic_path import fit_path
 
 
 def test_scalers_of_the_permitted_rows_pass(job):
@@ -33,9 +34,9 @@ def test_a_final_scaler_of_other_rows_fails(job):
 def fitted(X, y, Cs=(1e-6, 1e-2, 1.0)):
     """A path over all rows of X, and what a recount says of it."""
     design = DesignMatrix(X.astype(np.float32), np.arange(len(X)))
-    moments = Moments(design)
+    moments = Moments(design, y)
     moments.extend(len(X))
-    path = fit_path(moments, y, Cs)
+    path = fit_path(moments, Cs)
     rows = slice(len(X), len(X))
     numbers = path.means, path.scales, path.coefficients, path.intercepts
     return path, recount(design, y, [StoredModels("a fold", len(X), rows, rows, Cs, *numbers)])

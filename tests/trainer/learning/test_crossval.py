@@ -3,9 +3,10 @@ import dataclasses
 import numpy as np
 import pytest
 
+from trainer.learning.column_moments import Moments
 from trainer.learning.crossval import CrossValidation, choose
 from trainer.learning.design_matrix import DesignMatrix
-from trainer.learning.logistic_path import Moments, fit_path
+from trainer.learning.logistic_path import fit_path
 from trainer.learning.scores import log_loss
 from trainer.learning.splits import walk_forward
 
@@ -31,9 +32,9 @@ def test_each_fold_is_fitted_on_its_training_rows_only(rows):
     design, y, folds = rows
     _, fits = finished(rows)
     for fit, fold in zip(fits, folds, strict=True):
-        moments = Moments(design)
+        moments = Moments(design, y)
         moments.extend(fold.train_stop)
-        alone = fit_path(moments, y, CS)
+        alone = fit_path(moments, CS)
         assert fit.path.coefficients == pytest.approx(alone.coefficients, abs=1e-6)
         assert fit.path.means == pytest.approx(design.values[: fold.train_stop].astype(float).mean(axis=0))
 
@@ -75,9 +76,9 @@ def test_the_final_model_is_fitted_on_all_rows_with_the_best_c_of_all_folds(rows
     crossval, fits = finished(rows)
     choice, model = crossval.final()
     assert choice == int(np.sum([fit.log_losses for fit in fits], axis=0).argmin())
-    moments = Moments(design)
+    moments = Moments(design, y)
     moments.extend(len(design))
-    alone = fit_path(moments, y, CS[choice : choice + 1]).model(0)
+    alone = fit_path(moments, CS[choice : choice + 1]).model(0)
     assert model.coefficients == pytest.approx(alone.coefficients, abs=1e-6)
 
 

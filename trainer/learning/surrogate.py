@@ -1,0 +1,211 @@
+"""Fits to many rows whose signal is weak, in one or two passes over them.
+
+The gradient of the log loss is a part that is linear in the coefficients, exact from the rows' moments, and
+the sum of a small curved part (see `curved_part`). Where that sum is needed at many points, a sample of the
+rows stands in for all: first alone, which gives coefficients to about 1e-4, then corrected by what the sample
+misses at one point, known by a pass over all rows. Each such pass divides the error by a hundred or more.
+This is the surrogate likelihood of Jordan, Lee & Yang (2019, Journal of the American Statistical Association
+114), with the quadratic part made exact.
+
+What the sample still misses after a pass is estimated by what its two halves say differently of the way that
+was gone since. A model for which that is not small enough takes part in another pass.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from trainer.candles.arrays import FloatArray
+from trainer.learning.column_moments import Moments
+from trainer.learning.curved_part import CurvedPart
+from trainer.learning.logistic_model import unstandardised
+
+LEAST_ROWS = 16_384
+"""Fewer rows are fitted as fast without a sample."""
+
+SAMPLE_ROWS = 8192
+"""The sample has so many rows at least, and one in `MOST_STRIDE` of all."""
+
+MOST_STRIDE = 8
+
+TOLERANCE = 1e-7
+"""A model is done when no coefficient is expected to be further from the optimum, as a share of the largest
+one (taken as `LEAST_SIZE` at least)."""
+
+LEAST_SIZE = 1e-3
+
+SAFETY = 2.0
+"""What the halves of the sample show is taken times this."""
+
+CLOSE = 1e-3
+"""A step in log odds after which the sample has no more to say before the first pass: the next would be
+lost in what the sample misses."""
+
+MOST_STEPS = 8
+MOST_PASSES = 4
+
+LEAST_CURVATURE = 0.2
+"""Mean of p(1-p) below which the signal is not weak; certain predictions have 0, the least certain 1/4."""
+
+FURTHEST_FROM_ZERO = 100.0
+"""Standard deviations of a column that its mean may be from zero; beyond, float32 has too few digits."""
+
+
+@dataclass(frozen=True, eq=False)
+class Quadratic:
+    """The penalised log loss but for its curved part, in the eigenbasis of the correlations.
+
+    Parameters
+    ----------
+    rows : int
+        How many are fitted to.
+    means, scales : ndarray of float64, shape (p,)
+        The standardisation.
+    correlation, vectors : ndarray of float64, shape (p, p)
+        Correlations of the columns and their eigenvectors.
+    eigenvalues : ndarray of float64, shape (p,)
+        None is negative.
+    labels : ndarray of float64, shape (p + 1,)
+        `Moments.with_labels`.
+    """
+
+    rows: int
+    means: FloatArray
+    scales: FloatArray
+    correlation: FloatArray
+    eigenvalues: FloatArray
+    vectors: FloatArray
+    labels: FloatArray
+
+    def standardised(self, sums: FloatArray) -> FloatArray:
+        """Turn sums over the columns as they are, (m, p + 1), into those over standardised ones."""
+        return np.column_stack([sums[:, 0], (sums[:, 1:] - np.outer(sums[:, 0], self.means)) / self.scales])
+
+    def gradients(self, thetas: FloatArray, penalties: FloatArray, curved: FloatArray) -> FloatArray:
+        """Return the gradients at `thetas`, (m, p + 1), where the curved part's are `curved`."""
+        found = curved - self.labels
+        found[:, 0] += 0.25 * self.rows * thetas[:, 0]
+        found[:, 1:] += 0.25 * self.rows * (thetas[:, 1:] @ self.correlation)
+        found[:, 1:] += penalties[:, None] * thetas[:, 1:]
+        return found
+
+    def curvatures(self, thetas: FloatArray, curved: FloatArray) -> FloatArray:
+        """Return about the mean p(1-p) of each model, (m,): the slope of its curved part, and 1/4."""
+        squares = np.einsum("ij,jk,ik->i", thetas[:, 1:], self.correlation, thetas[:, 1:])
+        squares = self.rows * (squares + np.square(thetas[:, 0]))
+        along = np.einsum("ij,ij->i", curved, thetas)
+        return np.asarray(0.25 + along / np.maximum(squares, np.finfo(np.float64).tiny))
+
+    def solve(self, gradients: FloatArray, penalties: FloatArray, curvatures: FloatArray) -> FloatArray:
+        """Return what would level the gradients if p(1-p) were everywhere its mean, (m, p + 1)."""
+        values = self.rows * np.outer(curvatures, self.eigenvalues) + penalties[:, None]
+        rotated = (gradients[:, 1:] @ self.vectors) / values
+        return np.column_stack([gradients[:, 0] / (self.rows * curvatures), rotated @ self.vectors.T])
+
+
+def fit_weak(
+    moments: Moments, quadratic: Quadratic, penalties: FloatArray, start: FloatArray
+) -> tuple[FloatArray, int] | None:
+    """Fit a logistic regression for each penalty on the rows that `moments` has taken in.
+
+    Parameters
+    ----------
+    moments : Moments
+        Of the training rows.
+    quadratic : Quadratic
+        Of the same rows.
+    penalties : ndarray of float64, shape (m,)
+        Of half the sum of squared coefficients.
+    start : ndarray of float64, shape (m, p + 1)
+        Intercepts and coefficients of standardised columns to begin at.
+
+    Returns
+    -------
+    (ndarray of float64, shape (m, p + 1), int) or None
+        Intercepts and coefficients, and the passes over all rows; None where there are too few rows, the
+        signal is not weak, or `MOST_PASSES` are not enough.
+    """
+    rows = moments.rows
+    distances = np.abs(quadratic.means / quadratic.scales)
+    if rows < LEAST_ROWS or distances.max(initial=0.0) > FURTHEST_FROM_ZERO:
+        return None
+    fit = _Fit(moments, quadratic, penalties, start.copy())
+    if not fit.approach():
+        return None
+    for passes in range(1, MOST_PASSES + 1):
+        if not fit.correct():
+            return None
+        if not len(fit.moving):
+            return fit.thetas, passes
+    return None
+
+
+class _Fit:
+    """The models on their way; `moving` are those that are not done, positions among the m."""
+
+    def __init__(
+        self, moments: Moments, quadratic: Quadratic, penalties: FloatArray, thetas: FloatArray
+    ) -> None:
+        self.thetas = thetas
+        self.moving = np.arange(len(thetas))
+        self._quadratic = quadratic
+        self._penalties = penalties
+        self._all = CurvedPart.of(moments.design, moments.rows)
+        stride = min(MOST_STRIDE, moments.rows // SAMPLE_ROWS)
+        self._sample = CurvedPart.sampled(moments.design, moments.rows, stride)
+        self._share = moments.rows / len(self._sample)
+
+    def approach(self) -> bool:
+        """Go by the sample alone; return whether the signal is weak enough to be gone on with."""
+        for _ in range(MOST_STEPS):
+            curved = self._share * self._sums(self._sample).sum(axis=0)
+            curvatures = self._curvatures(curved)
+            if curvatures is None:
+                return False
+            if self._step(curved, curvatures) <= CLOSE:
+                return True
+        return False
+
+    def correct(self) -> bool:
+        """Go on by one pass over all rows; return whether the signal is weak enough for that."""
+        self._round()
+        curved = self._sums(self._all).sum(axis=0)
+        before = self._share * self._sums(self._sample)
+        curvatures = self._curvatures(curved)
+        if curvatures is None:
+            return False
+        self._step(curved, curvatures)
+        changes = self._share * self._sums(self._sample) - before
+        self._step(curved + changes.sum(axis=0), curvatures)
+        moving = self.moving
+        missed = self._quadratic.solve(changes[0] - changes[1], self._penalties[moving], curvatures)
+        size = np.abs(self.thetas[moving, 1:]).max(axis=1, initial=0.0)
+        far = SAFETY * np.abs(missed).max(axis=1) > TOLERANCE * np.maximum(size, LEAST_SIZE)
+        self.moving = moving[far]
+        return True
+
+    def _round(self) -> None:
+        # Else the pass would be at other weights than those that the sample is compared at.
+        weights = (self.thetas[self.moving, 1:] / self._quadratic.scales).astype(np.float32)
+        self.thetas[self.moving, 1:] = weights * self._quadratic.scales
+
+    def _sums(self, part: CurvedPart) -> FloatArray:
+        """Return the curved part's sums over standardised columns by even and odd blocks, (2, k, p + 1)."""
+        thetas, quadratic = self.thetas[self.moving], self._quadratic
+        weights, offsets = unstandardised(thetas[:, 1:], thetas[:, 0], quadratic.means, quadratic.scales)
+        return np.stack([quadratic.standardised(half) for half in part.sums(weights, offsets)])
+
+    def _curvatures(self, curved: FloatArray) -> FloatArray | None:
+        found = self._quadratic.curvatures(self.thetas[self.moving], curved)
+        return found if (found >= LEAST_CURVATURE).all() else None
+
+    def _step(self, curved: FloatArray, curvatures: FloatArray) -> float:
+        """Step to where the gradients would be level; return the furthest that any coefficient moved."""
+        moving, quadratic = self.moving, self._quadratic
+        penalties = self._penalties[moving]
+        gradients = quadratic.gradients(self.thetas[moving], penalties, curved)
+        step = quadratic.solve(gradients, penalties, curvatures)
+        self.thetas[moving] -= step
+        return float(np.abs(step).max())
