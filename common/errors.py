@@ -75,6 +75,28 @@ class UnauthorizedError(NighttrainError):
     kind = ErrorKind("unauthorized", 401, 1, "Unauthorized")
 
 
+class ForbiddenError(UnauthorizedError):
+    """The bearer token is right, but of another role."""
+
+    kind = ErrorKind("forbidden", 403, 1, "Forbidden")
+
+
+class ThrottledError(UnauthorizedError):
+    """The bearer token is wrong, and too many wrong ones have come from the same address.
+
+    Parameters
+    ----------
+    retry_after_seconds : int
+        When the address is listened to again; whoever has the right token need not wait.
+    """
+
+    kind = ErrorKind("throttled", 429, 1, "Too many wrong tokens")
+
+    def __init__(self, detail: str, hint: str = "", retry_after_seconds: int = 1) -> None:
+        super().__init__(detail, hint)
+        self.retry_after_seconds = retry_after_seconds
+
+
 class NotFoundError(NighttrainError):
     """No such run, job, lease or blob."""
 
@@ -133,6 +155,8 @@ ERRORS: dict[str, type[NighttrainError]] = {
         ConfigurationError,
         InvalidRequestError,
         UnauthorizedError,
+        ForbiddenError,
+        ThrottledError,
         NotFoundError,
         ConflictError,
         StaleLeaseError,

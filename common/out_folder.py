@@ -14,8 +14,15 @@ from pydantic import ValidationError
 
 from common.errors import ConfigurationError, ConflictError, NighttrainError
 from common.protocol.status import Address
+from common.token_file import Role
 
 DATABASE_NAME = "nighttrain.db"
+TOKEN_NAMES = {
+    Role.OPERATOR: "token",
+    Role.TRAINER: "trainer_token",
+    Role.ALERTS: "alerts_token",
+    Role.READER: "reader_token",
+}
 
 
 @dataclass(frozen=True)
@@ -31,8 +38,13 @@ class OutFolder:
 
     @property
     def token(self) -> Path:
-        """The coordinator's bearer token, mode 0600."""
-        return self.root / "token"
+        """The operator's bearer token, mode 0600."""
+        return self.tokens[Role.OPERATOR]
+
+    @property
+    def tokens(self) -> dict[Role, Path]:
+        """The bearer token of each role, mode 0600."""
+        return {role: self.root / name for role, name in TOKEN_NAMES.items()}
 
     @property
     def settings(self) -> Path:

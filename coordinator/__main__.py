@@ -23,12 +23,13 @@ from common.errors import ConfigurationError, NighttrainError
 from common.out_folder import OutFolder, held_by_coordinator
 from common.protocol.status import Address
 from common.settings.given import Given, from_yaml, read_given
-from common.token_file import given_token, open_token
+from common.token_file import Role
 from common.whole_file import write_whole
 from coordinator.app import make_app
 from coordinator.assembly import assemble
 from coordinator.configuration import Configuration, Source
 from coordinator.connections import Connection, raise_descriptor_limit
+from coordinator.credentials.tokens import open_tokens
 from coordinator.listener import BACKLOG, is_loopback, listen, url_of
 from coordinator.store.database import Database, sqlite_url
 
@@ -40,8 +41,9 @@ examples:
   python -m coordinator --config deploy/night_training.yaml --out night --port 5001 --debug
   BT_NIGHT_DATABASE_URL=postgresql+psycopg://user:password@host/nighttrain python -m coordinator ...
 
-Below --out it keeps nighttrain.db, artifacts/, logs/ and, unless one is given by --token-file, token (the
-bearer token, readable by you only). Where the settings have a window, it begins a night at each opening. A
+Below --out it keeps nighttrain.db, artifacts/, logs/ and, unless they are given, the bearer tokens, readable
+by you only: token (the operator's), trainer_token, alerts_token, reader_token. A token whose file changes is
+taken up without a restart. Where the settings have a window, it begins a night at each opening. A
 changed configuration is taken up while it runs, where that is safe.
 Once it listens, coordinator.json there holds its address. Ctrl-C or SIGTERM ends it; nothing is lost.
 """
@@ -98,9 +100,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--port", type=_port, metavar="PORT", help="0 takes any free one (default: dashboard.port)"
     )
-    parser.add_argument(
-        "--token-file", type=Path, metavar="FILE", help="a bearer token that is given (default: its own)"
-    )
+    for role in Role:
+        parser.add_argument(
+            f"--{_option(role).replace('_', '-')}",
+            type=Path,
+            metavar="FILE",
+            help=f"{role.owner} bearer token, if it is given (default: its own)",
+        )
     parser.add_argument(
         "--trusted-host",
         action="append",
@@ -128,6 +134,10 @@ def _address(text: str) -> str:
     if re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", text) is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no address; write it as http://HOST:PORT")
     return text
+
+
+def _option(role: Role) -> str:
+    return "token_file" if role is Role.OPERATOR else f"{role}_token_file"
 
 
 def _port(text: str) -> int:
@@ -166,13 +176,13 @@ def _serve(options: argparse.Namespace, configuration: Configuration, out: OutFo
     with listener:
         database = Database(settings.database_url or sqlite_url(out.database))
         database.upgrade()
-        token = given_token(options.token_file) if options.token_file else open_token(out.token)
+        given = {role: path for role in Role if (path := getattr(options, _option(role))) is not None}
         trusted = tuple(options.trusted_host)
         parts = assemble(
             database,
             settings,
             out.root,
-            token,
+            open_tokens(out, given),
             is_loopback(host),
             SystemRandom(),
             trusted,

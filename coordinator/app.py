@@ -36,7 +36,9 @@ def make_app(parts: Parts) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.parts = parts
-    app.add_middleware(Guard, token=parts.token, loopback=parts.loopback, trusted_hosts=parts.trusted_hosts)
+    app.add_middleware(
+        Guard, doorkeeper=parts.doorkeeper, loopback=parts.loopback, trusted_hosts=parts.trusted_hosts
+    )
     app.add_middleware(Latency, measures=parts.measures)
     errors.install(app)
     for router in (
@@ -53,6 +55,6 @@ def make_app(parts: Parts) -> FastAPI:
         docs.router,
     ):
         app.include_router(router)
-    site.install(app, parts)
+    site.install(app)
     app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
     return app

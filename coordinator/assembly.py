@@ -15,6 +15,9 @@ from common.settings.night import NightSettings
 from coordinator.alerts import Alerts
 from coordinator.audit import Audit
 from coordinator.configuration import Configuration
+from coordinator.credentials.doorkeeper import Doorkeeper
+from coordinator.credentials.throttle import Throttle
+from coordinator.credentials.tokens import Tokens
 from coordinator.housekeeping.digest import Digest
 from coordinator.housekeeping.early_end import EarlyEnd
 from coordinator.housekeeping.expiry import Expiry
@@ -82,7 +85,7 @@ class Parts:
     artifacts: Artifacts
     measures: Measures
     registry: CollectorRegistry
-    token: str
+    doorkeeper: Doorkeeper
     loopback: bool
     configuration: Configuration
     out: OutFolder
@@ -103,7 +106,7 @@ def assemble(
     database: Database,
     settings: NightSettings,
     out: Path,
-    token: str,
+    tokens: Tokens,
     loopback: bool,
     random: Random,
     trusted_hosts: tuple[str, ...] = (),
@@ -174,7 +177,7 @@ def assemble(
         artifacts=artifacts,
         measures=measures,
         registry=registry,
-        token=token,
+        doorkeeper=Doorkeeper(tokens, Throttle(database.clock), measures.wrong_token),
         loopback=loopback,
         configuration=configuration,
         out=OutFolder(out),

@@ -70,7 +70,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--coordinator", required=True, metavar="URL", help="where it listens, e.g. http://127.0.0.1:5000")
-    add("--token-file", required=True, type=Path, metavar="FILE", help="the coordinator's bearer token")
+    add("--token-file", required=True, type=Path, metavar="FILE", help="the trainers' bearer token")
     add("--name", default=socket.gethostname(), help="unique among trainers, the same after a restart")
     add("--data", required=True, type=Path, metavar="DIR", help="the folder with the candles")
     add("--cache", required=True, type=Path, metavar="DIR", help="where candles and features are cached")

@@ -12,6 +12,7 @@ from cli.local.requirement import Requirement, failed, ok, warning
 from common.client.client import OperatorClient
 from common.errors import (
     ConfigurationError,
+    ForbiddenError,
     NighttrainError,
     NotFoundError,
     UnauthorizedError,
@@ -80,6 +81,8 @@ def _token(url: str, token: Path | None) -> Requirement:
         with OperatorClient(url, token) as client:
             # Only a preview, so that the answer tells whether the token is taken and nothing is changed.
             client.steer_run(1, Action.PAUSE, Order(preview=True))
+    except ForbiddenError as error:
+        return failed("token", f"{token}: {error.detail}", "name the operator's file with --token-file")
     except UnauthorizedError:
         todo = "name the file of this coordinator's token with --token-file"
         return failed("token", f"{token}: not the token of {url}", todo)

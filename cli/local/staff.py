@@ -17,6 +17,7 @@ from common.out_folder import OutFolder
 from common.protocol.status import Address
 from common.settings.given import Given, write_given
 from common.settings.night import NightSettings
+from common.token_file import Role
 from coordinator.listener import listen
 
 READY_SECONDS = 60.0
@@ -51,7 +52,8 @@ def trainers_of(settings: NightSettings, out: OutFolder, url: str, debug: bool, 
     children = []
     for number in range(1, count + 1):
         name = f"trainer-{number}"
-        command = [sys.executable, "-m", "trainer", "--coordinator", url, "--token-file", str(out.token)]
+        command = [sys.executable, "-m", "trainer", "--coordinator", url, "--token-file"]
+        command += [str(out.tokens[Role.TRAINER])]
         command += ["--name", name, "--data", str(settings.data.dir), "--cache", str(out.cache)]
         command += ["--logs", str(out.logs), "--memory-limit-gb", str(settings.max_memory_per_process)]
         command += ["--exit-with-parent"]

@@ -15,7 +15,9 @@ from cli.stack.owner import Owner, User
 from common.errors import ConfigurationError, StorageError
 from common.whole_file import write_whole
 
-SECRETS = ("nighttrain_token", "grafana_password")
+TOKENS = ("nighttrain_token", "trainer_token", "alerts_token", "reader_token")
+"""The tokens of operators, trainers, Alertmanager and readers."""
+SECRETS = (*TOKENS, "grafana_password")
 SHOWN_TO_CONTAINERS = (
     "prometheus",
     "grafana/provisioning",
@@ -61,8 +63,8 @@ def write_env(root: Path, env: EnvFile, owner: Owner) -> None:
         _give(target, owner.person)
 
 
-def make_secrets(root: Path, owner: Owner) -> None:
-    """Make each secret once, for the user and the containers alone.
+def make_secrets(root: Path, owner: Owner) -> tuple[str, ...]:
+    """Make each secret once, for the user and the containers alone; return which were made now.
 
     Raises
     ------
@@ -75,15 +77,18 @@ def make_secrets(root: Path, owner: Owner) -> None:
         folder.chmod(0o700)
     except OSError as error:
         raise StorageError(f"secrets: {error.strerror}", "repair the folder") from error
+    made = []
     for name in SECRETS:
         path = folder / name
         if not path.exists() or path.stat().st_size == 0:
+            made.append(name)
             with _private():
                 write_whole(path, secrets.token_hex(32).encode())
         path.chmod(0o600)
     for path in (folder, *(folder / name for name in SECRETS), root / "deploy" / "alerting.env"):
         if path.exists():
             _give(path, owner.containers if owner.person is not None else None)
+    return tuple(made)
 
 
 def give_sample(folder: Path, owner: Owner) -> None:
@@ -174,15 +179,16 @@ def digests(mounts: Mounts) -> dict[str, str]:
     ConfigurationError
         There is no token yet.
     """
-    token = mounts.root / "secrets" / "nighttrain_token"
-    if not token.exists():
+    tokens = [mounts.root / "secrets" / name for name in TOKENS]
+    if not all(token.exists() for token in tokens):
         raise ConfigurationError("there is no stack yet", "run: make up")
+    _, trainers, alertmanagers, _ = tokens
     prometheus = mounts.root / "prometheus"
     receivers = (prometheus / "alertmanager.yml", prometheus / "receivers.sh")
     return {
-        "NIGHT_DIGEST": digest(mounts.config, token),
-        "TOKEN_DIGEST": digest(token),
-        "ALERTING_DIGEST": digest(token, mounts.alerting, *receivers),
+        "NIGHT_DIGEST": digest(mounts.config, *tokens),
+        "TOKEN_DIGEST": digest(trainers),
+        "ALERTING_DIGEST": digest(alertmanagers, mounts.alerting, *receivers),
         "PROMETHEUS_DIGEST": digest(*sorted(prometheus.glob("*.yml"))),
     }
 

@@ -52,7 +52,7 @@ def prepare(facts: Facts, caller: User | None, behind_sudo: User | None, mounts:
     sizes = sizes_of(facts.engine, settings)
     choice = chosen(facts, owner, mounts)
     env = read_env(mounts.root)
-    make_secrets(mounts.root, owner)
+    made = make_secrets(mounts.root, owner)
     give_sample(mounts.sample, owner)
     give_folders(mounts.root, owner)
     show(mounts.root, facts.composition.config, owner)
@@ -65,6 +65,11 @@ def prepare(facts: Facts, caller: User | None, behind_sudo: User | None, mounts:
     write_env(mounts.root, env, owner)
     if owner.words:
         yield owner.words
+    if "trainer_token" in made and "nighttrain_token" not in made:
+        yield (
+            f"each role has a token of its own now: made {', '.join(made)} in secrets; nighttrain_token is "
+            "the operator's alone"
+        )
     if wrote:
         yield f"wrote .env: {sizes.trainers} trainer(s) of {sizes.trainer_mib} MiB (make size explains)"
     if choice.words:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
@@ -142,7 +143,8 @@ class Connection:
     url : str
         Where the coordinator listens, for example ``http://127.0.0.1:5000``.
     token : Path or None
-        The file with the bearer token; None where only public pages are read.
+        The file with the bearer token; None where only public pages are read. It is read again when the
+        token is refused, because it may be a new one.
 
     Attributes
     ----------
@@ -164,8 +166,8 @@ class Connection:
             raise ConfigurationError(f"{url!r} is not an address: {error}", ADDRESS) from error
         if address.scheme not in ("http", "https") or not address.host:
             raise ConfigurationError(f"{url!r} is not the address of a coordinator", ADDRESS)
-        if token is not None:
-            headers["Authorization"] = f"Bearer {read_token(token)}"
+        self._token_file = token
+        self._token = read_token(token) if token is not None else ""
         self.failed: Callable[[NighttrainError], None] = lambda _: None
         self._http = httpx.Client(
             base_url=self.url,
@@ -203,10 +205,24 @@ class Connection:
             sent["Content-Type"] = "application/json"
         params = {key: value for key, value in (query or {}).items() if value is not None}
         try:
-            return self._exchange(method, path, content, sent, params)
+            try:
+                return self._exchange(method, path, content, sent, params)
+            except UnauthorizedError:
+                if not self._has_new_token():
+                    raise
+                return self._exchange(method, path, content, sent, params)
         except NighttrainError as error:
             self.failed(error)
             raise
+
+    def _has_new_token(self) -> bool:
+        """Read the token again; return whether it is another one."""
+        before = self._token
+        if self._token_file is not None:
+            # Halfway through a change there may be none in it.
+            with suppress(ConfigurationError):
+                self._token = read_token(self._token_file)
+        return self._token != before
 
     def _exchange(
         self,
@@ -217,6 +233,8 @@ class Connection:
         params: Mapping[str, str | int],
     ) -> Answer:
         said = f"{self.url}{path} answered {method}"
+        if self._token:
+            headers = {**headers, "Authorization": f"Bearer {self._token}"}
         try:
             with self._http.stream(method, path, content=content, headers=headers, params=params) as response:
                 received = bytearray()

@@ -193,6 +193,12 @@ ADMISSION_REFUSALS = _counted(
     "Claims that this process has answered with no job since it began, by reason.",
     (Label("reason", tuple(NoWork)),),
 )
+WRONG_TOKENS = _counted(
+    "nighttrain_wrong_tokens_total",
+    "Tokens that this process has refused since it began, for they are nobody's, by its answer: throttled "
+    "where too many came from one address.",
+    (Label("answer", ("refused", "throttled")),),
+)
 
 # --- Trainers, as the coordinator knows them ----------------------------------------------------------------
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hmac
 from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import Field
 
-from common.errors import InvalidRequestError, UnauthorizedError
+from common.errors import InvalidRequestError
 from common.frozen import Frozen
+from common.token_file import Role
 from coordinator.assembly import Parts
-
-_HINT = "send the content of the token file (`token` in the out folder) as Authorization: Bearer ..."
+from coordinator.credentials.doorkeeper import MAY_READ, changed_by
 
 LARGEST = 2**31 - 1
 """The largest number that every database holds in an INTEGER, as ids are; beyond it PostgreSQL fails."""
@@ -37,46 +36,49 @@ def parts_of(request: Request) -> Parts:
 
 PartsOf = Annotated[Parts, Depends(parts_of)]
 
-bearer = HTTPBearer(auto_error=False, description="The content of the file `token` in the out folder.")
+bearer = HTTPBearer(
+    auto_error=False,
+    description=(
+        "In the out folder: the content of `token` for operators, `trainer_token` for trainers, "
+        "`alerts_token` for Alertmanager, `reader_token` for who only reads."
+    ),
+)
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
-def may_write(parts: PartsOf, credentials: Credentials) -> None:
-    """Let only holders of the token pass.
+def may_write(request: Request, parts: PartsOf, credentials: Credentials) -> None:
+    """Let only holders of the token pass that the path needs.
 
     Raises
     ------
     UnauthorizedError
-        The token is missing or wrong.
+        The token is missing or wrong, or of another role.
     """
-    check_token(f"Bearer {credentials.credentials}" if credentials else "", parts.token)
+    _admit(request, parts, credentials, (changed_by(request.url.path),))
 
 
-def check_token(authorization: str, token: str) -> None:
-    """Check the Authorization header of a request.
-
-    Raises
-    ------
-    UnauthorizedError
-        It is missing or holds another token.
-    """
-    scheme, _, shown = authorization.partition(" ")
-    if scheme.lower() != "bearer":
-        raise UnauthorizedError("the bearer token is missing", _HINT)
-    if not hmac.compare_digest(shown.strip().encode(), token.encode()):
-        raise UnauthorizedError("the bearer token is wrong", _HINT)
-
-
-def may_read(parts: PartsOf, credentials: Credentials) -> None:
-    """Let everybody pass on loopback and on a trusted network, and only holders of the token elsewhere.
+def may_read(request: Request, parts: PartsOf, credentials: Credentials) -> None:
+    """Let everybody pass on loopback and on a trusted network, and only operators and readers elsewhere.
 
     Raises
     ------
     UnauthorizedError
-        The coordinator can be reached from outside, and the token is missing or wrong.
+        The coordinator can be reached from outside, and the token is missing or wrong, or of another role.
     """
     if not parts.reading_is_open:
-        may_write(parts, credentials)
+        _admit(request, parts, credentials, MAY_READ)
+
+
+def _admit(
+    request: Request, parts: Parts, credentials: HTTPAuthorizationCredentials | None, roles: tuple[Role, ...]
+) -> None:
+    shown = f"Bearer {credentials.credentials}" if credentials else ""
+    parts.doorkeeper.admit_header(shown, roles, address_of(request))
+
+
+def address_of(request: Request) -> str:
+    """Return where a request comes from."""
+    return request.client.host if request.client is not None else ""
 
 
 def given_once(request: Request) -> None:

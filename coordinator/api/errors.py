@@ -16,12 +16,14 @@ from common.errors import (
     PROBLEM_MEDIA_TYPE,
     ConflictError,
     DigestMismatchError,
+    ForbiddenError,
     InternalError,
     InvalidRequestError,
     NighttrainError,
     NotFoundError,
     StaleLeaseError,
     StorageError,
+    ThrottledError,
     TooLargeError,
     UnauthorizedError,
     UnavailableError,
@@ -49,8 +51,12 @@ class Problem(Frozen):
     """The path of the request."""
 
 
+<<<<<<< HEAD
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 READING = (UnauthorizedError, UnavailableError, StorageError)
+=======
+READING = (UnauthorizedError, ForbiddenError, ThrottledError, UnavailableError, StorageError)
+>>>>>>> c7f2aa1 (Give each role a token of its own, and let who guesses wait)
 """Errors of whatever reads the database behind the check of the token."""
 
 WRITING = (*READING, TooLargeError)
@@ -62,6 +68,14 @@ _TYPICAL = (
     UnauthorizedError(
         "the bearer token is missing",
         "send the content of the token file (`token` in the out folder) as Authorization: Bearer ...",
+    ),
+    ForbiddenError(
+        "that is the trainers' token, and this needs the operator's",
+        "send the content of the token file (`token` in the out folder) as Authorization: Bearer ...",
+    ),
+    ThrottledError(
+        "the bearer token is wrong, and too many wrong ones came from this address",
+        "wait 8 s, then send the right one",
     ),
     NotFoundError("there is no night 1"),
     ConflictError("night 1 is done and cannot be cancelled"),
@@ -97,7 +111,9 @@ def install(app: FastAPI) -> None:
 
 def answer(error: NighttrainError, instance: str) -> JSONResponse:
     """Return the response to an error in a request for the path `instance`."""
-    headers = {"WWW-Authenticate": "Bearer"} if error.kind.status == HTTPStatus.UNAUTHORIZED else None
+    headers = {"WWW-Authenticate": "Bearer"} if error.kind.status == HTTPStatus.UNAUTHORIZED else {}
+    if isinstance(error, ThrottledError):
+        headers["Retry-After"] = str(error.retry_after_seconds)
     return JSONResponse(
         error.problem(instance), error.kind.status, headers=headers, media_type=PROBLEM_MEDIA_TYPE
     )

@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import InvalidRequestError, NighttrainError, UnauthorizedError
 from coordinator.api import errors
-from coordinator.api.access import check_token
 from coordinator.api.bodies import UNKNOWN_DRAINED_BYTES, Bodies, drain, limit_of
+from coordinator.credentials.doorkeeper import Doorkeeper, changed_by
 from coordinator.listener import is_loopback
 from coordinator.metrics.process import Measures
 
@@ -32,17 +32,19 @@ class Guard:
     ----------
     app : ASGIApp
         The application.
-    token : str
-        What changes need.
+    doorkeeper : Doorkeeper
+        Knows what changes need.
     loopback : bool
         Whether the coordinator listens on a loopback address.
     trusted_hosts : tuple of str
         Its names on a trusted network; without any, and not on loopback, a request may name any host.
     """
 
-    def __init__(self, app: ASGIApp, token: str, loopback: bool, trusted_hosts: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, app: ASGIApp, doorkeeper: Doorkeeper, loopback: bool, trusted_hosts: tuple[str, ...] = ()
+    ) -> None:
         self.app = app
-        self.token = token
+        self.doorkeeper = doorkeeper
         self.bodies = Bodies()
         self.checked = loopback or bool(trusted_hosts)
         self.trusted_hosts = frozenset(name.lower() for name in trusted_hosts)
@@ -76,8 +78,10 @@ class Guard:
     async def _check_token(self, scope: Scope, receive: Receive) -> None:
         if scope["method"] in READING_METHODS or not scope["path"].startswith("/api/"):
             return
+        shown = Headers(scope=scope).get("authorization", "")
+        address, _ = scope.get("client") or ("", 0)
         try:
-            check_token(Headers(scope=scope).get("authorization", ""), self.token)
+            self.doorkeeper.admit_header(shown, (changed_by(scope["path"]),), address)
         except UnauthorizedError:
             await drain(receive, UNKNOWN_DRAINED_BYTES)
             raise

@@ -25,6 +25,7 @@ class Measures:
         self.checkpoint_writes = counter(metrics.CHECKPOINT_WRITES, registry)
         self._stale_writes = counter(metrics.STALE_WRITES, registry)
         self._refusals = counter(metrics.ADMISSION_REFUSALS, registry)
+        self._wrong_tokens = counter(metrics.WRONG_TOKENS, registry)
         self._requests = histogram(metrics.HTTP_DURATION, registry)
         self._transactions = histogram(metrics.DATABASE_DURATION, registry)
 
@@ -35,6 +36,10 @@ class Measures:
     def refused_claim(self, reason: str) -> None:
         """Count a claim that got no job."""
         self._refusals.labels(reason).inc()
+
+    def wrong_token(self, answer: str) -> None:
+        """Count a token that is nobody's, ``refused`` or ``throttled``."""
+        self._wrong_tokens.labels(answer).inc()
 
     def transaction_took(self, mode: str, seconds: float) -> None:
         """Count a transaction of the database, ``read`` or ``write``."""

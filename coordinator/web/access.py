@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import unquote
 
 from fastapi import Depends, Request
 
-from common.errors import UnauthorizedError
+from common.token_file import Role
 from coordinator.api.access import PartsOf
+from coordinator.assembly import Parts
+from coordinator.credentials.doorkeeper import MAY_READ
 from coordinator.web.rendering import PLACES, Place, Reader
 from coordinator.web.session import Sessions
 
@@ -20,35 +23,54 @@ class SignInFirst(Exception):  # noqa: N818
     """A page is asked for that only those may see who have shown the token."""
 
 
-def sessions_of(parts: PartsOf) -> Sessions:
-    """Return the sessions of the coordinator that serves a request."""
-    return Sessions(parts.token, parts.database.clock)
+@dataclass(frozen=True)
+class SignedIn:
+    """Somebody who has shown a token that opens the page."""
+
+    role: Role
+    sessions: Sessions
+    cookie: str
 
 
-SessionsOf = Annotated[Sessions, Depends(sessions_of)]
+def sessions_of(parts: Parts, role: Role) -> Sessions:
+    """Return the sessions of a role, which end with its token."""
+    return Sessions(parts.doorkeeper.tokens[role], parts.database.clock)
 
 
-def reader_of(request: Request, sessions: SessionsOf) -> Reader:
-    """Return who sends a request."""
-    cookie = request.cookies.get(sessions.cookie, "")
-    if not sessions.valid(cookie):
+def signed_in_as(request: Request, parts: PartsOf) -> SignedIn | None:
+    """Return who sends a request; None: somebody who has not signed in."""
+    for role in MAY_READ:
+        sessions = sessions_of(parts, role)
+        cookie = request.cookies.get(sessions.cookie, "")
+        if sessions.valid(cookie):
+            return SignedIn(role, sessions, cookie)
+    return None
+
+
+SignedInAs = Annotated[SignedIn | None, Depends(signed_in_as)]
+
+
+def reader_of(request: Request, who: SignedInAs) -> Reader:
+    """Return who looks at a page."""
+    if who is None:
         return Reader()
     said = unquote(request.cookies.get(SAID, ""))
-    return Reader(may_steer=True, form_token=sessions.form_token(cookie), said=said)
+    may_steer = who.role is Role.OPERATOR
+    return Reader(True, may_steer, form_token=who.sessions.form_token(who.cookie), said=said)
 
 
 ReaderOf = Annotated[Reader, Depends(reader_of)]
 
 
 def may_look(parts: PartsOf, reader: ReaderOf) -> None:
-    """Let everybody look on loopback and on a trusted network, and elsewhere those who have shown the token.
+    """Let everybody look on loopback and on a trusted network, and elsewhere those who have signed in.
 
     Raises
     ------
     SignInFirst
         The coordinator can be reached from outside, and nobody has signed in.
     """
-    if not parts.reading_is_open and not reader.may_steer:
+    if not parts.reading_is_open and not reader.signed_in:
         raise SignInFirst
 
 
@@ -60,15 +82,3 @@ def places_of(request: Request) -> tuple[Place, ...]:
     """Return the entries of the navigation for which the application has a screen."""
     paths: frozenset[str] = request.app.state.screens
     return tuple(place for place in PLACES if place.address in paths)
-
-
-def signed_in(reader: ReaderOf) -> None:
-    """Let only those pass who have shown the token.
-
-    Raises
-    ------
-    UnauthorizedError
-        Nobody has signed in, or too long ago.
-    """
-    if not reader.may_steer:
-        raise UnauthorizedError("changing a night needs the token", "sign in, and do it again")

@@ -8,7 +8,9 @@ from typing import Annotated
 from fastapi import Depends, Form, Request
 from starlette.exceptions import HTTPException
 
-from coordinator.web.access import SessionsOf, signed_in
+from common.errors import ForbiddenError, UnauthorizedError
+from common.token_file import Role
+from coordinator.web.access import SignedIn, SignedInAs
 
 
 def asked_from_here(request: Request) -> None:
@@ -23,25 +25,45 @@ def asked_from_here(request: Request) -> None:
         raise HTTPException(HTTPStatus.FORBIDDEN, "the form was sent by another site")
 
 
-def form_token(
+def form_of(
     request: Request,
-    sessions: SessionsOf,
-    _: Annotated[None, Depends(signed_in)],
+    who: SignedInAs,
     form_token: Annotated[str, Form()] = "",
-) -> None:
+) -> SignedIn:
     """Let only forms pass that were made for the session that sends them.
 
     Raises
     ------
     UnauthorizedError
-        Nobody has signed in.
+        Nobody has signed in, or too long ago.
     HTTPException
         The form was made for another session (403).
     """
+    if who is None:
+        raise UnauthorizedError("changing a night needs the token", "sign in, and do it again")
     asked_from_here(request)
-    if not sessions.accepts(request.cookies.get(sessions.cookie, ""), form_token):
+    if not who.sessions.accepts(who.cookie, form_token):
         detail = "the form was made for another session: go back, load the page anew, and send it again"
         raise HTTPException(HTTPStatus.FORBIDDEN, detail)
+    return who
 
 
-FormToken = Annotated[None, Depends(form_token)]
+FormOf = Annotated[SignedIn, Depends(form_of)]
+"""Who sends a form, whoever that is."""
+
+
+def steering_form(who: FormOf) -> None:
+    """Let only forms of operators pass.
+
+    Raises
+    ------
+    ForbiddenError
+        Their sender may only look.
+    """
+    if who.role is not Role.OPERATOR:
+        raise ForbiddenError(
+            "the readers' token changes nothing", "sign out, sign in with the operator's, and do it again"
+        )
+
+
+SteeringForm = Annotated[None, Depends(steering_form)]

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from common.errors import NighttrainError
 from coordinator.store.errors import UnstorableError
-from coordinator.web.access import SignInFirst, places_of, reader_of, sessions_of
+from coordinator.web.access import SignInFirst, places_of, reader_of, signed_in_as
 from coordinator.web.rendering import Page, render
 
 logger = logging.getLogger(__name__)
@@ -111,7 +111,7 @@ def problem_page(request: Request, status: HTTPStatus, detail: str, hint: str) -
     back = [(near, shown[near])] if near in shown and near != "/" and status < 500 else []
     content = {"detail": detail, "hint": hint, "back": [*back, ("/", "Night")]}
     page = Page("problem.html", HEADINGS.get(status, "This did not work"), content)
-    reader = reader_of(request, sessions_of(request.app.state.parts))
+    reader = reader_of(request, signed_in_as(request, request.app.state.parts))
     return HTMLResponse(render(page, request.url.path, reader, places_of(request)).html, status)
 
 

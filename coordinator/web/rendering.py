@@ -26,8 +26,9 @@ class Page:
 
 @dataclass(frozen=True)
 class Reader:
-    """Who looks at a page: whether they have shown the token, what their forms carry, what is to be said."""
+    """Who looks at a page: whether they have shown a token, what their forms carry, what is to be said."""
 
+    signed_in: bool = False
     may_steer: bool = False
     form_token: str = ""
     said: str = ""
@@ -96,6 +97,7 @@ def render(
             title=page.title,
             path=path,
             places=places,
+            signed_in=reader.signed_in,
             may_steer=reader.may_steer,
             said=reader.said,
             form_token=form_token,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-from coordinator.assembly import Parts
 from coordinator.web import (
     assets,
     candles,
@@ -25,7 +24,6 @@ from coordinator.web import (
 )
 from coordinator.web.headers import PageHeaders
 from coordinator.web.live import Live
-from coordinator.web.session import Throttle
 
 SCREENS = (
     night.router,
@@ -42,12 +40,11 @@ SCREENS = (
 """The routers of the screens."""
 
 
-def install(app: FastAPI, parts: Parts) -> None:
+def install(app: FastAPI) -> None:
     """Serve the page from an application that serves the interface and answers its errors."""
     # Whoever runs the application puts in its place what knows that the process is about to end.
     app.state.stopping = lambda: False
     app.state.live = Live(lambda: app.state.stopping())
-    app.state.throttle = Throttle(parts.database.clock)
     for router in (assets.router, sign_in.router, *SCREENS, links.router, steering.router):
         app.include_router(router)
     app.state.screens = frozenset(

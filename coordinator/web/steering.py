@@ -25,7 +25,7 @@ from coordinator.api.steering import asked_by
 from coordinator.audit import Request as Asked
 from coordinator.web.access import SAID, ReaderOf, SignInFirst, places_of
 from coordinator.web.addresses import local
-from coordinator.web.forms import FormToken
+from coordinator.web.forms import SteeringForm
 from coordinator.web.rendering import Page, render
 from coordinator.web.screens import page_router
 
@@ -92,7 +92,7 @@ class Asking:
 
 def sent(
     request: Request,
-    _: FormToken,
+    _: SteeringForm,
     then: Annotated[str, Form()] = "/",
     by: Annotated[str, Form()] = "",
     reason: Annotated[str, Form()] = "",

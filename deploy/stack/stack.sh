@@ -211,7 +211,7 @@ up() {
   docker compose exec -T coordinator nighttrain stack start ${FRESH:+--fresh} --ports "$(ports | tr '\n' ' ')"
 }
 
-need_image() { [ -f .env ] && built || fail "there is no stack yet, or one of an earlier version; run: make up"; }
+need_image() { [ -f .env ] && built && { [ ! -x secrets ] || [ -e secrets/trainer_token ]; } || fail "there is no stack yet, or one of an earlier version; run: make up"; }
 
 running() { [ -n "$(docker compose ps --quiet coordinator 2>/dev/null)" ]; }
 

@@ -39,7 +39,7 @@ def main() -> None:
         process = Process(Path(folder))
         try:
             url = process.ready().url
-            token = (Path(folder) / "token").read_text().strip()
+            token = (Path(folder) / "trainer_token").read_text().strip()
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
             with httpx.Client(base_url=url, headers=headers, trust_env=False) as client:
                 trainer = hello()

@@ -21,7 +21,7 @@ from coordinator.assembly import Parts, assemble
 from coordinator.listener import listen, url_of
 from coordinator.store.database import Database, sqlite_url
 from tests.coordinator.specimens import Clock, MakeNight, Night, settings
-from tests.coordinator.wire import TOKEN, Serve, documented
+from tests.coordinator.wire import TOKEN, OfTheRole, Serve, documented, tokens
 
 POSTGRES = os.environ.get("NIGHTTRAIN_TEST_POSTGRES", "")
 """URL of a PostgreSQL database in which tests make and drop schemas; without it they run on SQLite only."""
@@ -111,7 +111,7 @@ def served(app: FastAPI, lifespan: Literal["on", "off"] = "off", port: int = 0) 
 @pytest.fixture
 def parts(database_url: str, clock: Clock, tmp_path: Path) -> Iterator[Parts]:
     database = Database(database_url, clock)
-    yield assemble(database, settings(), tmp_path, TOKEN, True, Random(1))
+    yield assemble(database, settings(), tmp_path, tokens(), True, Random(1))
     database.close()
 
 
@@ -123,10 +123,13 @@ def serve(parts: Parts) -> Iterator[Serve]:
         def make(changed: Parts = parts, token: str = TOKEN) -> httpx.Client:
             app = make_app(changed)
             url = stack.enter_context(served(app))
-            headers = {"Authorization": f"Bearer {token}"} if token else {}
+            headers = {"Authorization": f"Bearer {token}"} if token and token != TOKEN else {}
+            auth = OfTheRole() if token == TOKEN else None
             hooks = {"response": [documented(app.openapi())]}
             return stack.enter_context(
-                httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False, event_hooks=hooks)
+                httpx.Client(
+                    base_url=url, headers=headers, auth=auth, timeout=30, trust_env=False, event_hooks=hooks
+                )
             )
 
         yield make

@@ -49,7 +49,7 @@ def head(path: str, *headers: str) -> bytes:
 
 
 def token_of(process: Process) -> str:
-    return f"Authorization: Bearer {(process.out / 'token').read_text().strip()}"
+    return f"Authorization: Bearer {(process.out / 'trainer_token').read_text().strip()}"
 
 
 def test_connections_that_ask_for_nothing_make_room_for_one_that_does(coordinator: Process) -> None:

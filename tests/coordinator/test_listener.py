@@ -17,6 +17,7 @@ from coordinator.listener import listen, url_of
 from coordinator.store.database import Database
 from tests.coordinator.conftest import served
 from tests.coordinator.specimens import Clock, settings
+from tests.coordinator.wire import tokens
 
 TOKEN = "a-token-of-more-than-thirty-two-letters"
 
@@ -52,7 +53,7 @@ def test_no_answer_on_a_kept_connection_waits_for_an_acknowledgement(
     database_url: str, clock: Clock, tmp_path: Path
 ) -> None:
     database = Database(database_url, clock)
-    parts = assemble(database, settings(), tmp_path, TOKEN, True, Random(1))
+    parts = assemble(database, settings(), tmp_path, tokens(TOKEN), True, Random(1))
     took = []
     with served(make_app(parts)) as url, httpx.Client(base_url=url, trust_env=False) as client:
         for _ in range(50):

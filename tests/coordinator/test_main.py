@@ -172,7 +172,7 @@ def test_a_night_whose_coordinator_is_killed_again_and_again_ends_like_any_other
     out, port, random = tmp_path / "out", free_port(), Random(7)
     process = start(out=out, port=port)
     url = process.ready().url
-    with OperatorClient(url, out / "token") as operator, TrainerClient(url, out / "token") as trainer:
+    with OperatorClient(url, out / "token") as operator, TrainerClient(url, out / "trainer_token") as trainer:
         run, _ = operator.create_run(RunRequest(config=grid()))
         night = threading.Thread(target=_train, args=(trainer,))
         night.start()

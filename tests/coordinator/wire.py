@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from typing import Any
 
 import httpx
@@ -12,6 +12,9 @@ from pydantic import BaseModel
 from common.errors import ERRORS, PROBLEM_MEDIA_TYPE, from_problem
 from common.protocol.runs import RunRequest, RunView
 from common.protocol.trainers import SHA256_HEADER, Grant, RenewalAnswer, Welcome
+from common.token_file import Role
+from coordinator.credentials.doorkeeper import changed_by
+from coordinator.credentials.tokens import Tokens
 from tests.coordinator.specimens import (
     checkpoint,
     claim,
@@ -25,6 +28,26 @@ from tests.coordinator.specimens import (
 
 JSON = {"Content-Type": "application/json"}
 TOKEN = "the-token-of-these-tests-is-long-enough"
+"""The operator's."""
+
+
+def token_of(role: Role, operators: str = TOKEN) -> str:
+    return operators if role is Role.OPERATOR else f"{role}-{operators}"
+
+
+def tokens(operators: str = TOKEN) -> Tokens:
+    return Tokens({role: token_of(role, operators) for role in Role})
+
+
+class OfTheRole(httpx.Auth):
+    """Shows with each request the token that its path needs, as if all who ask were one."""
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        role = Role.OPERATOR if request.method == "GET" else changed_by(request.url.path)
+        request.headers.setdefault("Authorization", f"Bearer {token_of(role)}")
+        yield request
+
+
 Serve = Callable[..., httpx.Client]
 
 

@@ -48,7 +48,7 @@ def configuration(coordinator: Coordinator) -> dict[str, Any]:
     [webhook] = receiver["webhook_configs"]
     webhook["url"] = webhook["url"].replace("http://coordinator:5000", coordinator.url)
     assert webhook["url"] == f"{coordinator.url}/api/alerts"
-    webhook["http_config"]["authorization"]["credentials_file"] = str(coordinator.out / "token")
+    webhook["http_config"]["authorization"]["credentials_file"] = str(coordinator.out / "alerts_token")
     return document
 
 

@@ -70,7 +70,7 @@ class Alertmanager:
         text = config.read_text(encoding="utf-8")
         for old, new in {
             "http://coordinator:5000": web,
-            "/run/secrets/nighttrain_token": str(folder / "token"),
+            "/run/secrets/alerts_token": str(folder / "token"),
             "group_wait: 30s": "group_wait: 1s",
             "group_wait: 10s": "group_wait: 1s",
             "group_wait: 5s": "group_wait: 1s",

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from cli.stack.checkout import SECRETS
 from cli.stack.facts import read_facts
 from grafana.generator.expressions import expressions
 from tests.metrics.either import borne_by_another
@@ -158,8 +159,7 @@ def test_trainers_reach_the_coordinator_and_nothing_that_watches(stack: Stack) -
 
 def test_what_is_secret_or_of_this_machine_is_not_committed(stack: Stack) -> None:
     names = [
-        "secrets/nighttrain_token",
-        "secrets/grafana_password",
+        *(f"secrets/{name}" for name in SECRETS),
         ".env",
         ".env.night",
         "deploy/alerting.env",
@@ -169,7 +169,7 @@ def test_what_is_secret_or_of_this_machine_is_not_committed(stack: Stack) -> Non
 
 
 def test_secrets_are_in_no_image_no_environment_and_no_log(stack: Stack) -> None:
-    secrets = [(stack.folder / "secrets" / name) for name in ("nighttrain_token", "grafana_password")]
+    secrets = [(stack.folder / "secrets" / name) for name in SECRETS]
     inspected = json.dumps([stack.containers(service) for service in SERVICES])
     logged = stack.compose("logs", "--no-color")
     images = run("docker", "image", "inspect", COORDINATOR, TRAINER, cwd=stack.folder)
@@ -544,7 +544,7 @@ def test_the_commands_that_the_readme_gives_by_hand_train_a_night(engine: None, 
     hand.configure(SMALL)
     user = os.geteuid() or 10001
     (folder / "secrets").mkdir()
-    for place in ("nighttrain_token", "grafana_password"):
+    for place in SECRETS:
         secret = folder / "secrets" / place
         secret.write_text(token_hex(16))
         secret.chmod(0o600)

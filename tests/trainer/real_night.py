@@ -152,7 +152,7 @@ class RealNight:
         self, target: str = "", *options: str, name: str = "t1", token: Path | None = None
     ) -> Process:
         """Start a trainer, whose children run a target of the tests unless none is named."""
-        token = token or self.coordinator.out / "token"
+        token = token or self.coordinator.out / "trainer_token"
         command = [WITH_TARGET, target] if target else ["trainer"]
         command += ["--coordinator", self.coordinator.url, "--token-file", str(token), "--name", name]
         command += ["--data", str(self.data), "--cache", str(self.folder / "cache"), *options]

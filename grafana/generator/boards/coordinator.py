@@ -15,6 +15,7 @@ from common.metrics.declarations import (
     DATABASE_SIZE,
     RENEWALS,
     STALE_WRITES,
+    WRONG_TOKENS,
 )
 from common.protocol.job_views import Outcome
 from grafana.generator.alerts import firing
@@ -182,6 +183,19 @@ def _leases() -> list[Panel]:
                 9,
             ),
             [Query(f"{per_minute(STALE_WRITES, 'operation')} > 0", "{{operation}}")],
+            Look(PER_MINUTE, decimals=1, minimum=0, reach=1),
+        ),
+        graph_panel(
+            Frame(
+                "Wrong tokens",
+                "A minute, over 5 minutes: tokens that are nobody's, from a program with an old one or from "
+                "who guesses; the log names the last address. Throttled are those of an address that has "
+                "shown too many; whoever shows a right token is never kept waiting.",
+                "No wrong token was shown",
+                24,
+                7,
+            ),
+            [Query(f"{per_minute(WRONG_TOKENS, 'answer')} > 0", "{{answer}}")],
             Look(PER_MINUTE, decimals=1, minimum=0, reach=1),
         ),
     ]

@@ -16,6 +16,7 @@ from coordinator.assembly import Parts, assemble
 from coordinator.store.database import Database
 from tests.coordinator.conftest import served
 from tests.coordinator.specimens import Clock, Night, settings
+from tests.coordinator.wire import tokens
 
 TOKEN = "the-token-of-these-tests-is-long-enough"
 Call = Callable[..., tuple[int, str, str]]
@@ -25,7 +26,7 @@ Ask = Callable[..., Any]
 @pytest.fixture
 def steered(database_url: str, clock: Clock, tmp_path: Path) -> Iterator[Parts]:
     database = Database(database_url, clock)
-    yield assemble(database, settings(), tmp_path, TOKEN, True, Random(1))
+    yield assemble(database, settings(), tmp_path, tokens(TOKEN), True, Random(1))
     database.close()
 
 

@@ -21,6 +21,7 @@ from coordinator.runs.steering import Steering
 from coordinator.store.database import Database
 from tests.coordinator.conftest import served
 from tests.coordinator.specimens import HERE, Clock, Night, settings
+from tests.coordinator.wire import tokens
 
 TOKEN = "the-token-of-these-tests-is-long-enough"
 GRID = "symbols: [BTCUSDT, ETHUSDT]\ntimeframes: [15m, 1h]\nhorizons: [1, 3]\n"
@@ -33,7 +34,7 @@ def parts(database_url: str, clock: Clock, tmp_path: Path) -> Iterator[Parts]:
     # The window is closed at noon, when the clock stands.
     window = Window(start=time(22), end=time(6))
     database = Database(database_url, clock)
-    yield assemble(database, settings(window=window), tmp_path, TOKEN, True, Random(1))
+    yield assemble(database, settings(window=window), tmp_path, tokens(TOKEN), True, Random(1))
     database.close()
 
 

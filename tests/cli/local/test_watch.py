@@ -21,6 +21,7 @@ from coordinator.assembly import assemble
 from coordinator.store.database import Database, sqlite_url
 from tests.coordinator.conftest import served
 from tests.coordinator.specimens import FULL_DISK, Clock, Night, disk, failure, grid, settings
+from tests.coordinator.wire import tokens
 
 TOKEN = "the-token-of-these-tests-is-long-enough"
 
@@ -50,7 +51,7 @@ class Scene:
         database.upgrade()
         self.night = Night(database, settings(), folder)
         self.run = self.night.begin()
-        self.parts = assemble(database, settings(), folder, TOKEN, True, Random(1))
+        self.parts = assemble(database, settings(), folder, tokens(TOKEN), True, Random(1))
         self.token = folder / "token"
         self.token.write_text(TOKEN)
         self.lines = Lines()

@@ -26,6 +26,7 @@ from tests.cli.commands.conftest import TOKEN, Ask
 from tests.coordinator.conftest import served
 from tests.coordinator.specimens import Clock, Night, failure, renewal, settings
 from tests.coordinator.web.loops import in_a_loop
+from tests.coordinator.wire import tokens
 
 PATIENCE_SECONDS = 30.0
 HOSTILE = "[bold]KeyError[/] \x1b[31m[@click=app.bell]x[/]"
@@ -293,7 +294,7 @@ def test_a_symbol_that_is_parked_is_marked_and_released(
 ) -> None:
     database = Database(database_url, clock)
     rule = settings(breaker=Breaker(failures=2, park_seconds=600), retry=Retry(error=1))
-    parts = assemble(database, rule, tmp_path, TOKEN, True, Random(1))
+    parts = assemble(database, rule, tmp_path, tokens(TOKEN), True, Random(1))
     work = Night(database, rule, tmp_path)
     boot = work.start(symbols=("BTCUSDT",))
     for _ in range(2):

@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from cli.stack.checkout import unreadable
+from cli.stack.checkout import SECRETS, unreadable
 from cli.stack.owner import User
 from cli.stack.preparation import noted, scaled
 from common.errors import ConfigurationError
@@ -32,9 +32,12 @@ def test_the_first_start_writes_env_and_the_secrets_and_asks_for_a_sample(checko
     assert settings["CANDLES_DIR"] == "./data/sample"
     assert (settings["TRAINERS"], settings["TRAINER_MEMORY"]) == ("5", "2048m")
     assert (settings["DASHBOARD_PORT"], settings["COMPOSE_PROJECT_NAME"]) == ("5000", "nighttrain")
-    for name in ("nighttrain_token", "grafana_password"):
+    values = set()
+    for name in SECRETS:
         secret = checkout.root / "secrets" / name
         assert mode(secret) == 0o600 and len(secret.read_text()) == 64
+        values.add(secret.read_text())
+    assert len(values) == len(SECRETS) == 5
     assert mode(checkout.root / "secrets") == 0o700
     assert (mode(checkout.env), mode(checkout.root / ".env.night")) == (0o600, 0o600)
 
@@ -46,6 +49,20 @@ def test_a_second_start_changes_nothing(checkout):
     before = checkout.env.read_bytes(), token.read_bytes()
     assert exports(checkout.prepare()) == {"CANDLES_DIR": "./data/candles", "NIGHTTRAIN_SAMPLE": ""}
     assert (checkout.env.read_bytes(), token.read_bytes()) == before
+
+
+def test_a_stack_with_one_token_for_all_gets_the_others_and_is_told_in_a_line(checkout):
+    checkout.prepare()
+    secrets = checkout.root / "secrets"
+    operators = (secrets / "nighttrain_token").read_bytes()
+    for name in ("trainer_token", "alerts_token", "reader_token"):
+        (secrets / name).unlink()
+    with pytest.raises(ConfigurationError, match="make up"):
+        noted(checkout.mounts)
+    [said] = [line for line in checkout.prepare() if "token" in line]
+    assert "made trainer_token, alerts_token, reader_token in secrets" in said
+    assert (secrets / "nighttrain_token").read_bytes() == operators
+    assert not [line for line in checkout.prepare() if "token" in line]
 
 
 @pytest.mark.parametrize("chosen", [0o640, 0o600])
@@ -144,6 +161,22 @@ def test_a_changed_file_that_is_mounted_changes_the_digest_of_its_service_alone(
     noted(checkout.mounts)
     assert checkout.settings()["NIGHT_DIGEST"] != before["NIGHT_DIGEST"]
     assert checkout.settings()["TOKEN_DIGEST"] == before["TOKEN_DIGEST"]
+
+
+def test_a_new_token_starts_those_anew_that_hold_it(checkout):
+    checkout.prepare()
+    changes = {
+        "nighttrain_token": {"NIGHT_DIGEST"},
+        "trainer_token": {"NIGHT_DIGEST", "TOKEN_DIGEST"},
+        "alerts_token": {"NIGHT_DIGEST", "ALERTING_DIGEST"},
+        "reader_token": {"NIGHT_DIGEST"},
+    }
+    for name, expected in changes.items():
+        before = checkout.settings()
+        (checkout.root / "secrets" / name).write_text("a-new-token-of-at-least-thirty-two-letters-" + name)
+        noted(checkout.mounts)
+        changed = {key for key, value in checkout.settings().items() if before[key] != value}
+        assert changed == expected, name
 
 
 def test_a_trainer_that_is_too_small_for_any_cell_is_warned_of(checkout):

@@ -248,3 +248,37 @@ def test_retry_does_not_repeat_what_will_not_change(error) -> None:
     with pytest.raises(error):
         retry(call, lambda seconds: False, Backoff(), lambda error: None)
     assert len(calls) == 1
+
+
+NEW = "another-token-of-more-than-thirty-two-letters"
+
+
+def refused() -> Reply:
+    body = json.dumps(UnauthorizedError("the bearer token is wrong").problem()).encode()
+    return Reply(401, body, {"Content-Type": PROBLEM_MEDIA_TYPE})
+
+
+def test_a_token_that_was_replaced_is_read_again_and_the_request_sent_once_more(connect, token) -> None:
+    def answered(asked) -> Reply:
+        if asked.headers["Authorization"] == f"Bearer {NEW}":
+            return Reply(body=OK)
+        return refused()
+
+    with ScriptedServer(answered) as server:
+        line = connect(server.url)
+        token.write_text(NEW)
+        line.send("POST", "/api/x", Health(status="ok", detail="?"))
+        line.send("POST", "/api/x", Health(status="ok", detail="?"))
+    shown = [asked.headers["Authorization"] for asked in server.asked]
+    assert shown == [f"Bearer {TOKEN}", f"Bearer {NEW}", f"Bearer {NEW}"]
+    assert server.asked[0].json == server.asked[1].json
+
+
+@pytest.mark.parametrize("content", [TOKEN, "", None])
+def test_a_token_that_is_refused_and_the_same_is_not_shown_again(connect, token, content) -> None:
+    with ScriptedServer(lambda asked: refused()) as server:
+        line = connect(server.url)
+        token.unlink() if content is None else token.write_text(content)
+        with pytest.raises(UnauthorizedError, match="is wrong"):
+            line.send("POST", "/api/x")
+    assert len(server.asked) == 1

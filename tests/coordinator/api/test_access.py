@@ -10,12 +10,14 @@ from random import Random
 import httpx
 import pytest
 
+from common.token_file import Role
 from coordinator.app import make_app
 from coordinator.assembly import Parts, assemble
+from coordinator.credentials.throttle import FREE_FAILURES, LONGEST_PAUSE_SECONDS
 from coordinator.store.database import Database
 from tests.coordinator.conftest import served
 from tests.coordinator.specimens import Clock, settings
-from tests.coordinator.wire import TOKEN, Serve, problem
+from tests.coordinator.wire import TOKEN, Serve, problem, token_of, tokens
 
 CHANGES = [
     ("POST", "/api/runs"),
@@ -50,13 +52,52 @@ READS = [
 ]
 
 
-def test_whatever_changes_something_needs_the_token(anonymous: httpx.Client) -> None:
+def test_whatever_changes_something_needs_the_token(anonymous: httpx.Client, clock: Clock) -> None:
     for method, path in CHANGES:
         for sent in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Bearer {TOKEN[:-1]}"}):
+            clock.advance(LONGEST_PAUSE_SECONDS)
             response = anonymous.request(method, path, content=b"{}", headers=sent)
             problem(response, 401, "unauthorized")
             assert response.headers["www-authenticate"] == "Bearer"
             assert TOKEN not in response.text
+
+
+def test_each_role_changes_its_own_and_nothing_else(anonymous: httpx.Client) -> None:
+    for method, path in [*CHANGES, ("POST", "/api/alerts")]:
+        room = path.split("/")[2]
+        trainers = room in ("trainers", "claims", "leases")
+        needed = Role.TRAINER if trainers else Role.ALERTS if room == "alerts" else Role.OPERATOR
+        for role in Role:
+            headers = {"Authorization": f"Bearer {token_of(role)}"}
+            response = anonymous.request(method, path, content=b"{}", headers=headers)
+            if role is needed:
+                assert response.status_code not in (401, 403, 429), (method, path)
+            else:
+                told = problem(response, 403, "forbidden")
+                assert role.owner in told["detail"] and token_of(role) not in response.text
+
+
+def test_beyond_the_machine_operators_and_readers_read_and_nobody_else(serve: Serve, parts: Parts) -> None:
+    outside = serve(replace(parts, loopback=False), token="")
+    for path in [*READS, "/metrics"]:
+        for role in Role:
+            status = outside.get(path, headers={"Authorization": f"Bearer {token_of(role)}"}).status_code
+            assert (status == 403) is (role in (Role.TRAINER, Role.ALERTS)), (path, role)
+
+
+def test_who_guesses_over_the_interface_waits_and_an_honest_neighbour_does_not(
+    anonymous: httpx.Client, client: httpx.Client
+) -> None:
+    for _ in range(FREE_FAILURES):
+        guess = anonymous.post("/api/runs", headers={"Authorization": "Bearer guess"})
+        problem(guess, 401, "unauthorized")
+    guess = anonymous.post("/api/runs", headers={"Authorization": "Bearer guess"})
+    problem(guess, 429, "throttled")
+    assert guess.headers["Retry-After"] == "2"
+    assert client.post("/api/claims", content=b"{}").status_code == 422
+    told = client.get("/metrics").text
+    assert 'nighttrain_wrong_tokens_total{answer="refused"} 5.0' in told
+    assert 'nighttrain_wrong_tokens_total{answer="throttled"} 1.0' in told
 
 
 def test_the_list_of_what_needs_the_token_is_whole(client: httpx.Client) -> None:
@@ -93,7 +134,7 @@ def test_reading_is_open_on_loopback_and_closed_elsewhere(
 def url(database_url: str, clock: Clock, tmp_path: Path) -> Iterator[str]:
     """A coordinator that listens to a network on which it is called `coordinator`."""
     database = Database(database_url, clock)
-    parts = assemble(database, settings(), tmp_path, TOKEN, False, Random(1), ("Coordinator",))
+    parts = assemble(database, settings(), tmp_path, tokens(TOKEN), False, Random(1), ("Coordinator",))
     with served(make_app(parts)) as address:
         yield address
     database.close()
@@ -115,7 +156,7 @@ class TestOnATrustedNetwork:
     def test_changing_needs_the_token(self, url: str) -> None:
         body = {"version": "4", "alerts": []}
         assert httpx.post(url + "/api/alerts", json=body, trust_env=False).status_code == 401
-        headers = {"Authorization": f"Bearer {TOKEN}"}
+        headers = {"Authorization": f"Bearer {token_of(Role.ALERTS)}"}
         assert httpx.post(url + "/api/alerts", json=body, headers=headers, trust_env=False).status_code == 204
 
 

@@ -143,7 +143,7 @@ def test_every_error_is_documented_as_a_problem_with_an_example(document: dict[s
     for where, operation in operations(document):
         path = where.split()[1]
         expected = {"422", "500"}
-        expected |= {"401", "503", "507"} if path.startswith(("/api", "/metrics")) else set()
+        expected |= {"401", "403", "429", "503", "507"} if path.startswith(("/api", "/metrics")) else set()
         expected |= {"413"} if where.startswith(("post", "put")) else set()
         expected |= {"404"} if re.search("{run}|{job}|{cell}|difference|claims", path) else set()
         steers = where.startswith(("post /api/runs", "post /api/jobs"))

@@ -19,7 +19,7 @@ from coordinator.configuration import Configuration, Source
 from coordinator.policy.admission import Refusal
 from coordinator.store.database import Database
 from tests.coordinator.specimens import Clock, Night, claim, settings
-from tests.coordinator.wire import TOKEN
+from tests.coordinator.wire import TOKEN, tokens
 
 
 @pytest.fixture
@@ -34,7 +34,13 @@ def parts(database_url: str, clock: Clock, tmp_path: Path, path: Path) -> Iterat
     database = Database(database_url, clock)
     configuration = Configuration(read(path), Source(path, read))
     yield assemble(
-        database, configuration.settings, tmp_path, TOKEN, True, Random(1), configuration=configuration
+        database,
+        configuration.settings,
+        tmp_path,
+        tokens(TOKEN),
+        True,
+        Random(1),
+        configuration=configuration,
     )
     database.close()
 

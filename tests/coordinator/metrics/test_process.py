@@ -26,23 +26,21 @@ from tests.coordinator.specimens import (
     renewal,
     settings,
 )
-
-TOKEN = "the-token-of-these-tests-is-long-enough"
+from tests.coordinator.wire import OfTheRole, tokens
 
 
 @pytest.fixture
 def parts(database_url: str, clock: Clock, tmp_path: Path) -> Iterator[Parts]:
     database = Database(database_url, clock)
-    yield assemble(database, settings(), tmp_path, TOKEN, True, Random(1))
+    yield assemble(database, settings(), tmp_path, tokens(), True, Random(1))
     database.close()
 
 
 @pytest.fixture
 def client(parts: Parts) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"Bearer {TOKEN}"}
     with (
         served(make_app(parts)) as url,
-        httpx.Client(base_url=url, headers=headers, trust_env=False) as opened,
+        httpx.Client(base_url=url, auth=OfTheRole(), trust_env=False) as opened,
     ):
         yield opened
 
