@@ -51,12 +51,8 @@ class Problem(Frozen):
     """The path of the request."""
 
 
-<<<<<<< HEAD
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-READING = (UnauthorizedError, UnavailableError, StorageError)
-=======
 READING = (UnauthorizedError, ForbiddenError, ThrottledError, UnavailableError, StorageError)
->>>>>>> c7f2aa1 (Give each role a token of its own, and let who guesses wait)
 """Errors of whatever reads the database behind the check of the token."""
 
 WRITING = (*READING, TooLargeError)

@@ -39,12 +39,18 @@ def tokens(operators: str = TOKEN) -> Tokens:
     return Tokens({role: token_of(role, operators) for role in Role})
 
 
+def authorization(method: str, path: str) -> dict[str, str]:
+    """What somebody of the role shows that a request needs."""
+    role = Role.OPERATOR if method in ("GET", "HEAD") else changed_by(path)
+    return {"Authorization": f"Bearer {token_of(role)}"}
+
+
 class OfTheRole(httpx.Auth):
     """Shows with each request the token that its path needs, as if all who ask were one."""
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        role = Role.OPERATOR if request.method == "GET" else changed_by(request.url.path)
-        request.headers.setdefault("Authorization", f"Bearer {token_of(role)}")
+        for name, value in authorization(request.method, request.url.path).items():
+            request.headers.setdefault(name, value)
         yield request
 
 

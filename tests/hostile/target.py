@@ -17,7 +17,7 @@ from coordinator.store.database import Database, sqlite_url
 from coordinator.store.rows import OPEN_ATTEMPTS
 from tests.coordinator.conftest import served
 from tests.coordinator.specimens import Clock, settings
-from tests.coordinator.wire import TOKEN, begin, granted, trained
+from tests.coordinator.wire import OfTheRole, begin, granted, tokens, trained
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Target:
     document : dict
         Its OpenAPI document.
     client : httpx.Client
-        Sends with the token.
+        Sends with the token that each path needs.
     anonymous : httpx.Client
         Sends without.
     """
@@ -56,17 +56,17 @@ def target(folder: Path, loopback: bool = True) -> Iterator[Target]:
     """Serve a coordinator that has finished one night and is in the middle of another."""
     database = Database(sqlite_url(folder / "nighttrain.db"), Clock())
     database.upgrade()
-    parts = assemble(database, settings(), folder, TOKEN, loopback, Random(1))
+    parts = assemble(database, settings(), folder, tokens(), loopback, Random(1))
     app = make_app(parts)
     with ExitStack() as stack:
         stack.callback(database.close)
         url = stack.enter_context(served(app))
 
-        def client(headers: dict[str, str]) -> httpx.Client:
-            made = httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False)
+        def client(auth: httpx.Auth | None) -> httpx.Client:
+            made = httpx.Client(base_url=url, auth=auth, timeout=30, trust_env=False)
             return stack.enter_context(made)
 
-        found = Target(parts, app.openapi(), client({"Authorization": f"Bearer {TOKEN}"}), client({}))
+        found = Target(parts, app.openapi(), client(OfTheRole()), client(None))
         trained(found.client)
         parts.housekeeping.tick()
         begin(found.client)
