@@ -40,6 +40,8 @@ CHECKS = [
 ]
 READING = ("GET", "HEAD")
 OPEN = ("/healthz", "/readyz")
+REFUSED = (401, 429)
+"""Without a token, or with one that was made up; after some of those the sender is to wait."""
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "TRACE", "OPTIONS")
 
 
@@ -82,7 +84,7 @@ def _anonymous(coordinator: Target, setup: Setup, loopback: bool, each: int) -> 
             answer = case.call(base_url=coordinator.url)
             may = case.operation.path in OPEN or (loopback and case.method in READING)
             fault = _fault(case, answer, [*CHECKS[:-2], ignored_auth])
-            if not may and answer.status_code != 401:
+            if not may and answer.status_code not in REFUSED:
                 fault = f"{case.method} {case.formatted_path}: {answer.status_code} without the token"
             log.add(f"{answer.status_code}", fault)
     return log.outcome(f"schema: without the token, {where}")
