@@ -41,7 +41,7 @@ from coordinator.queue.snapshot import hosts_of, largest_limit, read_live, read_
 from coordinator.queue.stretches import QUEUED
 from coordinator.queue.transitions import end_queued, open_attempt
 from coordinator.store.database import Transaction
-from coordinator.store.rows import JOBS, AttemptRow, JobRow, RunRow, TrainerRow, running_run
+from coordinator.store.rows import JOBS, AttemptRow, JobRow, RunHead, TrainerRow, running_head
 from coordinator.store.tables import jobs, trainers
 
 _TRAINER = update(trainers).where(trainers.c.boot_id == bindparam("boot"))
@@ -106,7 +106,7 @@ def decide(
     night = night_at(settings.window, tx.now)
     if not night.open:
         return Refusal(NoWork.NIGHT_CLOSED, "the night is closed")
-    run = running_run(tx)
+    run = running_head(tx)
     if run is None:
         return Refusal(NoWork.EMPTY, "there is no unfinished run")
     if run.held_back:
@@ -149,7 +149,7 @@ def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
 
 def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow, str]]:
     """Fail the jobs that ran out of memory and for which no live trainer has room; return them and why."""
-    run = running_run(tx)
+    run = running_head(tx)
     starved = JOBS.where(jobs.c.state == JobState.QUEUED, jobs.c.oom_room_bytes.is_not(None))
     if run is None or tx.connection.execute(starved.where(jobs.c.run_id == run.id)).first() is None:
         return []
@@ -188,7 +188,7 @@ def _lease(
 
 def _choose(
     tx: Transaction,
-    run: RunRow,
+    run: RunHead,
     trainer: TrainerRow,
     last_symbol: str,
     settings: NightSettings,

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from common.errors import InvalidRequestError
-from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec, TrainingSpec
+from common.protocol.jobs import Cause, JobState, SurveySpec, TrainingSpec
 from common.protocol.reports import SeriesReport, SurveyReport
 from common.settings.grid import GridConfig, grid_of
 from common.timeframes import CONTEXT_TIMEFRAMES, Timeframe
+from coordinator.queue.stretches import QUEUED, TRAINING
 from coordinator.queue.transitions import end_queued
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, JobRow
 from coordinator.store.tables import jobs, reports, runs, symbols
+
+_REPORT = reports.insert()
+_SYMBOL = update(symbols).where(symbols.c.run_id == bindparam("run"), symbols.c.symbol == bindparam("of"))
+_JOBS = update(jobs).where(jobs.c.run_id == bindparam("run"), jobs.c.symbol == bindparam("of"))
+_CONFIG = select(runs.c.config).where(runs.c.id == bindparam("run"))
+_CELLS = (
+    JOBS.where(jobs.c.run_id == bindparam("run"), jobs.c.symbol == bindparam("of"), QUEUED, TRAINING)
+    .order_by(jobs.c.id)
+    .with_for_update()
+)
+_CELL = update(jobs).where(jobs.c.id == bindparam("this"))
 
 
 def survey_spec(config: GridConfig, symbol: str) -> SurveySpec:
@@ -38,30 +50,16 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
     if report.symbol != survey.symbol:
         raise InvalidRequestError(f"a report about {report.symbol} cannot end the {survey.name}")
     connection = tx.connection
-    connection.execute(reports.insert().values(job_id=survey.id, document=report.model_dump_json()))
-    connection.execute(
-        update(symbols)
-        .where(symbols.c.run_id == survey.run_id, symbols.c.symbol == survey.symbol)
-        .values(quote_volume=report.quote_volume_per_day)
-    )
-    connection.execute(
-        update(jobs)
-        .where(jobs.c.run_id == survey.run_id, jobs.c.symbol == survey.symbol)
-        .values(volume=report.quote_volume_per_day)
-    )
+    this = {"run": survey.run_id, "of": survey.symbol}
+    connection.execute(_REPORT, {"job_id": survey.id, "document": report.model_dump_json()})
+    connection.execute(_SYMBOL, {**this, "quote_volume": report.quote_volume_per_day})
+    connection.execute(_JOBS, {**this, "volume": report.quote_volume_per_day})
     if report.synthetic:
         connection.execute(update(runs).where(runs.c.id == survey.run_id).values(synthetic=True))
-    document = connection.execute(select(runs.c.config).where(runs.c.id == survey.run_id)).scalar_one()
-    config = grid_of(document)
+    config = grid_of(connection.execute(_CONFIG, {"run": survey.run_id}).scalar_one())
     series = {one.timeframe: one for one in report.series}
-    cells = JOBS.where(
-        jobs.c.run_id == survey.run_id,
-        jobs.c.symbol == survey.symbol,
-        jobs.c.kind == JobKind.TRAINING,
-        jobs.c.state == JobState.QUEUED,
-    ).order_by(jobs.c.id)
-    refused = []
-    for row in connection.execute(cells.with_for_update()).all():
+    refused, opened = [], []
+    for row in connection.execute(_CELLS, this).all():
         job = JobRow.of(row)
         refusal = _refusal(job, series)
         if refusal:
@@ -70,11 +68,10 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
         else:
             spec = _training_spec(job, config, series, report.synthetic)
             rows = series[spec.cell.timeframe].rows
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.id == job.id)
-                .values(rows=rows, spec=spec.model_dump_json(), waiting_since=tx.now, changed=tx.now)
-            )
+            given = {"this": job.id, "rows": rows, "spec": spec.model_dump_json()}
+            opened.append({**given, "waiting_since": tx.now, "changed": tx.now})
+    if opened:
+        connection.execute(_CELL, opened)
     return refused
 
 

@@ -21,13 +21,12 @@ from coordinator.store.database import Transaction
 from coordinator.store.tables import attempts, jobs, runs, trainers
 
 
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A row of `runs`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunHead:
+    """A row of `runs` without its configuration, which is as long as the grid has symbols."""
 
     id: int
     state: RunState
-    config: str
     synthetic: bool
     created: datetime
     decided: datetime | None
@@ -72,6 +71,13 @@ class RunRow:
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:
         """Read the row."""
         return cls(**{**row._mapping, "state": RunState(row.state)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRow(RunHead):
+    """A row of `runs`."""
+
+    config: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +217,8 @@ def all_of(table: Table) -> Select[Any]:
 OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(attempts.c.id)
 PRESENT_TRAINERS = all_of(trainers).where(trainers.c.superseded.is_(None)).order_by(trainers.c.name)
 JOBS = all_of(jobs)
+_HEADS = select(*(column for column in runs.c if column.name != "config"))
+_RUNNING_HEAD = _HEADS.where(runs.c.state == RunState.RUNNING)
 _RUNNING = all_of(runs).where(runs.c.state == RunState.RUNNING)
 _RUNNING_LOCKED = _RUNNING.with_for_update()
 
@@ -219,6 +227,12 @@ def running_run(tx: Transaction, lock: bool = False) -> RunRow | None:
     """Return the unfinished run, of which there is one at most; `lock` keeps others from changing it."""
     row = tx.connection.execute(_RUNNING_LOCKED if lock else _RUNNING).first()
     return None if row is None else RunRow.of(row)
+
+
+def running_head(tx: Transaction) -> RunHead | None:
+    """Return the unfinished run without its configuration."""
+    row = tx.connection.execute(_RUNNING_HEAD).first()
+    return None if row is None else RunHead.of(row)
 
 
 def newest_run(tx: Transaction) -> RunRow | None:

@@ -187,12 +187,13 @@ jobs = Table(
     CheckConstraint("promoted IS NULL OR state = 'succeeded'", name="job_promoted"),
     Index("jobs_by_state", "run_id", "state"),
     Index("jobs_by_change", "run_id", "changed"),
+    # What a survey changes, and what is left of a symbol.
+    Index("jobs_by_symbol", "run_id", "symbol", "state"),
     Index("jobs_by_cell", "symbol", "timeframe", "horizon", "id"),
     # A claim reads some dozen rows of the queue, however long it is, and the end of a job moves it in few.
     _queued("queued_by_volume", *IN_ORDER, where="waiting_since IS NOT NULL"),
     _queued("queued_by_wait", "run_id", "waiting_since", where="waiting_since IS NOT NULL"),
     _queued("queued_unsurveyed", *IN_ORDER, where="waiting_since IS NULL"),
-    _queued("queued_by_symbol", "run_id", "symbol", where="symbol IS NOT NULL"),
     _queued("queued_wanted", "run_id", "wanted_next", where="wanted_next IS NOT NULL"),
     _queued("queued_for_later", "run_id", "not_before", where="not_before IS NOT NULL"),
     _queued("queued_after_oom", "run_id", where="oom_room_bytes IS NOT NULL"),
