@@ -19,6 +19,7 @@ import typer
 from cli.command import Command, Group
 from cli.commands import (
     alerts,
+    autoscale,
     check,
     config,
     data,
@@ -60,6 +61,7 @@ app.add_typer(jobs.app, name="jobs")
 app.add_typer(nights.app, name="nights")
 app.add_typer(models.app, name="models")
 app.command("alerts", cls=Command, epilog=alerts.EPILOG)(alerts.alerts)
+app.command("autoscale", cls=Command, epilog=autoscale.EPILOG)(autoscale.autoscale)
 app.add_typer(stack.app, name="stack", hidden=True)
 app.add_typer(data.app, name="data")
 app.add_typer(config.app, name="config")

@@ -205,8 +205,10 @@ def available_memory_bytes(group: ControlGroup | None = None) -> int:
     return max(0, min(available, limit - usage + group.reclaimable_bytes()))
 
 
-def usable_workers(cores: float, available_bytes: int, memory_limit_bytes: int, threshold: float) -> int:
-    """Return how many trainers a machine bears: a core stays free, all fit in memory, at least one runs.
+def usable_workers(
+    cores: float, available_bytes: int, memory_limit_bytes: int, threshold: float, free_cores: int = 1
+) -> int:
+    """Return how many trainers a machine bears: some cores stay free, all fit in memory, at least one runs.
 
     Parameters
     ----------
@@ -218,9 +220,11 @@ def usable_workers(cores: float, available_bytes: int, memory_limit_bytes: int, 
         What one trainer may take.
     threshold : float
         The share of memory up to which jobs are handed out, from 0 to 1.
+    free_cores : int
+        Cores that stay free for all else.
     """
     by_memory = int(available_bytes * threshold) // memory_limit_bytes
-    return max(1, min(int(cores) - 1, by_memory))
+    return max(1, min(int(cores) - free_cores, by_memory))
 
 
 def host_pressure() -> HostPressure:

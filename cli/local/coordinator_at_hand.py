@@ -57,6 +57,18 @@ def connect(url: str | None, token_file: Path | None, out: Path) -> OperatorClie
     return OperatorClient(place.url, token_file or place.token)
 
 
+def connect_to_stack(url: str | None, token_file: Path | None, folder: Path = Path()) -> OperatorClient:
+    """Return a client of the coordinator in the containers that were started from `folder`, or of `url`.
+
+    Raises
+    ------
+    ConfigurationError
+        The address or the token file cannot be used.
+    """
+    secret = token_file or folder / SECRET_OF_STACK
+    return OperatorClient(url or f"http://127.0.0.1:{_port(folder)}", secret if secret.is_file() else None)
+
+
 def find(url: str | None, out: Path, folder: Path = Path()) -> Place:
     """Return the coordinator that is named or found; `folder` is where `make up` was called.
 

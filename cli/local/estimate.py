@@ -13,7 +13,7 @@ from cli.local.disk_needs import needed_bytes
 from cli.local.fit import AGENT_BYTES
 from cli.local.folder_contents import whole_folder
 from cli.local.grid_rows import bytes_of, rows_of
-from cli.local.machine import this_machine, trainer_count
+from cli.local.machine import free_cores, this_machine, trainer_count
 from cli.local.measured_costs import comparable, costs_of, peaks_of
 from cli.local.night_length import Costs, Length, Series, length
 from cli.local.nights_measured import measured_nights
@@ -99,7 +99,8 @@ def estimate(settings: NightSettings, data: Path | None, out: Path, check: Calla
     peak = _peak(nights, grid)
     machine = this_machine()
     here = _on(machine.cores, trainer_count(settings), costs, grid, peak)
-    others = tuple(_on(cores, cores - 1, costs, grid, peak) for cores in OTHER_CORES)
+    free = free_cores(settings)
+    others = tuple(_on(cores, cores - free, costs, grid, peak) for cores in OTHER_CORES)
     cells = len(settings.symbols) * len(settings.timeframes) * len(settings.horizons)
     rows = sum(one.rows for one in grid)
     disk = needed_bytes(settings, rows, sample=folder is None)

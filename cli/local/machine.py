@@ -23,7 +23,10 @@ def fitting_here(settings: NightSettings, out: Path) -> tuple[Choice, ...]:
 
 
 def trainer_count(settings: NightSettings) -> int:
-    """Return how many trainers the settings ask for, or this machine has room for."""
+    """Return how many trainers the settings ask for, or this machine has room for.
+
+    As many as cores where the coordinator decides how many of them work; otherwise a core stays free for it.
+    """
     if settings.num_workers != "auto":
         return settings.num_workers
     return host.usable_workers(
@@ -31,4 +34,10 @@ def trainer_count(settings: NightSettings) -> int:
         host.available_memory_bytes(),
         settings.memory_limit_bytes,
         settings.memory_threshold,
+        free_cores=free_cores(settings),
     )
+
+
+def free_cores(settings: NightSettings) -> int:
+    """Return how many cores `num_workers: auto` leaves free when it starts trainers."""
+    return 0 if settings.parallelism.adaptive else 1

@@ -33,7 +33,7 @@ LOG = logging.getLogger("nighttrain.launcher")
 
 LOOK_SECONDS = 1.0
 FOREVER = float("inf")
-SIZES = ("num_workers", "max_memory_per_process", "memory_threshold")
+SIZES = ("num_workers", "parallelism", "max_memory_per_process", "memory_threshold")
 """What decides how many trainers there are, besides the machine."""
 
 

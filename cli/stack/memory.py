@@ -15,6 +15,12 @@ SMALLEST_BYTES = 128 * MEBIBYTE
 UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 
 
+def size_bytes(text: str) -> int | None:
+    """Return a size as Compose writes it, such as `2048m`, in bytes; None if it is none."""
+    size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)i?b?", text.strip().lower())
+    return None if size is None else int(float(size[1]) * UNITS[size[2]])
+
+
 def memory_warning(limit: str, nights: list[Results]) -> str:
     """Return that a trainer is too small for any cell, and what to set; nothing where it is not.
 
@@ -25,12 +31,12 @@ def memory_warning(limit: str, nights: list[Results]) -> str:
     nights : list of Results
         The last nights, which tell what cells took here.
     """
-    size = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([bkmgt]?)i?b?", limit.strip().lower())
+    size = size_bytes(limit)
     if size is None:
         return ""
     measured = lowest_peak(nights)
     needed = (measured or SMALLEST_BYTES) + AGENT_BYTES
-    if float(size[1]) * UNITS[size[2]] >= needed:
+    if size >= needed:
         return ""
     where = "in the last nights here" if measured else "on another machine"
     needed_mib = -(-needed // MEBIBYTE)

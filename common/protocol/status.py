@@ -148,6 +148,8 @@ class HostView(Frozen):
     do not say what holds them up or `parallelism.adaptive` is off."""
     reason: str
     """Why so many, in words; empty where there is no limit."""
+    asked_for: bool = False
+    """Whether `num_workers` asks for a number of trainers, so that memory alone may lower the limit."""
 
 
 class StatusDocument(Frozen):

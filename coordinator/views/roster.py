@@ -89,4 +89,4 @@ class Roster:
                     )
                 )
             entries.sort(key=lambda entry: (ORDER.index(entry.view.state), entry.view.name))
-            return RosterNow(tx.now, tuple(entries), host_views(snapshot.hosts.values()))
+            return RosterNow(tx.now, tuple(entries), host_views(snapshot.hosts.values(), self.settings))

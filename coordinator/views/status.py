@@ -109,7 +109,7 @@ class Status:
             best=_score(tx, view, desc(jobs.c.auc)),
             last=_score(tx, view, desc(jobs.c.finished)),
             trainers=tuple(trainer_views(tx, known)),
-            hosts=host_views(snapshot.hosts.values()),
+            hosts=host_views(snapshot.hosts.values(), self.settings),
             recent_jobs=_recent(tx, view, self.settings),
             alerts=present_alerts(tx),
             warnings=(*warnings, *self.troubles(), *self.scrapes.warnings()),

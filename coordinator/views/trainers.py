@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from common.protocol.job_views import Outcome
 from common.protocol.status import HostView, TrainerState, TrainerView
+from common.settings.night import NightSettings
 from coordinator.policy.admission import Host
 from coordinator.queue.snapshot import Snapshot
 from coordinator.store.database import Transaction
@@ -81,7 +82,7 @@ def last_attempts(tx: Transaction, boot_ids: list[str]) -> dict[str, AttemptRow]
     return {row.boot_id: AttemptRow.of(row) for row in tx.connection.execute(query)}
 
 
-def host_views(hosts: Iterable[Host]) -> tuple[HostView, ...]:
+def host_views(hosts: Iterable[Host], settings: NightSettings) -> tuple[HostView, ...]:
     """Return the hosts of the live trainers, with how many may work at once, and why."""
     return tuple(
         HostView(
@@ -90,6 +91,7 @@ def host_views(hosts: Iterable[Host]) -> tuple[HostView, ...]:
             working=host.leases,
             limit=host.limit,
             reason=host.limit_reason,
+            asked_for=settings.num_workers != "auto",
         )
         for host in hosts
     )

@@ -29,6 +29,7 @@ COMMANDS = (
     ["end"],
     ["cancel"],
     ["alerts"],
+    ["autoscale"],
     ["monitor"],
     *(["jobs", name] for name in ("list", "show", "why", "retry", "cancel", "next", "unpark")),
     *(["service", name] for name in ("install", "uninstall", "status")),

@@ -73,6 +73,12 @@ def test_workers_leave_a_core_and_fit_in_memory_and_are_at_least_one(
     assert usable_workers(cores, available_gib * GIB, limit_gib * GIB, 0.85) == workers
 
 
+def test_workers_take_all_cores_where_none_is_to_stay_free() -> None:
+    assert usable_workers(2.9, 64 * GIB, 2 * GIB, 0.85, free_cores=0) == 2
+    assert usable_workers(0.5, 64 * GIB, 2 * GIB, 0.85, free_cores=0) == 1
+    assert usable_workers(64.0, 16 * GIB, 2 * GIB, 0.85, free_cores=0) == 6
+
+
 @given(st.floats(0.1, 256), st.integers(0, 2**42), st.integers(2**27, 2**38), st.floats(0.1, 1.0))
 def test_more_than_one_worker_never_takes_more_than_there_is(cores, available, limit, threshold) -> None:
     workers = usable_workers(cores, available, limit, threshold)

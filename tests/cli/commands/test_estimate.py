@@ -60,7 +60,7 @@ def test_goes_by_measured_nights(estimated: Callable[..., Any], undisturbed: Nig
     cache = sum(path.stat().st_size for path in (out / "cache").rglob("*") if path.is_file())
     assert cache / 2 < told["disk_bytes"] < cache * 3
     assert [one["cores"] for one in told["others"]] == [4, 8, 16]
-    assert [one["trainers"] for one in told["others"]] == [3, 7, 15]
+    assert [one["trainers"] for one in told["others"]] == [4, 8, 16]
     longer = estimated("--data", candles, "--out", out, "--trainers", 1, *GRID[:-1], "3", "5", "7", "9")
     assert longer["here"]["length"]["p50"] > found["p50"]
 
