@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import select
 import socket
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from trainer.process.fork_server import ForkServer
 
 LOG = logging.getLogger("trainer")
 
+STANDARD_INPUT = "-"
 TOKEN_SECONDS = 0.5
 DEFAULT_LIMIT_GIB = 2.0
 
@@ -43,14 +45,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os._exit(128 + number)
 
     stop.on_signals(leave_at_once)
-    if options.exit_with_parent:
-        stop.on_end_of_input()
     try:
         log = options.logs / f"{options.name}.log" if options.logs else None
         logs.configure(log, options.debug, options.name)
         _check_folders(options.data, options.cache)
         server.start()
-        _run(options, server, stop)
+        url = _first_line(stop) if options.coordinator == STANDARD_INPUT else options.coordinator
+        if options.exit_with_parent:
+            stop.on_end_of_input()
+        if not stop.is_made:
+            _run(options, url, server, stop)
     except NighttrainError as error:
         LOG.error("%s", error, exc_info=options.debug)
         usage = isinstance(error, ConfigurationError | UnauthorizedError)
@@ -69,7 +73,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         "python -m trainer", description="A trainer: pulls jobs from a coordinator."
     )
     add = parser.add_argument
-    add("--coordinator", required=True, metavar="URL", help="where it listens, e.g. http://127.0.0.1:5000")
+    add(
+        "--coordinator",
+        required=True,
+        metavar="URL",
+        help="where it listens, e.g. http://127.0.0.1:5000; - reads it from the first line of standard input",
+    )
     add("--token-file", required=True, type=Path, metavar="FILE", help="the trainers' bearer token")
     add("--name", default=socket.gethostname(), help="unique among trainers, the same after a restart")
     add("--data", required=True, type=Path, metavar="DIR", help="the folder with the candles")
@@ -124,7 +133,20 @@ def _check_folders(data: Path, cache: Path) -> None:
         raise ConfigurationError(what, "name another by --cache") from error
 
 
-def _run(options: argparse.Namespace, server: ForkServer, stop: StopRequest) -> None:
+def _first_line(stop: StopRequest) -> str:
+    """Wait for a line, while the fork server imports; make the request to stop if the input ends instead."""
+    source, line = sys.stdin.fileno(), b""
+    while not line.endswith(b"\n"):
+        select.select([source, stop.fileno()], [], [])
+        part = b"" if stop.is_made else os.read(source, 1)
+        if not part:
+            stop.make()
+            break
+        line += part
+    return line.decode().strip()
+
+
+def _run(options: argparse.Namespace, url: str, server: ForkServer, stop: StopRequest) -> None:
     group = control_group()
     hello = introduce(options.name, _memory_limit_bytes(options, group), group)
     vitals = Vitals()
@@ -138,7 +160,7 @@ def _run(options: argparse.Namespace, server: ForkServer, stop: StopRequest) -> 
             vitals.beat()
             if stop.wait(TOKEN_SECONDS):
                 return
-    with TrainerClient(options.coordinator, token) as client:
+    with TrainerClient(url, token) as client:
         client.report_failures(vitals.failed)
         Agent(client, hello, server, Workplace(options.data, options.cache, group), stop, vitals).run()
 

@@ -75,6 +75,7 @@ class Crew:
         self.trainers: list[Child] = []
         self._leaving: list[Leave] = []
         self._due: dict[str, tuple[Child | None, int | None]] = {}
+        self._url: str | None = None
         self.feed: StatusFeed | None = None
 
     @cached_property
@@ -111,9 +112,15 @@ class Crew:
         return run
 
     def hire(self, settings: NightSettings) -> None:
-        """Start the trainers."""
+        """Start the trainers; until `send_to_work` they only import, beside the coordinator."""
         self.trainers = self._wanted(settings, trainer_count(settings))
         self.supervision.employ(*self.trainers)
+
+    def send_to_work(self) -> None:
+        """Have the trainers work once the coordinator listens; those that come later do so at once."""
+        self._url = self.client.url
+        for child in self.trainers:
+            child.tell(self._url)
 
     def adjust(self, settings: NightSettings, count: int) -> None:
         """Have as many trainers as asked for, by these settings; who works is exchanged between two jobs."""
@@ -169,7 +176,10 @@ class Crew:
         self._leaving.append(Leave(child, time.monotonic() + TRAINER_STOP_SECONDS, successor))
 
     def _wanted(self, settings: NightSettings, count: int) -> list[Child]:
-        return trainers_of(settings, self.out, self.client.url, self._debug, count)
+        wanted = trainers_of(settings, self.out, self._debug, count)
+        for child in wanted:
+            child.word = self._url
+        return wanted
 
     def _is_leaving(self, name: str) -> bool:
         return any(leave.child.name == name for leave in self._leaving)

@@ -73,9 +73,10 @@ def _night(
 ) -> tuple[Results, Path]:
     settings, display = given.settings, display_for(console)
     with at_work(given, out, order.debug, interrupt, display) as crew:
+        crew.hire(settings)
         client = crew.client
         run = crew.begin(settings, fresh)
-        crew.hire(settings)
+        crew.send_to_work()
         patience = settings.retry.storage_seconds
         watch = Watch(client, crew.watched(patience), run.id, display, patience)
         crew.supervision.until(watch.look)

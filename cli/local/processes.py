@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 LOG = logging.getLogger("nighttrain.launcher")
@@ -26,7 +27,10 @@ HEALTHY_SECONDS = 2.0
 
 @dataclass
 class Child:
-    """One child process that is kept alive until it is told to stop."""
+    """One child process that is kept alive until it is told to stop.
+
+    `word` is the first line of its standard input: it comes with `tell`, and with each start after that.
+    """
 
     name: str
     command: list[str]
@@ -36,6 +40,7 @@ class Child:
     failures: int = 0
     started_at: float = 0.0
     restart_at: float = 0.0
+    word: str | None = None
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     _copier: threading.Thread | None = None
 
@@ -56,6 +61,17 @@ class Child:
         LOG.info("%s started as process %d", self.name, self.process.pid)
         self._copier = threading.Thread(target=self._copy_output, args=(self.process,), daemon=True)
         self._copier.start()
+        if self.word is not None:
+            self.tell(self.word)
+
+    def tell(self, word: str) -> None:
+        """Say what the process waits for; one that has died is told when it is started again."""
+        self.word = word
+        if self.process is None or self.process.stdin is None:
+            return
+        with suppress(OSError):
+            self.process.stdin.write(f"{word}\n")
+            self.process.stdin.flush()
 
     def _copy_output(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout is not None
@@ -120,7 +136,9 @@ class Child:
 
     def _close_input(self) -> None:
         if self.process and self.process.stdin:
-            self.process.stdin.close()
+            # What a dead process was told and did not read cannot be delivered any more.
+            with suppress(OSError):
+                self.process.stdin.close()
 
     def wait(self, deadline: float) -> None:
         """Wait for the end until `deadline` (monotonic seconds), then kill."""

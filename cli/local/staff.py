@@ -47,12 +47,12 @@ def hand_over(given: Given, out: OutFolder, by_the_clock: bool) -> None:
     write_given(out.settings, given)
 
 
-def trainers_of(settings: NightSettings, out: OutFolder, url: str, debug: bool, count: int) -> list[Child]:
-    """Return the trainers' processes, not started yet."""
+def trainers_of(settings: NightSettings, out: OutFolder, debug: bool, count: int) -> list[Child]:
+    """Return the trainers' processes, not started yet; each waits to be told where to claim jobs."""
     children = []
     for number in range(1, count + 1):
         name = f"trainer-{number}"
-        command = [sys.executable, "-m", "trainer", "--coordinator", url, "--token-file"]
+        command = [sys.executable, "-m", "trainer", "--coordinator", "-", "--token-file"]
         command += [str(out.tokens[Role.TRAINER])]
         command += ["--name", name, "--data", str(settings.data.dir), "--cache", str(out.cache)]
         command += ["--logs", str(out.logs), "--memory-limit-gb", str(settings.max_memory_per_process)]
@@ -92,7 +92,7 @@ def client_of(coordinator: Child, out: OutFolder, interrupt: Interrupt) -> Opera
             raise UnavailableError(
                 f"the coordinator was not ready after {READY_SECONDS:.0f} s", f"see {out.logs}"
             )
-        time.sleep(0.05)
+        time.sleep(0.02)
 
 
 def _free_port(address: str) -> int:

@@ -115,6 +115,7 @@ class Household:
             self.update.warn_if_too_late(self.settings, datetime.now(UTC))
         self._count = trainer_count(self.settings)
         crew.hire(self.settings)
+        crew.send_to_work()
         notify("READY=1")
         try:
             if now:

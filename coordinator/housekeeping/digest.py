@@ -14,8 +14,6 @@ import threading
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import httpx
-
 from common.protocol.nights import NightDigest
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.report.reports import Reports
@@ -98,6 +96,9 @@ class Digest(Duty):
         tried.thread.start()
 
     def _post(self, tried: _Try, digest: NightDigest) -> None:
+        # Few coordinators have an Alertmanager, and none needs it before a night has ended.
+        import httpx
+
         try:
             address = f"{self.alertmanager}/api/v2/alerts"
             body = [alert_of(digest, tried.due, self.reports.address)]

@@ -16,19 +16,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 
 from common.errors import ConfigurationError, StorageError, UnavailableError
+from common.lean_import import without
 from coordinator.store.errors import reason_of, translated
 from coordinator.store.group_commit import GroupCommit
 
 BUSY_SECONDS = 15.0
 """How long a statement waits for another process (a backup, a shell) that holds SQLite's lock."""
+
+MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
+"""The files that bring a schema to the next version, which their names begin with."""
 
 Clock = Callable[[], datetime]
 
@@ -120,16 +120,15 @@ class Database:
             The database cannot be opened or written, or a newer program has made its schema.
         """
         shown = self.engine.url.render_as_string(hide_password=True)
-        config = _alembic()
+        known = _revisions()
         try:
             with self._alone(), self._writes.begin() as connection:
-                present = MigrationContext.configure(connection).get_current_revision()
-                known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+                present = _revision_of(connection)
                 if present is not None and present not in known:
                     problem = f"the database {shown} was made by a newer Nighttrain (schema {present})"
                     raise ConfigurationError(problem, "update this one, or name another out folder")
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+                if present != known[-1]:
+                    _migrate(connection)
         except SQLAlchemyError as error:
             problem = f"the database {shown} cannot be used: {reason_of(error)}"
             raise ConfigurationError(problem, "check database_url and the out folder") from error
@@ -145,10 +144,10 @@ class Database:
         UnavailableError
             The database cannot be written or is not at the version of this program.
         """
-        head = ScriptDirectory.from_config(_alembic()).get_current_head()
+        head = _revisions()[-1]
         try:
             with self.write() as transaction:
-                present = MigrationContext.configure(transaction.connection).get_current_revision()
+                present = _revision_of(transaction.connection)
                 transaction.connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
         except (StorageError, UnavailableError) as error:
             reason = reason_of(error.__cause__) if isinstance(error.__cause__, DBAPIError) else str(error)
@@ -211,7 +210,25 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _alembic() -> Config:
+def _revisions() -> list[str]:
+    """Return the versions of the schema that this program knows, in order."""
+    return sorted(path.name[1:5] for path in MIGRATIONS.glob("v[0-9][0-9][0-9][0-9]_*.py"))
+
+
+def _revision_of(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    present: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+    return present
+
+
+def _migrate(connection: Connection) -> None:
+    # Only a database that is not at this program's version pays for the import; and Alembic's templates, of
+    # which nothing is made here, would take longer to learn how source is coloured than all migrations.
+    with without("mako.ext.pygmentplugin"):
+        from alembic import command
+        from alembic.config import Config
     config = Config()
     config.set_main_option("script_location", "coordinator.store:migrations")
-    return config
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from coordinator.web.rendering import Page
@@ -62,6 +61,9 @@ def read_runbook() -> Runbook:
 
 def rendered(text: str) -> Runbook:
     """Render Markdown; HTML within it is shown as text, and links lead to the web or within the page."""
+    # Here, because a coordinator shall give out jobs before anybody reads the runbook.
+    from markdown_it import MarkdownIt
+
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
     tokens = markdown.parse(text)
     headings = []

@@ -107,3 +107,32 @@ def _alive(pid: int) -> bool:
 def test_exits_are_said_in_words() -> None:
     assert describe_exit(-9) == "SIGKILL"
     assert describe_exit(2) == "exit code 2"
+
+
+LISTENER = "import sys, time; print('heard', sys.stdin.readline().strip(), flush=True); time.sleep(60)"
+
+
+def test_what_a_child_waits_for_it_is_told_again_at_each_start() -> None:
+    one = Child("child", [sys.executable, "-c", LISTENER], dict(os.environ))
+    one.start()
+    try:
+        one.tell("http://127.0.0.1:5000")
+        until(lambda: "heard http://127.0.0.1:5000" in one.last_lines)
+        assert one.process is not None
+        one.last_lines.clear()
+        one.process.kill()
+        one.process.wait()
+        one.started_at -= HEALTHY_SECONDS
+        assert one.keep_alive()
+        until(lambda: "heard http://127.0.0.1:5000" in one.last_lines)
+    finally:
+        stop([one], 0)
+
+
+def test_a_dead_child_is_told_nothing_and_that_is_no_error() -> None:
+    one = Child("child", [sys.executable, "-c", "pass"], dict(os.environ))
+    one.start()
+    assert one.process is not None
+    one.process.wait()
+    one.tell("http://127.0.0.1:5000")
+    stop([one], 0)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from importlib.resources import files
@@ -336,3 +338,17 @@ def test_a_write_takes_the_lock_at_its_beginning(migrated: Path) -> None:
 def test_a_naive_time_is_refused(database: Database) -> None:
     with pytest.raises(StatementError, match="no time zone"), database.write() as tx:
         tx.connection.execute(update(runs).values(created=datetime(2026, 1, 1)))
+
+
+def test_a_database_of_this_version_is_opened_without_alembic(tmp_path: Path) -> None:
+    url = sqlite_url(tmp_path / "night.db")
+    Database(url).upgrade()
+    code = f"""
+import sys
+from coordinator.store.database import Database
+database = Database({url!r})
+database.upgrade()
+print(database.check(), "alembic" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{HEAD} False\n"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psutil
 import pytest
 
 from common.model_pickle import pickle_bytes
@@ -190,6 +191,30 @@ def test_end_of_input_is_a_stop(night) -> None:
     code, seconds = trainer.end()
     assert code == 0
     assert seconds < 2.0
+
+
+def test_a_trainer_that_was_given_no_address_asks_nobody_until_it_is_told(night) -> None:
+    trainer = night.start_trainer("succeed", "--coordinator", "-", "--exit-with-parent")
+    trainer.popen.stdin.write(f"{night.coordinator.url}\n".encode())
+    trainer.popen.stdin.flush()
+    assert eventually(night.is_done)
+    trainer.popen.stdin.close()
+    assert trainer.end()[0] == 0
+
+
+@pytest.mark.parametrize("by", ["signal", "end of input"])
+def test_a_trainer_that_is_never_told_where_to_work_stops_at_once(night, by) -> None:
+    trainer = night.start_trainer("succeed", "--coordinator", "-")
+    # It has a fork server once it waits, and handles signals by then.
+    eventually(lambda: psutil.Process(trainer.popen.pid).children())
+    if by == "signal":
+        trainer.signal(signal.SIGTERM)
+    else:
+        trainer.popen.stdin.close()
+    code, seconds = trainer.end()
+    assert code == 0
+    assert seconds < 2.0
+    assert "registered" not in trainer.said
 
 
 def test_a_trainer_that_lost_its_lease_drops_the_job_and_goes_on(night) -> None:
