@@ -46,11 +46,14 @@ from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.edge import edge
 from trainer.learning.fold_reports import fit_of, fold_model, fold_report, recalibrated
 from trainer.learning.recalibration import RECALIBRATION_VERSION, Forecast, recalibrations, rescaled
-from trainer.learning.scores import score, score_ties
+from trainer.learning.scores import midranks, score, score_ties
 from trainer.learning.splits import require_trainable
 from trainer.learning.training_set import TrainingSet
 
 Progress = Callable[[str, int, int], None]
+
+_VERSIONS = versions() | {"scipy": version("scipy"), "scikit-learn": version("scikit-learn")}
+"""Read once, with the import: to ask for them takes longer than a fold of a small cell."""
 
 
 def train(
@@ -142,9 +145,10 @@ def train(
         model = rescaled(fitted, recalibration.slope)
     with stages.enter("significance"):
         p, y = np.concatenate(tested), data.labels.y[data.first_test_row :]
-        scores = score(p, y)
+        ranks = midranks(p)
+        scores = score(p, y, ranks)
         ties = score_ties(p, y, np.concatenate(tied), len(data.labels.tie), data.labels.tie_share)
-        test = rank_sum(p, y, horizon, data.memory)
+        test = rank_sum(p, y, horizon, data.memory, ranks)
         p_value = 1.0 if test is None else test.p_value
         gained = edge(list(map(data.outcome, data.folds, tested, tied)), horizon, spec.label.costs_bp)
         base_rates = [float(data.labels.y[: fold.train_stop].mean()) for fold in data.folds]
@@ -209,7 +213,7 @@ def inputs_digest(spec: TrainingSpec, matrix: FeatureMatrix) -> str:
         "features": [matrix.digest, FEATURE_VERSION, *matrix.names],
         "labels": LABEL_VERSION,
         "folds": WALK_FORWARD_VERSION,
-        "versions": _versions(),
+        "versions": _VERSIONS,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -260,10 +264,6 @@ def _tied(fit: FoldFit, data: TrainingSet) -> FloatArray:
     return fit.model.predict(ties, 0, len(ties))
 
 
-def _versions() -> dict[str, str]:
-    return versions() | {"scipy": version("scipy"), "scikit-learn": version("scikit-learn")}
-
-
 def _lineage(spec: TrainingSpec, matrix: FeatureMatrix, inputs: str) -> dict[str, str]:
     read = (spec.cell.timeframe, *matrix.contexts)
     return {
@@ -272,5 +272,5 @@ def _lineage(spec: TrainingSpec, matrix: FeatureMatrix, inputs: str) -> dict[str
         "recalibration": RECALIBRATION_VERSION,
         "configuration": hashlib.sha256(spec.model_dump_json().encode()).hexdigest(),
         "inputs": inputs,
-        **_versions(),
+        **_VERSIONS,
     }

@@ -13,7 +13,7 @@ from trainer.evidence.significance import auc_p_value
 from trainer.evidence.stored_models import StoredModels
 from trainer.learning.base_rate import base_rate_log_loss
 from trainer.learning.recalibration import Forecast
-from trainer.learning.scores import score
+from trainer.learning.scores import midranks, score
 from trainer.learning.training_set import TrainingSet
 
 TOLERANCE = 1e-6
@@ -57,9 +57,10 @@ def check_scores(
             return _failed(len(predicted), f"{models.place}: {wrong}")
     p = np.concatenate(predicted)
     truth = y[data.first_test_row :]
-    if wrong := _difference(scores, p, truth):
+    ranks = midranks(p)
+    if wrong := _difference(scores, p, truth, ranks):
         return _failed(len(predicted) + 1, f"all folds: {wrong}")
-    found = auc_p_value(p, truth, data.horizon, data.memory)
+    found = auc_p_value(p, truth, data.horizon, data.memory, ranks)
     if not abs(found - p_value) <= TOLERANCE:
         return _failed(len(predicted) + 2, f"the predictions' p-value is {found:.4g}, not {p_value:.4g}")
     base_rates = [float(y[: models.permitted].mean()) for models, _ in zip(stored, folds, strict=False)]
@@ -77,8 +78,8 @@ def _failed(checked: int, detail: str) -> Check:
     return Check(name="scores", passed=False, checked=checked, detail=detail)
 
 
-def _difference(claimed: Scores, p: FloatArray, y: FloatArray) -> str:
-    found = score(p, y)
+def _difference(claimed: Scores, p: FloatArray, y: FloatArray, ranks: FloatArray | None = None) -> str:
+    found = score(p, y, ranks)
     undecided = float((np.abs(p - 0.5) <= TOLERANCE).sum() / max(np.count_nonzero(y != 0.5), 1))
     for name in Scores.model_fields:
         ours, theirs = getattr(found, name), getattr(claimed, name)

@@ -50,16 +50,20 @@ class RankSum:
         return float(stdtr(self.freedom, -(self.score - self.lift) / np.sqrt(self.variance)))
 
 
-def auc_p_value(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_UP) -> float:
+def auc_p_value(
+    p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_UP, ranks: FloatArray | None = None
+) -> float:
     """Return the one-sided p-value of an area under the ROC curve above one half.
 
     It is that of `rank_sum`, from 0 to 1; 1 where there is no test.
     """
-    test = rank_sum(p, y, horizon, memory)
+    test = rank_sum(p, y, horizon, memory, ranks)
     return 1.0 if test is None else test.p_value
 
 
-def rank_sum(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_UP) -> RankSum | None:
+def rank_sum(
+    p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_UP, ranks: FloatArray | None = None
+) -> RankSum | None:
     """Test whether an area under the ROC curve is above one half.
 
     Parameters
@@ -73,6 +77,8 @@ def rank_sum(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_UP) 
     memory : int
         Bars that a prediction looks back on. A longer memory, of coarser timeframes, is covered as far as the
         lags reach that so many rows allow anyway: n to the power of 2/3.
+    ranks : ndarray of float64, shape (n,), optional
+        `midranks` of the predictions, where they are known already.
 
     Returns
     -------
@@ -87,7 +93,7 @@ def rank_sum(p: FloatArray, y: FloatArray, horizon: int, memory: int = WARM_UP) 
     """
     rows = len(y)
     reach = min(max(6 * horizon, memory + horizon, int(rows ** (2 / 3))), rows // 3)
-    placement = (midranks(p) - (rows + 1) / 2) / rows
+    placement = ((midranks(p) if ranks is None else ranks) - (rows + 1) / 2) / rows
     outcome = y - y.mean()
     spread = float(placement @ placement)
     if reach < 1 or not spread or not outcome.any():

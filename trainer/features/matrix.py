@@ -13,6 +13,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -68,8 +69,9 @@ class FeatureMatrix:
     path: Path
 
 
+@cache
 def versions() -> dict[str, str]:
-    """Versions of what the features' digits depend on."""
+    """Versions of what the features' digits depend on; read once, as that takes long."""
     return {
         "nighttrain": version("nighttrain"),
         "numpy": np.__version__,

@@ -6,6 +6,7 @@ cache.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -60,7 +61,7 @@ class DesignMatrix:
 
 def aligned(shape: tuple[int, ...]) -> FloatArray:
     """Return an empty float64 array that begins at a cache line, so that no sum depends on where it lies."""
-    size = int(np.prod(shape)) * 8
+    size = math.prod(shape) * 8
     raw: npt.NDArray[np.uint8] = np.empty(size + _ALIGNMENT, dtype=np.uint8)
     offset = -raw.ctypes.data % _ALIGNMENT
     return raw[offset : offset + size].view(np.float64).reshape(shape)

@@ -12,10 +12,14 @@ def midranks(values: FloatArray) -> FloatArray:
     """Return the rank of each value from 1 to n, shape (n,); equal values share the mean of their ranks."""
     order = np.argsort(values)
     ordered = values[order]
-    last_of_run = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(values) - 1)
+    ranks = np.empty(len(values))
+    differs = ordered[1:] != ordered[:-1]
+    if differs.all():
+        ranks[order] = np.arange(1.0, len(values) + 1.0)
+        return ranks
+    last_of_run = np.append(np.flatnonzero(differs), len(values) - 1)
     length = np.diff(last_of_run, prepend=-1)
     middle = last_of_run + 1 - (length - 1) / 2
-    ranks = np.empty(len(values))
     ranks[order] = np.repeat(middle, length)
     return ranks
 
@@ -68,7 +72,7 @@ def log_loss(p: FloatArray, y: FloatArray) -> float:
     return float(row_losses(p, y).mean())
 
 
-def score(p: FloatArray, y: FloatArray) -> Scores:
+def score(p: FloatArray, y: FloatArray, ranks: FloatArray | None = None) -> Scores:
     """Score predictions.
 
     Parameters
@@ -77,6 +81,8 @@ def score(p: FloatArray, y: FloatArray) -> Scores:
         Predicted probabilities of a rise.
     y : ndarray of float64, shape (n,)
         1 where it rose, 0 where it fell, 1/2 where neither counts; n is at least 1.
+    ranks : ndarray of float64, shape (n,), optional
+        `midranks` of the predictions, where they are known already.
 
     Returns
     -------
@@ -87,7 +93,7 @@ def score(p: FloatArray, y: FloatArray) -> Scores:
     directed = y != 0.5
     right = int(np.count_nonzero(((p > 0.5) == (y > 0.5)) & directed))
     return Scores(
-        auc=area_under_curve(midranks(p), y),
+        auc=area_under_curve(midranks(p) if ranks is None else ranks, y),
         brier=float(np.square(p - y).mean()),
         accuracy=right / max(int(np.count_nonzero(directed)), 1),
         log_loss=log_loss(p, y),

@@ -83,3 +83,10 @@ def test_who_only_tells_calm_from_wild_rows_gains_nothing_where_wild_ones_fall_a
     p = 0.4 + 0.2 * wild
     assert score(p, y).auc == 0.5
     assert metrics.roc_auc_score(y == 1, p) == pytest.approx(5 / 6)
+
+
+def test_known_ranks_give_the_same_scores():
+    draw = np.random.default_rng(0)
+    p, y = draw.random(300).round(2), draw.integers(0, 2, 300).astype(float)
+    assert score(p, y, midranks(p)) == score(p, y)
+    assert score(p, y, midranks(-p)).auc != score(p, y).auc
