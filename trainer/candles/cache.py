@@ -18,6 +18,7 @@ from common.protocol.reports import SurveyReport
 from common.timeframes import Timeframe
 from common.whole_file import whole_file
 from trainer.candles.candles import COLUMNS, DTYPES, Candles
+from trainer.candles.checked import is_checked, keep_checked, settled
 
 FORMAT = "nighttrain.candles/1"
 HEAD_BYTES = 4096
@@ -39,15 +40,19 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
     Returns
     -------
     Candles or None
-        Read-only memory maps, checked against the digest; None if they are not cached, or damaged.
+        Read-only memory maps of what has the digest; None if they are not cached, or damaged.
     """
     path = _series_path(cache_dir, symbol, timeframe, digest)
     try:
         with path.open("rb") as file:
             head = json.loads(file.read(HEAD_BYTES))
             rows, synthetic = int(head["rows"]), bool(head["synthetic"])
+            status = os.fstat(file.fileno())
+            checked = is_checked(path, status, digest)
+            if not checked:
+                status = settled(file.fileno())
             expected = (FORMAT, symbol, timeframe, HEAD_BYTES + rows * 8 * len(COLUMNS))
-            found = (head["format"], head["symbol"], head["timeframe"], os.fstat(file.fileno()).st_size)
+            found = (head["format"], head["symbol"], head["timeframe"], status.st_size)
             if rows < 1 or found != expected:
                 return None
             content = np.memmap(file, dtype=np.uint8, mode="r", offset=HEAD_BYTES)
@@ -57,11 +62,16 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
         name: np.asarray(content[place * rows * 8 : (place + 1) * rows * 8]).view(DTYPES[name])
         for place, name in enumerate(COLUMNS)
     }
+    if checked:
+        return Candles(symbol, timeframe, **columns, digest=digest, synthetic=synthetic)
     try:
         candles = Candles.of(symbol, timeframe, columns, synthetic)
     except ValueError:
         return None
-    return candles if candles.digest == digest else None
+    if candles.digest != digest:
+        return None
+    keep_checked(path, status, digest)
+    return candles
 
 
 def store_candles(cache_dir: Path, candles: Candles) -> None:

@@ -2,7 +2,7 @@
 
 A file is a header of `HEADER_BYTES` (JSON, padded), the float32 matrix row by row, the bar index of each
 row and the close time of each row (int64 both). It is written beside its place and renamed, so a builder
-that is killed leaves nothing that counts; a file whose header or length is wrong is built again.
+that is killed leaves nothing that counts; a file whose header, length or digest is wrong is built again.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from common.errors import DataError, StorageError
 from common.whole_file import whole_file
 from trainer.candles.arrays import Float32Array, IntArray
 from trainer.candles.candles import Candles
+from trainer.candles.checked import forget, is_checked, keep_checked, settled
 from trainer.features.context import ContextFrame, context_frame
 from trainer.features.indicators import FEATURE_VERSION, NAMES, WARM_UP, Block, block_features, blocks
 from trainer.features.ta import talib
@@ -220,12 +221,15 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
     try:
         with path.open("rb") as file:
             header = json.loads(file.read(HEADER_BYTES))
-            size = os.fstat(file.fileno()).st_size
+            status = os.fstat(file.fileno())
+            checked = is_checked(path, status, str(header["sha256"]))
+            if not checked:
+                status = settled(file.fileno())
         rows, names = int(header["rows"]), tuple(header["names"])
         index_offset = HEADER_BYTES + rows * len(names) * 4 + _padding(rows, len(names))
         if header["schema"] != SCHEMA or header["key"] != key or rows < 1:
             return None
-        if size != index_offset + 16 * rows:
+        if status.st_size != index_offset + 16 * rows:
             return None
         matrix = FeatureMatrix(
             names=names,
@@ -236,13 +240,17 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
             digest=str(header["sha256"]),
             path=path,
         )
-        return matrix if _content_digest(matrix) == matrix.digest else None
+        if not checked:
+            # One bit that flipped on the disk would train another model, vouched for by its certificate.
+            if _content_digest(matrix) != matrix.digest:
+                return None
+            keep_checked(path, status, matrix.digest)
+        return matrix
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _content_digest(matrix: FeatureMatrix) -> str:
-    # One bit that flipped on the disk would train another model, and its certificate would vouch for it.
     digest = hashlib.sha256()
     for array in (matrix.values, matrix.bar, matrix.close_time):
         digest.update(array.reshape(-1).view(np.uint8).data)
@@ -276,3 +284,4 @@ def _drop_old(cache_dir: Path, stem: str) -> None:
         # Processes that still map it keep their pages until they end.
         path.unlink(missing_ok=True)
         path.with_suffix(".certificate.json").unlink(missing_ok=True)
+        forget(path)

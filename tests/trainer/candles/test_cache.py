@@ -83,6 +83,15 @@ def test_damage_is_noticed_and_mended(tmp_path, stored, damage):
     assert opened(tmp_path, stored) is not None
 
 
+def test_what_was_found_good_is_not_digested_again(tmp_path, stored, monkeypatch):
+    first = opened(tmp_path, stored)
+    monkeypatch.setattr(Candles, "of", None)
+    again = opened(tmp_path, stored)
+    assert again.digest == first.digest == stored.digest
+    assert all((again.columns[name] == first.columns[name]).all() for name in first.columns)
+    assert again.synthetic == first.synthetic
+
+
 def test_a_reader_keeps_what_it_mapped_while_the_file_is_replaced(tmp_path, stored):
     back = opened(tmp_path, stored)
     file_of(tmp_path).unlink()

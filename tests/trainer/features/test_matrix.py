@@ -190,6 +190,25 @@ def test_one_bit_that_flipped_on_the_disk_is_noticed_and_the_matrix_built_again(
     assert matrix.path.read_bytes() == whole
 
 
+def test_a_matrix_that_was_found_good_is_not_digested_again_until_it_changes(tmp_path, simulate, monkeypatch):
+    candles, digested = simulate(1000), []
+    matrix = open_features(tmp_path, candles, [])
+    of_content = feature_cache._content_digest
+
+    def counted(found):
+        digested.append(found.path)
+        return of_content(found)
+
+    monkeypatch.setattr(feature_cache, "_content_digest", counted)
+    again = open_features(tmp_path, candles, [])
+    assert (again.digest, digested) == (matrix.digest, [])
+    assert np.array_equal(again.values, matrix.values)
+    matrix.path.touch()
+    open_features(tmp_path, candles, [])
+    open_features(tmp_path, candles, [])
+    assert digested == [matrix.path]
+
+
 def test_a_folder_that_cannot_be_made_is_a_storage_error(tmp_path, simulate):
     (tmp_path / "cache").write_text("a file is in the way")
     with pytest.raises(StorageError, match="cache"):
