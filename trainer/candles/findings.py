@@ -66,6 +66,11 @@ def other_instruments(symbol: str, kind: str, left_out: str) -> Finding:
     return _of_file("other_instrument", 1, "dropped", symbol, detail)
 
 
+def links_out(count: int, told: str) -> Finding:
+    """Report links that lead out of the folder of candles; `told` says which and what to do."""
+    return _of_file("link_out", count, "dropped", told.partition(" ")[0], f"{told}.")
+
+
 def columns_told(file: str, note: str) -> Finding:
     """Tell how the columns of a file were read; `note` begins with ``its``."""
     return _of_file("columns", 1, "kept", file, f"{file}: {note}.")

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from common.quoted import quoted
 from trainer.candles.arrays import BoolArray, FloatArray, IntArray
 from trainer.candles.bars import CLOSE, Bars
 from trainer.sources.buffers import numbers_of
@@ -17,6 +18,7 @@ from trainer.sources.named import columns_by_name, mapped_places
 from trainer.sources.names import canonical, names_other_symbol
 from trainer.sources.probe import ENOUGH, Asked, Probe, UnreadableError
 from trainer.sources.times import NO_TIME, epoch_ms, milliseconds, with_clock, written_as
+from trainer.sources.unpacked import reason
 
 UNPRICED = 0.1
 """Share of the rows that may have a price of zero or less before the file is held to be no candles."""
@@ -77,7 +79,9 @@ def bars_of(columns: Mapping[str, pa.ChunkedArray], asked: Asked) -> tuple[Bars,
     _assert_prices(bars)
     if not timed.any():
         first = _first(columns["open_time"])
-        raise asked.unsettled(f"no row has a time that can be read; the first is {first}", "time", "format")
+        raise asked.unsettled(
+            f"no row has a time that can be read; the first is {quoted(first, 40)}", "time", "format"
+        )
     bars = bars if timed.all() else bars.take(timed)
     _assert_one_series(bars, columns["open_time"].type, asked)
     return bars, units, int((~timed).sum())
@@ -93,7 +97,7 @@ def _rows_of_symbol(column: pa.ChunkedArray, asked: Asked) -> BoolArray | None:
     if matching:
         return None if len(found) == 1 else texts.isin(matching).to_numpy(dtype=bool)
     if len(found) > 1 or asked.by_column or any(names_other_symbol(text, asked.symbol) for text in found):
-        shown = ", ".join(found[:5]) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
+        shown = ", ".join(map(quoted, found[:5])) + (f" and {len(found) - 5} more" if len(found) > 5 else "")
         raise UnreadableError(f"its column of symbols names {shown} and not {asked.symbol}")
     return None
 
@@ -110,7 +114,7 @@ def _times(columns: Mapping[str, pa.ChunkedArray], asked: Asked) -> tuple[IntArr
             return written_as(column, mapping.format, mapping.zone), frozenset()
         return epoch_ms(column, mapping.zone), frozenset()
     except (pa.ArrowException, ValueError, TypeError) as error:
-        raise UnreadableError(f"its times cannot be read: {first_line(error)}") from error
+        raise UnreadableError(f"its times cannot be read: {reason(error)}") from error
 
 
 def _assert_prices(bars: Bars) -> None:
@@ -167,11 +171,4 @@ def _numbers(column: pa.ChunkedArray, field: str) -> FloatArray:
     except pa.ArrowException as error:
         first = next((text for text in column.to_pylist() if text), "")
         commas = " with decimal commas" if re.fullmatch(r"-?\d+,\d+", str(first)) else ""
-        raise UnreadableError(
-            f"its column for {field} holds no numbers{commas}: {first_line(error)}"
-        ) from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text, without its full stop."""
-    return str(error).partition("\n")[0].rstrip(".")
+        raise UnreadableError(f"its column for {field} holds no numbers{commas}: {reason(error)}") from error

@@ -1,39 +1,38 @@
 """Readers of source files. A file is recognised by its first bytes, not by its name.
 
-Read are ZIP and gzip (of any of the others), Parquet, Arrow and Feather, JSON (a list of rows) and CSV.
+Read are ZIP and gzip (of any of the others), Parquet, Arrow and Feather, JSON (a list of rows) and CSV. A
+damaged file, or one that was made to do damage, raises nothing: it is named and left out.
 """
 
 from __future__ import annotations
 
 import codecs
-import gzip
-import io
-import json
+import os
+import stat
 import zipfile
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from typing import IO
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.feather as feather
-import pyarrow.parquet as pq
 
 from common.protocol.reports import Finding
+from common.quoted import quoted
 from common.settings.sections import ColumnMapping
 from trainer.candles import findings
 from trainer.candles.bars import Bars
-from trainer.sources.columns import bars_of, chosen_columns, first_line
+from trainer.sources import arrow_table
+from trainer.sources.arrow_table import read_arrow
+from trainer.sources.columns import bars_of, chosen_columns
 from trainer.sources.csv_text import CsvTable, read_csv
 from trainer.sources.folder import SourceFile
 from trainer.sources.instruments import selected
+from trainer.sources.json_rows import read_json
 from trainer.sources.probe import Asked, Probe, UnreadableError
+from trainer.sources.unpacked import Allowance, Content, directory, gunzipped, member, plain
 
-SYNTHETIC_KEY = b"nighttrain.synthetic"
-"""Key in the metadata of a Parquet or Arrow file; ``true`` says that its candles were simulated."""
-
-ZIP_MAGIC, GZIP_MAGIC, PARQUET_MAGIC = b"PK\x03\x04", b"\x1f\x8b", b"PAR1"
-ARROW_FILE_MAGICS, ARROW_STREAM_MAGIC = (b"ARROW1", b"FEA1"), b"\xff\xff\xff\xff"
+ZIP_MAGIC, GZIP_MAGIC = b"PK\x03\x04", b"\x1f\x8b"
 
 PACKED = {
     b"\xfd7zXZ\x00": "it is packed with xz; unpack it, or pack it with gzip",
@@ -46,10 +45,8 @@ PACKED = {
 }
 """What is told of a file that begins so; it is not read."""
 
-DAMAGED_ZIP = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
-"""What `zipfile` raises for an archive that is cut, damaged, encrypted or packed in an unknown way."""
-
-DAMAGED_ARROW = (pa.ArrowException, OSError, ValueError)
+LONGEST_NAME = 500
+"""Characters of a member's name."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ class Source:
 
 
 @dataclass(frozen=True)
-class _Content:
+class _Table:
     columns: dict[str, pa.ChunkedArray]
     synthetic: bool = False
     text: CsvTable | None = None
@@ -101,45 +98,65 @@ def read_source(
     findings : list of Finding
         What could not be read, with `timeframe` empty. A damaged file raises nothing.
     """
-    try:
-        members = _members(file, symbol, by_column)
-    except UnreadableError as error:
-        return [], [findings.unreadable(file.relative, error.defect, str(error))]
-    except OSError as error:
-        return [], [
-            findings.unreadable(file.relative, "unreadable_file", f"it cannot be opened: {error.strerror}")
-        ]
     sources: list[Source] = []
     found: list[Finding] = []
-    for name, load in members:
-        try:
-            asked = Asked.of(symbol, file.relative, mappings or {}, by_column)
-            content = _parsed(load(), asked)
-            bars, units, timeless = bars_of(content.columns, asked)
-        except UnreadableError as error:
-            found.append(findings.unreadable(name, error.defect, str(error)))
-            continue
-        sources.append(Source(name, bars, units, content.synthetic, file.mtime_ns // 1_000_000))
-        if content.text and content.text.cut:
-            found.append(findings.cut_line(name))
-        if content.text and content.text.bad_lines:
-            found.append(findings.bad_lines(name, content.text.bad_lines, content.text.first_bad))
-        found += [findings.columns_told(name, note) for note in content.notes]
-        if timeless:
-            found.append(findings.timeless(name, timeless))
+    asked = Asked.of(symbol, file.relative, mappings or {}, by_column)
+    try:
+        with _members(file, symbol, by_column) as members:
+            for name, load in members:
+                try:
+                    table = _table(load(), asked)
+                    bars, units, timeless = bars_of(table.columns, asked)
+                except UnreadableError as error:
+                    found.append(findings.unreadable(name, error.defect, str(error)))
+                    continue
+                sources.append(Source(name, bars, units, table.synthetic, file.mtime_ns // 1_000_000))
+                found += _told(name, table, timeless)
+    except UnreadableError as error:
+        found.append(findings.unreadable(file.relative, error.defect, str(error)))
+    except OSError as error:
+        why = f"it cannot be opened: {error.strerror}"
+        found.append(findings.unreadable(file.relative, "unreadable_file", why))
     return sources, found
 
 
-def _members(file: SourceFile, symbol: str, by_column: bool) -> list[tuple[str, Callable[[], bytes]]]:
-    content = file.path.read_bytes()
-    if not content.startswith(ZIP_MAGIC):
-        return [(file.relative, lambda: content)]
-    try:
-        archive = zipfile.ZipFile(io.BytesIO(content))
-    except DAMAGED_ZIP as error:
-        raise UnreadableError(
-            "its ZIP directory is missing or damaged, so the file was probably cut", "cut_file"
-        ) from error
+def _told(name: str, table: _Table, timeless: int) -> Iterator[Finding]:
+    if table.text and table.text.cut:
+        yield findings.cut_line(name)
+    if table.text and table.text.bad_lines:
+        yield findings.bad_lines(name, table.text.bad_lines, table.text.first_bad)
+    for note in table.notes:
+        yield findings.columns_told(name, note)
+    if timeless:
+        yield findings.timeless(name, timeless)
+
+
+@contextmanager
+def _members(
+    file: SourceFile, symbol: str, by_column: bool
+) -> Iterator[list[tuple[str, Callable[[], Content]]]]:
+    with closing(_opened(file)) as stream:
+        allowance = Allowance(os.fstat(stream.fileno()).st_size)
+        is_archive = stream.read(len(ZIP_MAGIC)) == ZIP_MAGIC
+        if not is_archive:
+            content = plain(lambda: _opened(file), allowance)
+            yield [(file.relative, lambda: content)]
+            return
+        with directory(stream) as archive:
+            entries = _entries(archive, file, symbol, by_column)
+            several = len(entries) > 1
+            yield [
+                (
+                    f"{file.relative}!{quoted(entry.filename, LONGEST_NAME)}" if several else file.relative,
+                    lambda entry=entry: member(archive, entry, allowance),  # type: ignore[misc]
+                )
+                for entry in entries
+            ]
+
+
+def _entries(
+    archive: zipfile.ZipFile, file: SourceFile, symbol: str, by_column: bool
+) -> list[zipfile.ZipInfo]:
     entries = [
         entry
         for entry in sorted(archive.infolist(), key=lambda entry: entry.filename)
@@ -153,89 +170,42 @@ def _members(file: SourceFile, symbol: str, by_column: bool) -> list[tuple[str, 
         entries = [entries[place] for place in selected(names, symbol).chosen]
     if not entries:
         raise UnreadableError(f"the archive holds no file of {symbol}")
-    several = len(entries) > 1
-    return [
-        (f"{file.relative}!{entry.filename}" if several else file.relative, _unpacker(archive, entry))
-        for entry in entries
-    ]
+    return entries
 
 
-def _unpacker(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Callable[[], bytes]:
-    def unpack() -> bytes:
-        try:
-            return archive.read(entry)
-        except DAMAGED_ZIP as error:
-            why = f"its member {entry.filename} cannot be unpacked: {first_line(error)}"
-            raise UnreadableError(why) from error
+def _opened(file: SourceFile) -> IO[bytes]:
+    # Between the look into the folder and now a file may have become a link, or a pipe that never ends.
+    descriptor = os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    stream = os.fdopen(descriptor, "rb")
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        stream.close()
+        raise UnreadableError("it is no file")
+    return stream
 
-    return unpack
 
-
-def _parsed(content: bytes, asked: Asked) -> _Content:
-    if content.startswith(GZIP_MAGIC):
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise UnreadableError(
-                f"its gzip data is damaged or cut: {first_line(error)}", "cut_file"
-            ) from error
+def _table(content: Content, asked: Asked) -> _Table:
+    if content.part(0, 2) == GZIP_MAGIC:
+        content = gunzipped(content)
+    start = content.part(0, 64)
     for magic, why in PACKED.items():
-        if content.startswith(magic):
+        if start.startswith(magic):
             raise UnreadableError(why)
-    head = content[:64].lstrip()
+    head = start.lstrip()
     if not head:
         raise UnreadableError("it is empty", "empty_file")
-    if content.startswith((PARQUET_MAGIC, ARROW_STREAM_MAGIC, *ARROW_FILE_MAGICS)):
-        return _from_arrow(content, asked)
+    if start.startswith(arrow_table.MAGICS):
+        arrow = read_arrow(content, asked)
+        return _Table(arrow.columns, arrow.synthetic, notes=arrow.notes)
     if head.startswith(b"["):
-        return _from_rows(content, asked)
+        table = read_json(content)
+        choice = chosen_columns(None, Probe.of_columns(table.columns), asked)
+        columns = {field: table.column(place) for field, place in choice.columns.items()}
+        return _Table(columns, notes=choice.notes)
     if head.startswith(b"{"):
-        said = head.decode("utf-8", errors="replace")
-        raise UnreadableError(f"it is a JSON object and no list of rows: {said!r}")
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UnreadableError("it is a JSON object and no list of rows, as an exchange answers a mistake")
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise UnreadableError("its text is UTF-16; save it as UTF-8")
     if b"\x00" in head:
         raise UnreadableError("it is none of CSV, JSON, Parquet, Feather, Arrow, ZIP and gzip")
     text = read_csv(content, asked)
-    return _Content(text.columns, text=text, notes=text.notes)
-
-
-def _from_arrow(content: bytes, asked: Asked) -> _Content:
-    source = pa.BufferReader(content)
-    kind = "Parquet" if content.startswith(PARQUET_MAGIC) else "Arrow"
-    try:
-        if kind == "Parquet":
-            table = pq.ParquetFile(source).read(use_threads=False)
-        elif content.startswith(ARROW_STREAM_MAGIC):
-            table = pa.ipc.open_stream(source).read_all()
-        else:
-            table = feather.read_table(source, use_threads=False)
-        schema = table.schema
-        choice = chosen_columns(schema.names, Probe.of_table(table), asked)
-    except DAMAGED_ARROW as error:
-        raise UnreadableError(
-            f"it is no whole {kind} file, so it was probably cut: {first_line(error)}", "cut_file"
-        ) from error
-    metadata = schema.metadata or {}
-    columns = {field: table.column(place) for field, place in choice.columns.items()}
-    synthetic = metadata.get(SYNTHETIC_KEY) == b"true"
-    return _Content(columns, synthetic=synthetic, notes=choice.notes)
-
-
-def _from_rows(content: bytes, asked: Asked) -> _Content:
-    try:
-        rows = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError(
-            f"it is no whole JSON document, so it was probably cut: {first_line(error)}", "cut_file"
-        ) from error
-    if not rows:
-        raise UnreadableError("it is an empty list", "empty_file")
-    try:
-        numbers = np.array(rows, dtype=np.float64)
-        table = pa.table({str(place): numbers[:, place] for place in range(numbers.shape[1])})
-    except (TypeError, ValueError, IndexError, OverflowError) as error:
-        raise UnreadableError("its JSON is no list of rows [time, open, high, low, close, volume]") from error
-    choice = chosen_columns(None, Probe.of_table(table), asked)
-    columns = {field: table.column(place) for field, place in choice.columns.items()}
-    return _Content(columns, notes=choice.notes)
+    return _Table(text.columns, text=text, notes=text.notes)

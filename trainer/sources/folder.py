@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,13 +55,15 @@ class SymbolFiles:
 
     `kind` is what they are of, and `left_out` names the symbol's files of other kinds, or is empty. Where
     `unnamed` is not empty no name tells the symbol: it says so, and the files are those whose names tell
-    none, of which a column may.
+    none, of which a column may. `links_out` are the links that may be the symbol's and were not followed,
+    because they lead out of the folder.
     """
 
     files: list[SourceFile]
     kind: Kind
     left_out: str
     unnamed: str = ""
+    links_out: tuple[str, ...] = ()
 
 
 def symbol_files(data_dir: Path, symbol: str) -> SymbolFiles:
@@ -70,8 +72,8 @@ def symbol_files(data_dir: Path, symbol: str) -> SymbolFiles:
     Parameters
     ----------
     data_dir : Path
-        Searched with all its folders; passed over are names that begin with a dot, and within it caches and
-        the out folders of nights.
+        Searched with all its folders; passed over are names that begin with a dot, within it caches and the
+        out folders of nights, and links that lead out of it: what is read may be shown.
     symbol : str
         Canonical spelling.
 
@@ -84,25 +86,40 @@ def symbol_files(data_dir: Path, symbol: str) -> SymbolFiles:
         raise DataError(
             f"{symbol}: there is no data folder {data_dir}", "name the folder of candles with --data DIR"
         )
-    files = files_below(data_dir)
+    all_out: list[str] = []
+    files = _sorted(_walk(data_dir, all_out))
+    links_out = tuple(link for link in sorted(all_out) if symbol_named(link) in ("", symbol))
     selection = selected([file.relative for file in files], symbol)
     if selection.kind is not None:
-        return SymbolFiles([files[place] for place in selection.chosen], selection.kind, selection.left_out)
+        chosen = [files[place] for place in selection.chosen]
+        return SymbolFiles(chosen, selection.kind, selection.left_out, links_out=links_out)
     if selection.left_out:
         hint = f"put its spot or perpetual candles there; a contract is a symbol, such as {symbol}240329"
         raise DataError(
             f"{symbol}: no candles in {data_dir} that can be trained, but {selection.left_out}", hint
         )
     problem = f"{symbol}: no file of {symbol} in {data_dir}; found there: {_inventory(files)}"
+    problem += f"; {links_told(links_out)}" if links_out else ""
     unnamed = [file for file in files if not symbol_named(file.relative) and kind_of(file.relative) in TRADED]
     if 0 < len(unnamed) <= MOST_UNNAMED:
-        return SymbolFiles(unnamed, Kind.SPOT, "", problem)
+        return SymbolFiles(unnamed, Kind.SPOT, "", problem, links_out)
     raise DataError(problem, none_named(symbol))
 
 
 def none_named(symbol: str) -> str:
     """Return what to do about a symbol that no file is of."""
     return f"put candles such as {symbol}-1m.zip there, or take {symbol} out of the symbols"
+
+
+def links_told(links_out: Sequence[str]) -> str:
+    """Return why links are not followed, and what to do, in one clause."""
+    more = f" and {len(links_out) - 3:,} more" if len(links_out) > 3 else ""
+    one = len(links_out) == 1
+    return (
+        f"{', '.join(links_out[:3])}{more} {'is a link that leads' if one else 'are links that lead'} out of "
+        f"the folder and {'was' if one else 'were'} not followed: put the files themselves there, or name "
+        "their folder with --data"
+    )
 
 
 def source_files(data_dir: Path, symbol: str) -> list[SourceFile]:
@@ -121,7 +138,7 @@ def source_files(data_dir: Path, symbol: str) -> list[SourceFile]:
 
 def files_below(data_dir: Path) -> list[SourceFile]:
     """Return all files of the data folder that may hold candles, sorted by relative path."""
-    return sorted(_walk(data_dir), key=lambda file: file.relative)
+    return _sorted(_walk(data_dir, []))
 
 
 def named_timeframe(relative: str) -> Timeframe | Literal[""] | None:
@@ -144,8 +161,20 @@ def timeframe_of(interval_ms: int) -> Timeframe | None:
     return _NAMES.get(interval_ms // 1000) if interval_ms % 1000 == 0 else None
 
 
-def _walk(data_dir: Path) -> Iterator[SourceFile]:
+def _sorted(files: Iterable[SourceFile]) -> list[SourceFile]:
+    return sorted(files, key=lambda file: file.relative)
+
+
+def _walk(data_dir: Path, links_out: list[str]) -> Iterator[SourceFile]:
+    """Yield the files of a folder, and note the links that lead out of it."""
     seen: set[tuple[int, int]] = set()
+    root = os.path.realpath(data_dir)
+
+    def leads_out(path: Path) -> bool:
+        if not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(root):
+            return False
+        links_out.append(_printable(path.relative_to(data_dir).as_posix()))
+        return True
 
     def refuse(error: OSError) -> NoReturn:
         raise DataError(f"{error.filename}: the folder cannot be read: {error.strerror}") from error
@@ -162,16 +191,22 @@ def _walk(data_dir: Path) -> Iterator[SourceFile]:
         if NOT_SOURCES.intersection(names) and Path(folder) != data_dir:
             folders.clear()
             continue
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in NOT_FOLDERS)
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".") and name not in NOT_FOLDERS and not leads_out(Path(folder, name))
+        )
         for name in names:
             path = Path(folder, name)
-            if name.startswith(".") or name.lower().endswith(COMPANIONS):
+            if name.startswith(".") or name.lower().endswith(COMPANIONS) or leads_out(path):
                 continue
             of_file = _status(path)
             if of_file is None or not (stat.S_ISREG(of_file.st_mode) or stat.S_ISLNK(of_file.st_mode)):
                 continue
             relative = _printable(path.relative_to(data_dir).as_posix())
-            yield SourceFile(path, relative, of_file.st_size, of_file.st_mtime_ns)
+            # Whoever opens it follows no link: by then it may be another.
+            own = Path(os.path.realpath(path)) if path.is_symlink() else path
+            yield SourceFile(own, relative, of_file.st_size, of_file.st_mtime_ns)
 
 
 def _status(path: Path) -> os.stat_result | None:

@@ -38,6 +38,10 @@ TICKS = ("tick_volume", "tickvol", "tick_vol")
 SYMBOLS = ("symbol", "ticker", "pair", "instrument", "instrument_id", "market", "coin")
 ALIASES = {"BTC": ("BTC", "XBT"), "DOGE": ("DOGE", "XDG")}
 
+MOST_NAMES = 20
+"""Names of columns that are shown."""
+
+_NAME = re.compile(r"(?=.{1,40}$)(?!.*(\d.*){4})[A-Za-z<_ ][A-Za-z0-9 _:()/%.<>-]*")
 _VOLUME_LIKE = re.compile(r"(^|_)vol(ume)?(_|$)")
 _NOT_ALL = re.compile(r"taker|maker|buy|sell|count|quote|trades|(^|_)(ma|sma|ema|avg|mean)")
 """Volumes of a part of the trades, or made of others."""
@@ -55,6 +59,7 @@ def columns_by_name(names: Sequence[str], probe: Probe, asked: Asked) -> Choice:
     for place, name in enumerate(names):
         places.setdefault(plain(name), place)
     mapped = mapped_places(asked, names)
+    names = [shown_name(name) for name in names]
     fields = {name: place for name, place in mapped.items() if name not in ("open_time", "clock")}
     for field, known in PRICES.items():
         matching = [places[name] for name in known if name in places]
@@ -100,7 +105,7 @@ def mapped_places(asked: Asked, names: Sequence[str], count: int | None = None) 
             return column - 1
         if isinstance(column, str) and plain(column) in places:
             return places[plain(column)]
-        shown = ", ".join(names) if names else f"{count} without names"
+        shown = _listed(names) if names else f"{count} without names"
         raise UnreadableError(
             f"it has no column {column!r}, which data.columns names; its columns are {shown}"
         )
@@ -118,8 +123,21 @@ def mapped_places(asked: Asked, names: Sequence[str], count: int | None = None) 
     return found
 
 
+def shown_name(name: str) -> str:
+    """Return the name of a column for a message, or ``?`` for what does not look like one.
+
+    Whoever links or copies a secret into the folder of candles would read it in the report.
+    """
+    return name if _NAME.fullmatch(name) else "?"
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES:,} more" if len(names) > MOST_NAMES else ""
+    return (", ".join(map(shown_name, names[:MOST_NAMES])) or "none") + more
+
+
 def _missing(field: str, key: str, names: Sequence[str], asked: Asked) -> UnreadableError:
-    return asked.unsettled(f"it has no column for {field}; its columns are {', '.join(names) or 'none'}", key)
+    return asked.unsettled(f"it has no column for {field}; its columns are {_listed(names)}", key)
 
 
 def _time(
@@ -139,11 +157,15 @@ def _time(
         ours, theirs = probe.times(one), probe.times(other)
         both = (ours != NO_TIME) & (theirs != NO_TIME)
         if (np.abs(ours - theirs)[both] >= 1000).any():
-            raise asked.unsettled(f"its columns {names[one]} and {names[other]} tell different times", "time")
+            raise asked.unsettled(
+                f"its columns {names[one]} and {names[other]} tell different times",
+                "time",
+            )
     if moments:
         if clocks and not _same_clock(probe, moments[0], clocks[0]):
             raise asked.unsettled(
-                f"its columns {names[moments[0]]} and {names[clocks[0]]} tell different times of day", "time"
+                f"its columns {names[moments[0]]} and {names[clocks[0]]} tell different times of day",
+                "time",
             )
         return moments[0], None
     if dates:

@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 from common.errors import DataError
 from common.whole_file import whole_file
 from trainer.candles.bars import FIELDS
-from trainer.sources.files import SYNTHETIC_KEY, Source, read_source
+from trainer.sources.arrow_table import SYNTHETIC_KEY
+from trainer.sources.files import Source, read_source
 from trainer.sources.folder import SourceFile
 
 ORIGIN_KEY = b"nighttrain.origin"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -76,16 +76,9 @@ class Probe:
         return cls(tuple(zip(*whole, strict=True)) if whole else ((),) * count, decimal)
 
     @classmethod
-    def of_table(cls, table: pa.Table) -> Probe:
-        """Take the first, the middle and the last rows of a table."""
-        step = 100
-        starts = sorted({0, max(0, table.num_rows // 2 - step // 2), max(0, table.num_rows - step)})
-        ends = [*starts[1:], table.num_rows]
-        # Slices and not places: for an array of places Arrow would import pandas, which takes a second.
-        spans = [(start, min(step, end - start)) for start, end in zip(starts, ends, strict=True)]
-        return cls(
-            tuple(tuple(chain(*(_texts(column.slice(*span)) for span in spans))) for column in table.columns)
-        )
+    def of_columns(cls, columns: Iterable[pa.ChunkedArray]) -> Probe:
+        """Take the first, the middle and the last rows of columns of one length."""
+        return cls(tuple(_few(column) for column in columns))
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
@@ -97,6 +90,14 @@ class Probe:
     def times(self, place: int) -> IntArray:
         """Return a column's times in milliseconds since the epoch, `NO_TIME` where there is none."""
         return times_of(self.columns[place])
+
+
+def _few(column: pa.ChunkedArray) -> tuple[str, ...]:
+    rows, step = len(column), 100
+    starts = sorted({0, max(0, rows // 2 - step // 2), max(0, rows - step)})
+    # Slices and not places: for an array of places Arrow would import pandas, which takes a second.
+    spans = zip(starts, [*starts[1:], rows], strict=True)
+    return tuple(chain(*(_texts(column.slice(start, min(step, end - start))) for start, end in spans)))
 
 
 def _texts(column: pa.ChunkedArray) -> tuple[str, ...]:

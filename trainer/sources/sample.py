@@ -36,7 +36,7 @@ from scipy.signal import lfilter
 from common.timeframes import Timeframe
 from common.whole_file import whole_file
 from trainer.candles.arrays import FloatArray
-from trainer.sources.files import SYNTHETIC_KEY
+from trainer.sources.arrow_table import SYNTHETIC_KEY
 
 END = datetime(2024, 1, 1, tzinfo=UTC)
 """Closing of the last bar, whatever the length; fixed, so that a sample is the same on every day."""

@@ -16,12 +16,19 @@ from common.whole_file import sweep
 from trainer.candles import findings
 from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report
 from trainer.sources.files import Source, read_source
-from trainer.sources.folder import SymbolFiles, named_timeframe, none_named, symbol_files, timeframe_of
+from trainer.sources.folder import (
+    SymbolFiles,
+    links_told,
+    named_timeframe,
+    none_named,
+    symbol_files,
+    timeframe_of,
+)
 from trainer.survey.idle import settled
 from trainer.survey.repair import NativeSeries, repaired
 from trainer.survey.series import assembled
 
-VERSION = 6
+VERSION = 7
 """Part of the cache's key: to be raised when the same files would give other candles or another report."""
 
 COLUMN = "column of symbols"
@@ -71,6 +78,8 @@ def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress
     if of_symbol.unnamed and not sources:
         raise DataError(_none_named(of_symbol, found), none_named(spec.symbol))
     by_timeframe, of_names = _by_timeframe(sources)
+    if of_symbol.links_out:
+        found.append(findings.links_out(len(of_symbol.links_out), links_told(of_symbol.links_out)))
     if of_symbol.left_out:
         found.append(findings.other_instruments(spec.symbol, of_symbol.kind, of_symbol.left_out))
     found = findings.grouped(found + of_names)
@@ -110,6 +119,7 @@ def _key(spec: SurveySpec, of_symbol: SymbolFiles) -> str:
         "policy": spec.policy.model_dump(),
         "files": [(file.relative, file.size, file.mtime_ns) for file in of_symbol.files],
         "left_out": of_symbol.left_out,
+        "links_out": of_symbol.links_out,
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 

@@ -2,10 +2,12 @@ import gzip
 import io
 import json
 import random
+import zipfile
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.feather as feather
+import pyarrow.parquet as pq
 import pytest
 
 from tests.candle_fixtures import (
@@ -23,7 +25,10 @@ from tests.candle_fixtures import (
     write_zip,
 )
 from trainer.candles.bars import FIELDS
-from trainer.sources.files import SYNTHETIC_KEY, read_source
+from trainer.sources import arrow_table, json_rows, rows, unpacked
+from trainer.sources import csv_text as csv_text_module
+from trainer.sources.arrow_table import SYNTHETIC_KEY
+from trainer.sources.files import read_source
 from trainer.sources.folder import SourceFile
 
 COLUMNS = candles(40)
@@ -193,7 +198,7 @@ UNREADABLE = {
     "json of an error": (
         lambda _: b'{"code": -1121,\n "msg": "Invalid symbol."}',
         "unreadable_file",
-        'it is a JSON object and no list of rows: \'{"code": -1121,',
+        "it is a JSON object and no list of rows",
     ),
     "json of a number that is too large": (
         lambda _: b"[[1672531200000, 1, 2, 3, 4, 1" + b"0" * 400 + b"]]",
@@ -309,6 +314,150 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path):
     sources, findings = read_source(gone, "BTCUSDT")
     assert sources == []
     assert findings[0].detail == "BTCUSDT.csv was left out: it cannot be opened: No such file or directory."
+
+
+@pytest.mark.parametrize("kind", TEXTS)
+def test_a_text_that_is_not_held_whole_gives_the_same_bars(tmp_path, monkeypatch, kind):
+    read_in_small_parts(monkeypatch)
+    text = TEXTS[kind].encode()
+    path = tmp_path / "BTCUSDT.csv"
+    for content in (text, gzip.compress(text), zip_bytes({"a.csv": text})):
+        path.write_bytes(content)
+        assert_same(read_one(path).bars, COLUMNS)
+
+
+def test_what_else_is_not_held_whole_gives_the_same_bars(tmp_path, monkeypatch):
+    read_in_small_parts(monkeypatch)
+    for writer in (write_feather, write_json, write_parquet):
+        assert_same(read_one(writer(tmp_path / "BTCUSDT.bin", COLUMNS)).bars, COLUMNS)
+
+
+def test_bad_lines_in_other_blocks_have_the_numbers_that_they_have_in_one(tmp_path, monkeypatch):
+    path = tmp_path / "BTCUSDT-1m.csv"
+    lines = csv_text(COLUMNS, HEADER).splitlines()
+    path.write_text("\n".join([*lines[:30], "1,2,3", "", *lines[30:35], '"', *lines[35:], "16725"]))
+    at_once = read(path)
+    read_in_small_parts(monkeypatch)
+    in_parts = read(path)
+    assert_same(in_parts[0][0].bars, COLUMNS)
+    assert [(one.defect, one.count, one.detail) for one in in_parts[1]] == [
+        (one.defect, one.count, one.detail) for one in at_once[1]
+    ]
+    assert [(one.defect, one.count) for one in at_once[1]] == [("cut_file", 1), ("bad_line", 2)]
+    assert "first line 31" in at_once[1][1].detail
+
+
+def test_names_that_stand_twice_cost_nothing(tmp_path):
+    table = pa.table(COLUMNS)
+    table = table.append_column("volume", pa.array(np.zeros(40))).append_column("note", pa.array(["x"] * 40))
+    path = tmp_path / "BTCUSDT.bin"
+    pq.write_table(table, path)
+    assert_same(read_one(path).bars, COLUMNS)
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_table(table)
+    assert_same(read_one(path).bars, COLUMNS)
+
+
+def test_members_that_are_packed_in_unusual_ways_or_damaged_leave_the_others(tmp_path):
+    path = tmp_path / "BTCUSDT-1m.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("BTCUSDT-1m-1.csv", csv_text(COLUMNS))
+        archive.writestr("BTCUSDT-1m-2.csv", csv_text(COLUMNS), zipfile.ZIP_LZMA)
+        archive.writestr("BTCUSDT-1m-3.csv", csv_text(COLUMNS), zipfile.ZIP_BZIP2)
+        archive.writestr("BTCUSDT-1m-4\x1b[2J.csv", csv_text(COLUMNS))
+    content = path.read_bytes()
+    damaged = content.replace(b"BTCUSDT-1m-4\x1b[2J.csv", b"BTCUSDT-1m-4\x1b[2J\xff\xfe\xfd\xfc", 1)
+    path.write_bytes(damaged)
+    sources, findings = read(path)
+    assert [source.name for source in sources] == ["BTCUSDT-1m.zip!BTCUSDT-1m-1.csv"]
+    assert_same(sources[0].bars, COLUMNS)
+    reasons = [finding.detail.partition(": ")[2] for finding in findings]
+    assert reasons[0].startswith("its member BTCUSDT-1m-2.csv is packed with LZMA; pack it with deflate")
+    assert reasons[1].startswith("its member BTCUSDT-1m-3.csv is packed with bzip2; ")
+    assert reasons[2].startswith("its member BTCUSDT-1m-4\\x1b[2J.csv cannot be unpacked: ")
+    assert all(finding.detail.isprintable() for finding in findings)
+
+
+SECRET = "kP7x_Jq2mZ9vT4wLrB8nD1sYfU6hGcE3aXo5iR0tVQw"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRET,
+        f"user,{SECRET}\n1,2\n",
+        f'{{"token": "{SECRET}"}}',
+        f'["{SECRET}"]',
+        f"{SECRET},1,2,3,4,5\nx\n",
+    ],
+)
+def test_what_is_no_table_of_candles_is_not_quoted(tmp_path, text):
+    path = tmp_path / "BTCUSDT.csv"
+    path.write_text(text)
+    sources, findings = read(path)
+    assert sources == []
+    assert SECRET not in findings[0].detail
+
+
+def test_what_unpacks_to_very_much_is_left_out_and_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(unpacked, "HELD_BYTES", 100_000)
+    path = tmp_path / "BTCUSDT-1m.csv.gz"
+    path.write_bytes(gzip.compress(csv_text(COLUMNS).encode() + b"\n" * 1_000_000))
+    sources, [finding] = read(path)
+    assert sources == []
+    assert "BTCUSDT-1m.csv.gz was left out: it unpacks to more than 100 times its size" in finding.detail
+    path.write_bytes(zip_bytes({f"BTCUSDT-{one}.csv": b"\n" * 90_000 for one in range(9)}))
+    # Each is small, all of them are not.
+    sources, findings = read(path)
+    assert sum("it unpacks to more than" in finding.detail for finding in findings) == 7
+    monkeypatch.setattr(unpacked, "MOST_BYTES", 1000)
+    path.write_bytes(gzip.compress(csv_text(COLUMNS).encode()))
+    assert "it unpacks to more than 0 GiB" in read(path)[1][0].detail
+
+
+def test_more_rows_than_a_file_of_its_size_holds_are_not_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(rows, "ALWAYS_ROWS", 1000)
+    flat = {name: np.ones(20_000) for name in NAMES} | {"open_time": START_MS + np.zeros(20_000, np.int64)}
+    for writer in (
+        write_parquet,
+        lambda path, columns: feather.write_feather(pa.table(columns), path, "zstd"),
+    ):
+        path = tmp_path / "BTCUSDT.bin"
+        writer(path, flat)
+        sources, [finding] = read(path)
+        assert sources == []
+        assert "rows, as candles in a file of its size do not" in finding.detail
+    path.write_bytes(gzip.compress(b"1672531200000,1,1,1,1,2\n" * 20_000))
+    assert "rows, as candles in a file of its size do not" in read(path)[1][0].detail
+
+
+def test_a_file_that_asks_for_more_memory_than_its_size_bears_out_is_left_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrow_table, "ROW_BYTES", 1)
+    # One text of 200 kB in a dictionary, in each of ten thousand rows.
+    texts = pa.array(["x" * 200_000]).dictionary_encode().indices.take(pa.array([0] * 10_000))
+    column = pa.DictionaryArray.from_arrays(texts, pa.array(["x" * 200_000]))
+    path = tmp_path / "BTCUSDT.parquet"
+    many = {name: pa.array(np.resize(values, 10_000)) for name, values in COLUMNS.items()}
+    pq.write_table(pa.table({**many, "pair": column}), path, compression="zstd", store_schema=False)
+    sources, [finding] = read(path)
+    assert sources == []
+    assert "it asks for more than" in finding.detail
+
+
+def read_in_small_parts(monkeypatch):
+    monkeypatch.setattr(unpacked, "HELD_BYTES", 100)
+    monkeypatch.setattr(unpacked, "PIECE_BYTES", 97)
+    monkeypatch.setattr(csv_text_module, "BLOCK_BYTES", 701)
+    monkeypatch.setattr(json_rows, "PIECE_BYTES", 53)
+    monkeypatch.setattr(json_rows, "AT_ONCE", 7)
+
+
+def zip_bytes(members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
 
 
 def test_no_damage_to_a_file_raises_anything(tmp_path):

@@ -6,7 +6,13 @@ import pytest
 
 from common.errors import DataError
 from trainer.sources.files import read_source
-from trainer.sources.folder import named_timeframe, source_files, timeframe_of
+from trainer.sources.folder import (
+    links_told,
+    named_timeframe,
+    source_files,
+    symbol_files,
+    timeframe_of,
+)
 from trainer.sources.names import names_symbol
 
 
@@ -105,11 +111,47 @@ def test_files_are_found_in_all_folders_and_sorted(tmp_path):
 
 
 def test_a_linked_folder_is_searched_once_even_where_it_leads_in_a_circle(tmp_path):
-    touch(tmp_path, "data/BTCUSDT-1m.csv", "elsewhere/BTCUSDT-1h.csv")
-    (tmp_path / "data/more").symlink_to(tmp_path / "elsewhere")
+    touch(tmp_path, "data/BTCUSDT-1m.csv", "data/.hidden/BTCUSDT-1h.csv")
+    (tmp_path / "data/more").symlink_to(tmp_path / "data/.hidden")
     (tmp_path / "data/self").symlink_to(tmp_path / "data")
     found = source_files(tmp_path / "data", "BTCUSDT")
     assert [file.relative for file in found] == ["BTCUSDT-1m.csv", "more/BTCUSDT-1h.csv"]
+
+
+def test_links_that_lead_out_of_the_folder_are_named_and_not_followed(tmp_path):
+    touch(tmp_path, "token", "elsewhere/BTCUSDT-1h.csv", "elsewhere/ETHUSDT-1h.csv", "data/real.csv")
+    data = tmp_path / "data"
+    (data / "BTCUSDT-1m.csv").symlink_to(tmp_path / "token")
+    (data / "more").symlink_to(tmp_path / "elsewhere")
+    (data / "ETHUSDT").symlink_to(tmp_path / "elsewhere")
+    (data / "BTCUSDT-5m.csv").symlink_to("real.csv")
+    found = symbol_files(data, "BTCUSDT")
+    assert [(file.relative, file.path) for file in found.files] == [("BTCUSDT-5m.csv", data / "real.csv")]
+    assert found.links_out == ("BTCUSDT-1m.csv", "more")
+    assert links_told(found.links_out).startswith(
+        "BTCUSDT-1m.csv, more are links that lead out of the folder and were not followed: "
+    )
+    with pytest.raises(DataError, match="ETHUSDT, more are links that lead out of the folder"):
+        source_files(data, "ETHUSDT")
+
+
+def test_a_folder_that_is_a_link_itself_is_read(tmp_path):
+    touch(tmp_path, "real/BTCUSDT-1m.csv")
+    (tmp_path / "data").symlink_to(tmp_path / "real")
+    assert [file.relative for file in source_files(tmp_path / "data", "BTCUSDT")] == ["BTCUSDT-1m.csv"]
+
+
+def test_a_file_that_became_a_link_or_a_pipe_is_not_opened(tmp_path):
+    touch(tmp_path, "secret", "data/BTCUSDT-1m.csv")
+    [file] = source_files(tmp_path / "data", "BTCUSDT")
+    file.path.unlink()
+    file.path.symlink_to(tmp_path / "secret")
+    sources, [finding] = read_source(file, "BTCUSDT")
+    assert sources == [] and "it cannot be opened: " in finding.detail
+    file.path.unlink()
+    os.mkfifo(file.path)
+    sources, [finding] = read_source(file, "BTCUSDT")
+    assert sources == [] and finding.detail.endswith("it is no file.")
 
 
 @pytest.mark.parametrize("target", ["nowhere", "BTCUSDT-1m.csv"])

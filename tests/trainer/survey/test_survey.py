@@ -1,3 +1,4 @@
+import shutil
 from datetime import UTC, datetime
 
 import numpy as np
@@ -24,7 +25,7 @@ from tests.candle_fixtures import (
 )
 from trainer.candles.bars import FIELDS, Bars
 from trainer.candles.cache import open_candles
-from trainer.sources.files import SYNTHETIC_KEY
+from trainer.sources.arrow_table import SYNTHETIC_KEY
 from trainer.survey.resample import resampled
 from trainer.survey.survey import survey
 
@@ -205,7 +206,7 @@ def test_real_defects(tmp_path):
     for name in ("newest-first", "paging-hole", "zero-volume"):
         (tmp_path / name).mkdir()
         (path,) = folder.glob(f"{name}*")
-        (tmp_path / name / path.name).symlink_to(path)
+        shutil.copy2(path, tmp_path / name)
     report = surveyed(tmp_path / "newest-first", tmp_path / "cache", "BTCUSDT", ("1m",))
     assert defects(report) == {("1m", "unsorted"): 9999, ("1m", "unfinished"): 1}
     assert (report.series[0].rows, report.series[0].span.start) == (9999, datetime(2025, 5, 28, tzinfo=UTC))

@@ -1,0 +1,245 @@
+"""The bytes of a source, plain or unpacked from gzip or ZIP: held while they are few, else read again.
+
+What is packed may be made to unpack to any size. So it is unpacked piece by piece and counted, and given up
+where a file unpacks to more than `MOST_RATIO` times itself, or to more than `MOST_BYTES`.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, field
+from typing import IO, cast
+
+from common.quoted import quoted
+from trainer.sources.probe import UnreadableError
+
+HELD_BYTES = 64 << 20
+"""So much is held in memory; of what is larger a part at a time."""
+
+MOST_RATIO = 100
+"""Times its packed size that a file may unpack to, beyond `HELD_BYTES`. Candles of a market in which nothing
+moves, twelve columns of them, come to 22."""
+
+MOST_BYTES = 4 << 30
+"""What one member may unpack to: a year of seconds in twelve columns."""
+
+MOST_DIRECTORY_BYTES = 16 << 20
+"""The largest directory of a ZIP that is read: 150,000 files with long names."""
+
+PIECE_BYTES = 1 << 20
+
+DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(EOFError, OSError, ValueError, NotImplementedError, RuntimeError),
+)
+"""What Python raises for what is cut, damaged, encrypted or packed in an unknown way."""
+
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How a member of a ZIP may be packed; of others Python unpacks whatever 4 KiB unpack to at once."""
+
+KINDS = {zipfile.ZIP_BZIP2: "bzip2", zipfile.ZIP_LZMA: "LZMA"}
+
+Opener = Callable[[], IO[bytes]]
+
+
+@dataclass
+class Allowance:
+    """What one file may still unpack to.
+
+    Parameters
+    ----------
+    packed : int
+        Size of the file in bytes.
+    """
+
+    packed: int
+    _taken: int = field(default=0, init=False)
+
+    def take(self, count: int, of_member: int) -> None:
+        """Count bytes that were unpacked; `of_member` are those of the same member with them.
+
+        Raises
+        ------
+        UnreadableError
+            They are more than the file may unpack to.
+        """
+        self._taken += count
+        if of_member > MOST_BYTES:
+            raise UnreadableError(
+                f"it unpacks to more than {MOST_BYTES >> 30} GiB; split it, or write it as Parquet"
+            )
+        if self._taken > max(HELD_BYTES, MOST_RATIO * self.packed):
+            raise UnreadableError(
+                f"it unpacks to more than {MOST_RATIO} times its size, as candles do not; if it is whole, "
+                "unpack it"
+            )
+
+
+@dataclass(frozen=True)
+class Content:
+    """The bytes of a source.
+
+    Parameters
+    ----------
+    size : int
+        How many they are.
+    allowance : Allowance
+        What the file that they are of may unpack to.
+    again : callable
+        Opens them at their beginning.
+    held : bytes or None
+        All of them, None where they are too many.
+    """
+
+    size: int
+    allowance: Allowance
+    again: Opener
+    held: bytes | None = None
+
+    @property
+    def packed(self) -> int:
+        """Size in bytes of the file that they are of."""
+        return self.allowance.packed
+
+    def open(self) -> IO[bytes]:
+        """Open them at their beginning; what goes wrong in reading is one of `DAMAGED`."""
+        return self.again() if self.held is None else io.BytesIO(self.held)
+
+    def part(self, start: int, length: int) -> bytes:
+        """Return at most `length` bytes from `start` on."""
+        if self.held is not None:
+            return self.held[start : start + length]
+        with closing(self.again()) as stream:
+            stream.seek(start)
+            return _exactly(stream, length)
+
+
+def plain(again: Opener, allowance: Allowance) -> Content:
+    """Return the content of a file that is what it is.
+
+    Raises
+    ------
+    OSError
+        It cannot be read.
+    """
+    size = allowance.packed
+    if size > HELD_BYTES:
+        return Content(size, allowance, again)
+    with closing(again()) as stream:
+        # A file may grow while it is read.
+        held = _exactly(stream, size)
+    return Content(len(held), allowance, again, held)
+
+
+def gunzipped(packed: Content) -> Content:
+    """Unpack gzip.
+
+    Raises
+    ------
+    UnreadableError
+        It is damaged or cut, or unpacks to too much.
+    """
+
+    def again() -> IO[bytes]:
+        return cast(IO[bytes], _Gunzipping(packed.open()))
+
+    return _unpacked(again, packed.allowance, "its gzip data is damaged or cut", "cut_file")
+
+
+def member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, allowance: Allowance) -> Content:
+    """Unpack a member of a ZIP.
+
+    Raises
+    ------
+    UnreadableError
+        It is damaged, encrypted or packed in a way that is not read, or unpacks to too much.
+    """
+    shown = quoted(entry.filename)
+    if entry.compress_type not in METHODS:
+        kind = KINDS.get(entry.compress_type, f"method {entry.compress_type}")
+        raise UnreadableError(f"its member {shown} is packed with {kind}; pack it with deflate, as is usual")
+    return _unpacked(
+        lambda: archive.open(entry), allowance, f"its member {shown} cannot be unpacked", "unreadable_file"
+    )
+
+
+def directory(stream: IO[bytes]) -> zipfile.ZipFile:
+    """Open a ZIP.
+
+    Raises
+    ------
+    UnreadableError
+        Its directory is damaged, or too large.
+    """
+    try:
+        return zipfile.ZipFile(_Directory(stream))
+    except DAMAGED as error:
+        raise UnreadableError(
+            "its ZIP directory is missing or damaged, so the file was probably cut", "cut_file"
+        ) from error
+
+
+class _Gunzipping(gzip.GzipFile):
+    """Closes the file that it reads as well."""
+
+    def __init__(self, packed: IO[bytes]) -> None:
+        self._packed = packed
+        super().__init__(fileobj=packed)
+
+    def close(self) -> None:
+        super().close()
+        self._packed.close()
+
+
+class _Directory:
+    """A file whose reader asks for no more at once than the directory of an archive may have."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self.seek, self.tell, self.close, self.seekable = (
+            *(stream.seek, stream.tell, stream.close),
+            stream.seekable,
+        )
+
+    def read(self, count: int = -1) -> bytes:
+        if count > MOST_DIRECTORY_BYTES:
+            raise UnreadableError(f"its ZIP directory has more than {MOST_DIRECTORY_BYTES >> 20} MiB")
+        # What is read to the end of the file is the end of the directory, which is short.
+        return self._stream.read(count if count >= 0 else MOST_DIRECTORY_BYTES)
+
+
+def _unpacked(again: Opener, allowance: Allowance, problem: str, defect: str) -> Content:
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        with closing(again()) as stream:
+            while piece := stream.read(PIECE_BYTES):
+                size += len(piece)
+                allowance.take(len(piece), size)
+                pieces.append(piece)
+                if size > HELD_BYTES:
+                    pieces.clear()
+    except DAMAGED as error:
+        raise UnreadableError(f"{problem}: {reason(error)}", defect) from error
+    held = b"".join(pieces) if size <= HELD_BYTES else None
+    return Content(size, allowance, again, held)
+
+
+def reason(error: BaseException) -> str:
+    """Return the first line of an error's text, fit to be quoted and without its full stop."""
+    return quoted(str(error).partition("\n")[0], 200).rstrip(".") or type(error).__name__
+
+
+def _exactly(stream: IO[bytes], length: int) -> bytes:
+    pieces: list[bytes] = []
+    while length > 0 and (piece := stream.read(min(length, PIECE_BYTES))):
+        pieces.append(piece)
+        length -= len(piece)
+    return b"".join(pieces)
