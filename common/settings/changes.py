@@ -35,6 +35,7 @@ TAKEN_UP: dict[str, TakenUp] = {
     "training": TakenUp.BETWEEN_JOBS,
     "window": TakenUp.BETWEEN_JOBS,
     "memory_threshold": TakenUp.BETWEEN_JOBS,
+    "max_memory_alone": TakenUp.BETWEEN_JOBS,
     "parallelism": TakenUp.BETWEEN_JOBS,
     "retry": TakenUp.BETWEEN_JOBS,
     "breaker": TakenUp.BETWEEN_JOBS,

@@ -80,6 +80,7 @@ class NightSettings(BaseSettings):
     horizons: tuple[Annotated[Whole, Field(ge=1, le=1000)], ...] = (1, 3, 5)
     num_workers: Literal["auto"] | Annotated[Whole, Field(ge=1, le=256)] = "auto"
     max_memory_per_process: Annotated[Number, Field(ge=0.1, le=100_000)] = 2.0
+    max_memory_alone: Annotated[Number, Field(ge=0, le=100_000)] = 8.0
     memory_threshold: Annotated[Number, Field(gt=0, le=1)] = 0.85
     parallelism: Parallelism = Parallelism()
     label: Label = Label()
@@ -151,6 +152,11 @@ class NightSettings(BaseSettings):
     def memory_limit_bytes(self) -> int:
         """`max_memory_per_process` in bytes."""
         return int(self.max_memory_per_process * GIBIBYTE)
+
+    @property
+    def most_alone_bytes(self) -> int:
+        """`max_memory_alone` in bytes."""
+        return int(self.max_memory_alone * GIBIBYTE)
 
     def grid_config(self) -> dict[str, Any]:
         """Return the part that decides the results, as plain JSON; nights with equal parts are one night."""

@@ -14,9 +14,10 @@ Memory, in three rules:
    live trainer; where there is none it is tried all the same, for only an out-of-memory proves.
 3. An out-of-memory proves. The job never runs again in a room that is not larger. It goes to a trainer with
    a larger limit, or runs alone on a host whose agents hold their own limits: no other lease there, and the
-   room is what the host has available x threshold. So that it is not starved, one host is kept for it (the
-   live one with most room) once it has waited for longer than the bound: that host gets no new job until
-   this one ran. The host is kept only while its room, with our own running jobs gone, would be large
+   room is what the host has available x threshold, but at most `max_memory_alone`. A survey never does: its
+   memory depends on files that anybody may have written. So that a job is not starved, one host is kept for
+   it (the live one with most room) once it has waited for longer than the bound: that host gets no new job
+   until this one ran. The host is kept only while its room, with our own running jobs gone, would be large
    enough, so that memory taken by others can keep this job waiting but never the others. Without an overdue
    job the lone one runs whenever its turn meets an idle host, and at the latest when nothing else is left
    to hand out.
@@ -41,6 +42,7 @@ PEAK_MARGIN = 1.2
 """A job is expected to need at most this many times the highest peak that was measured."""
 
 RAISE = "raise max_memory_per_process (in containers TRAINER_MEMORY in .env), then start the night again"
+OR_ELSE = "or max_memory_per_process, then start the night again"
 """What to do about a job for which there is no room."""
 
 MOST_USEFUL = (
@@ -140,7 +142,7 @@ class Terms:
     """What the decision depends on besides the jobs and the seat.
 
     `limits` are the memory limits of all live trainers, `hosts` their hosts by name, both with the asking
-    one's.
+    one's. `most_alone_bytes` is what a job may take at most where it has its host alone.
     """
 
     now: datetime
@@ -148,6 +150,13 @@ class Terms:
     threshold: float
     limits: Sequence[int]
     hosts: Mapping[str, Host]
+    most_alone_bytes: int
+
+    def lone_room_bytes(self, candidate: Candidate, host: Host) -> int:
+        """Return the room that a job would have alone on a host, once our own running jobs are gone there."""
+        if candidate.kind is JobKind.SURVEY:
+            return 0
+        return min(host.lone_room_bytes(self.threshold), self.most_alone_bytes)
 
 
 @dataclass(frozen=True)
@@ -222,7 +231,7 @@ def first_fit(line: Iterable[Candidate], seat: Seat, terms: Terms) -> Choice | R
         obstacle = obstacle_of(candidate, seat, terms)
         if obstacle is None:
             alone = not _fits(candidate, seat)
-            room = seat.host.lone_room_bytes(terms.threshold) if alone else seat.limit_bytes
+            room = terms.lone_room_bytes(candidate, seat.host) if alone else seat.limit_bytes
             return Choice(candidate.job_id, room, alone)
         if best is None or MOST_USEFUL.index(obstacle.reason) < MOST_USEFUL.index(best.reason):
             best = obstacle
@@ -273,9 +282,9 @@ def obstacle_of(candidate: Candidate, seat: Seat, terms: Terms) -> Refusal | Non
     room = candidate.oom_room_bytes
     if room is not None and not _fits(candidate, seat):
         needed = f"it ran out of memory in {gibibytes(room)} and needs a larger room"
-        if seat.limit_kind is not LimitKind.AGENT:
+        if seat.limit_kind is not LimitKind.AGENT or candidate.kind is JobKind.SURVEY:
             return Refusal(NoWork.TOO_LARGE, needed)
-        if seat.host.leases or seat.host.lone_room_bytes(terms.threshold) <= room:
+        if seat.host.leases or terms.lone_room_bytes(candidate, seat.host) <= room:
             return Refusal(NoWork.NEEDS_LONE_ROOM, f"{needed}: it waits to run alone on a host")
     elif room is None and candidate.peak_bytes is not None:
         peak = int(candidate.peak_bytes * PEAK_MARGIN)
@@ -311,7 +320,7 @@ def keeps(candidate: Candidate, host: Host, terms: Terms) -> bool:
         return False
     if max(terms.limits, default=0) > room or not candidate.overdue(terms.now, terms.max_wait_seconds):
         return False
-    rooms = {name: other.lone_room_bytes(terms.threshold) for name, other in terms.hosts.items()}
+    rooms = {name: terms.lone_room_bytes(candidate, other) for name, other in terms.hosts.items()}
     best = max(rooms, key=lambda name: (rooms[name], name), default="")
     return host.name == best and rooms[best] > room
 
@@ -327,16 +336,17 @@ def roomless(candidate: Candidate, terms: Terms) -> str:
     if room is None or not terms.limits or max(terms.limits) > room:
         return ""
     largest = max(terms.limits)
-    hosts = [host for host in terms.hosts.values() if host.agent]
+    hosts = [host for host in terms.hosts.values() if host.agent and candidate.kind is not JobKind.SURVEY]
     needed = f"ran out of memory in {gibibytes(room)}, and no trainer has more room"
-    if not any(host.total_bytes * terms.threshold > room for host in hosts):
-        whole = max((int(host.total_bytes * terms.threshold) for host in hosts), default=0)
+    whole = max((int(host.total_bytes * terms.threshold) for host in hosts), default=0)
+    if whole > room >= terms.most_alone_bytes:
+        most = gibibytes(terms.most_alone_bytes)
+        return f"{needed}: max_memory_alone gives a job at most {most}; raise it, {OR_ELSE}"
+    if whole <= room:
         return f"{needed}: the largest has {gibibytes(max(largest, whole))}; {RAISE}"
-    if any(host.lone_room_bytes(terms.threshold) > room for host in hosts):
+    free = max(terms.lone_room_bytes(candidate, host) for host in hosts)
+    if free > room or not candidate.overdue(terms.now, terms.max_wait_seconds):
         return ""
-    if not candidate.overdue(terms.now, terms.max_wait_seconds):
-        return ""
-    free = max(host.lone_room_bytes(terms.threshold) for host in hosts)
     return (
         f"{needed}: {gibibytes(free)} at most became free for it in {terms.max_wait_seconds:.0f} s; {RAISE}"
     )

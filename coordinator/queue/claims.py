@@ -208,6 +208,7 @@ def _choose(
         threshold=settings.memory_threshold,
         limits=(largest_limit(tx.connection, tx.now, settings),),
         hosts={host.name: host},
+        most_alone_bytes=settings.most_alone_bytes,
     )
     seat = seat_of(trainer, last_symbol, host)
     line = Line(Candidates(tx.connection, run.id, tx.now, history), last_symbol, terms)

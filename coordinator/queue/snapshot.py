@@ -74,6 +74,7 @@ class Snapshot:
             threshold=self.settings.memory_threshold,
             limits=tuple(trainer.memory_limit_bytes for trainer in self.live),
             hosts=self.hosts,
+            most_alone_bytes=self.settings.most_alone_bytes,
         )
 
     @property

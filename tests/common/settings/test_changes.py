@@ -19,6 +19,7 @@ CASES: list[tuple[str, Any, TakenUp]] = [
     ("window", {"start": "22:00", "end": "07:00"}, TakenUp.BETWEEN_JOBS),
     ("training", False, TakenUp.BETWEEN_JOBS),
     ("memory_threshold", 0.7, TakenUp.BETWEEN_JOBS),
+    ("max_memory_alone", 4.0, TakenUp.BETWEEN_JOBS),
     ("max_wait_seconds", 60.0, TakenUp.BETWEEN_JOBS),
     ("dashboard", {"external_url": "https://night.example.org"}, TakenUp.BETWEEN_JOBS),
     ("num_workers", 3, TakenUp.TRAINERS),

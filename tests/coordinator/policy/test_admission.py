@@ -50,9 +50,11 @@ def seat(host: Host = IDLE, limit: int = 2 * GIB, kind: LimitKind = LimitKind.AG
     return Seat(kind, limit, last, host)
 
 
-def terms(*hosts: Host, limits: tuple[int, ...] = (2 * GIB,), after: float = 0.0) -> Terms:
-    present = hosts or (IDLE,)
-    return Terms(NOON + timedelta(seconds=after), 900.0, 0.85, limits, {host.name: host for host in present})
+def terms(
+    *hosts: Host, limits: tuple[int, ...] = (2 * GIB,), after: float = 0.0, most_alone: int = 64 * GIB
+) -> Terms:
+    present = {host.name: host for host in hosts or (IDLE,)}
+    return Terms(NOON + timedelta(seconds=after), 900.0, 0.85, limits, present, most_alone)
 
 
 def chosen(*jobs: Candidate, at: Seat | None = None, by: Terms | None = None) -> Choice:
@@ -153,6 +155,25 @@ def test_after_an_oom_the_job_runs_on_a_larger_trainer_or_alone_in_a_larger_room
     assert chosen(HURT) == Choice(1, int(12 * GIB * 0.85), alone=True)
 
 
+def test_a_job_alone_gets_no_more_than_the_maximum_that_the_user_set() -> None:
+    assert chosen(HURT, by=terms(most_alone=6 * GIB)) == Choice(1, 6 * GIB, alone=True)
+    least = terms(most_alone=2 * GIB)
+    assert refused(HURT, by=least).reason is NoWork.NEEDS_LONE_ROOM
+    assert roomless(HURT, least) == (
+        "ran out of memory in 2.00 GiB, and no trainer has more room: max_memory_alone gives a job at most "
+        "2.00 GiB; raise it, or max_memory_per_process, then start the night again"
+    )
+
+
+def test_a_survey_is_never_tried_again_in_the_memory_of_its_whole_host() -> None:
+    survey = replace(HURT, kind=JobKind.SURVEY)
+    assert refused(survey).reason is NoWork.TOO_LARGE
+    assert chosen(survey, at=seat(limit=3 * GIB)) == Choice(1, 3 * GIB, alone=False)
+    late = terms(replace(IDLE, leases=1), after=1000)
+    assert not keeps(survey, replace(IDLE, leases=1), late)
+    assert "the largest has 2.00 GiB; raise max_memory_per_process" in roomless(survey, terms())
+
+
 def test_a_control_group_cannot_be_outgrown() -> None:
     assert refused(HURT, at=seat(kind=LimitKind.CGROUP)).reason is NoWork.TOO_LARGE
 
@@ -208,7 +229,7 @@ def test_a_job_that_no_live_trainer_can_ever_take_is_given_up_in_words() -> None
 
 
 def test_nothing_is_given_up_while_no_trainer_is_alive() -> None:
-    assert roomless(HURT, Terms(NOON, 900.0, 0.85, (), {})) == ""
+    assert roomless(HURT, Terms(NOON, 900.0, 0.85, (), {}, 64 * GIB)) == ""
 
 
 def test_a_host_that_others_fill_gets_the_wait_bound_to_become_free() -> None:
@@ -269,6 +290,7 @@ def test_whatever_the_facts_no_rule_is_broken(
     assert taken.kind is JobKind.SURVEY or taken.gate is not Gate.PARKED
     assert taken.oom_room_bytes is None or choice.room_bytes > taken.oom_room_bytes
     assert not choice.alone or (host.leases == 0 and kind is LimitKind.AGENT)
+    assert not choice.alone or taken.kind is JobKind.TRAINING
     assert choice.alone or choice.room_bytes == limit
 
 

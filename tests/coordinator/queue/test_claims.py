@@ -109,7 +109,7 @@ def test_after_an_oom_the_job_runs_alone_in_a_larger_room(night: Night) -> None:
     night.succeed(busy)
     night.succeed(second)
     alone = night.grant(boot)
-    assert alone.job_id == hurt.job_id and alone.memory_limit_bytes == int(int(16 * GIB * 0.9) * 0.85)
+    assert alone.job_id == hurt.job_id and alone.memory_limit_bytes == 8 * GIB
     refusal = night.claim(other)
     assert isinstance(refusal, Refusal) and refusal.reason is NoWork.NEEDS_LONE_ROOM
 

@@ -118,7 +118,7 @@ def seats(last: str) -> list[Seat]:
 
 
 def terms() -> Terms:
-    return Terms(NOON, MAX_WAIT, 0.85, (4 * GIB,), {})
+    return Terms(NOON, MAX_WAIT, 0.85, (4 * GIB,), {}, 8 * GIB)
 
 
 def whole(queue: tuple[Candidate, ...], seat: Seat, by: Terms) -> Choice | Refusal:
