@@ -49,6 +49,7 @@ from coordinator.views.champions import ChampionListing
 from coordinator.views.failures import FailureListing
 from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import JobListing
+from coordinator.views.ledger import Ledger
 from coordinator.views.overview import Overview
 from coordinator.views.roster import Roster
 from coordinator.views.runs import RunListing
@@ -123,7 +124,8 @@ def assemble(
     scrapes = Scrapes(database.clock, expect_scrapes)
     alerts = Alerts(database, scrapes)
     queue = Queue(database, settings, random)
-    forecast = Forecast(database, settings)
+    ledger = Ledger(database)
+    forecast = Forecast(ledger, settings)
     artifacts = Artifacts(OutFolder(out).blobs)
     vitals = Vitals(out)
     reload = Reload(database, configuration)
@@ -144,7 +146,7 @@ def assemble(
     registry = process_registry()
     measures = Measures(registry)
     database.took = measures.transaction_took
-    collector = NightCollector(database, settings, out, forecast, program_version())
+    collector = NightCollector(ledger, settings, out, forecast, program_version())
     registry.register(collector)
 
     def troubles() -> tuple[str, ...]:
@@ -153,7 +155,7 @@ def assemble(
     def waiting() -> tuple[str, ...]:
         return configuration.waiting_words
 
-    status = Status(database, settings, out, program_version(), forecast, troubles, scrapes, waiting)
+    status = Status(ledger, settings, out, program_version(), forecast, troubles, scrapes, waiting)
     job_listing, roster = JobListing(database, settings), Roster(database, settings)
     reload.readers += [queue, forecast, collector, status, job_listing, roster, reports]
     return Parts(
@@ -166,7 +168,7 @@ def assemble(
         job_listing=job_listing,
         champion_listing=ChampionListing(database),
         status=status,
-        overview=Overview(database, status),
+        overview=Overview(ledger, status),
         failures=FailureListing(database),
         roster=roster,
         vitals=vitals,

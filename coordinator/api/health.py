@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gzip
-
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
-from prometheus_client.exposition import choose_encoder, gzip_accepted
 
 from common.errors import StorageError, UnavailableError
+from common.metrics.kept import scrape
 from common.protocol.status import Health
 from coordinator.api.access import PartsOf, may_read
 from coordinator.api.errors import READING, answers
@@ -18,9 +16,6 @@ _UNREADY = answers(UnavailableError, StorageError)
 
 SCRAPE_HEADER = "x-prometheus-scrape-timeout-seconds"
 """What a scraper sends and a person with a browser does not."""
-
-GZIP_LEVEL = 1
-"""A scrape is read once, on the same machine: little work counts for more than the last percent."""
 
 # Of what watches the process no query is refused: probes and scrapers add some of their own (`?verbose`,
 # `?name[]=`), and a check that fails by that is an alarm about nothing. Uptime probes ask with HEAD.
@@ -59,8 +54,7 @@ def show_metrics(request: Request, parts: PartsOf) -> Response:
     """
     if SCRAPE_HEADER in request.headers:
         parts.scrapes.record()
-    generate, content_type = choose_encoder(request.headers.get("accept", ""))
-    body, headers = generate(parts.registry), {"vary": "Accept, Accept-Encoding"}
-    if gzip_accepted(request.headers.get("accept-encoding", "")):
-        body, headers = gzip.compress(body, GZIP_LEVEL), {**headers, "content-encoding": "gzip"}
-    return Response(body, media_type=content_type, headers=headers)
+    body, headers = scrape(
+        parts.registry, request.headers.get("accept", ""), request.headers.get("accept-encoding", "")
+    )
+    return Response(body, headers=headers)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from prometheus_client.registry import Collector
 
 from common.metrics import declarations as metrics
-from common.metrics.exposition import Family, Readings
+from common.metrics.exposition import Readings
 from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 from coordinator.metrics.facts import read_facts
@@ -16,8 +17,9 @@ from coordinator.metrics.machine import Machine
 from coordinator.metrics.models import read_models
 from coordinator.metrics.night import read_attempts, read_queue, read_run, read_trainers, read_window
 from coordinator.metrics.process import read_build
-from coordinator.store.database import Database
+from coordinator.metrics.symbols import SymbolSeries
 from coordinator.views.forecast import Forecast
+from coordinator.views.ledger import Ledger
 
 
 class NightCollector(Collector):
@@ -25,7 +27,7 @@ class NightCollector(Collector):
 
     Parameters
     ----------
-    database : Database
+    ledger : Ledger
         Where the facts are.
     settings : NightSettings
         The window, and the length of a lease.
@@ -38,23 +40,26 @@ class NightCollector(Collector):
     """
 
     def __init__(
-        self, database: Database, settings: NightSettings, out: Path, forecast: Forecast, version: str
+        self, ledger: Ledger, settings: NightSettings, out: Path, forecast: Forecast, version: str
     ) -> None:
-        self.database = database
+        self.ledger = ledger
         self.settings = settings
         self.progress_file = OutFolder(out).progress
         self.forecast = forecast
         self.version = version
-        self.machine = Machine(database, out)
+        self.symbols = SymbolSeries()
+        self.machine = Machine(ledger.database, out)
 
-    def collect(self) -> Iterator[Family]:
-        """Yield what is true now."""
+    def collect(self) -> Iterator[Any]:
+        """Yield the families of what is true now."""
         readings = Readings()
-        with self.database.read() as tx:
-            facts = read_facts(tx, self.settings, self.forecast, self.progress_file)
+        with self.ledger.read() as (tx, book):
+            facts = read_facts(tx, book, self.settings, self.forecast, self.progress_file)
             self.machine.read(readings, tx)
-        for read in (read_run, read_window, read_queue, read_attempts, read_trainers, read_models):
-            read(readings, facts)
+            for read in (read_run, read_window, read_queue, read_attempts, read_trainers, read_models):
+                read(readings, facts)
+            kept = self.symbols.families(facts)
         readings.info(metrics.PAGE_INFO, url=self.settings.dashboard.address)
         read_build(readings, self.version)
         yield from readings.families()
+        yield from kept

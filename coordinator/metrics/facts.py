@@ -1,7 +1,7 @@
 """The facts of the night that metrics report, as one transaction has read them.
 
 They come from the database at each scrape and from nowhere else, so that a restart changes none of them.
-The rows of the current run are read once, without their documents; all metrics are counted from them.
+The current run is counted in its book, which keeps what has not changed.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-from sqlalchemy import Select, Table, func, literal, null, select
+from sqlalchemy import func, select
 
 from common.protocol.job_views import Outcome
+from common.protocol.jobs import JobKind
 from common.protocol.runs import RunState, RunView
 from common.protocol.status import EtaView
 from common.settings.night import NightSettings
@@ -22,12 +22,12 @@ from coordinator.policy.admission import Host
 from coordinator.policy.breaker import Gate
 from coordinator.queue.breakers import read_breakers
 from coordinator.queue.history import History
-from coordinator.queue.snapshot import Snapshot, read_snapshot
 from coordinator.store.database import Transaction
-from coordinator.store.rows import AttemptRow, JobRow, RunRow, TrainerRow, all_of, newest_run
-from coordinator.store.tables import attempts, checkpoints, jobs, lives, runs, trainers
-from coordinator.views.forecast import Forecast
-from coordinator.views.runs import run_view
+from coordinator.store.rows import AttemptRow, RunRow, TrainerRow, all_of, newest_run
+from coordinator.store.tables import attempts, jobs, lives, runs, trainers
+from coordinator.views.book import Book, JobFact
+from coordinator.views.forecast import Forecast, Prospect
+from coordinator.views.runs import saved_of, view_of
 from coordinator.views.trainers import KnownTrainer, known_trainers, last_attempts
 
 MOST_EARLIER_RUNS = 5
@@ -43,7 +43,7 @@ BRIEF = timedelta(seconds=30)
 class RunFacts:
     """The current run: the unfinished one, or else the last.
 
-    `jobs` are its jobs by id, in the order of the grid; `saved` is when each of them that is not over was
+    `running` are the attempts at its cells that go on; `saved` is when each of its jobs that is not over was
     last saved. `earlier_aucs` are the mean AUCs of runs before it that can be compared with it. `shed`
     counts the cells that are left for the next night.
     """
@@ -51,8 +51,8 @@ class RunFacts:
     row: RunRow
     view: RunView
     eta: EtaView
-    jobs: dict[int, JobRow]
-    attempts: tuple[AttemptRow, ...]
+    book: Book
+    running: tuple[AttemptRow, ...]
     saved: dict[int, datetime]
     gates: dict[str, Gate]
     earlier_aucs: tuple[float, ...]
@@ -80,13 +80,17 @@ class Facts:
     progress_written: datetime | None
 
 
-def read_facts(tx: Transaction, settings: NightSettings, forecast: Forecast, progress_file: Path) -> Facts:
+def read_facts(
+    tx: Transaction, book: Book | None, settings: NightSettings, forecast: Forecast, progress_file: Path
+) -> Facts:
     """Read the facts as they are in a transaction.
 
     Parameters
     ----------
     tx : Transaction
         Where they are read.
+    book : Book or None
+        The current run as it is there.
     settings : NightSettings
         The length of a lease, and the window.
     forecast : Forecast
@@ -95,16 +99,16 @@ def read_facts(tx: Transaction, settings: NightSettings, forecast: Forecast, pro
         The night's checkpoint file, of which the time of writing is a fact too.
     """
     run = newest_run(tx)
-    unfinished = run.id if run is not None and run.state is RunState.RUNNING else None
-    snapshot = read_snapshot(tx.connection, unfinished, tx.now, settings)
-    view = None if run is None else run_view(tx, run)
+    unfinished = book if run is not None and run.state is RunState.RUNNING else None
+    prospect = forecast.prospect(tx.connection, tx.now, unfinished)
+    snapshot = prospect.scene
     known = tuple(known_trainers(tx, snapshot))
     last_claim = select(attempts.c.started).order_by(attempts.c.id.desc()).limit(1)
     return Facts(
         now=tx.now,
         settings=settings,
         history=snapshot.history,
-        run=None if run is None or view is None else _run(tx, run, view, forecast, snapshot),
+        run=None if run is None or book is None else _run(tx, run, book, forecast, prospect),
         trainers=known,
         hosts=tuple(snapshot.hosts.values()),
         starts=_starts(tx, [one.row.name for one in known]),
@@ -115,59 +119,26 @@ def read_facts(tx: Transaction, settings: NightSettings, forecast: Forecast, pro
     )
 
 
-def cell_labels(job: JobRow) -> dict[str, str]:
+def cell_labels(job: JobFact) -> dict[str, str]:
     """Return the labels of what is measured of a training job."""
-    cell = job.cell
-    return {"symbol": cell.symbol, "timeframe": cell.timeframe, "horizon": str(cell.horizon)}
+    return {"symbol": job.symbol, "timeframe": str(job.timeframe), "horizon": str(job.horizon)}
 
 
-def _run(tx: Transaction, run: RunRow, view: RunView, forecast: Forecast, snapshot: Snapshot) -> RunFacts:
+def _run(tx: Transaction, run: RunRow, book: Book, forecast: Forecast, prospect: Prospect) -> RunFacts:
+    view = view_of(tx, run, book)
+    leases = [lease for lease in prospect.scene.leases if lease.job_id in book]
+    breakers = read_breakers(tx.connection, run.id)
     return RunFacts(
         row=run,
         view=view,
-        eta=forecast.eta_of(tx, snapshot, view),
-        jobs=_jobs(tx, run.id),
-        attempts=_attempts(tx, run.id),
-        saved=_saved(tx, run.id),
-        gates={
-            symbol: breaker.gate(tx.now) for symbol, breaker in read_breakers(tx.connection, run.id).items()
-        },
+        eta=forecast.eta_of(tx, prospect, book, view),
+        book=book,
+        running=tuple(one for one in leases if book.job(one.job_id).kind is JobKind.TRAINING),
+        saved={job_id: saved for job_id, (_, saved) in saved_of(tx, book).items()},
+        gates={symbol: breaker.gate(tx.now) for symbol, breaker in breakers.items()},
         earlier_aucs=_earlier_aucs(tx, run),
-        shed=len(snapshot.shed_jobs),
+        shed=len(prospect.shed),
     )
-
-
-def _jobs(tx: Transaction, run_id: int) -> dict[int, JobRow]:
-    query = _without(jobs, "spec").where(jobs.c.run_id == run_id).order_by(jobs.c.ordinal)
-    return {row.id: JobRow.of(row) for row in tx.connection.execute(query)}
-
-
-def _attempts(tx: Transaction, run_id: int) -> tuple[AttemptRow, ...]:
-    query = (
-        _without(attempts, "progress", "evidence")
-        .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
-        .where(jobs.c.run_id == run_id)
-        .order_by(attempts.c.id)
-    )
-    return tuple(AttemptRow.of(row) for row in tx.connection.execute(query))
-
-
-def _without(table: Table, *documents: str) -> Select[Any]:
-    # They would be most of what a scrape reads, and no metric is made of them.
-    columns = []
-    for column in table.c:
-        empty = null() if column.nullable else literal("")
-        columns.append(empty.label(column.name) if column.name in documents else column)
-    return select(*columns)
-
-
-def _saved(tx: Transaction, run_id: int) -> dict[int, datetime]:
-    query = (
-        select(checkpoints.c.job_id, checkpoints.c.saved)
-        .join_from(checkpoints, jobs, checkpoints.c.job_id == jobs.c.id)
-        .where(jobs.c.run_id == run_id, jobs.c.finished.is_(None))
-    )
-    return {row.job_id: row.saved for row in tx.connection.execute(query)}
 
 
 def _earlier_aucs(tx: Transaction, run: RunRow) -> tuple[float, ...]:

@@ -1,41 +1,25 @@
-"""The models of the night as metrics: scores, promotions, earlier runs."""
+"""The models of the night as metrics: promotions, and earlier runs to compare with."""
 
 from __future__ import annotations
 
-from collections import Counter
 from statistics import fmean
 
 from common.metrics import declarations as metrics
 from common.metrics.exposition import Readings
-from common.protocol.jobs import JobKind
-from coordinator.metrics.facts import Facts, RunFacts, cell_labels
-from coordinator.store.rows import JobRow
+from coordinator.metrics.facts import Facts, RunFacts
 
 
 def read_models(readings: Readings, facts: Facts) -> None:
-    """Read each cell's scores, what was promoted, and what the run is measured by."""
+    """Read what was promoted, and what the run is measured by."""
     run = facts.run
     if run is None:
         return
-    trained = [job for job in run.jobs.values() if job.kind is JobKind.TRAINING]
-    for job in trained:
-        _read_cell(readings, job)
-    promoted = sum(bool(job.promoted) for job in trained)
-    readings.put(metrics.RUN_PROMOTED_MODELS, float(promoted))
-    refusals: Counter[tuple[str, ...]] = Counter((reason,) for job in trained for reason in job.refused_by)
+    readings.put(metrics.RUN_PROMOTED_MODELS, float(run.book.promoted))
+    refusals: dict[tuple[str, ...], float] = {
+        (str(reason),): float(count) for reason, count in run.book.refusals.items()
+    }
     readings.counts(metrics.RUN_REFUSED_MODELS, refusals)
     _read_measure(readings, run)
-
-
-def _read_cell(readings: Readings, job: JobRow) -> None:
-    cell = cell_labels(job)
-    if job.scores is not None:
-        if job.scores.auc is not None:
-            readings.put(metrics.CELL_AUC, job.scores.auc, **cell)
-        readings.put(metrics.CELL_BRIER, job.scores.brier, **cell)
-        readings.put(metrics.CELL_ACCURACY, job.scores.accuracy, **cell)
-    if job.promoted is not None:
-        readings.put(metrics.CELL_PROMOTED, float(job.promoted), **cell)
 
 
 def _read_measure(readings: Readings, run: RunFacts) -> None:

@@ -1,4 +1,4 @@
-"""The facts of the night as metrics: the run, the window, the queue, attempts, trainers.
+"""The facts of the night as metrics: the run, the window, attempts, trainers.
 
 Nothing is read or decided here; what a metric means is said in `common.metrics.declarations`.
 """
@@ -6,19 +6,18 @@ Nothing is read or decided here; what a metric means is said in `common.metrics.
 from __future__ import annotations
 
 import hashlib
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
 from common.metrics import declarations as metrics
 from common.metrics.exposition import Metric, Readings
-from common.protocol.job_views import Outcome
-from common.protocol.jobs import JobKind, JobState
 from common.protocol.runs import RunState
 from common.protocol.status import TrainerState
 from coordinator.metrics.facts import Facts, RunFacts, cell_labels
 from coordinator.policy.window import last_opening, next_opening, night_at
-from coordinator.store.rows import AttemptRow, JobRow
+from coordinator.store.rows import AttemptRow
+from coordinator.views.book import JobFact
 
 DIGEST_CHARACTERS = 12
 
@@ -32,10 +31,7 @@ def read_run(readings: Readings, facts: Facts) -> None:
     synthetic = str(run.row.synthetic).lower()
     readings.info(metrics.RUN_INFO, run=str(run.row.id), config=digest, synthetic=synthetic)
     readings.state(metrics.RUN_STATE, run.row.state)
-    readings.counts(metrics.RUN_JOBS, _count((job.kind, job.state) for job in run.jobs.values()))
-    failed = [job for job in run.jobs.values() if job.state is JobState.FAILED]
-    by_cause = _count((job.symbol, job.cause) for job in failed if job.cause is not None)
-    readings.counts(metrics.RUN_FAILED_JOBS, by_cause, symbol=run.view.config.symbols)
+    readings.counts(metrics.RUN_JOBS, {key: float(count) for key, count in run.book.states.items()})
     readings.put(metrics.RUN_PROGRESS, run.view.progress_ratio)
     readings.put(metrics.RUN_PAUSED, float(run.view.paused is not None))
     readings.put(metrics.RUN_SHED_JOBS, float(run.shed))
@@ -58,53 +54,26 @@ def read_window(readings: Readings, facts: Facts) -> None:
 
 
 def read_queue(readings: Readings, facts: Facts) -> None:
-    """Read what waits and for how long, and which symbols are held back."""
+    """Read when a job was last handed out."""
     _moment(readings, metrics.LAST_CLAIM, facts.last_claim)
-    run = facts.run
-    if run is None:
-        return
-    waiting = [job for job in run.jobs.values() if job.state is JobState.QUEUED]
-    known = run.view.config.symbols
-    readings.counts(metrics.QUEUE_JOBS, _count((job.symbol,) for job in waiting), symbol=known)
-    oldest: dict[tuple[str, ...], float] = defaultdict(float)
-    for job in waiting:
-        if job.waiting_since is not None:
-            # After a failure it waits only from the moment at which it may be tried again.
-            wait = (facts.now - job.waiting_since).total_seconds()
-            oldest[job.symbol,] = max(oldest[job.symbol,], wait)
-    readings.counts(metrics.QUEUE_OLDEST_WAIT, oldest, symbol=known)
-    for symbol, gate in run.gates.items():
-        readings.state(metrics.BREAKER_STATE, gate, symbol=symbol)
 
 
 def read_attempts(readings: Readings, facts: Facts) -> None:
     """Read what became of the attempts, what is at work, and how old its progress is."""
-    tried = facts.run.attempts if facts.run is not None else ()
-    readings.put(metrics.CLAIMS, float(len(tried)))
-    ended = [attempt for attempt in tried if attempt.outcome is not Outcome.RUNNING]
-    readings.counts(metrics.ATTEMPTS, _count((attempt.outcome,) for attempt in ended))
-    causes = _count((attempt.cause,) for attempt in ended if attempt.cause is not None)
-    readings.counts(metrics.ATTEMPT_FAILURES, causes)
-    if facts.run is None:
+    run = facts.run
+    readings.put(metrics.CLAIMS, float(run.book.attempts if run else 0))
+    outcomes, causes = (run.book.outcomes, run.book.causes) if run else ({}, {})
+    readings.counts(metrics.ATTEMPTS, {(one,): float(count) for one, count in outcomes.items()})
+    readings.counts(metrics.ATTEMPT_FAILURES, {(one,): float(count) for one, count in causes.items()})
+    if run is None:
         return
-    cells = {job.id: job for job in facts.run.jobs.values() if job.kind is JobKind.TRAINING}
-    training = [attempt for attempt in tried if attempt.job_id in cells]
-    for timeframe in facts.run.view.config.timeframes:
+    for timeframe in run.view.config.timeframes:
         readings.observations(
-            metrics.JOB_DURATION,
-            [
-                attempt.seconds
-                for attempt in training
-                if attempt.outcome is Outcome.SUCCEEDED
-                and cells[attempt.job_id].timeframe == timeframe
-                and attempt.seconds is not None
-            ],
-            timeframe=timeframe,
+            metrics.JOB_DURATION, run.book.durations.get(timeframe, ()), timeframe=timeframe
         )
-    running = [attempt for attempt in training if attempt.outcome is Outcome.RUNNING]
-    for attempt in running:
-        _read_running(readings, facts, cells[attempt.job_id], attempt)
-    _read_checkpoints(readings, facts, facts.run, running)
+    for attempt in run.running:
+        _read_running(readings, facts, run.book.job(attempt.job_id), attempt)
+    _read_checkpoints(readings, facts, run)
 
 
 def read_trainers(readings: Readings, facts: Facts) -> None:
@@ -128,19 +97,19 @@ def _count(labels: Iterable[tuple[str, ...]]) -> Counter[tuple[str, ...]]:
     return Counter(labels)
 
 
-def _read_running(readings: Readings, facts: Facts, job: JobRow, attempt: AttemptRow) -> None:
+def _read_running(readings: Readings, facts: Facts, job: JobFact, attempt: AttemptRow) -> None:
     cell = cell_labels(job)
     _moment(readings, metrics.RUNNING_JOB_STARTED, attempt.started, **cell)
-    expected = facts.history.seconds(job.cell.timeframe, job.rows)
+    expected = facts.history.seconds(str(job.timeframe), job.rows)
     if expected is not None:
         readings.put(metrics.RUNNING_JOB_EXPECTED, expected, **cell)
 
 
-def _read_checkpoints(readings: Readings, facts: Facts, run: RunFacts, running: list[AttemptRow]) -> None:
+def _read_checkpoints(readings: Readings, facts: Facts, run: RunFacts) -> None:
     # What an earlier attempt has saved is safe: nothing newer could be lost before this one began.
     safe = [
         max(run.saved[attempt.job_id], attempt.started) if attempt.job_id in run.saved else attempt.started
-        for attempt in running
+        for attempt in run.running
     ]
     _moment(readings, metrics.CHECKPOINT_TIMESTAMP, min(safe, default=None), kind="job")
     if run.row.state is RunState.RUNNING:

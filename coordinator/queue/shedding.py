@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -48,17 +48,49 @@ def marked(
     now : datetime
         An aware time.
     """
-    capacity = trainers * (closes - now).total_seconds() - busy_seconds
-    surveys = [one.seconds for one in candidates if one.kind is JobKind.SURVEY]
-    wanted = [one.seconds for one in candidates if one.wanted_next is not None]
-    capacity -= sum(seconds for seconds in wanted if seconds is not None)
-    training = [one for one in candidates if one.kind is JobKind.TRAINING and one.wanted_next is None]
-    capacity -= sum(seconds for seconds in surveys if seconds is not None)
-    known = [one.seconds for one in training if one.seconds is not None]
-    if trainers < 1 or len(known) < len(training) or sum(known) <= capacity:
+    queued = [(is_certain(one.kind, one.wanted_next), one.seconds, 1) for one in candidates]
+    capacity = scarce_seconds(queued, busy_seconds, trainers, closes, now)
+    if capacity is None:
         return tuple(candidates)
+    training = [one for one in candidates if not is_certain(one.kind, one.wanted_next)]
     left = shed(_waiting(connection, run_id, training, now), capacity)
     return tuple(replace(one, shed=True) if one.job_id in left else one for one in candidates)
+
+
+def is_certain(kind: JobKind, wanted_next: datetime | None) -> bool:
+    """Return whether a job is never left for the next night: a survey, and what an operator wants next."""
+    return kind is JobKind.SURVEY or wanted_next is not None
+
+
+def scarce_seconds(
+    queued: Iterable[tuple[bool, float | None, int]],
+    busy_seconds: float,
+    trainers: int,
+    closes: datetime,
+    now: datetime,
+) -> float | None:
+    """Return for how many seconds the queued cells can be worked on before the window closes.
+
+    None where they all fit, where no trainer is alive, and where some duration is unknown.
+
+    Parameters
+    ----------
+    queued : iterable of (bool, float or None, int)
+        Whether jobs come first in any case (`is_certain`), what each is expected to take, and how many they
+        are: all queued jobs of the run.
+    busy_seconds, trainers, closes, now
+        As for `marked`.
+    """
+    capacity = trainers * (closes - now).total_seconds() - busy_seconds
+    needed, known = 0.0, trainers > 0
+    for certain, seconds, count in queued:
+        if certain:
+            capacity -= count * (seconds or 0.0)
+        elif seconds is None:
+            known = False
+        else:
+            needed += count * seconds
+    return capacity if known and needed > capacity else None
 
 
 def _waiting(

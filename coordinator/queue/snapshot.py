@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, or_, select
@@ -91,24 +91,30 @@ def read_snapshot(
     connection: Connection, run_id: int | None, now: datetime, settings: NightSettings
 ) -> Snapshot:
     """Read the facts about a run (None: there is none) as they are in this transaction."""
+    scene = read_scene(connection, run_id, now, settings)
+    if run_id is None:
+        return scene
+    candidates = Candidates(connection, run_id, now, scene.history).all()
+    closes = night_at(settings.window, now).closes
+    if closes is not None:
+        busy = busy_seconds(connection, scene)
+        candidates = marked(connection, run_id, candidates, busy, scene.workers, closes, now)
+    return replace(scene, candidates=candidates)
+
+
+def read_scene(
+    connection: Connection, run_id: int | None, now: datetime, settings: NightSettings
+) -> Snapshot:
+    """Read all but the queued jobs: they may be a hundred thousand, and their counts are enough for many."""
     live, leases = read_live(connection, now, settings)
-    history = read_history(connection)
-    hosts = {host.name: host for host in hosts_of(connection, live, leases, now, settings)}
-    candidates: tuple[Candidate, ...] = ()
-    if run_id is not None:
-        candidates = Candidates(connection, run_id, now, history).all()
-        closes = night_at(settings.window, now).closes
-        if closes is not None:
-            busy = _busy_seconds(connection, leases, history, now)
-            candidates = marked(connection, run_id, candidates, busy, workers(hosts.values()), closes, now)
     return Snapshot(
         now=now,
         settings=settings,
-        candidates=candidates,
+        candidates=(),
         live=live,
         leases=leases,
-        hosts=hosts,
-        history=history,
+        hosts={host.name: host for host in hosts_of(connection, live, leases, now, settings)},
+        history=read_history(connection),
         held_back=held_back(connection, run_id) if run_id is not None else "",
     )
 
@@ -169,14 +175,12 @@ def pressure_of(trainer: TrainerRow) -> HostPressure:
     )
 
 
-def _busy_seconds(
-    connection: Connection, leases: tuple[AttemptRow, ...], history: History, now: datetime
-) -> float:
+def busy_seconds(connection: Connection, scene: Snapshot) -> float:
     """Return how long the running jobs still take, all together; one of unknown duration counts nothing."""
-    ran = {lease.job_id: (now - lease.started).total_seconds() for lease in leases}
+    ran = {lease.job_id: (scene.now - lease.started).total_seconds() for lease in scene.leases}
     query = select(jobs.c.id, jobs.c.timeframe, jobs.c.rows).where(jobs.c.id.in_(list(ran)))
     return sum(
-        max(0.0, (history.seconds(row.timeframe or SURVEY, row.rows) or 0.0) - ran[row.id])
+        max(0.0, (scene.history.seconds(row.timeframe or SURVEY, row.rows) or 0.0) - ran[row.id])
         for row in connection.execute(query)
     )
 

@@ -112,6 +112,7 @@ class JobRow:
     forgiven: int
     wanted_next: datetime | None
     volume: float
+    revision: int
 
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:

@@ -176,6 +176,8 @@ jobs = Table(
     Column("wanted_next", Instant),
     # The quote volume of its symbol, so that an index holds the order in which jobs are handed out.
     Column("volume", Float, nullable=False, server_default="0"),
+    # A trigger raises it with each change of the row; `coordinator.views.ledger` says how it is read.
+    Column("revision", BigInteger, nullable=False, server_default="0"),
     CheckConstraint(_among("kind", JobKind), name="job_kind"),
     CheckConstraint(_among("state", JobState), name="job_state"),
     # A job waits for room on a disk as long as it takes, and never ends by the lack of it.
@@ -189,6 +191,7 @@ jobs = Table(
     Index("jobs_by_change", "run_id", "changed"),
     # What a survey changes, and what is left of a symbol.
     Index("jobs_by_symbol", "run_id", "symbol", "state"),
+    Index("jobs_by_revision", "run_id", "revision"),
     Index("jobs_by_cell", "symbol", "timeframe", "horizon", "id"),
     # A claim reads some dozen rows of the queue, however long it is, and the end of a job moves it in few.
     _queued("queued_by_volume", *IN_ORDER, where="waiting_since IS NOT NULL"),
@@ -290,6 +293,7 @@ attempts = Table(
     _partial("one_open_attempt_a_job", "job_id", where="ended IS NULL"),
     _partial("one_live_lease_a_trainer", "boot_id", where="ended IS NULL"),
     Index("attempts_by_trainer", "boot_id", "id"),
+    Index("attempts_by_outcome", "boot_id", "outcome"),
 )
 
 measurements = Table(

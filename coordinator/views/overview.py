@@ -8,11 +8,12 @@ from datetime import timedelta
 
 from common.protocol.runs import RunState
 from common.protocol.status import StatusDocument
-from coordinator.queue.snapshot import Snapshot
-from coordinator.store.database import Database, Transaction
+from coordinator.queue.snapshot import Snapshot, read_snapshot
+from coordinator.store.database import Transaction
 from coordinator.store.rows import newest_run
 from coordinator.views.grid import Grid, read_grid
 from coordinator.views.jobs import waits_of
+from coordinator.views.ledger import Ledger
 from coordinator.views.status import Status
 
 READY = "it waits for a free trainer"
@@ -37,21 +38,27 @@ class Overview:
 
     Parameters
     ----------
-    database : Database
-        Where everything is kept; this object holds no state.
+    ledger : Ledger
+        Where the run is kept.
     status : Status
         What else is known of the night.
     """
 
-    def __init__(self, database: Database, status: Status) -> None:
-        self.database = database
+    def __init__(self, ledger: Ledger, status: Status) -> None:
+        self.ledger = ledger
         self.status = status
 
     def read(self) -> NightNow:
         """Return the night as it is now."""
-        with self.database.read() as tx:
-            document, snapshot = self.status.look(tx)
-            return NightNow(document, _grid(tx), standstill_of(document, snapshot))
+        with self.ledger.read() as (tx, book):
+            document, snapshot = self.status.look(tx, book)
+            return NightNow(document, _grid(tx), self._standstill(tx, document, snapshot))
+
+    def _standstill(self, tx: Transaction, document: StatusDocument, scene: Snapshot) -> tuple[str, ...]:
+        run = document.run
+        if run is None or run.state is not RunState.RUNNING or scene.leases:
+            return ()
+        return standstill_of(document, read_snapshot(tx.connection, run.id, tx.now, self.status.settings))
 
 
 def _grid(tx: Transaction) -> Grid | None:

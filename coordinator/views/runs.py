@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from functools import lru_cache
+
 from sqlalchemy import case, func, select
 
 from common.protocol.jobs import Cause, JobKind, JobState
@@ -10,6 +13,7 @@ from common.settings.grid import grid_of
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import RunRow, all_of, find_run
 from coordinator.store.tables import checkpoints, jobs, runs
+from coordinator.views.book import Book
 
 
 class RunListing:
@@ -46,22 +50,69 @@ class RunListing:
 
 def run_view(tx: Transaction, run: RunRow) -> RunView:
     """Return a run and how far it is."""
-    config = grid_of(run.config)
-    counts = counts_of(tx, run.id)
-    training = counts[JobKind.TRAINING]
-    done = training.final + _saved_folds(tx, run.id, config.n_splits) / config.n_splits
     own = select(func.count()).where(jobs.c.run_id == run.id)
-    promoted = own.where(jobs.c.promoted)
     refused = own.where(jobs.c.kind == JobKind.TRAINING, jobs.c.state == JobState.FAILED)
     untrainable = refused.where(jobs.c.cause == Cause.DATA)
+    return _view(
+        run,
+        counts_of(tx, run.id),
+        saved=_saved_folds(tx, run.id, grid_of(run.config).n_splits),
+        promoted=tx.connection.execute(own.where(jobs.c.promoted)).scalar_one(),
+        untrainable=tx.connection.execute(untrainable).scalar_one(),
+    )
+
+
+def view_of(tx: Transaction, run: RunRow, book: Book) -> RunView:
+    """Return the run of a book, and how far it is."""
+    most = grid_of(run.config).n_splits
+    return _view(
+        run,
+        {kind: book.counts(kind) for kind in JobKind},
+        saved=sum(min(folds, most) for folds, _ in saved_of(tx, book).values()),
+        promoted=book.promoted,
+        untrainable=book.untrainable,
+    )
+
+
+def saved_of(tx: Transaction, book: Book) -> dict[int, tuple[int, datetime]]:
+    """Return how many folds of each job that is not over are saved, and since when."""
+    first, last = book.span
+    query = select(checkpoints.c.job_id, checkpoints.c.folds, checkpoints.c.saved).where(
+        checkpoints.c.job_id.between(first, last)
+    )
+    return {
+        job_id: (folds, saved)
+        for job_id, folds, saved in tx.connection.execute(query)
+        if job_id in book and book.job(job_id).finished is None
+    }
+
+
+def _view(
+    run: RunRow, counts: dict[JobKind, JobCounts], saved: int, promoted: int, untrainable: int
+) -> RunView:
+    training = counts[JobKind.TRAINING]
+    # A copy, since whatever is made anew has its configuration checked, symbol by symbol.
+    return _unbegun(run).model_copy(
+        update={
+            "surveys": counts[JobKind.SURVEY],
+            "training": training,
+            "progress_ratio": (training.final + saved / grid_of(run.config).n_splits) / training.total,
+            "promoted": promoted,
+            "untrainable": untrainable,
+        }
+    )
+
+
+@lru_cache(maxsize=16)
+def _unbegun(run: RunRow) -> RunView:
     return RunView.of(
         run,
-        config=config,
-        surveys=counts[JobKind.SURVEY],
-        training=training,
-        progress_ratio=done / training.total,
-        promoted=tx.connection.execute(promoted).scalar_one(),
-        untrainable=tx.connection.execute(untrainable).scalar_one(),
+        config=grid_of(run.config),
+        surveys=JobCounts(),
+        training=JobCounts(),
+        progress_ratio=0.0,
+        promoted=0,
+        untrainable=0,
         paused=run.pause if run.state is RunState.RUNNING else None,
         ended_early=run.early_end,
     )

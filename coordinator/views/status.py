@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
-from sqlalchemy import Select, desc, select
 
 from common.host import host_pressure
-from common.protocol.job_views import JobView, Outcome
-from common.protocol.jobs import JobKind, JobState
-from common.protocol.runs import RunState, RunView
+from common.protocol.job_views import JobView
+from common.protocol.runs import RunState
 from common.protocol.status import ScoreView, SpeedView, StatusDocument, SystemView
 from common.settings.night import NightSettings
 from coordinator.alerts import present_alerts
+from coordinator.policy.eta import UNKNOWN
 from coordinator.policy.window import night_at
-from coordinator.queue.snapshot import Snapshot, read_snapshot
+from coordinator.queue.snapshot import Snapshot
 from coordinator.scrapes import Scrapes
-from coordinator.store.database import Database, Transaction
+from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, JobRow, newest_run
-from coordinator.store.tables import attempts, jobs
+from coordinator.store.tables import jobs
+from coordinator.views.book import Book
 from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import job_views
-from coordinator.views.runs import run_view
+from coordinator.views.ledger import Ledger
+from coordinator.views.runs import view_of
 from coordinator.views.trainers import host_views, known_trainers, trainer_views
 from coordinator.views.warnings import night_warnings, progress_warnings, shed_warnings, standing_warnings
 
@@ -38,8 +39,8 @@ class Status:
 
     Parameters
     ----------
-    database : Database
-        Where everything is kept.
+    ledger : Ledger
+        Where the run is kept.
     settings : NightSettings
         Window, thresholds and bounds.
     out : Path
@@ -58,7 +59,7 @@ class Status:
 
     def __init__(
         self,
-        database: Database,
+        ledger: Ledger,
         settings: NightSettings,
         out: Path,
         version: str,
@@ -67,7 +68,7 @@ class Status:
         scrapes: Scrapes,
         waiting_settings: Callable[[], tuple[str, ...]] = tuple,
     ) -> None:
-        self.database = database
+        self.ledger = ledger
         self.settings = settings
         self.out = out
         self.version = version
@@ -75,29 +76,30 @@ class Status:
         self.troubles = troubles
         self.scrapes = scrapes
         self.waiting_settings = waiting_settings
-        self._began = database.clock()
+        self._began = ledger.database.clock()
         host_pressure()
 
     def document(self) -> StatusDocument:
         """Return the night as it is now."""
-        with self.database.read() as tx:
-            return self.look(tx)[0]
+        with self.ledger.read() as (tx, book):
+            return self.look(tx, book)[0]
 
-    def look(self, tx: Transaction) -> tuple[StatusDocument, Snapshot]:
-        """Return the night as a transaction sees it, and what claims are decided on."""
+    def look(self, tx: Transaction, book: Book | None) -> tuple[StatusDocument, Snapshot]:
+        """Return the night as a transaction sees it, and its trainers, hosts and leases."""
         run = newest_run(tx)
-        unfinished = run.id if run is not None and run.state is RunState.RUNNING else None
-        snapshot = read_snapshot(tx.connection, unfinished, tx.now, self.settings)
-        view = None if run is None else run_view(tx, run)
+        unfinished = book if run is not None and run.state is RunState.RUNNING else None
+        prospect = self.forecast.prospect(tx.connection, tx.now, unfinished)
+        snapshot = prospect.scene
+        view = None if run is None or book is None else view_of(tx, run, book)
         night = night_at(self.settings.window, tx.now)
-        eta = self.forecast.eta_of(tx, snapshot, view)
+        eta = UNKNOWN if view is None or book is None else self.forecast.eta_of(tx, prospect, book, view)
         known = known_trainers(tx, snapshot)
         system = self._system()
         warnings = standing_warnings(view, system, self.out)
         if view is not None and view.state is RunState.RUNNING:
             warnings += night_warnings(view, night, eta)
-            warnings += shed_warnings(_names(tx, snapshot.shed_jobs))
-            warnings += progress_warnings(snapshot, view, known, self._began)
+            warnings += shed_warnings(_names(tx, prospect.shed))
+            warnings += progress_warnings(snapshot, view, known, self._began, prospect.parked)
         document = StatusDocument(
             time=tx.now,
             version=self.version,
@@ -105,12 +107,12 @@ class Status:
             night=night,
             run=view,
             eta=eta,
-            speed=_speed(tx, view),
-            best=_score(tx, view, desc(jobs.c.auc)),
-            last=_score(tx, view, desc(jobs.c.finished)),
+            speed=_speed(book),
+            best=_score(tx, book.by_auc if book else []),
+            last=_score(tx, book.by_end if book else []),
             trainers=tuple(trainer_views(tx, known)),
             hosts=host_views(snapshot.hosts.values(), self.settings),
-            recent_jobs=_recent(tx, view, self.settings),
+            recent_jobs=_recent(tx, book, self.settings),
             alerts=present_alerts(tx),
             warnings=(*warnings, *self.troubles(), *self.scrapes.warnings()),
             waiting_settings=self.waiting_settings(),
@@ -132,25 +134,14 @@ class Status:
         )
 
 
-def _speed(tx: Transaction, run: RunView | None) -> SpeedView:
-    if run is None:
-        return SpeedView(jobs_per_hour=None, rows_per_second=None)
-    query = (
-        select(attempts.c.started, attempts.c.ended, jobs.c.rows)
-        .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
-        .where(jobs.c.run_id == run.id, jobs.c.kind == JobKind.TRAINING)
-        .where(attempts.c.outcome == Outcome.SUCCEEDED)
-        .order_by(attempts.c.ended.desc())
-        .limit(SPEED_JOBS)
-    )
-    found = tx.connection.execute(query).all()
+def _speed(book: Book | None) -> SpeedView:
+    found = book.successes[-SPEED_JOBS:] if book is not None else []
     if not found:
         return SpeedView(jobs_per_hour=None, rows_per_second=None)
-    span = max(row.ended for row in found) - min(row.started for row in found)
+    span = found[-1][0] - min(started for _, _, started, _ in found)
     seconds = max(span.total_seconds(), 1e-3)
-    return SpeedView(
-        jobs_per_hour=len(found) / seconds * 3600, rows_per_second=sum(row.rows for row in found) / seconds
-    )
+    rows = sum(rows for *_, rows in found)
+    return SpeedView(jobs_per_hour=len(found) / seconds * 3600, rows_per_second=rows / seconds)
 
 
 def _names(tx: Transaction, job_ids: tuple[int, ...]) -> list[str]:
@@ -160,23 +151,15 @@ def _names(tx: Transaction, job_ids: tuple[int, ...]) -> list[str]:
     return [JobRow.of(row).cell.name for row in tx.connection.execute(query)]
 
 
-def _score(tx: Transaction, run: RunView | None, order: Any) -> ScoreView | None:
-    if run is None:
+def _score(tx: Transaction, ordered: Sequence[tuple[Any, int, int]]) -> ScoreView | None:
+    if not ordered:
         return None
-    query: Select[Any] = JOBS.where(jobs.c.run_id == run.id, jobs.c.auc.is_not(None)).order_by(
-        order, jobs.c.ordinal
-    )
-    row = tx.connection.execute(query.limit(1)).first()
-    if row is None:
-        return None
-    return ScoreView.of(JobRow.of(row), job_id=row.id)
+    job_id = ordered[-1][-1]
+    row = tx.connection.execute(JOBS.where(jobs.c.id == job_id)).one()
+    return ScoreView.of(JobRow.of(row), job_id=job_id)
 
 
-def _recent(tx: Transaction, run: RunView | None, settings: NightSettings) -> tuple[JobView, ...]:
-    if run is None:
-        return ()
-    touched = JOBS.where(
-        jobs.c.run_id == run.id, jobs.c.started.is_not(None) | (jobs.c.state != JobState.QUEUED)
-    )
-    query = touched.order_by(jobs.c.changed.desc(), jobs.c.id.desc()).limit(RECENT_JOBS)
-    return tuple(job_views(tx, [JobRow.of(row) for row in tx.connection.execute(query)], settings))
+def _recent(tx: Transaction, book: Book | None, settings: NightSettings) -> tuple[JobView, ...]:
+    newest = [job_id for _, job_id in reversed(book.by_change[-RECENT_JOBS:])] if book is not None else []
+    rows = {row.id: JobRow.of(row) for row in tx.connection.execute(JOBS.where(jobs.c.id.in_(newest)))}
+    return tuple(job_views(tx, [rows[job_id] for job_id in newest], settings))

@@ -9,7 +9,6 @@ from pathlib import Path
 from common.protocol.runs import RunView
 from common.protocol.status import EtaView, NightView, SystemView, TrainerState
 from coordinator.policy.admission import pressure_words
-from coordinator.policy.breaker import Gate
 from coordinator.queue.snapshot import Snapshot
 from coordinator.views.trainers import KnownTrainer
 
@@ -76,20 +75,22 @@ def shed_warnings(left: Sequence[str]) -> list[str]:
 
 
 def progress_warnings(
-    snapshot: Snapshot, run: RunView, known: list[KnownTrainer], began: datetime
+    snapshot: Snapshot, run: RunView, known: list[KnownTrainer], began: datetime, parked: Sequence[str]
 ) -> list[str]:
     """Return what keeps an unfinished run from progressing.
 
     Parameters
     ----------
     snapshot : Snapshot
-        What claims are decided on.
+        Trainers, hosts and leases.
     run : RunView
         The unfinished run.
     known : list of KnownTrainer
         The live trainers and the lost ones.
     began : datetime
         When the coordinator was started.
+    parked : sequence of str
+        The symbols of which some job waits until they are no longer parked.
     """
     warnings = []
     if not snapshot.live and snapshot.now - max(run.created, began) > WARM_UP:
@@ -106,6 +107,5 @@ def progress_warnings(
         for host in snapshot.hosts.values()
         if host.pressed(threshold)
     ]
-    parked = sorted({one.symbol for one in snapshot.candidates if one.gate is Gate.PARKED})
     warnings += [f"{symbol} is parked, because cell after cell of it failed" for symbol in parked]
     return warnings

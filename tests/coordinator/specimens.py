@@ -61,6 +61,7 @@ from coordinator.store.database import Database
 from coordinator.store.rows import RunRow, find_run
 from coordinator.views.forecast import Forecast
 from coordinator.views.jobs import JobListing
+from coordinator.views.ledger import Ledger
 from coordinator.views.runs import RunListing
 from coordinator.views.status import Status
 from coordinator.views.vitals import Vitals
@@ -95,7 +96,8 @@ class Night:
         self.queue = Queue(database, settings, Random(1))
         self.runs = Runs(database)
         self.run_listing = RunListing(database)
-        self.forecast = Forecast(database, settings)
+        self.ledger = Ledger(database)
+        self.forecast = Forecast(self.ledger, settings)
         self.artifacts = Artifacts(OutFolder(out).blobs)
         self.scrapes = Scrapes(database.clock)
         self.alerts = Alerts(database, self.scrapes)
@@ -116,7 +118,7 @@ class Night:
         )
 
     def status(self, *troubles: str) -> Status:
-        parts = (self.database, self.settings, self.out, "1.2.3", self.forecast)
+        parts = (self.ledger, self.settings, self.out, "1.2.3", self.forecast)
         return Status(*parts, lambda: troubles, self.scrapes)
 
     def jobs(self, **filters: object) -> tuple[JobView, ...]:

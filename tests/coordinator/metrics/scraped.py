@@ -37,7 +37,7 @@ class Scrape:
 
 def scraped(night: Night) -> Scrape:
     registry = CollectorRegistry()
-    registry.register(NightCollector(night.database, night.settings, night.out, night.forecast, "0.1.0"))
+    registry.register(NightCollector(night.ledger, night.settings, night.out, night.forecast, "0.1.0"))
     return Scrape(generate_latest(registry).decode())
 
 

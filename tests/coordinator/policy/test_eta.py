@@ -1,9 +1,10 @@
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.policy.eta import estimate
+from coordinator.policy.eta import Bulk, estimate
 from tests.coordinator.specimens import NOON
 
 seconds = st.floats(0.1, 1000)
@@ -90,3 +91,30 @@ def test_the_estimate_is_ordered_repeatable_and_sooner_with_more_hands(
 
 def test_the_unit_is_seconds() -> None:
     assert estimate([], [(3600.0, 0.0)], [1.0], 1, NOON, 1).p50 == NOON + timedelta(hours=1)
+
+
+def test_of_many_jobs_the_sum_says_what_playing_each_would() -> None:
+    ratios = [0.6, 0.8, 1.0, 1.1, 1.5, 2.0]
+    means = [float(3 + number % 7) for number in range(3000)]
+    running = [(10.0, 2.0)] * 8
+    one_by_one = ends(running, means, ratios * 10, 8)
+    first, last = means[:-60], means[-60:]
+    before = Bulk(sum(first), sum(mean * mean for mean in first))
+    eta = estimate(running, [(mean, 0.0) for mean in last], ratios * 10, 8, NOON, 1, before)
+    assert eta.p50 is not None and eta.p90 is not None
+    summed = [(end - NOON).total_seconds() for end in (eta.p50, eta.p90)]
+    assert summed == pytest.approx(one_by_one, rel=0.03)
+
+
+@given(st.lists(seconds, max_size=5), st.integers(1, 6), st.floats(1, 10_000))
+def test_a_bulk_is_shared_by_the_trainers_that_are_free_first(
+    left: list[float], hands: int, bulk: float
+) -> None:
+    running = [(mean, 0.0) for mean in left[:hands]]
+    eta = estimate(running, [], [1.0], hands, NOON, 1, Bulk(bulk, bulk))
+    assert eta.p50 is not None
+    end = (eta.p50 - NOON).total_seconds()
+    whole = bulk + sum(mean for mean, _ in running)
+    longest = max((mean for mean, _ in running), default=0.0)
+    assert end >= max(whole / hands, longest) - 1e-3
+    assert end <= longest + bulk / hands + 1e-3

@@ -12,7 +12,7 @@ from tests.coordinator.specimens import FULL_DISK, Night, failure
 
 
 def now(night: Night) -> NightNow:
-    return Overview(night.database, night.status()).read()
+    return Overview(night.ledger, night.status()).read()
 
 
 def test_a_night_that_goes_on_is_no_riddle(night: Night) -> None:
