@@ -46,7 +46,7 @@ def unfinished(out: OutFolder) -> str:
         if run["state"] != RunState.RUNNING:
             return ""
         return f"night {run['id']} unfinished: {training.final} of {training.total} cells are done"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return ""
 
 

@@ -66,7 +66,7 @@ def read_given(path: Path) -> Given:
         return Given(NightSettings(**document), origins, warnings)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
         mistake = error.errors()[0] if isinstance(error, ValidationError) else None
         words = f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" if mistake else str(error)
         raise ConfigurationError(f"{path} holds no settings: {words}") from error

@@ -14,11 +14,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.hostile.files import files
 from tests.hostile.outcome import Outcome, Setup, as_json, markdown, verdict
 from tests.hostile.schema import schema
 
 ATTACKS: dict[str, Callable[[Setup], Iterator[Outcome]]] = {
     "schema": schema,
+    "files": files,
 }
 
 

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import Base64Bytes, Field, ValidationError
+from pydantic import Base64Bytes, Field
 
 from common.client.client import TrainerClient
 from common.client.connection import RETRIED
@@ -21,12 +21,16 @@ from common.errors import ConfigurationError, NighttrainError, StorageError, Una
 from common.frozen import Frozen
 from common.protocol.reports import Checkpoint
 from common.protocol.trainers import Failure, Finish, Release
+from common.quoted import quoted
 from common.whole_file import write_whole
 from trainer.agent.lease import Report, Success, send_report
 
 LOG = logging.getLogger(__name__)
 
 FOLDER = "unsent"
+
+MOST_BYTES = 64 << 20
+"""No note is as large: a report with its model takes less than one."""
 
 
 class Note(Frozen):
@@ -97,14 +101,26 @@ class Unsent:
         return accepted
 
 
-def _hand_in(client: TrainerClient, path: Path) -> bool:
+def read_note(path: Path) -> Note | None:
+    """Return the note in a file; what is none is named in the log, and None."""
     try:
-        note = Note.model_validate_json(path.read_bytes())
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"it has more than {MOST_BYTES >> 20} MiB")
+        return Note.model_validate_json(content)
     except FileNotFoundError:
         # Another trainer of this host was quicker.
-        return False
-    except (OSError, ValidationError) as error:
-        LOG.warning("%s is no note of a trainer and is dropped: %s", path, str(error).partition("\n")[0])
+        return None
+    except (OSError, ValueError) as error:
+        why = quoted(str(error).partition("\n")[0], 200)
+        LOG.warning("%s is no note of a trainer and is dropped: %s", path, why)
+        return None
+
+
+def _hand_in(client: TrainerClient, path: Path) -> bool:
+    note = read_note(path)
+    if note is None:
         return False
     try:
         if note.checkpoint is not None:

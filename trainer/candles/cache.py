@@ -8,6 +8,7 @@ most a file to sweep.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -56,7 +57,7 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
             if rows < 1 or found != expected:
                 return None
             content = np.memmap(file, dtype=np.uint8, mode="r", offset=HEAD_BYTES)
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
     columns = {
         name: np.asarray(content[place * rows * 8 : (place + 1) * rows * 8]).view(DTYPES[name])
@@ -103,7 +104,11 @@ def store_candles(cache_dir: Path, candles: Candles) -> None:
 def find_report(cache_dir: Path, symbol: str, key: str) -> SurveyReport | None:
     """Return the report of an earlier survey of the same inputs; None if there is none or it is damaged."""
     try:
-        return SurveyReport.model_validate_json(_report_path(cache_dir, symbol, key).read_bytes())
+        digest, _, document = _report_path(cache_dir, symbol, key).read_bytes().partition(b"\n")
+        # A flipped bit in a count or a digest would be a report all the same.
+        if digest.decode() != hashlib.sha256(document).hexdigest():
+            return None
+        return SurveyReport.model_validate_json(document)
     except (OSError, ValueError):
         return None
 
@@ -117,7 +122,8 @@ def store_report(cache_dir: Path, key: str, report: SurveyReport) -> None:
         The file cannot be written; names it.
     """
     with whole_file(_report_path(cache_dir, report.symbol, key)) as file:
-        file.write(report.model_dump_json().encode())
+        document = report.model_dump_json().encode()
+        file.write(hashlib.sha256(document).hexdigest().encode() + b"\n" + document)
 
 
 def candle_folder(cache_dir: Path, symbol: str) -> Path:

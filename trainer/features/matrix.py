@@ -246,7 +246,7 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
                 return None
             keep_checked(path, status, matrix.digest)
         return matrix
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
 
 
