@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -33,17 +34,22 @@ def curves(p: FloatArray, y: FloatArray, test: RankSum | None) -> Curves:
     test : RankSum or None
         The test of their score.
     """
-    return Curves(roc=_roc(p, y), reliability=_reliability(p, y), null=_null(y, test))
+    order = np.argsort(p)
+    ordered, outcomes = p[order], y[order]
+    return Curves(
+        roc=_roc(ordered, outcomes), reliability=_reliability(ordered, outcomes), null=_null(y, test)
+    )
 
 
 def _roc(p: FloatArray, y: FloatArray) -> tuple[RocPoint, ...]:
+    """Return points of the curve of ascending predictions."""
     rises, others = np.count_nonzero(y > 0.5), np.count_nonzero(y < 0.5)
     if not rises or not others:
         return ()
     at = np.unique(np.quantile(p, np.linspace(0, 1, ROC_POINTS), method="nearest"))[::-1]
     # Rows at or above each threshold.
-    above_rises = rises - np.searchsorted(np.sort(p[y > 0.5]), at, side="left")
-    above_others = others - np.searchsorted(np.sort(p[y < 0.5]), at, side="left")
+    above_rises = rises - np.searchsorted(p[y > 0.5], at, side="left")
+    above_others = others - np.searchsorted(p[y < 0.5], at, side="left")
     return tuple(
         RocPoint(
             threshold=_rounded(threshold),
@@ -57,18 +63,19 @@ def _roc(p: FloatArray, y: FloatArray) -> tuple[RocPoint, ...]:
 
 
 def _reliability(p: FloatArray, y: FloatArray) -> tuple[ReliabilityBin, ...]:
+    """Return the bins of ascending predictions."""
     inner = np.unique(np.quantile(p, np.linspace(0, 1, BINS + 1)[1:-1]))
     # Equal predictions share a bin; one that is an edge belongs to the bin above it.
-    place = np.searchsorted(inner, p, side="right")
-    rows = np.bincount(place, minlength=len(inner) + 1)
-    predicted, observed = (np.bincount(place, weights=values, minlength=len(rows)) for values in (p, y))
+    starts = [0, *np.searchsorted(p, inner, side="left").tolist()]
+    bins = [slice(*ends) for ends in pairwise([*starts, len(p)])]
     return tuple(
         ReliabilityBin(
-            predicted=_rounded(predicted[k] / rows[k]),
-            observed=_rounded(observed[k] / rows[k]),
-            rows=int(rows[k]),
+            predicted=_rounded(p[rows].mean()),
+            observed=_rounded(y[rows].mean()),
+            rows=rows.stop - rows.start,
         )
-        for k in np.flatnonzero(rows).tolist()
+        for rows in bins
+        if rows.stop > rows.start
     )
 
 

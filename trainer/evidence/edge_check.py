@@ -10,7 +10,7 @@ from common.protocol.reports import Check, Edge, FoldReport
 from trainer.candles.arrays import FloatArray
 from trainer.evidence.stored_models import StoredModels
 from trainer.learning.design_matrix import DesignMatrix
-from trainer.learning.edge import FoldOutcome, Tenth, edge
+from trainer.learning.edge import FoldOutcome, edge
 from trainer.learning.training_set import TrainingSet
 
 TOLERANCE = 1e-6
@@ -70,7 +70,7 @@ def _undecided(tested: Sequence[FoldOutcome]) -> float:
     return sum(
         float(np.abs(fold.moves[np.abs(fold.p - tenth.edge) <= TOLERANCE * _spread(fold.p)]).sum())
         for fold in tested
-        for tenth in (Tenth.highest(fold.p), Tenth.lowest(fold.p))
+        for tenth in (fold.highest, fold.lowest)
     )
 
 

@@ -18,6 +18,7 @@ from trainer.candles.arrays import Float32Array, FloatArray
 from trainer.learning.design_matrix import DesignMatrix
 
 BLOCK_ROWS = 2048
+SAMPLED_BLOCK_ROWS = 1024
 
 SPARSE = 0.6
 """Share of a block's rows below which those without a label are left out before, not after they are
@@ -44,6 +45,7 @@ class CurvedPart:
         self._values = np.asarray(values)
         self._labelled = labelled
         self._type = np.float64 if exact else np.float32
+        self._rows = SAMPLED_BLOCK_ROWS if exact else BLOCK_ROWS
 
     @classmethod
     def of(cls, design: DesignMatrix, rows: int) -> CurvedPart:
@@ -78,35 +80,37 @@ class CurvedPart:
         ndarray of float64, shape (2, m, p + 1)
         """
         models, columns = weights.shape
-        turned = np.ascontiguousarray(weights.T, dtype=self._type)
+        # Halves of the log odds t, and tanh(t/2) - t/2, which is twice r.
+        turned = np.ascontiguousarray(0.5 * weights.T, dtype=self._type)
+        shifts = 0.5 * offsets[:, None]
         found = np.zeros((2, models, columns + 1))
-        log_odds = np.empty((BLOCK_ROWS, models), dtype=self._type)
-        halves, curved = np.empty((models, BLOCK_ROWS)), np.empty((models, BLOCK_ROWS))
-        rounded = np.empty((models, BLOCK_ROWS), dtype=self._type)
+        halves = np.empty((self._rows, models), dtype=self._type)
+        shifted, twice = np.empty((models, self._rows)), np.empty((models, self._rows))
+        rounded = np.empty((models, self._rows), dtype=self._type)
         for position, (values, labelled) in enumerate(self._blocks()):
             rows = len(values)
-            np.matmul(values, turned, out=log_odds[:rows])
-            half, r, small = halves[:, :rows], curved[:, :rows], rounded[:, :rows]
-            np.add(log_odds[:rows].T, offsets[:, None], out=half)
-            half *= 0.5
+            half, r, small = shifted[:, :rows], twice[:, :rows], rounded[:, :rows]
+            np.matmul(values, turned, out=halves[:rows])
+            np.add(halves[:rows].T, shifts, out=half)
             np.tanh(half, out=r)
             r -= half
-            r *= 0.5
             if labelled is not None:
                 r *= labelled
             small[:] = r
             found[position % 2, :, 0] += r.sum(axis=1)
             found[position % 2, :, 1:] += small @ values
-        return found
+        return 0.5 * found
 
-    def _blocks(self) -> Iterator[tuple[Float32Array, Float32Array | None]]:
-        for first in range(0, len(self._values), BLOCK_ROWS):
-            values = self._values[first : first + BLOCK_ROWS]
-            if self._labelled is None:
-                yield values.astype(self._type, copy=False), None
-                continue
-            labelled = self._labelled[first : first + BLOCK_ROWS]
-            if np.count_nonzero(labelled) < SPARSE * len(labelled):
-                yield values[labelled > 0.0], None
+    def _blocks(self) -> Iterator[tuple[Float32Array | FloatArray, Float32Array | None]]:
+        buffer = np.empty((self._rows, self._values.shape[1]), dtype=self._type)
+        for first in range(0, len(self._values), self._rows):
+            values = self._values[first : first + self._rows]
+            labelled = None if self._labelled is None else self._labelled[first : first + self._rows]
+            if labelled is not None and np.count_nonzero(labelled) < SPARSE * len(labelled):
+                values, labelled = values[labelled > 0.0], None
+            if values.dtype != self._type:
+                converted = buffer[: len(values)]
+                converted[:] = values
+                yield converted, labelled
             else:
                 yield values, labelled

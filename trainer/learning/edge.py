@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -32,6 +33,16 @@ class FoldOutcome:
 
     p: FloatArray
     moves: FloatArray
+
+    @cached_property
+    def highest(self) -> Tenth:
+        """The tenth of the highest predictions."""
+        return Tenth.highest(self.p)
+
+    @cached_property
+    def lowest(self) -> Tenth:
+        """The tenth of the lowest predictions."""
+        return Tenth.lowest(self.p)
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +91,8 @@ def edge(folds: Sequence[FoldOutcome], horizon: int, costs_bp: float) -> Edge:
     horizons (Newey & West 1987, Econometrica 55) and the share that they take from overlapping returns given
     back. That sum is the mean square of the sums over all windows of so many rows, as which it is computed.
     """
-    highest = [Tenth.highest(fold.p) for fold in folds]
-    lowest = [Tenth.lowest(fold.p) for fold in folds]
+    highest = [fold.highest for fold in folds]
+    lowest = [fold.lowest for fold in folds]
     moves = np.concatenate([fold.moves for fold in folds])
     bought = np.concatenate([tenth.weights for tenth in highest])
     sold = np.concatenate([tenth.weights for tenth in lowest])

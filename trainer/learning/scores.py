@@ -59,7 +59,10 @@ def row_losses(p: FloatArray, y: FloatArray) -> FloatArray:
     float64 can tell from them, as in scikit-learn.
     """
     epsilon = np.finfo(np.float64).eps
-    losses: FloatArray = -np.log(np.clip(np.where(y > 0.5, p, 1.0 - p), epsilon, 1.0 - epsilon))
+    losses: FloatArray = np.where(y > 0.5, p, 1.0 - p)
+    np.clip(losses, epsilon, 1.0 - epsilon, out=losses)
+    np.log(losses, out=losses)
+    np.negative(losses, out=losses)
     between = y == 0.5
     if between.any():
         given = np.clip(p[between], epsilon, 1.0 - epsilon)

@@ -25,10 +25,10 @@ from trainer.learning.logistic_model import unstandardised
 LEAST_ROWS = 16_384
 """Fewer rows are fitted as fast without a sample."""
 
-SAMPLE_ROWS = 8192
+SAMPLE_ROWS = 4096
 """The sample has so many rows at least, and one in `MOST_STRIDE` of all."""
 
-MOST_STRIDE = 8
+MOST_STRIDE = 16
 
 TOLERANCE = 1e-7
 """A model is done when no coefficient is expected to be further from the optimum, as a share of the largest

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trainer.learning.curved_part import BLOCK_ROWS, CurvedPart
+from trainer.learning.curved_part import BLOCK_ROWS, SAMPLED_BLOCK_ROWS, CurvedPart
 from trainer.learning.design_matrix import DesignMatrix
 
 
@@ -39,6 +39,7 @@ def test_the_sums_over_a_sample_are_float64s(values):
 
 
 def test_even_and_odd_blocks_are_summed_apart(values):
-    even, odd = CurvedPart(values[: 2 * BLOCK_ROWS], exact=True).sums(WEIGHTS, OFFSETS)
-    assert even == pytest.approx(expected(values[:BLOCK_ROWS]), rel=1e-9, abs=1e-9)
-    assert odd == pytest.approx(expected(values[BLOCK_ROWS : 2 * BLOCK_ROWS]), rel=1e-9, abs=1e-9)
+    rows = SAMPLED_BLOCK_ROWS
+    even, odd = CurvedPart(values[: 2 * rows], exact=True).sums(WEIGHTS, OFFSETS)
+    assert even == pytest.approx(expected(values[:rows]), rel=1e-9, abs=1e-9)
+    assert odd == pytest.approx(expected(values[rows : 2 * rows]), rel=1e-9, abs=1e-9)
