@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import quote
 
-from common.client.connection import Backoff, Connection
+from common.client.connection import Answer, Backoff, Connection
 from common.errors import ConfigurationError, NighttrainError, UnavailableError
 from common.protocol.alerts import AlertPage
 from common.protocol.champions import ChampionHistory, ChampionPage, ModelDifference
@@ -100,15 +100,7 @@ class TrainerClient(_Client):
 
     def claim(self, request: ClaimRequest) -> Grant | Nothing:
         """Ask for a job."""
-        answer = self._connection.send("POST", "/api/claims", request)
-        if answer.status != 204:
-            return answer.read(Grant)
-        try:
-            reason = NoWork(answer.headers.get(REASON_HEADER, NoWork.EMPTY))
-            seconds = float(answer.headers.get("Retry-After", RETRY_AFTER_SECONDS))
-        except ValueError as error:
-            raise ConfigurationError(f"{answer.said} with headers of another language: {error}") from error
-        return Nothing(reason, seconds)
+        return _offered(self._connection.send("POST", "/api/claims", request))
 
     def renew(self, lease_id: str, renewal: Renewal) -> RenewalAnswer:
         """Say that a job is alive and how far it is; the answer says what to do with it."""
@@ -123,9 +115,12 @@ class TrainerClient(_Client):
         headers = {"Content-Type": "application/octet-stream", SHA256_HEADER: sha256}
         self._connection.send("PUT", f"/api/leases/{lease_id}/artifact", content=content, headers=headers)
 
-    def finish(self, lease_id: str, finish: Finish) -> None:
-        """Hand in a job's result; the lease ends."""
-        self._connection.send("POST", f"/api/leases/{lease_id}/finish", finish)
+    def finish(self, lease_id: str, finish: Finish) -> Grant | Nothing | None:
+        """Hand in a job's result; the lease ends. What is said to its `next_claim` is returned."""
+        answer = self._connection.send("POST", f"/api/leases/{lease_id}/finish", finish)
+        if answer.status == 204 and REASON_HEADER not in answer.headers:
+            return None
+        return _offered(answer)
 
     def fail(self, lease_id: str, failure: Failure) -> FailureAnswer:
         """Say why an attempt brought no result; the lease ends."""
@@ -134,6 +129,17 @@ class TrainerClient(_Client):
     def release(self, lease_id: str, release: Release) -> None:
         """Give a job back unharmed; the lease ends."""
         self._connection.send("POST", f"/api/leases/{lease_id}/release", release)
+
+
+def _offered(answer: Answer) -> Grant | Nothing:
+    if answer.status != 204:
+        return answer.read(Grant)
+    try:
+        reason = NoWork(answer.headers.get(REASON_HEADER, NoWork.EMPTY))
+        seconds = float(answer.headers.get("Retry-After", RETRY_AFTER_SECONDS))
+    except ValueError as error:
+        raise ConfigurationError(f"{answer.said} with headers of another language: {error}") from error
+    return Nothing(reason, seconds)
 
 
 class OperatorClient(_Client):

@@ -7,7 +7,7 @@ All below ``/api``, all with the bearer token, all JSON unless said otherwise:
     POST leases/{lease}/renewals     Renewal         -> RenewalAnswer
     PUT  leases/{lease}/checkpoint   Checkpoint      -> 204
     PUT  leases/{lease}/artifact     octet-stream, header Nighttrain-Sha256 -> 204
-    POST leases/{lease}/finish       Finish          -> 204
+    POST leases/{lease}/finish       Finish          -> 204, or as for claims where it asks for the next job
     POST leases/{lease}/failure      Failure         -> FailureAnswer
     POST leases/{lease}/release      Release         -> 204
 
@@ -213,11 +213,14 @@ class Finish(Frozen):
     result: SurveyReport | TrainingReport
     """What the job brought back: a survey's report, or a training's."""
     artifact_sha256: str = ""
-    """SHA-256 of the uploaded .pkl of a training job, in hexadecimal; a survey has none."""
+    """SHA-256 of the .pkl of a training job, in hexadecimal; a survey has none. The coordinator makes one
+    that was not uploaded from the manifest."""
     seconds: float
     """How long the attempt took, in seconds."""
     peak_memory_bytes: int
     """The most memory that the child took, in bytes."""
+    next_claim: ClaimRequest | None = None
+    """What the trainer would ask for its next job, to have the answer at once; null if it does not yet."""
 
 
 class Failure(Frozen):

@@ -27,7 +27,9 @@ from common.protocol.trainers import (
 )
 from coordinator.api.access import WRITES, PartsOf
 from coordinator.api.errors import WRITING, answers
+from coordinator.assembly import Parts
 from coordinator.policy.admission import Refusal
+from coordinator.queue.results import Model, made_by
 
 RETRY_AFTER_SECONDS = {
     NoWork.NIGHT_CLOSED: 5,
@@ -57,6 +59,7 @@ _NO_JOB = {
         },
     },
 }
+_TAKEN = {**_NO_JOB, "description": "It is taken; where a job was asked for and none is there, why."}
 _BYTES = {
     "requestBody": {
         "required": True,
@@ -105,8 +108,11 @@ def claim(claimed: ClaimRequest, parts: PartsOf) -> Any:
 
     If a trainer that holds a lease asks again, it gets the same grant: its first answer was lost.
     """
-    decision = parts.queue.claim(claimed)
-    if not isinstance(decision, Refusal):
+    return _answer(parts.queue.claim(claimed), parts)
+
+
+def _answer(decision: Grant | Refusal, parts: Parts) -> Any:
+    if isinstance(decision, Grant):
         return decision
     parts.measures.refused_claim(decision.reason)
     retry = RETRY_AFTER_SECONDS.get(decision.reason, 1)
@@ -158,13 +164,21 @@ def upload_artifact(
 @router.post(
     "/leases/{lease}/finish",
     summary="Hand in a result",
-    status_code=204,
-    responses=answers(*_ON_LEASE, DigestMismatchError),
+    response_model=Grant,
+    responses=answers(*_ON_LEASE, DigestMismatchError) | {204: _TAKEN},
 )
-def finish(lease: Lease, finished: Finish, parts: PartsOf) -> None:
-    """End a job with its result; a training job needs its artifact uploaded before."""
-    parts.queue.finish(lease, finished)
+def finish(lease: Lease, finished: Finish, parts: PartsOf) -> Any:
+    """End a job with its result, and with `next_claim` get the next job at once, as by a claim.
+
+    The .pkl of a training job that was not uploaded is made from its manifest.
+    """
+    model, content = None, made_by(finished)
+    if content and parts.queue.lacks_artifact(lease):
+        parts.artifacts.store(content, finished.artifact_sha256)
+        model = Model(finished.artifact_sha256, len(content))
+    decision = parts.queue.finish(lease, finished, model)
     parts.housekeeping.wake()
+    return Response(status_code=204) if decision is None else _answer(decision, parts)
 
 
 @router.post("/leases/{lease}/failure", summary="Say why an attempt failed", responses=answers(*_ON_LEASE))

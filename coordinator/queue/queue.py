@@ -10,9 +10,9 @@ import logging
 from datetime import timedelta
 from random import Random
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, update
 
-from common.errors import InvalidRequestError
+from common.errors import ConflictError, InvalidRequestError, NighttrainError, NotFoundError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.reports import Checkpoint
@@ -35,19 +35,26 @@ from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
 from coordinator.queue import checkpoints, claims, leases, results
 from coordinator.queue.attempts import defer, fail_attempt, give_back
-from coordinator.queue.leases import Loss, attempt_of, held, job_of, stale, trainer_of, wanted_back
+from coordinator.queue.leases import (
+    Loss,
+    attempt_of,
+    find_attempt,
+    held,
+    job_of,
+    stale,
+    trainer_of,
+    wanted_back,
+)
 from coordinator.queue.pauses import lift_pause
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow
-from coordinator.store.tables import attempts, blobs
+from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow, TrainerRow
+from coordinator.store.tables import attempts
 
 logger = logging.getLogger(__name__)
 
 _PRESENT = OPEN_ATTEMPTS.where(attempts.c.boot_id == bindparam("boot"))
 _ATTEMPT = update(attempts).where(attempts.c.id == bindparam("this"))
-_BLOB = select(blobs.c.sha256).where(blobs.c.sha256 == bindparam("sha256"))
-_NEW_BLOB = blobs.insert()
 
 RENEWALS_A_LEASE = 3.0
 EVIDENCE_CHARACTERS = 20_000
@@ -104,19 +111,8 @@ class Queue:
         """
         with self.database.write() as tx:
             trainer = trainer_of(tx, request.boot_id)
-            present = tx.connection.execute(_PRESENT, {"boot": trainer.boot_id}).first()
-            if present is not None:
-                attempt = AttemptRow.of(present)
-                self._renew(tx, attempt)
-                return claims.grant(tx, attempt, job_of(tx, attempt))
-            trainer = claims.record_heartbeat(tx, trainer, request)
-            decision = claims.decide(tx, trainer, request.last_symbol, self.settings)
-            claims.record_reason(tx, trainer, decision)
-        if isinstance(decision, Refusal):
-            logger.debug("%s gets no job: %s", trainer.name, decision.words)
-        else:
-            name = decision.spec.symbol if decision.spec.kind is JobKind.SURVEY else decision.spec.cell.name
-            logger.info("%s %s: attempt %d by %s", decision.spec.kind, name, decision.attempt, trainer.name)
+            decision = self._claim(tx, trainer, request)
+        _log_decision(trainer, decision)
         return decision
 
     def renew(self, lease_id: str, renewal: Renewal) -> RenewalAnswer:
@@ -179,12 +175,32 @@ class Queue:
         """
         with self.database.write() as tx:
             attempt, _ = held(tx, lease_id)
-            if tx.connection.execute(_BLOB, {"sha256": sha256}).first() is None:
-                tx.connection.execute(_NEW_BLOB, {"sha256": sha256, "size": size, "stored": tx.now})
-            tx.connection.execute(_ATTEMPT, {"this": attempt.id, "artifact_sha256": sha256})
+            results.attach(tx, attempt, results.Model(sha256, size))
 
-    def finish(self, lease_id: str, finish: Finish) -> None:
-        """Take a job's result.
+    def lacks_artifact(self, lease_id: str) -> bool:
+        """Return whether a lease is held under which no model was uploaded."""
+        with self.database.read() as tx:
+            attempt = find_attempt(tx, lease_id)
+        return attempt is not None and attempt.ended is None and attempt.artifact_sha256 is None
+
+    def finish(
+        self, lease_id: str, finish: Finish, model: results.Model | None = None
+    ) -> Grant | Refusal | None:
+        """Take a job's result, and hand out the next job where that is asked for.
+
+        Parameters
+        ----------
+        lease_id : str
+            The job's lease.
+        finish : Finish
+            The result.
+        model : Model or None
+            The .pkl if it was made here; None if it was uploaded before, or there is none.
+
+        Returns
+        -------
+        Grant, Refusal or None
+            What a claim gives; None if none is made, or the trainer may make none: its own claim says why.
 
         Raises
         ------
@@ -196,16 +212,25 @@ class Queue:
             The artifact was not uploaded under this lease, or is not the one that the manifest names.
         """
         with self.database.write() as tx:
+            # A claim locks the trainers of a host before all else.
+            trainer = _claimant(tx, finish.next_claim)
             attempt = attempt_of(tx, lease_id)
-            if attempt.outcome is Outcome.SUCCEEDED:
-                return
-            if attempt.ended is not None:
+            if attempt.ended is not None and attempt.outcome is not Outcome.SUCCEEDED:
                 raise stale(attempt)
-            job = job_of(tx, attempt)
-            refused = results.accept(tx, job, attempt, finish)
-        logger.info("%s: done by %s in %.1f s", job.name, attempt.trainer, finish.seconds)
-        for cell in refused:
-            logger.warning("%s: refused by the survey", cell.name)
+            done = None
+            if attempt.ended is None:
+                done = job_of(tx, attempt)
+                refused = results.accept(tx, done, attempt, finish, model)
+            decision = None
+            if trainer is not None and finish.next_claim is not None and trainer.boot_id == attempt.boot_id:
+                decision = self._next(tx, trainer, finish.next_claim)
+        if done is not None:
+            logger.info("%s: done by %s in %.1f s", done.name, attempt.trainer, finish.seconds)
+            for cell in refused:
+                logger.warning("%s: refused by the survey", cell.name)
+        if trainer is not None and decision is not None:
+            _log_decision(trainer, decision)
+        return decision
 
     def fail(self, lease_id: str, failure: Failure) -> FailureAnswer:
         """End an attempt that failed, and return what becomes of its job.
@@ -288,6 +313,26 @@ class Queue:
             logger.warning("%s: failed: %s", job.name, words)
         return len(failed)
 
+    def _claim(self, tx: Transaction, trainer: TrainerRow, request: ClaimRequest) -> Grant | Refusal:
+        present = tx.connection.execute(_PRESENT, {"boot": trainer.boot_id}).first()
+        if present is not None:
+            attempt = AttemptRow.of(present)
+            self._renew(tx, attempt)
+            return claims.grant(tx, attempt, job_of(tx, attempt))
+        trainer = claims.record_heartbeat(tx, trainer, request)
+        decision = claims.decide(tx, trainer, request.last_symbol, self.settings)
+        claims.record_reason(tx, trainer, decision)
+        return decision
+
+    def _next(self, tx: Transaction, trainer: TrainerRow, request: ClaimRequest) -> Grant | Refusal | None:
+        """Claim after a result, which a claim that fails leaves as it is."""
+        try:
+            with tx.connection.begin_nested():
+                return self._claim(tx, trainer, request)
+        except NighttrainError as error:
+            logger.error("%s gets no next job with the answer to its last: %s", trainer.name, error)
+            return None
+
     def _renew(self, tx: Transaction, attempt: AttemptRow, progress: str | None = None) -> None:
         tx.connection.execute(
             _ATTEMPT,
@@ -300,6 +345,22 @@ class Queue:
         )
         if (tx.now - attempt.started).total_seconds() > MAX_PAUSE_SECONDS:
             lift_pause(tx, attempt.boot_id)
+
+
+def _claimant(tx: Transaction, request: ClaimRequest | None) -> TrainerRow | None:
+    """Return the trainer that asks for its next job; None if none asks, or it may not."""
+    try:
+        return trainer_of(tx, request.boot_id) if request is not None else None
+    except (NotFoundError, ConflictError):
+        return None
+
+
+def _log_decision(trainer: TrainerRow, decision: Grant | Refusal) -> None:
+    if isinstance(decision, Refusal):
+        logger.debug("%s gets no job: %s", trainer.name, decision.words)
+    else:
+        name = decision.spec.symbol if decision.spec.kind is JobKind.SURVEY else decision.spec.cell.name
+        logger.info("%s %s: attempt %d by %s", decision.spec.kind, name, decision.attempt, trainer.name)
 
 
 def _log(losses: list[Loss], why: str = "the lease was lost") -> None:

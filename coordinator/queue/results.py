@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+
+from sqlalchemy import bindparam, select, update
 
 from common.errors import DigestMismatchError, InvalidRequestError
-from common.model_pickle import pickle_digest
+from common.model_pickle import pickle_bytes, pickle_digest
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import JobKind, TrainingSpec
 from common.protocol.reports import Manifest, SurveyReport, TrainingReport
@@ -17,13 +20,26 @@ from coordinator.queue.checkpoints import discard_checkpoint
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Transaction
 from coordinator.store.rows import AttemptRow, JobRow
-from coordinator.store.tables import manifests, reports
+from coordinator.store.tables import attempts, blobs, manifests, reports
 
 _REPORT, _MANIFEST = reports.insert(), manifests.insert()
+_BLOB = select(blobs.c.sha256).where(blobs.c.sha256 == bindparam("of"))
+_NEW_BLOB = blobs.insert()
+_ATTEMPT = update(attempts).where(attempts.c.id == bindparam("this"))
 
 
-def accept(tx: Transaction, job: JobRow, attempt: AttemptRow, finish: Finish) -> list[JobRow]:
-    """Store a job's result and end its attempt.
+@dataclass(frozen=True)
+class Model:
+    """A model's .pkl that is stored, as the coordinator has made it from the manifest."""
+
+    sha256: str
+    size: int
+
+
+def accept(
+    tx: Transaction, job: JobRow, attempt: AttemptRow, finish: Finish, model: Model | None = None
+) -> list[JobRow]:
+    """Store a job's result and end its attempt; without a `model` its .pkl was uploaded before.
 
     Returns
     -------
@@ -44,7 +60,9 @@ def accept(tx: Transaction, job: JobRow, attempt: AttemptRow, finish: Finish) ->
         return refused
     if job.kind is JobKind.TRAINING and isinstance(finish.result, TrainingReport):
         report = finish.result
-        _check(job, attempt, finish, report)
+        if model is not None and attempt.artifact_sha256 is None:
+            attempt = attach(tx, attempt, model)
+        _check(job, attempt, finish, report, is_made=model is not None)
         _store(tx, job, report)
         discard_checkpoint(tx, job.id)
         succeed(
@@ -60,7 +78,25 @@ def accept(tx: Transaction, job: JobRow, attempt: AttemptRow, finish: Finish) ->
     raise InvalidRequestError(f"the {job.kind} job {job.id} cannot end with this kind of report")
 
 
-def _check(job: JobRow, attempt: AttemptRow, finish: Finish, report: TrainingReport) -> None:
+def attach(tx: Transaction, attempt: AttemptRow, model: Model) -> AttemptRow:
+    """Record that the model of an attempt is stored."""
+    if tx.connection.execute(_BLOB, {"of": model.sha256}).first() is None:
+        values = {"sha256": model.sha256, "size": model.size, "stored": tx.now}
+        tx.connection.execute(_NEW_BLOB, values)
+    tx.connection.execute(_ATTEMPT, {"this": attempt.id, "artifact_sha256": model.sha256})
+    return replace(attempt, artifact_sha256=model.sha256)
+
+
+def made_by(finish: Finish) -> bytes:
+    """Return the .pkl that a result's manifest makes; empty if there is none, or not the announced one."""
+    if not isinstance(finish.result, TrainingReport) or _misfit_of(finish.result.manifest):
+        return b""
+    content = pickle_bytes(finish.result.manifest)
+    digests = {finish.artifact_sha256, finish.result.manifest.pickle_sha256}
+    return content if digests == {hashlib.sha256(content).hexdigest()} else b""
+
+
+def _check(job: JobRow, attempt: AttemptRow, finish: Finish, report: TrainingReport, is_made: bool) -> None:
     manifest = report.manifest
     for cell in (report.cell, manifest.cell):
         if cell != job.cell:
@@ -72,7 +108,7 @@ def _check(job: JobRow, attempt: AttemptRow, finish: Finish, report: TrainingRep
             f"{job.name}: the manifest says synthetic={manifest.synthetic}, the survey synthetic={synthetic}"
         )
         raise InvalidRequestError(problem)
-    if fault := fault_of(manifest):
+    if not is_made and (fault := fault_of(manifest)):
         raise InvalidRequestError(f"{job.name}: {fault}")
     if len({finish.artifact_sha256, manifest.pickle_sha256, attempt.artifact_sha256}) != 1:
         raise DigestMismatchError(
@@ -88,6 +124,14 @@ def fault_of(manifest: Manifest) -> str:
 
     Its .pkl must be the one that its manifest makes: whoever loads it runs what it holds.
     """
+    if misfit := _misfit_of(manifest):
+        return misfit
+    if manifest.pickle_sha256 != pickle_digest(manifest):
+        return "the .pkl is not the one that the manifest makes"
+    return ""
+
+
+def _misfit_of(manifest: Manifest) -> str:
     columns = len(manifest.features)
     lengths = {len(each) for each in (manifest.means, manifest.scales, manifest.coefficients)}
     if lengths != {columns}:
@@ -95,8 +139,6 @@ def fault_of(manifest: Manifest) -> str:
     numbers = (*manifest.means, *manifest.scales, *manifest.coefficients, manifest.intercept, manifest.C)
     if not all(map(math.isfinite, numbers)) or min(*manifest.scales, manifest.C) <= 0.0:
         return "a number of the manifest is not finite, or a scale or C is not positive"
-    if manifest.pickle_sha256 != pickle_digest(manifest):
-        return "the .pkl is not the one that the manifest makes"
     return ""
 
 

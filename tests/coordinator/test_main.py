@@ -213,7 +213,8 @@ def test_whatever_was_answered_under_load_is_there_after_a_kill(
     with OperatorClient(url, out / "token") as operator:
         operator.create_run(RunRequest(config=grid(symbols=symbols, horizons=(1, 2, 3, 4, 5))))
     workers = [
-        threading.Thread(target=taken.work, args=(url, out / "token", f"t{number}")) for number in range(8)
+        threading.Thread(target=taken.work, args=(url, out / "trainer_token", f"t{number}"))
+        for number in range(8)
     ]
     for worker in workers:
         worker.start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -122,21 +123,25 @@ class Agent:
         # Before the registration, which takes the leases of an earlier process of this name for lost.
         self._ask(lambda: self._unsent.hand_in(self._client, self._vitals.beat))
         welcome = self._register()
+        offered: Grant | Nothing | None = None
         while welcome is not None and not self._stop.is_made:
             self._server.reap()
             if not self._warm_up():
                 break
             try:
-                claimed = self._ask(lambda: self._client.claim(self._claim_request()))
+                claimed = offered or self._ask(lambda: self._client.claim(self._claim_request()))
             except NotFoundError:
                 LOG.warning("the coordinator does not know this trainer; registering again")
                 welcome = self._register()
                 continue
+            offered = None
             if isinstance(claimed, Grant):
                 self._said_idle = ""
-                self._work(claimed, welcome)
+                offered = self._work(claimed, welcome)
             elif claimed is not None:
                 self._idle(claimed)
+        if isinstance(offered, Grant):
+            self._give_back(offered)
 
     def _register(self) -> Welcome | None:
         welcome = self._ask(lambda: self._client.register(self._hello))
@@ -145,6 +150,17 @@ class Agent:
             if welcome.lost_leases:
                 LOG.info("%d lease(s) of an earlier process were given up", welcome.lost_leases)
         return welcome
+
+    def _give_back(self, grant: Grant) -> None:
+        """Give back a job that came with the answer to the last one, while this trainer was asked to stop."""
+        # What cannot be said now the coordinator finds out by itself: the lease expires.
+        with suppress(NighttrainError):
+            self._client.release(
+                grant.lease_id, Release(cause=Cause.STOPPED, seconds=0.0, peak_memory_bytes=0)
+            )
+
+    def _next_claim(self) -> ClaimRequest | None:
+        return None if self._stop.is_made else self._claim_request()
 
     def _claim_request(self) -> ClaimRequest:
         disk = self._disk.state()
@@ -200,11 +216,12 @@ class Agent:
             LOG.info("no job: %s", nothing.reason)
         self._stop.wait(min(MAX_IDLE_SECONDS, max(0.05, nothing.retry_after_seconds)))
 
-    def _work(self, grant: Grant, welcome: Welcome) -> None:
+    def _work(self, grant: Grant, welcome: Welcome) -> Grant | Nothing | None:
+        """Do a job, and return what was offered with the answer to its result."""
         what, self._last_symbol = _name(grant)
         LOG.info("job %d: %s, attempt %d", grant.job_id, what, grant.attempt)
         self._vitals.begin(grant)
-        lease = HeldLease(self._client, grant, welcome.renew_seconds, self._load.pressure)
+        lease = HeldLease(self._client, grant, welcome.renew_seconds, self._load.pressure, self._next_claim)
         task = Task(
             spec=grant.spec,
             data_dir=self._place.data_dir,
@@ -235,6 +252,7 @@ class Agent:
             self._vitals.end(_outcome(lease.accepted))
         if lease.fatal is not None:
             raise lease.fatal
+        return lease.offered
 
     def _leave_note(self, lease: HeldLease, lease_id: str) -> None:
         unsent = lease.unsent

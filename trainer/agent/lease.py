@@ -16,11 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from common.client.client import TrainerClient
+from common.client.client import Nothing, TrainerClient
 from common.client.connection import RETRIED, Backoff
 from common.errors import (
     ConfigurationError,
+    DigestMismatchError,
     InternalError,
+    InvalidRequestError,
     NighttrainError,
     StaleLeaseError,
     UnauthorizedError,
@@ -28,6 +30,7 @@ from common.errors import (
 from common.protocol.jobs import Cause
 from common.protocol.reports import Checkpoint
 from common.protocol.trainers import (
+    ClaimRequest,
     Directive,
     Failure,
     Finish,
@@ -55,8 +58,10 @@ class Success:
 Report = Success | Failure | Release
 
 
-def send_report(client: TrainerClient, lease_id: str, report: Report) -> None:
-    """Send the one report of a lease.
+def send_report(
+    client: TrainerClient, lease_id: str, report: Report, next_claim: ClaimRequest | None = None
+) -> Grant | Nothing | None:
+    """Send the one report of a lease, and return what is said to the claim that may come with a result.
 
     Raises
     ------
@@ -64,16 +69,29 @@ def send_report(client: TrainerClient, lease_id: str, report: Report) -> None:
         The coordinator is away or does not take it.
     """
     if isinstance(report, Success):
-        sha256 = ""
-        if report.artifact:
-            sha256 = hashlib.sha256(report.artifact).hexdigest()
-            client.upload_artifact(lease_id, report.artifact, sha256)
-        client.finish(lease_id, report.finish.model_copy(update={"artifact_sha256": sha256}))
-    elif isinstance(report, Failure):
+        return _send_result(client, lease_id, report, next_claim)
+    if isinstance(report, Failure):
         answer = client.fail(lease_id, report)
         LOG.info("the job is %s now", answer.state)
     else:
         client.release(lease_id, report)
+    return None
+
+
+def _send_result(
+    client: TrainerClient, lease_id: str, result: Success, next_claim: ClaimRequest | None
+) -> Grant | Nothing | None:
+    sha256 = hashlib.sha256(result.artifact).hexdigest() if result.artifact else ""
+    finish = result.finish.model_copy(update={"artifact_sha256": sha256})
+    try:
+        return client.finish(lease_id, finish.model_copy(update={"next_claim": next_claim}))
+    except (InvalidRequestError, DigestMismatchError):
+        if not sha256 and next_claim is None:
+            raise
+        # A coordinator of an earlier version makes no .pkl from a manifest, and is asked for nothing here.
+        if sha256:
+            client.upload_artifact(lease_id, result.artifact, sha256)
+        return client.finish(lease_id, finish)
 
 
 class HeldLease:
@@ -89,6 +107,13 @@ class HeldLease:
         How often to renew it.
     pressure : callable
         Returns the state of the host; called by the lease's own thread.
+    next_claim : callable
+        Returns what to ask for the next job together with a result, None to ask for none; called likewise.
+
+    Attributes
+    ----------
+    offered : Grant, Nothing or None
+        What was said to that, once the report is accepted.
     """
 
     def __init__(
@@ -97,7 +122,10 @@ class HeldLease:
         grant: Grant,
         renew_seconds: float,
         pressure: Callable[[], HostPressure | None] = lambda: None,
+        next_claim: Callable[[], ClaimRequest | None] = lambda: None,
     ) -> None:
+        self._next_claim = next_claim
+        self.offered: Grant | Nothing | None = None
         self._client, self._grant, self._renew_seconds = client, grant, renew_seconds
         self._pressure = pressure
         self._renew_at = time.monotonic() + renew_seconds
@@ -215,7 +243,9 @@ class HeldLease:
                 self._checkpoint = None
 
     def _send_report(self, report: Report) -> None:
-        send_report(self._client, self._grant.lease_id, report)
+        # A coordinator that failed is not asked for two things at once again.
+        wanted = self._next_claim() if self._backoff.failures == 0 else None
+        self.offered = send_report(self._client, self._grant.lease_id, report, wanted)
         self.accepted = report
         self._abandoned = True
 

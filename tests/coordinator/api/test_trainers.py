@@ -8,9 +8,20 @@ import httpx
 import pytest
 
 from common.errors import StorageError
-from common.protocol.trainers import SHA256_HEADER
+from common.protocol.jobs import SurveySpec
+from common.protocol.trainers import SHA256_HEADER, Grant
 from coordinator.assembly import Parts
-from tests.coordinator.specimens import claim, digest, failure, hello, release
+from tests.coordinator.specimens import (
+    claim,
+    digest,
+    failure,
+    finish,
+    hello,
+    release,
+    spec_of,
+    survey_report,
+    training_report,
+)
 from tests.coordinator.wire import JSON, begin, body, granted, problem
 
 
@@ -32,6 +43,26 @@ def test_a_model_that_changed_on_its_way_is_refused(client: httpx.Client) -> Non
     )
     assert digest("a modem") in problem(sent, 422, "digest-mismatch")["detail"]
     problem(client.put(f"/api/leases/{lease}/artifact", content=b"a model"), 422, "invalid-request")
+
+
+def test_a_model_that_was_not_uploaded_is_made_from_its_manifest(client: httpx.Client, parts: Parts) -> None:
+    begin(client)
+    boot = hello()
+    client.post("/api/trainers", **body(boot))
+    while isinstance((grant := granted(client)).spec, SurveySpec):
+        client.post(f"/api/leases/{grant.lease_id}/finish", **body(finish(survey_report(grant.spec))))
+    report, content = training_report(spec_of(grant))
+    sha256 = report.manifest.pickle_sha256
+    done = finish(report, sha256).model_copy(update={"next_claim": claim(boot.boot_id)})
+    problem(client.post("/api/leases/none/finish", **body(done)), 409, "stale-lease")
+    assert not (parts.artifacts.directory / sha256).exists(), "whoever holds no lease stores nothing"
+    answer = client.post(f"/api/leases/{grant.lease_id}/finish", **body(done))
+    assert answer.status_code == 200
+    assert Grant.model_validate_json(answer.content).job_id != grant.job_id
+    assert parts.artifacts.read(sha256) == content
+    forged = done.model_copy(update={"artifact_sha256": digest("another")})
+    lease = Grant.model_validate_json(answer.content).lease_id
+    assert client.post(f"/api/leases/{lease}/finish", **body(forged)).status_code == 422
 
 
 def test_a_full_disk_harms_no_job(

@@ -5,14 +5,23 @@ from __future__ import annotations
 import hashlib
 
 import pytest
+from sqlalchemy import delete
 
 from common.errors import (
     DigestMismatchError,
+    InternalError,
     InvalidRequestError,
 )
 from common.protocol.jobs import JobState, SurveySpec
+from common.protocol.reports import TrainingReport
+from common.protocol.trainers import Grant, NoWork
+from coordinator.policy.admission import Refusal
+from coordinator.queue import claims
+from coordinator.store.database import Transaction
+from coordinator.store.tables import reports
 from tests.coordinator.specimens import (
     Night,
+    claim,
     finish,
     manifest,
     spec_of,
@@ -77,6 +86,64 @@ def test_a_model_that_is_not_what_its_manifest_says_is_refused(
             grant.lease_id, finish(report.model_copy(update={"manifest": forged}), forged.pickle_sha256)
         )
     assert night.detail(grant.job_id).state is JobState.LEASED
+
+
+def test_the_next_job_comes_with_the_answer_to_a_result(night: Night) -> None:
+    boot = night.start()
+    grant = night.grant(boot)
+    report, asked = _upload(night, grant), claim(boot, "BTCUSDT")
+    done = finish(report, report.manifest.pickle_sha256).model_copy(update={"next_claim": asked})
+    following = night.queue.finish(grant.lease_id, done)
+    assert isinstance(following, Grant) and following.job_id != grant.job_id
+    assert night.detail(grant.job_id).state is JobState.SUCCEEDED
+    # The answer was lost: it is given again, and no other job with it.
+    assert night.queue.finish(grant.lease_id, done) == night.queue.claim(asked) == following
+
+
+def test_where_no_job_is_left_the_answer_to_a_result_says_why(night: Night) -> None:
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
+    grant = night.grant(boot)
+    report = _upload(night, grant)
+    done = finish(report, report.manifest.pickle_sha256).model_copy(update={"next_claim": claim(boot)})
+    answer = night.queue.finish(grant.lease_id, done)
+    assert isinstance(answer, Refusal) and answer.reason is NoWork.EMPTY
+
+
+@pytest.mark.parametrize("boot", ["nobody", "t2-boot", "other-boot"])
+def test_a_result_is_taken_whether_or_not_its_trainer_may_claim(night: Night, boot: str) -> None:
+    grant = night.grant(night.start())
+    night.register("t2", "t2-boot")
+    night.register("t2", "t2-later")
+    night.register("other")
+    report = _upload(night, grant)
+    done = finish(report, report.manifest.pickle_sha256).model_copy(update={"next_claim": claim(boot)})
+    assert night.queue.finish(grant.lease_id, done) is None
+    assert night.detail(grant.job_id).state is JobState.SUCCEEDED
+
+
+def test_a_claim_that_fails_leaves_the_result_before_it(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot = night.start()
+    grant = night.grant(boot)
+    report = _upload(night, grant)
+    done = finish(report, report.manifest.pickle_sha256).model_copy(update={"next_claim": claim(boot)})
+
+    def fail(tx: Transaction, *_: object) -> None:
+        tx.connection.execute(delete(reports))
+        raise InternalError("a defect")
+
+    monkeypatch.setattr(claims, "decide", fail)
+    assert night.queue.finish(grant.lease_id, done) is None
+    job = night.detail(grant.job_id)
+    assert (job.state, job.report) == (JobState.SUCCEEDED, report)
+
+
+def _upload(night: Night, grant: Grant) -> TrainingReport:
+    report, content = training_report(spec_of(grant))
+    night.artifacts.store(content, report.manifest.pickle_sha256)
+    night.queue.attach_artifact(grant.lease_id, report.manifest.pickle_sha256, len(content))
+    return report
 
 
 def test_a_result_must_be_of_this_job(night: Night) -> None:

@@ -19,7 +19,16 @@ from common.errors import (
     UnauthorizedError,
 )
 from common.protocol.jobs import Cause, SurveySpec
-from common.protocol.trainers import Directive, Failure, Finish, Grant, Progress, Release
+from common.protocol.trainers import (
+    ClaimRequest,
+    Directive,
+    Failure,
+    Finish,
+    Grant,
+    HostPressure,
+    Progress,
+    Release,
+)
 from common.settings.sections import SurveyPolicy
 from tests.common.scripted_server import Asked, Reply, ScriptedServer
 from tests.trainer.targets import checkpoint, survey_report
@@ -37,6 +46,10 @@ GRANT = Grant(
     deadline_seconds=600.0,
     checkpoint=None,
     champion=None,
+)
+CLAIM = ClaimRequest(
+    boot_id="B",
+    pressure=HostPressure(memory_total_bytes=2, memory_available_bytes=1, cpu_ratio=0.5),
 )
 SUCCESS = Success(Finish(result=survey_report(SPEC), seconds=1.0, peak_memory_bytes=5), b"pickle")
 FAILURE = Failure(
@@ -59,6 +72,7 @@ class Coordinator:
         self.hold = threading.Event()
         self.hold.set()
         self.heard: list[str] = []
+        self.offered: Grant | None = None
 
     def __call__(self, asked: Asked) -> Reply | None:
         self.hold.wait(10.0)
@@ -76,6 +90,8 @@ class Coordinator:
             return Reply(body=json.dumps({"directive": self.directive, "expires_in_seconds": 30}).encode())
         if word == "failure":
             return Reply(body=b'{"state": "queued", "retry_in_seconds": 1.0}')
+        if word == "finish" and self.offered is not None:
+            return Reply(body=self.offered.model_dump_json().encode())
         return Reply(204)
 
 
@@ -102,8 +118,8 @@ def hold(server, tmp_path) -> Iterator[Callable[..., HeldLease]]:
     leases = []
     with TrainerClient(server.url, token) as client:
 
-        def make(renew_seconds: float = 60.0) -> HeldLease:
-            leases.append(HeldLease(client, GRANT, renew_seconds))
+        def make(renew_seconds: float = 60.0, **others: object) -> HeldLease:
+            leases.append(HeldLease(client, GRANT, renew_seconds, **others))
             return leases[-1]
 
         yield make
@@ -141,14 +157,33 @@ def test_what_the_coordinator_wants_is_told(hold, coordinator, directive) -> Non
     until(lambda: lease.directive is directive)
 
 
-def test_a_result_is_sent_after_its_artifact_with_the_digest(hold, server) -> None:
-    lease = hold()
+def test_a_result_is_sent_with_the_digest_of_its_artifact_and_asks_for_the_next_job(
+    hold, coordinator, server
+) -> None:
+    coordinator.offered = GRANT.model_copy(update={"lease_id": "L2"})
+    lease = hold(next_claim=lambda: CLAIM)
     lease.conclude(SUCCESS)
     assert lease.wait(5.0)
-    artifact, finish = server.asked
+    (finish,) = server.asked
+    assert finish.path.endswith("/leases/L/finish")
+    assert finish.json["artifact_sha256"] == hashlib.sha256(b"pickle").hexdigest()
+    assert finish.json["next_claim"] == CLAIM.model_dump(mode="json")
+    assert lease.offered == coordinator.offered
+
+
+def test_a_coordinator_of_an_earlier_version_gets_the_artifact_and_a_result_that_asks_for_nothing(
+    hold, coordinator, server
+) -> None:
+    coordinator.errors = {"finish": [InvalidRequestError("body.next_claim: Extra inputs"), None]}
+    lease = hold(next_claim=lambda: CLAIM)
+    lease.conclude(SUCCESS)
+    assert lease.wait(5.0)
+    _, artifact, finish = server.asked
     assert artifact.path.endswith("/leases/L/artifact")
     assert artifact.body == b"pickle"
     assert finish.json["artifact_sha256"] == hashlib.sha256(b"pickle").hexdigest()
+    assert finish.json["next_claim"] is None
+    assert lease.accepted is SUCCESS and lease.offered is None
 
 
 def test_a_survey_uploads_nothing(hold, coordinator) -> None:
@@ -211,7 +246,7 @@ def test_a_result_is_tried_until_it_is_accepted(hold, coordinator, error) -> Non
     assert not lease.is_lost
 
 
-@pytest.mark.parametrize("word", ["renewals", "checkpoint", "artifact", "finish"])
+@pytest.mark.parametrize("word", ["renewals", "checkpoint", "finish"])
 def test_a_lost_lease_ends_it_whatever_was_said(hold, coordinator, word) -> None:
     coordinator.errors = {word: [StaleLeaseError("lease L is no longer held"), None]}
     lease = hold(0.05 if word == "renewals" else 60.0)
@@ -243,11 +278,11 @@ def test_an_answer_of_another_language_is_fatal(hold, coordinator) -> None:
     "error", [InvalidRequestError("not of this job"), DigestMismatchError("other bytes")]
 )
 def test_a_result_that_is_refused_is_reported_as_a_failure(hold, coordinator, server, error) -> None:
-    coordinator.errors = {"finish": [error, None]}
+    coordinator.errors = {"finish": [error, error, None]}
     lease = hold()
     lease.conclude(SUCCESS)
     assert lease.wait(5.0)
-    assert coordinator.heard == ["artifact", "finish", "failure"]
+    assert coordinator.heard == ["finish", "artifact", "finish", "failure"]
     told = server.asked[-1].json
     assert told["cause"] == "error"
     assert told["message"] == f"the coordinator refused the result: {error.detail}"
@@ -273,7 +308,7 @@ def test_a_checkpoint_that_is_refused_is_dropped_and_the_job_goes_on(hold, coord
     until(lambda: "checkpoint" in coordinator.heard)
     lease.conclude(SUCCESS)
     assert lease.wait(5.0)
-    assert coordinator.heard == ["checkpoint", "artifact", "finish"]
+    assert coordinator.heard == ["checkpoint", "finish"]
 
 
 def test_abandoned_it_says_no_more(hold, coordinator) -> None:
