@@ -8,7 +8,7 @@ SYNC = $(BIN)/uv sync --frozen --all-extras --inexact --quiet --python $(BIN)/py
 LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-hostile trust bench check fmt clean up down scale alerts logs ps report models size clean-data test-stack dashboards board-pictures
+.PHONY: help setup run test test-hostile trust bench check fmt clean up down scale alerts logs ps report models size digests clean-data test-stack dashboards board-pictures
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ scale: ## more or fewer trainers, at any time: make scale N=4
 
 alerts: ## check deploy/alerting.env and send alerts where it says
 	@deploy/stack/stack.sh alerts
+
+digests: ## the lines for .env that pin the images from elsewhere by their digests
+	@deploy/stack/stack.sh digests
 
 ps: ## the containers and their health
 	@docker compose ps

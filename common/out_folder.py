@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -196,6 +197,9 @@ def _locked(
 
 
 def _unusable(root: Path, error: OSError) -> ConfigurationError:
+    if error.errno == errno.ELOOP:
+        problem = f"{error.filename or root}: is a link, and what it leads to is not touched"
+        return ConfigurationError(problem, "remove it")
     return ConfigurationError(
         f"{error.filename or root}: cannot be written: {error.strerror or error}",
         "choose another folder with --out DIR",

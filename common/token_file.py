@@ -58,8 +58,10 @@ def open_token(path: Path) -> str:
                 os.fchmod(descriptor, 0o600)
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        words = "it is a link" if path.is_symlink() else str(error)
-        raise ConfigurationError(f"the token file {path} cannot be used: {words}") from error
+        if path.is_symlink():
+            problem = f"the token file {path} is a link, and what it leads to is not touched"
+            raise ConfigurationError(problem, "remove it") from error
+        raise ConfigurationError(f"the token file {path} cannot be used: {error}") from error
     return _token_in(path, content, "delete it, and a new one is made")
 
 

@@ -17,13 +17,16 @@ STALE_SECONDS = 3600.0
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name only when it is complete and on disk.
 
     Parameters
     ----------
     path : Path
-        Its folder is made. A file of that name is replaced; who has it open keeps the old one.
+        Its folder is made. A file of that name is replaced, and so is a link; who has it open keeps the old
+        one.
+    mode : int
+        Who may read and write it, less what the process's umask takes away.
 
     Raises
     ------
@@ -34,7 +37,9 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with unfinished.open("xb") as file:
+            # A name that cannot be guessed and is not there yet: nobody can have planted a link in its place.
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+            with os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
                 os.fsync(file.fileno())
@@ -51,7 +56,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         ) from error
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
     """Write a file so that a crash leaves the old one or the new one, whole, and the new one is on the disk.
 
     Raises
@@ -59,7 +64,7 @@ def write_whole(path: Path, content: bytes) -> None:
     StorageError
         As of `whole_file`; the old file is as it was.
     """
-    with whole_file(path) as file:
+    with whole_file(path, mode) as file:
         file.write(content)
 
 

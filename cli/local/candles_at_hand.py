@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 
@@ -14,6 +16,8 @@ from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 
 HINT_ALL = "name a folder with --data DIR, or name the symbols and timeframes to train on a sample"
+OF_DISKS = ("lost+found",)
+"""Folders that disks have of their own and that only root can read."""
 HINT = "put candles there, name a folder with --data DIR, or leave --data out to train on a sample"
 
 
@@ -107,19 +111,35 @@ def assert_has_files(folder: Path) -> None:
         raise ConfigurationError(f"{folder}: no such folder", HINT)
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: not a folder", HINT)
-    if not has_files(folder):
-        raise ConfigurationError(f"{folder}: has no files in it", HINT)
+    if has_files(folder):
+        return
+    links = [path for path in sorted(folder.iterdir()) if path.is_symlink()]
+    if links:
+        problem = f"{folder}: has no files in it but {links[0].name}, a link that leads out of it"
+        aim = links[0].resolve()
+        aim = aim.parent if aim.is_file() else aim
+        raise ConfigurationError(problem, f"it is not followed: name the folder with --data {aim}")
+    raise ConfigurationError(f"{folder}: has no files in it", HINT)
 
 
 def has_files(folder: Path) -> bool:
-    """Return whether a folder or one below it has a file that is not hidden.
+    """Return whether a folder or one below it has a file of its own that is not hidden.
 
     Raises
     ------
     ConfigurationError
-        It cannot be read.
+        It or a folder below it cannot be read.
     """
-    try:
-        return any(path.is_file() for path in folder.rglob("*") if not path.name.startswith("."))
-    except OSError as error:
-        raise ConfigurationError(f"{folder}: cannot be read: {error.strerror}", HINT) from error
+
+    def refuse(error: OSError) -> NoReturn:
+        problem = f"{error.filename}: cannot be read: {error.strerror}"
+        raise ConfigurationError(problem, f"let this user read it (chmod u+rx), or move it out of {folder}")
+
+    root = folder.resolve()
+    for place, folders, names in os.walk(folder, onerror=refuse):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in OF_DISKS]
+        for name in names:
+            path = Path(place, name)
+            if path.is_file() and not name.startswith(".") and path.resolve().is_relative_to(root):
+                return True
+    return False

@@ -38,7 +38,7 @@ def from_yaml(path: Path) -> Given:
 
 
 def write_given(path: Path, given: Given) -> None:
-    """Write the file whole or not at all.
+    """Write the file whole or not at all, for its owner alone: `database_url` may hold a password.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def write_given(path: Path, given: Given) -> None:
     """
     document = given.settings.model_dump(mode="json")
     document |= {"origins": dict(given.origins), "warnings": list(given.warnings)}
-    write_whole(path, (json.dumps(document, indent=2) + "\n").encode())
+    write_whole(path, (json.dumps(document, indent=2) + "\n").encode(), 0o600)
 
 
 def read_given(path: Path) -> Given:

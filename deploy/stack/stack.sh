@@ -10,6 +10,7 @@
 #   stack.sh report     print the results of the last night, or the table so far
 #   stack.sh models DIR copy promoted models and results there
 #   stack.sh down       stop, keep all data
+#   stack.sh digests    print the lines for .env that pin the images from elsewhere by what the engine has of them
 #   stack.sh clean-data say what there is, ask (unless YES=1), stop, delete all data
 # Values come from the environment, else from .env, as in Compose itself.
 set -eu
@@ -281,6 +282,16 @@ models() { # DIR
   echo "in $target"
 }
 
+# The engine knows the digest of an image that it has pulled, and nobody else here does.
+digests() {
+  need_docker
+  docker compose config | awk '/^[a-z]/ {images = /^x-images:/} images && NF == 2 {sub(":", "", $1); print toupper($1) "_IMAGE", $2}' |
+    while read -r name image; do
+      digest=$(docker image inspect --format '{{range .RepoDigests}}{{println .}}{{end}}' "$image" 2>/dev/null | sed -n 's/.*@//p' | head -n 1)
+      if [ -n "$digest" ]; then echo "$name=${image%@*}@$digest"; else echo "# $name: $image was not pulled from a registry here (docker pull $image)"; fi
+    done
+}
+
 down() { # OPTION...
   need_docker
   need_own_name
@@ -309,6 +320,7 @@ alerts) alerts ;;
 report) report ;;
 models) models "${2:-}" ;;
 down) down ;;
+digests) digests ;;
 clean-data) clean_data ;;
-*) sed -n 2,14p "$0"; exit 2 ;;
+*) sed -n 2,15p "$0"; exit 2 ;;
 esac

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import StorageError
-from common.whole_file import STALE_SECONDS, sweep, whole_file
+from common.whole_file import STALE_SECONDS, sweep, whole_file, write_whole
 
 
 def names(folder):
@@ -25,6 +25,23 @@ def test_a_file_appears_when_it_is_complete_and_not_before(tmp_path):
         file.write(b" and half")
     assert path.read_bytes() == b"half and half"
     assert names(path.parent) == ["file"]
+
+
+def test_a_planted_link_is_replaced_and_what_it_leads_to_is_as_it_was(tmp_path):
+    aim, path = tmp_path / "aim", tmp_path / "file"
+    aim.write_text("kept")
+    path.symlink_to(aim)
+    write_whole(path, b"new")
+    assert (path.read_text(), path.is_symlink(), aim.read_text()) == ("new", False, "kept")
+
+
+def test_a_file_is_for_its_owner_alone_from_its_first_moment(tmp_path):
+    path = tmp_path / "file"
+    path.touch(mode=0o644)
+    with whole_file(path, 0o600):
+        [unfinished] = tmp_path.glob(".*.unfinished")
+        assert unfinished.stat().st_mode & 0o777 == 0o600
+    assert path.stat().st_mode & 0o777 == 0o600
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
@@ -51,8 +68,8 @@ def test_a_full_disk_is_met_for_real(tmp_path):
         pytest.skip("this system has no /dev/full")
     script = (
         "import sys, os; from pathlib import Path; import common.whole_file as whole\n"
-        "opened = Path.open\n"
-        "Path.open = lambda path, mode: opened(Path('/dev/full'), 'wb')\n"
+        "opened = os.open\n"
+        "os.open = lambda path, *rest: opened('/dev/full', os.O_WRONLY)\n"
         "with whole.whole_file(Path(sys.argv[1])) as file: file.write(b'x' * 100000)\n"
     )
     done = subprocess.run([sys.executable, "-c", script, tmp_path / "file"], capture_output=True, text=True)

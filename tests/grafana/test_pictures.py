@@ -25,7 +25,7 @@ def test_what_is_missing_is_said_and_nothing_is_begun(monkeypatch, capsys, tmp_p
 
 def test_the_parts_are_of_the_release_that_runs():
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text(encoding="utf-8"))
-    release = compose["services"]["grafana"]["image"].rpartition(":")[2]
+    release = compose["services"]["grafana"]["image"].rpartition(":")[2].removesuffix("}")
     for folder in (RENDERER, ROOT / "tests" / "grafana" / "colours"):
         wanted = json.loads((folder / "package.json").read_text(encoding="utf-8"))["dependencies"]
         parts = {version for name, version in wanted.items() if name.startswith("@grafana/")}

@@ -112,7 +112,7 @@ def test_sources_are_the_services_of_the_stack():
         host, port = re.fullmatch(r"http://(\w+):(\d+)", source["url"]).groups()
         assert any(mapping.endswith(f":{port}") for mapping in COMPOSE["services"][host]["ports"])
     version = sources()["prometheus"]["jsonData"]["prometheusVersion"]
-    assert images["prometheus"] == f"prom/prometheus:v{version}"
+    assert images["prometheus"] == f"${{PROMETHEUS_IMAGE:-prom/prometheus:v{version}}}"
 
 
 def test_no_query_is_finer_than_the_scrape():

@@ -109,6 +109,11 @@ class Stack:
         answer.raise_for_status()
         return answer.json()
 
+    def text(self, service: str, path: str) -> str:
+        answer = httpx.get(f"http://127.0.0.1:{self.ports[service]}{path}", timeout=10)
+        answer.raise_for_status()
+        return answer.text
+
     def status(self) -> Any:
         return self.get("DASHBOARD", "/api/status")
 

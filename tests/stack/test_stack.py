@@ -15,6 +15,7 @@ from secrets import token_hex
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from cli.stack.checkout import SECRETS
 from cli.stack.facts import read_facts
@@ -134,6 +135,53 @@ def test_containers_are_not_root_and_can_write_only_where_they_must(stack: Stack
         stack.compose("exec", "-T", "trainer", "touch", "/usr/somewhere")
     with pytest.raises(AssertionError, match="Read-only file system"):
         stack.compose("exec", "-T", "trainer", "touch", "/candles/somewhere")
+
+
+def test_what_a_container_may_take_of_processes_files_and_memory_disks_is_limited(stack: Stack) -> None:
+    for service in SERVICES:
+        host = stack.containers(service)[0]["HostConfig"]
+        assert 0 < host["PidsLimit"] <= 1024, service
+        [files] = [limit for limit in host["Ulimits"] if limit["Name"] == "nofile"]
+        assert files["Hard"] <= 8192, service
+        assert all("size=" in options for options in (host.get("Tmpfs") or {}).values()), service
+
+
+def test_each_service_holds_only_the_tokens_that_it_needs(stack: Stack) -> None:
+    held = {
+        "coordinator": {"nighttrain_token", "trainer_token", "alerts_token", "reader_token"},
+        "trainer": {"trainer_token"},
+        "alertmanager": {"alerts_token", "alerting"},
+        "prometheus": set(),
+        "grafana": {"grafana_password"},
+    }
+    for service, names in held.items():
+        mounts = stack.containers(service)[0]["Mounts"]
+        at = [mount["Destination"] for mount in mounts if mount["Destination"].startswith("/run/secrets/")]
+        assert {Path(place).name for place in at} == names, service
+
+
+def test_a_trainers_token_is_replaced_while_everything_stays_up(stack: Stack) -> None:
+    def starts() -> list[str]:
+        services = ("coordinator", "trainer")
+        return [one["State"]["StartedAt"] for name in services for one in stack.containers(name)]
+
+    def answered_claims() -> float:
+        families = text_string_to_metric_families(stack.text("DASHBOARD", "/metrics"))
+        samples = [one for family in families for one in family.samples]
+        name, wanted = (
+            "nighttrain_http_request_duration_seconds_count",
+            {"route": "/api/claims", "status": "2xx"},
+        )
+        return sum(one.value for one in samples if one.name == name and wanted.items() <= one.labels.items())
+
+    secret = stack.folder / "secrets" / "trainer_token"
+    former, started = secret.read_text(), starts()
+    for token in (token_hex(32), former):
+        secret.write_text(token)
+        enough = answered_claims() + 3
+        until(lambda enough=enough: answered_claims() > enough, "the new token is answered", 60)
+    assert stack.compose("logs", "--no-color", "coordinator").count("the trainers' token is a new one") == 2
+    assert starts() == started
 
 
 def test_the_one_container_of_root_only_gives_volumes_away_and_has_ended(stack: Stack) -> None:

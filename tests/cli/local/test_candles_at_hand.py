@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,8 @@ from rich.console import Console
 
 from cli.local.candles_at_hand import candles_for
 from cli.local.interrupt import Interrupt
+from cli.stack.checkout import acting_as
+from cli.stack.owner import User
 from common.errors import ConfigurationError
 from common.out_folder import OutFolder
 from common.settings.night import NightSettings
@@ -79,3 +83,36 @@ def test_a_named_folder_without_candles_is_refused_with_the_way_out(
         place.choose(named)
     assert str(named) in refused.value.detail
     assert "--data DIR" in refused.value.hint
+
+
+def test_a_folder_with_only_a_link_out_of_it_names_where_that_leads(place: Place, tmp_path: Path) -> None:
+    named, elsewhere = tmp_path / "named", tmp_path / "elsewhere"
+    named.mkdir()
+    elsewhere.mkdir()
+    (elsewhere / "BTCUSDT-1h.csv").touch()
+    for aim in (elsewhere, elsewhere / "BTCUSDT-1h.csv"):
+        (named / "mine").symlink_to(aim)
+        with pytest.raises(ConfigurationError, match="but mine, a link that leads out of it") as refused:
+            place.choose(named)
+        assert refused.value.hint.endswith(f"--data {elsewhere}")
+        (named / "mine").unlink()
+
+
+def test_a_folder_that_is_a_link_itself_and_links_within_it_are_candles(place: Place, tmp_path: Path) -> None:
+    real, named = tmp_path / "real", tmp_path / "named"
+    (real / ".kept").mkdir(parents=True)
+    (real / ".kept" / "BTCUSDT-1h.csv").touch()
+    (real / "BTCUSDT-1h.csv").symlink_to(real / ".kept" / "BTCUSDT-1h.csv")
+    named.symlink_to(real)
+    assert place.choose(named) == named
+
+
+def test_a_folder_below_that_cannot_be_read_is_named(place: Place) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can become a user who may not read")
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder)
+        named.chmod(0o755)
+        (named / "locked").mkdir(mode=0o700)
+        with acting_as(User(65534, 65534)), pytest.raises(ConfigurationError, match="locked: cannot be read"):
+            place.choose(named)

@@ -21,6 +21,8 @@ def test_the_schedule_begins_no_night_beside_the_one_that_was_asked_for(tmp_path
         given = Given(settings, {"window.start": "night.yaml"})
         coordinator_of(given, out, debug=False)
         told = read_given(out.settings)
+        # The address of a database may hold a password.
+        assert out.settings.stat().st_mode & 0o777 == 0o600
         coordinator_of(given, out, debug=False, by_the_clock=True)
         assert read_given(out.settings) == given
     assert told.origins == {**given.origins, "training": "nighttrain run"}
