@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -21,6 +22,26 @@ from common.token_file import Role
 from coordinator.listener import listen
 
 READY_SECONDS = 60.0
+NEEDED_BY_TRAINERS = frozenset(
+    [
+        "HOME",
+        "LANG",
+        "LANGUAGE",
+        "LD_LIBRARY_PATH",
+        "LOGNAME",
+        "PATH",
+        "SHELL",
+        "SYSTEMROOT",
+        "TEMP",
+        "TMP",
+        "TMPDIR",
+        "TZ",
+        "USER",
+        "VIRTUAL_ENV",
+    ]
+)
+BEGINNINGS_NEEDED_BY_TRAINERS = ("DYLD_", "LC_", "MALLOC_", "MKL_", "OMP_", "OPENBLAS_", "PYTHON")
+"""Of variables that say how numbers are computed and memory is had; those of Python may name its packages."""
 BY_LAUNCHER = "nighttrain run"
 """The source of a setting that the launcher decides on, whatever file and environment say."""
 
@@ -57,8 +78,17 @@ def trainers_of(settings: NightSettings, out: OutFolder, debug: bool, count: int
         command += ["--name", name, "--data", str(settings.data.dir), "--cache", str(out.cache)]
         command += ["--logs", str(out.logs), "--memory-limit-gb", str(settings.max_memory_per_process)]
         command += ["--exit-with-parent"]
-        children.append(Child(name, command + ["--debug"] * debug, dict(os.environ)))
+        children.append(Child(name, command + ["--debug"] * debug, environment_of_trainers(os.environ)))
     return children
+
+
+def environment_of_trainers(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what trainers inherit: what a process needs to run, and nothing that may hold a secret."""
+    return {
+        name: value
+        for name, value in environment.items()
+        if name in NEEDED_BY_TRAINERS or name.startswith(BEGINNINGS_NEEDED_BY_TRAINERS)
+    }
 
 
 def client_of(coordinator: Child, out: OutFolder, interrupt: Interrupt) -> OperatorClient:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, time
 from pathlib import Path
 
-from cli.local.staff import coordinator_of
-from common.out_folder import held
+import pytest
+
+from cli.local.staff import coordinator_of, trainers_of
+from common.out_folder import OutFolder, held
 from common.settings.given import Given, read_given
 from common.settings.night import NightSettings
 from common.settings.sections import Window
@@ -28,3 +30,19 @@ def test_the_schedule_begins_no_night_beside_the_one_that_was_asked_for(tmp_path
     assert told.origins == {**given.origins, "training": "nighttrain run"}
     assert not is_due(told.settings, noon, None)
     assert told.settings == settings.model_copy(update={"training": False})
+
+
+def test_trainers_inherit_no_password_of_anything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    needed = {"LC_ALL": "C.UTF-8", "TZ": "UTC", "OMP_NUM_THREADS": "1", "PYTHONPATH": "/somewhere"}
+    secret = {
+        "BT_NIGHT_DATABASE_URL": "postgresql+psycopg://user:password@host/nighttrain",
+        "PGPASSWORD": "password",
+        "AWS_SECRET_ACCESS_KEY": "key",
+        "HTTPS_PROXY": "http://user:password@proxy:3128",
+        "SSH_AUTH_SOCK": "/run/agent",
+    }
+    for name, value in (needed | secret).items():
+        monkeypatch.setenv(name, value)
+    [trainer] = trainers_of(NightSettings(), OutFolder(tmp_path), debug=False, count=1)
+    assert needed.items() <= trainer.environment.items() and "PATH" in trainer.environment
+    assert not secret.keys() & trainer.environment.keys()

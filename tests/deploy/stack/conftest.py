@@ -40,6 +40,9 @@ secrets:
   alerting:
     name: nighttrain_alerting
     file: $PWD/deploy/alerting.env
+x-images:
+  grafana: grafana/grafana:1.2
+  python: python:3.13@sha256:0000
 END
   ;;
 'compose --profile tools config --format json') echo '{"name": "nighttrain"}' ;;
@@ -51,6 +54,8 @@ END
       exit 125 ;;
     esac
   done ;;
+'image inspect --format {{range .RepoDigests}}'*python*) echo 'python@sha256:1111' ;;
+'image inspect --format {{range .RepoDigests}}'*) ;;
 'image inspect '*) [ -n "$STUB_BUILT" ] || exit 1; echo 1 ;;
 'compose --progress plain build'*)
   echo '#9 [build 2/8] RUN install'

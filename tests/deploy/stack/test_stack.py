@@ -249,3 +249,13 @@ def test_the_night_is_started_over_only_when_that_was_asked_for(copy: Copy) -> N
     assert not copy.called("--fresh")
     copy.up(FRESH="1")
     assert copy.called("nighttrain stack start --fresh --ports")
+
+
+def test_images_that_were_pulled_are_told_by_their_digest_and_the_others_named(copy: Copy) -> None:
+    said = copy.run("digests")
+    assert (said.code, said.err) == (0, "")
+    name = "grafana/grafana:1.2"
+    assert said.out.splitlines() == [
+        f"# GRAFANA_IMAGE: {name} was not pulled from a registry here (docker pull {name})",
+        "PYTHON_IMAGE=python:3.13@sha256:1111",
+    ]
