@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
+import sys
+from functools import cache
+from itertools import pairwise
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 
 class Frozen(BaseModel):
@@ -13,7 +20,7 @@ class Frozen(BaseModel):
     The strings below the fields describe them to the users of the interface.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     @classmethod
     def of(cls, source: object, **others: object) -> Self:
@@ -33,3 +40,59 @@ class Frozen(BaseModel):
         """
         named = {name: getattr(source, name) for name in cls.model_fields if name not in others}
         return cls.model_validate({**named, **others}, from_attributes=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler, /
+    ) -> JsonSchemaValue:
+        # Pydantic can do it by itself, but reads the source of every class for it when the class is made:
+        # a seventh of a trainer's start, for a schema that only the coordinator is ever asked for.
+        schema = handler(core_schema)
+        properties = handler.resolve_ref_schema(schema).get("properties", {})
+        for name, text in _descriptions(cls).items():
+            field = cls.model_fields.get(name)
+            for key in (name, field and field.alias, field and field.serialization_alias):
+                if key in properties:
+                    properties[key].setdefault("description", text)
+        return schema
+
+
+def _descriptions(model: type[BaseModel]) -> dict[str, str]:
+    """Return the strings below the fields of a model, those of its bases included."""
+    found: dict[str, str] = {}
+    for base in reversed(model.__mro__):
+        found |= _strings_of(base.__module__).get(base.__qualname__, {})
+    return found
+
+
+@cache
+def _strings_of(module: str) -> dict[str, dict[str, str]]:
+    """Return by class and field of a module what stands as a string right below the field."""
+    try:
+        tree = ast.parse(inspect.getsource(sys.modules[module]))
+    except (OSError, TypeError, KeyError):
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    _collect(tree, "", found)
+    return found
+
+
+def _collect(node: ast.AST, within: str, found: dict[str, dict[str, str]]) -> None:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+            _collect(child, f"{within}{child.name}.<locals>.", found)
+        elif isinstance(child, ast.ClassDef):
+            found[within + child.name] = dict(_described(child.body))
+            _collect(child, f"{within}{child.name}.", found)
+
+
+def _described(body: list[ast.stmt]) -> list[tuple[str, str]]:
+    return [
+        (field.target.id, inspect.cleandoc(below.value.value))
+        for field, below in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+        and isinstance(below.value.value, str)
+    ]

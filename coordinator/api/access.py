@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from common.errors import InvalidRequestError
 from common.frozen import Frozen
@@ -21,6 +21,12 @@ JobId = Annotated[int, Path(ge=0, le=LARGEST, description="The job's id.", examp
 CellName = Annotated[str, Path(max_length=50, description="The cell's name.", examples=["BTCUSDT_1h_H3"])]
 Limit = Annotated[int, Field(ge=1, le=500, description="How many at most.")]
 Offset = Annotated[int, Field(ge=0, le=LARGEST, description="How many to skip.")]
+
+
+class Parameters(Frozen):
+    """What stands behind a path's question mark; the interface's document asks its fields what they mean."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class NoQuery(Frozen):

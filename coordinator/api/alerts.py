@@ -6,16 +6,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from common.frozen import Frozen
 from common.protocol.alerts import AlertPage
 from coordinator.alerts import Notification
-from coordinator.api.access import FILTERED, WRITES, Limit, Offset, PartsOf
+from coordinator.api.access import FILTERED, WRITES, Limit, Offset, Parameters, PartsOf
 from coordinator.api.errors import READING, WRITING, answers
 
 router = APIRouter(prefix="/api/alerts", tags=["alerts"])
 
 
-class AlertQuery(Frozen):
+class AlertQuery(Parameters):
     """Which alerts are listed."""
 
     firing: bool | None = None

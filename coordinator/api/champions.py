@@ -8,10 +8,9 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from common.errors import NotFoundError
-from common.frozen import Frozen
 from common.protocol.champions import ChampionHistory, ChampionPage, ModelDifference
 from common.protocol.jobs import Cell
-from coordinator.api.access import FILTERED, LARGEST, READS, CellName, PartsOf
+from coordinator.api.access import FILTERED, LARGEST, READS, CellName, Parameters, PartsOf
 from coordinator.api.errors import READING, answers
 
 _NO_CHAMPION = NotFoundError("BTCUSDT_1h_H3 has never had a champion")
@@ -23,7 +22,7 @@ comparing = APIRouter(prefix="/api", tags=["champions"], dependencies=FILTERED)
 ModelId = Annotated[int, Field(ge=0, le=LARGEST, examples=[17])]
 
 
-class DifferenceQuery(Frozen):
+class DifferenceQuery(Parameters):
     """Which models are compared."""
 
     left: ModelId

@@ -9,7 +9,6 @@ from fastapi.responses import HTMLResponse
 from pydantic import Field
 
 from common.errors import ConflictError, InvalidRequestError, NotFoundError
-from common.frozen import Frozen
 from common.protocol.champions import value_differences
 from common.protocol.job_views import JobDetail, JobPage
 from common.protocol.jobs import JobKind, JobState
@@ -19,7 +18,18 @@ from common.protocol.runs import RunPage, RunRequest, RunView
 from common.protocol.status import StatusDocument
 from common.settings.night import canonical_symbol
 from common.timeframes import Timeframe
-from coordinator.api.access import FILTERED, LARGEST, READS, WRITES, JobId, Limit, Offset, PartsOf, RunId
+from coordinator.api.access import (
+    FILTERED,
+    LARGEST,
+    READS,
+    WRITES,
+    JobId,
+    Limit,
+    Offset,
+    Parameters,
+    PartsOf,
+    RunId,
+)
 from coordinator.api.errors import READING, WRITING, answers
 from coordinator.report.page import report_headers
 from coordinator.views.comparison import compare_nights
@@ -41,21 +51,21 @@ reading = APIRouter(prefix="/api", tags=["operators"], dependencies=READS)
 listing = APIRouter(prefix="/api", tags=["operators"], dependencies=FILTERED)
 
 
-class RunQuery(Frozen):
+class RunQuery(Parameters):
     """Which runs are listed."""
 
     limit: Limit = 20
     offset: Offset = 0
 
 
-class ResultsQuery(Frozen):
+class ResultsQuery(Parameters):
     """Which results of a run are shown."""
 
     so_far: bool = False
     """Show what there is of a run that has not ended, too; none of its models is decided on yet."""
 
 
-class DifferenceQuery(Frozen):
+class DifferenceQuery(Parameters):
     """Which runs are compared."""
 
     left: Annotated[int, Field(ge=0, le=LARGEST, examples=[1])]
@@ -64,7 +74,7 @@ class DifferenceQuery(Frozen):
     """The second run."""
 
 
-class JobQuery(Frozen):
+class JobQuery(Parameters):
     """Which jobs are listed."""
 
     run: Annotated[int | None, Field(ge=0, le=LARGEST)] = None

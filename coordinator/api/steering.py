@@ -9,7 +9,6 @@ from fastapi import Request as HttpRequest
 from pydantic import Field
 
 from common.errors import ConflictError, NotFoundError
-from common.frozen import Frozen
 from common.protocol.jobs import Cell
 from common.protocol.steering import (
     KEY_HEADER,
@@ -22,7 +21,18 @@ from common.protocol.steering import (
     Steered,
 )
 from common.settings.night import canonical_symbol
-from coordinator.api.access import FILTERED, LARGEST, WRITES, CellName, JobId, Limit, Offset, PartsOf, RunId
+from coordinator.api.access import (
+    FILTERED,
+    LARGEST,
+    WRITES,
+    CellName,
+    JobId,
+    Limit,
+    Offset,
+    Parameters,
+    PartsOf,
+    RunId,
+)
 from coordinator.api.errors import READING, WRITING, answers
 from coordinator.audit import Request
 
@@ -72,7 +82,7 @@ def asked_by(http: HttpRequest, key: Key = "") -> Request:
 AskedBy = Annotated[Request, Depends(asked_by)]
 
 
-class AuditQuery(Frozen):
+class AuditQuery(Parameters):
     """Which changes are listed."""
 
     run: Annotated[int | None, Field(ge=0, le=LARGEST)] = None
