@@ -285,11 +285,15 @@ class QueueMachine(Operators):
         self.boots[name] += 1
         holding = self._open_lease(trainer=name)
         assert self._register(name) == len(holding)
+        paused_until, blocked_since = self.paused_until.get(name), self.blocked_since.pop(name, None)
         for lease_id in holding:
             self._fault(self.held[lease_id], Cause.CRASH, Outcome.EXPIRED, None)
-        # A pause is the trainer's and outlives its process; a lack of room it finds out by itself.
-        if name not in self.paused_until:
-            self.blocked_since.pop(name, None)
+        # A pause is the trainer's and outlives its process, whose death is no sign that it could write; a lack of
+        # room it finds out by itself.
+        if paused_until is not None:
+            self.paused_until[name] = paused_until
+            if blocked_since is not None:
+                self.blocked_since[name] = blocked_since
         with pytest.raises(ConflictError):
             self.night.claim(before)
 
