@@ -100,13 +100,12 @@ def run_next(tx: Transaction, job_id: int) -> Effect:
         return _unchanged(job, f"{job.name} is worked on already, by trainer {_trainer_of(tx, job)}")
     if job.state in FINAL_STATES:
         raise ConflictError(f"{job.name} is over: it has {job.state}", "have it tried again first")
-    if job.wanted_next is not None and job.not_before is None:
+    survey = _waiting_survey(tx, job) if job.waiting_since is None else []
+    if all(one.wanted_next is not None and one.not_before is None for one in (job, *survey)):
         return _unchanged(job, f"{job.name} goes next already{_behind(tx, job, [job.id])}")
-    wanted = [job.id]
+    wanted = [job.id, *(one.id for one in survey)]
     words = f"{job.name} goes next"
     if job.waiting_since is None:
-        survey = _waiting_survey(tx, job)
-        wanted += survey
         words += ", after the survey of its symbol"
     words += _behind(tx, job, wanted)
     since = func.coalesce(jobs.c.wanted_next, literal(tx.now, jobs.c.wanted_next.type))
@@ -193,14 +192,14 @@ def _behind(tx: Transaction, job: JobRow, wanted: list[int]) -> str:
     return f", behind {counted(earlier, 'job')} asked for earlier" if earlier else ""
 
 
-def _waiting_survey(tx: Transaction, job: JobRow) -> list[int]:
-    query = select(jobs.c.id).where(
+def _waiting_survey(tx: Transaction, job: JobRow) -> list[JobRow]:
+    query = JOBS.where(
         jobs.c.run_id == job.run_id,
         jobs.c.symbol == job.symbol,
         jobs.c.kind == JobKind.SURVEY,
         jobs.c.state == JobState.QUEUED,
     )
-    return list(tx.connection.execute(query).scalars())
+    return [JobRow.of(row) for row in tx.connection.execute(query)]
 
 
 def _trainer_of(tx: Transaction, job: JobRow) -> str:
