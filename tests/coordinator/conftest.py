@@ -14,7 +14,6 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from sqlalchemy import create_engine, make_url, text
 
 from coordinator.app import make_app
 from coordinator.assembly import Parts, assemble
@@ -22,11 +21,40 @@ from coordinator.listener import listen, url_of
 from coordinator.store.database import Database, sqlite_url
 from tests.coordinator.specimens import Clock, MakeNight, Night, settings
 from tests.coordinator.wire import TOKEN, OfTheRole, Serve, documented, tokens
+from tests.postgres import TEMPLATE, VARIABLE, execute, of_database
 
-POSTGRES = os.environ.get("NIGHTTRAIN_TEST_POSTGRES", "")
-"""URL of a PostgreSQL database in which tests make and drop schemas; without it they run on SQLite only."""
+ROOMS_OF_EVERY_BACKEND = ("queue", "runs", "store")
+"""Where each test that needs a database is made with SQLite and with PostgreSQL; elsewhere SQLite must do."""
 
-BACKENDS = ["sqlite", *(["postgresql"] if POSTGRES else [])]
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    chosen = [mark.args[0] for mark in metafunc.definition.iter_markers("parametrize")]
+    if "empty_url" not in metafunc.fixturenames or any("empty_url" in names for names in chosen):
+        return
+    room = metafunc.module.__name__.removeprefix("tests.coordinator.").partition(".")[0]
+    backends = ["sqlite", "postgresql"] if room in ROOMS_OF_EVERY_BACKEND else ["sqlite"]
+    metafunc.parametrize("empty_url", backends, indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> str:
+    """URL of a PostgreSQL server."""
+    url = os.environ.get(VARIABLE)
+    if not url:
+        pytest.skip(f"no PostgreSQL server is installed, and {VARIABLE} names none")
+    return url
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> Iterator[str]:
+    """Name of a PostgreSQL database with the present schema, to be copied."""
+    name = f"{TEMPLATE}_{uuid.uuid4().hex[:8]}"
+    execute(postgres, f"CREATE DATABASE {name}")
+    database = Database(of_database(postgres, name))
+    database.upgrade()
+    database.close()
+    yield name
+    execute(postgres, f"DROP DATABASE {name}")
 
 
 @pytest.fixture(scope="session")
@@ -39,33 +67,36 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(params=BACKENDS)
+@pytest.fixture
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """URL of a database without tables, on each backend."""
     if request.param == "sqlite":
         yield sqlite_url(tmp_path / "nighttrain.db")
-        return
-    schema = f"test_{uuid.uuid4().hex}"
-    engine = create_engine(POSTGRES)
-    with engine.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    options = {"options": f"-csearch_path={schema}"}
-    yield make_url(POSTGRES).update_query_dict(options).render_as_string(hide_password=False)
-    with engine.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    engine.dispose()
+    else:
+        with _new_database(request.getfixturevalue("postgres"), "template1") as url:
+            yield url
 
 
 @pytest.fixture
-def database_url(empty_url: str, migrated: Path, tmp_path: Path) -> str:
+def database_url(
+    empty_url: str, request: pytest.FixtureRequest, migrated: Path, tmp_path: Path
+) -> Iterator[str]:
     """URL of a database with the present schema, on each backend."""
     if empty_url.startswith("sqlite"):
         shutil.copy(migrated, tmp_path / "nighttrain.db")
+        yield empty_url
     else:
-        database = Database(empty_url)
-        database.upgrade()
-        database.close()
-    return empty_url
+        template = request.getfixturevalue("postgres_template")
+        with _new_database(request.getfixturevalue("postgres"), template) as url:
+            yield url
+
+
+@contextmanager
+def _new_database(server: str, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield of_database(server, name)
+    execute(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ class QueueMachine(Operators):
         return Night(Database(self._url(), self.clock), SETTINGS, self.folder)
 
     def _url(self) -> str:
-        return self.url or sqlite_url(self.folder / "nighttrain.db")
+        return sqlite_url(self.folder / "nighttrain.db")
 
     def _boot(self, name: str) -> str:
         return f"{name}-{self.boots[name]}"
@@ -288,8 +288,8 @@ class QueueMachine(Operators):
         paused_until, blocked_since = self.paused_until.get(name), self.blocked_since.pop(name, None)
         for lease_id in holding:
             self._fault(self.held[lease_id], Cause.CRASH, Outcome.EXPIRED, None)
-        # A pause is the trainer's and outlives its process, whose death is no sign that it could write; a lack of
-        # room it finds out by itself.
+        # A pause is the trainer's and outlives its process, whose death is no sign that it could write;
+        # a lack of room it finds out by itself.
         if paused_until is not None:
             self.paused_until[name] = paused_until
             if blocked_since is not None:

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import shutil
+import uuid
 from pathlib import Path
 
-import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis.stateful import (
     run_state_machine_as_test,
 )
-from sqlalchemy import create_engine, make_url, text
 
-from coordinator.store.database import Database
-from tests.coordinator.conftest import POSTGRES
 from tests.coordinator.queue.histories import Histories
-from tests.coordinator.specimens import (
-    Night,
-)
+from tests.coordinator.specimens import Night
+from tests.postgres import execute, of_database
 
 
 def test_the_queue_is_as_its_model_on_sqlite(migrated: Path) -> None:
@@ -36,29 +32,17 @@ def test_the_queue_is_as_its_model_on_sqlite(migrated: Path) -> None:
     )
 
 
-@pytest.mark.skipif(not POSTGRES, reason="NIGHTTRAIN_TEST_POSTGRES names no database")
-def test_the_queue_is_as_its_model_on_postgresql() -> None:
-    schema = "queue_machine"
-    address = make_url(POSTGRES).update_query_dict({"options": f"-csearch_path={schema}"})
+def test_the_queue_is_as_its_model_on_postgresql(postgres: str, postgres_template: str) -> None:
+    made: list[str] = []
 
     class OnPostgres(Histories):
-        url = address.render_as_string(hide_password=False)
-
-        def begin_schema(self) -> None:
-            engine = create_engine(POSTGRES)
-            with engine.begin() as connection:
-                connection.execute(text(f"DROP SCHEMA IF EXISTS {schema} CASCADE"))
-                connection.execute(text(f"CREATE SCHEMA {schema}"))
-            engine.dispose()
-            database = Database(self.url)
-            database.upgrade()
-            database.close()
-            self.prepared = True
-
-        def _open(self) -> Night:
-            if not hasattr(self, "prepared"):
-                self.begin_schema()
-            return super()._open()
+        def _url(self) -> str:
+            if not hasattr(self, "address"):
+                name = f"machine_{uuid.uuid4().hex}"
+                execute(postgres, f"CREATE DATABASE {name} TEMPLATE {postgres_template}")
+                made.append(name)
+                self.address = of_database(postgres, name)
+            return self.address
 
     run_state_machine_as_test(
         OnPostgres,
@@ -66,3 +50,5 @@ def test_the_queue_is_as_its_model_on_postgresql() -> None:
             max_examples=10, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+    for name in made:
+        execute(postgres, f"DROP DATABASE {name} WITH (FORCE)")
