@@ -5,10 +5,11 @@ INSTALLED := .venv/.installed
 DEVELOPED := .venv/.developed
 # The system's certificates first, because a proxy's are only there; the installer's own where the system has none.
 SYNC = $(BIN)/uv sync --frozen --all-extras --inexact --quiet --python $(BIN)/python
+SBOM ?= sbom.cdx.json
 LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-hostile trust bench check fmt clean up down scale alerts logs ps report models size digests clean-data test-stack dashboards board-pictures
+.PHONY: help setup run test test-hostile trust bench sbom audit check fmt clean up down scale alerts logs ps report models size digests clean-data test-stack dashboards board-pictures
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +44,13 @@ trust: $(DEVELOPED) ## measure what can be trusted, in minutes: make trust ARGS=
 
 bench: $(DEVELOPED) ## measure how fast a coordinator answers
 	@$(BIN)/python -m tests.bench.answers
+
+sbom: $(INSTALLED) ## write sbom.cdx.json: all packages that are installed, with their digests (CycloneDX)
+	@$(BIN)/uv export --frozen --all-extras --no-dev --format cyclonedx1.5 --quiet --output-file $(SBOM) >/dev/null
+	@echo "wrote $(SBOM)"
+
+audit: $(DEVELOPED) ## ask what is known against these packages (needs PyPI's advisories; exit 3 if they cannot be had)
+	@$(BIN)/python -m tests.supply.audit
 
 check: $(DEVELOPED) ## lint, formatting, types, import contracts
 	$(BIN)/ruff check
