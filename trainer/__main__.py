@@ -19,7 +19,7 @@ from common import logs
 from common.client.client import TrainerClient
 from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
 from common.host import ControlGroup, control_group
-from common.settings.night import GIBIBYTE
+from common.settings.sections import GIBIBYTE
 from trainer.agent.agent import TRAINING, WORKER, Agent, Workplace
 from trainer.agent.identity import introduce
 from trainer.agent.metrics import TrainerCollector, serve

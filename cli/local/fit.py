@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass
 
 from common.host import usable_workers
-from common.settings.night import GIBIBYTE, NightSettings
+from common.settings.night import NightSettings
+from common.settings.sections import GIBIBYTE
 
 HEADROOM = 1.5
 """A trainer may take so many times what the hungriest measured job took."""

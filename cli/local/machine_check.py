@@ -14,7 +14,8 @@ from cli.local.fit import too_many
 from cli.local.machine import this_machine, trainer_count
 from cli.local.requirement import Requirement, failed, ok, warning
 from common import host
-from common.settings.night import GIBIBYTE, NightSettings
+from common.settings.night import NightSettings
+from common.settings.sections import GIBIBYTE
 
 OLDEST_PYTHON = (3, 11)
 

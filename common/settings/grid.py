@@ -7,7 +7,6 @@ from functools import lru_cache
 from pydantic import ValidationError, model_validator
 
 from common.frozen import Frozen
-from common.settings.night import ALL, NightSettings
 from common.settings.sections import Championship, Label, Model, PromoteIf, SurveyPolicy
 
 
@@ -39,6 +38,9 @@ class GridConfig(Frozen):
 
     @model_validator(mode="after")
     def _as_in_settings(self) -> GridConfig:
+        # Trainers know this model as a part of others, and make none: they do without what reads settings.
+        from common.settings.night import ALL, NightSettings
+
         try:
             NightSettings(**self.model_dump(mode="json"))
         except ValidationError as error:

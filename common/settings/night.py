@@ -19,6 +19,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from common.errors import ConfigurationError
 from common.settings.sections import (
+    GIBIBYTE,
     Breaker,
     Championship,
     Dashboard,
@@ -60,8 +61,6 @@ DEFAULT = "default"
 
 ALL = "all"
 """Stands for all symbols or timeframes that the folder of candles holds."""
-
-GIBIBYTE = 1024**3
 
 
 class NightSettings(BaseSettings):

@@ -19,6 +19,8 @@ def _no_truth(value: Any) -> Any:
     return value
 
 
+GIBIBYTE = 1024**3
+
 Whole = Annotated[int, BeforeValidator(_no_truth)]
 Number = Annotated[float, BeforeValidator(_no_truth)]
 Share = Annotated[Number, Field(ge=0, le=1)]

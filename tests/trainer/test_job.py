@@ -29,7 +29,7 @@ from trainer.sources.sample import write_sample
 
 POLICY = SurveyPolicy(max_missing_share=0.2, max_defect_share=0.01, max_bar_missing_share=0.0)
 LIMITS = Limits(memory_bytes=1 << 30, deadline_seconds=60.0)
-NOT_NEEDED = ("pandas", "scipy", "sklearn", "httpx")
+NOT_NEEDED = ("pandas", "scipy", "sklearn", "httpx", "yaml", "pydantic_settings")
 CELL = Cell(symbol="BTCUSDT", timeframe="1m", horizon=3)
 
 

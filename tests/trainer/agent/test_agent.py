@@ -63,6 +63,8 @@ def test_the_agent_imports_nothing_of_the_numeric_stack() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     heavy = {"numpy", "pandas", "sklearn", "scipy", "pyarrow", "joblib", "talib", "trainer.job"}
     assert heavy.isdisjoint(done.stdout.split())
+    late = {"yaml", "pydantic_settings", "rich", "click", "pygments"}
+    assert late.isdisjoint(done.stdout.split()), "a night waits for what it imports"
 
 
 def test_a_job_is_claimed_done_and_reported(night) -> None:
