@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, update
+from sqlalchemy import bindparam, func, select, update
 
 from common.protocol.jobs import SPEC, Cause, JobKind, JobState, TrainingSpec
 from common.protocol.trainers import ClaimRequest, DiskState, Grant, HostPressure, NoWork
@@ -34,10 +34,19 @@ from coordinator.policy.window import night_at
 from coordinator.queue.attempts import fail_cells
 from coordinator.queue.candidates import Candidates
 from coordinator.queue.checkpoints import earlier_checkpoint, load_checkpoint
-from coordinator.queue.history import History, read_history
+from coordinator.queue.history import SURVEY, History, read_history
 from coordinator.queue.line import Line
 from coordinator.queue.pauses import blocked_words
-from coordinator.queue.snapshot import hosts_of, largest_limit, read_live, read_snapshot, seat_of
+from coordinator.queue.shedding import is_certain, scarce_seconds
+from coordinator.queue.snapshot import (
+    busy_seconds,
+    hosts_of,
+    largest_limit,
+    read_live,
+    read_scene,
+    read_snapshot,
+    seat_of,
+)
 from coordinator.queue.stretches import QUEUED
 from coordinator.queue.transitions import end_queued, open_attempt
 from coordinator.store.database import Transaction
@@ -46,6 +55,13 @@ from coordinator.store.tables import jobs, trainers
 
 _TRAINER = update(trainers).where(trainers.c.boot_id == bindparam("boot"))
 _CHOSEN = JOBS.where(jobs.c.id == bindparam("job"), QUEUED).with_for_update(skip_locked=True)
+# Jobs of one size are expected to take equally long, so their number is enough.
+_SIZE = (jobs.c.kind, jobs.c.timeframe, jobs.c.rows)
+_SIZES = (
+    select(*_SIZE, func.max(jobs.c.wanted_next).label("wanted_next"), func.count().label("jobs"))
+    .where(jobs.c.run_id == bindparam("run"), QUEUED)
+    .group_by(*_SIZE, jobs.c.wanted_next.is_not(None))
+)
 
 UNKNOWN_DISK = DiskState(folder="", free_bytes=None)
 """The disk of a trainer that does not measure it."""
@@ -195,7 +211,7 @@ def _choose(
     history: History,
     taken: Set[int],
 ) -> Choice | Refusal:
-    if night_at(settings.window, tx.now).closes is not None:
+    if _is_short(tx, run, settings, history):
         # What is left for the next night depends on all that is queued.
         snapshot = read_snapshot(tx.connection, run.id, tx.now, settings)
         left = [one for one in snapshot.candidates if one.job_id not in taken]
@@ -214,6 +230,24 @@ def _choose(
     line = Line(Candidates(tx.connection, run.id, tx.now, history), last_symbol, terms)
     kept = bar(seat, terms) or _over_limit(line, seat) or _emptied(tx, line, host, settings)
     return kept or first_fit((one for one in line if one.job_id not in taken), seat, terms)
+
+
+def _is_short(tx: Transaction, run: RunHead, settings: NightSettings, history: History) -> bool:
+    """Return whether the window closes before all queued jobs are done: some are left for the next night."""
+    closes = night_at(settings.window, tx.now).closes
+    if closes is None:
+        return False
+    queued = [
+        (
+            is_certain(JobKind(row.kind), row.wanted_next),
+            history.seconds(row.timeframe or SURVEY, row.rows),
+            row.jobs,
+        )
+        for row in tx.connection.execute(_SIZES, {"run": run.id})
+    ]
+    scene = read_scene(tx.connection, run.id, tx.now, settings)
+    busy = busy_seconds(tx.connection, scene)
+    return scarce_seconds(queued, busy, scene.workers, closes, tx.now) is not None
 
 
 def _over_limit(line: Line, seat: Seat) -> Refusal | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from random import Random
 from typing import Any
 
@@ -11,6 +11,7 @@ from sqlalchemy import select, update
 
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.trainers import LimitKind
+from common.settings.sections import Window
 from coordinator.policy.admission import (
     Candidate,
     Choice,
@@ -149,8 +150,9 @@ def test_the_specimens_reach_every_reason_and_a_choice(make_night: MakeNight) ->
     assert reached >= {"choice", "waiting", "symbol_parked", "too_large", "storage"}
 
 
-def test_a_long_queue_is_not_read_to_hand_out_one_job(make_night: MakeNight) -> None:
-    night = make_night()
+@pytest.mark.parametrize("window", [None, Window(start=time(11), end=time(10, 59))])
+def test_a_long_queue_is_not_read_to_hand_out_one_job(make_night: MakeNight, window: Window | None) -> None:
+    night = make_night(window=window)
     night.begin(
         symbols=tuple(f"S{number:03d}USDT" for number in range(200)), timeframes=("1h",), horizons=(1, 3, 5)
     )
