@@ -21,8 +21,7 @@ BLOCK_ROWS = 2048
 SAMPLED_BLOCK_ROWS = 1024
 
 SPARSE = 0.6
-"""Share of a block's rows below which those without a label are left out before, not after they are
-multiplied."""
+"""Share of labelled rows below which the others are left out before, not after they are multiplied."""
 
 
 class CurvedPart:
@@ -44,6 +43,7 @@ class CurvedPart:
         # Slicing a plain array is many times faster than slicing a memory map.
         self._values = np.asarray(values)
         self._labelled = labelled
+        self._sparse = labelled is not None and np.count_nonzero(labelled) < SPARSE * len(labelled)
         self._type = np.float64 if exact else np.float32
         self._rows = SAMPLED_BLOCK_ROWS if exact else BLOCK_ROWS
 
@@ -106,7 +106,7 @@ class CurvedPart:
         for first in range(0, len(self._values), self._rows):
             values = self._values[first : first + self._rows]
             labelled = None if self._labelled is None else self._labelled[first : first + self._rows]
-            if labelled is not None and np.count_nonzero(labelled) < SPARSE * len(labelled):
+            if labelled is not None and self._sparse:
                 values, labelled = values[labelled > 0.0], None
             if values.dtype != self._type:
                 converted = buffer[: len(values)]
