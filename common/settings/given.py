@@ -10,7 +10,9 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from common.errors import ConfigurationError
+from common.quoted import quoted
 from common.settings.night import NightSettings, load_with_origins
+from common.settings.sources import LONGEST_WORDS
 from common.whole_file import write_whole
 
 
@@ -69,4 +71,4 @@ def read_given(path: Path) -> Given:
     except (ValueError, TypeError, AttributeError, RecursionError) as error:
         mistake = error.errors()[0] if isinstance(error, ValidationError) else None
         words = f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}" if mistake else str(error)
-        raise ConfigurationError(f"{path} holds no settings: {words}") from error
+        raise ConfigurationError(f"{path} holds no settings: {quoted(words, LONGEST_WORDS)}") from error

@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from common.errors import ConfigurationError
+from common.quoted import escaped, quoted
 
 SHOWN = 80
 """Characters of a wrong value that are shown."""
@@ -149,7 +150,7 @@ def parse_yaml(text: str, path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        problem = " ".join(str(getattr(error, "problem", error)).split())
+        problem = quoted(" ".join(str(getattr(error, "problem", error)).split()), LONGEST_WORDS)
         raise ConfigurationError(f"{path}: {place}no valid YAML: {problem}") from error
     except RecursionError:
         raise ConfigurationError(
@@ -268,7 +269,7 @@ def explain(error: ValidationError, sources: Sequence[Source], model: type[BaseM
             right = _RIGHT.get(key) or _WORDS.get(mistake["type"], words)
             got = "" if missing else f"; got {_shown(mistake['input'])}"
             lines[key] = f"{where}: {key}: {_shortened(right, LONGEST_WORDS)}{got}"
-    return "; ".join(lines.values())
+    return escaped("; ".join(lines.values()))
 
 
 def _shown(value: Any) -> str:

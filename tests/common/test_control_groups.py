@@ -7,7 +7,18 @@ import os
 import pytest
 
 from common.host import ControlGroup, available_memory_bytes, control_group, usable_cores
-from tests.common.control_group_files import GIB, NO_LIMIT_V1, V1_MOUNTS, V2_MOUNTS, Machine
+from tests.common.control_group_files import (
+    BOTH_GROUPS,
+    BOTH_MOUNTS,
+    BOTH_V2_CPU_STAT,
+    GIB,
+    NO_LIMIT_V1,
+    V1_MOUNTS,
+    V2_CONTAINER,
+    V2_CONTAINER_MOUNTS,
+    V2_MOUNTS,
+    Machine,
+)
 
 
 def test_v2_figures_are_read_and_limits_of_ancestors_bind(v2) -> None:
@@ -59,6 +70,32 @@ def test_v2_within_a_namespace_the_own_group_is_the_mount(tmp_path) -> None:
     machine = Machine(tmp_path, V2_MOUNTS, "0::/\n")
     machine.write("sys/fs/cgroup/memory.max", "536870912\n")
     assert machine.group.memory_limit_bytes() == GIB // 2
+
+
+def test_v2_as_a_container_of_its_own_namespace_sees_it(tmp_path) -> None:
+    machine = Machine(tmp_path / "a machine", V2_CONTAINER_MOUNTS, "0::/\n")
+    for name, text in V2_CONTAINER.items():
+        machine.write(f"sys/fs/cgroup/{name}", text)
+    group = machine.group
+    assert (group.memory_limit_bytes(), group.memory_usage_bytes()) == (1536 << 20, 700 << 20)
+    assert (group.memory_peak_bytes(), group.oom_kills()) == (GIB, 1)
+    assert group.reclaimable_bytes() == 140 << 20
+    assert (group.cpu_quota(), group.cpu_seconds(), group.cpu_throttled_seconds()) == (1.5, 9.5, 0.25)
+    assert usable_cores(group) <= 1.5
+    assert available_memory_bytes(group) <= (1536 - 700 + 140) << 20
+
+
+def test_of_both_versions_the_one_that_has_the_controllers_is_read(tmp_path) -> None:
+    machine = Machine(tmp_path, BOTH_MOUNTS, BOTH_GROUPS)
+    machine.write("sys/fs/cgroup/unified/cgroup.controllers", "hugetlb\n")
+    machine.write("sys/fs/cgroup/unified/cpu.stat", BOTH_V2_CPU_STAT)
+    machine.write("sys/fs/cgroup/memory/api/d069/memory.limit_in_bytes", "2147483648\n")
+    machine.write("sys/fs/cgroup/memory/memory.limit_in_bytes", f"{NO_LIMIT_V1}\n")
+    machine.write("sys/fs/cgroup/cpuacct/cpuacct.usage", "3500000000\n")
+    group = machine.group
+    assert not group.memory_v2 and not group.cpu_v2
+    assert group.memory_limit_bytes() == 2 * GIB
+    assert group.cpu_seconds() == 3.5
 
 
 def test_v2_without_limits_says_none(tmp_path) -> None:

@@ -82,6 +82,9 @@ def _chosen(opened: _Opened, asked: Asked) -> ArrowTable:
     probe = Probe.of_columns(opened.column(place) for place in range(len(schema)))
     choice: Choice = chosen_columns(schema.names, probe, asked)
     columns = {field: opened.column(place) for field, place in choice.columns.items()}
+    for column in columns.values():
+        # Text that is no UTF-8 would be found by whoever turns it into numbers.
+        column.validate(full=True)
     synthetic = (schema.metadata or {}).get(SYNTHETIC_KEY) == b"true"
     return ArrowTable(columns, synthetic, choice.notes)
 

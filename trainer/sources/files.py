@@ -160,7 +160,7 @@ def _entries(
     entries = [
         entry
         for entry in sorted(archive.infolist(), key=lambda entry: entry.filename)
-        if not entry.is_dir() and not entry.filename.startswith("__MACOSX/")
+        if not entry.filename.endswith("/") and not entry.filename.startswith("__MACOSX/")
     ]
     if any(entry.filename == "[Content_Types].xml" for entry in entries):
         kind = "workbook (.xlsx)" if any(e.filename.startswith("xl/") for e in entries) else "document"
