@@ -39,6 +39,15 @@ class Look:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Kept:
+    """The jobs of an earlier look, by id in the order of the grid; `of` says of which run they are."""
+
+    of: tuple[object, ...]
+    jobs: dict[int, JobView]
+    revision: int | None
+
+
 class Source:
     """Asks the coordinator that is named or found; one that comes back at another address is found again.
 
@@ -69,6 +78,7 @@ class Source:
     def __init__(self, url: str | None, token_file: Path | None, out: Path) -> None:
         self._url, self._token_file, self._out = url, token_file, out
         self._place = find(url, out)
+        self._kept: _Kept | None = None
         self.client, self.may_steer = self._connected(self._place)
 
     def look(self) -> Look:
@@ -85,13 +95,40 @@ class Source:
         except UnavailableError:
             self._find_again()
             raise
+        jobs = self._jobs_of(status) if status.run is not None else ()
+        return Look(self.client.url, status, jobs, time.monotonic() - began)
+
+    def _jobs_of(self, status: StatusDocument) -> tuple[JobView, ...]:
+        """Return all jobs of the newest run, of which only those are asked for that have changed.
+
+        Why a queued job waits can change without it. That is looked at where no job is at work, and symbols
+        that are parked are named by the warnings; then all are asked for.
+        """
+        run = status.run
+        assert run is not None
+        parked = tuple(words for words in status.warnings if "is parked" in words)
+        of = (self.client.url, run.id, run.created, parked)
+        kept = self._kept
+        at_work = run.training.leased + run.surveys.leased > 0
+        known, since = (kept.jobs, kept.revision) if kept and kept.of == of and at_work else ({}, None)
+        changed, revision = self._asked(run.id, since)
+        found = known | {job.id: job for job in changed}
+        if len(found) < run.training.total + run.surveys.total and since is not None:
+            changed, revision = self._asked(run.id, None)
+            found = {job.id: job for job in changed}
+        self._kept = _Kept(of, found, revision)
+        return tuple(found.values())
+
+    def _asked(self, run_id: int, since: int | None) -> tuple[list[JobView], int | None]:
         jobs: list[JobView] = []
-        while status.run is not None:
-            page = self.client.jobs(run=status.run.id, limit=PAGE, offset=len(jobs))
+        revision = None
+        while True:
+            page = self.client.jobs(run=run_id, since=since, limit=PAGE, offset=len(jobs))
+            # What changes while pages are read is told again at the next look.
+            revision = page.revision if revision is None else revision
             jobs += page.jobs
             if len(jobs) >= page.total or not page.jobs:
-                break
-        return Look(self.client.url, status, tuple(jobs), time.monotonic() - began)
+                return jobs, revision
 
     @property
     def has_ended(self) -> bool:

@@ -244,12 +244,17 @@ class OperatorClient(_Client):
         timeframe: str | None = None,
         horizon: int | None = None,
         kind: JobKind | None = None,
+        since: int | None = None,
         limit: int | None = None,
         offset: int | None = None,
     ) -> JobPage:
-        """Return the jobs that match, in the order of the grid."""
+        """Return the jobs that match, in the order of the grid.
+
+        With `since`, the `revision` of an earlier page of the run, only those that changed after it or are at
+        work.
+        """
         query = {"symbol": symbol, "timeframe": timeframe, "horizon": horizon, "kind": kind}
-        page = {"run": run, "state": state, "limit": limit, "offset": offset}
+        page = {"run": run, "state": state, "since": since, "limit": limit, "offset": offset}
         return self._connection.send("GET", "/api/jobs", query=query | page).read(JobPage)
 
     def job(self, job_id: int) -> JobDetail:

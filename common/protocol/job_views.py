@@ -1,6 +1,6 @@
 """Jobs as operators ask for them and see them; reading needs no token on trusted networks.
 
-GET  /api/jobs?run=&state=&symbol=&timeframe=&horizon=&kind=&limit=&offset= -> JobPage
+GET  /api/jobs?run=&state=&symbol=&timeframe=&horizon=&kind=&since=&limit=&offset= -> JobPage
 GET  /api/jobs/{job}                             -> JobDetail
 """
 
@@ -135,6 +135,8 @@ class JobPage(Frozen):
     """How many were asked for at most."""
     offset: int
     """How many were skipped."""
+    revision: int | None = None
+    """Of the jobs of one run: what to ask with as `since` for those that change from now on; else null."""
     jobs: tuple[JobView, ...]
     """The jobs, in the order of runs and of the grid."""
 

@@ -42,6 +42,9 @@ _OTHER_NIGHT = ConflictError(
     "night 1 is unfinished and has another configuration: n_splits (there 5, here 4)",
     "continue it with its own configuration, or start over with --fresh",
 )
+_NO_RUN_NAMED = InvalidRequestError(
+    "query.since: which run's jobs have changed is not said", "name the run too, as in ?run=1&since=41"
+)
 _NO_TIMEFRAME = InvalidRequestError(
     "query.timeframe: '7m' is not a timeframe", f"use one of {', '.join(Timeframe)}"
 )
@@ -89,6 +92,8 @@ class JobQuery(Parameters):
     """Jobs of this timeframe."""
     horizon: Annotated[int | None, Field(ge=0, le=LARGEST, examples=[3])] = None
     """Jobs of this horizon."""
+    since: Annotated[int | None, Field(ge=0, lt=2**63, examples=[41])] = None
+    """Jobs of the run that have changed since an earlier page (its `revision`), and all that are at work."""
     limit: Limit = 100
     offset: Offset = 0
 
@@ -166,12 +171,14 @@ def compare_runs(parts: PartsOf, query: Annotated[DifferenceQuery, Query()]) -> 
     )
 
 
-@listing.get("/jobs", summary="List jobs", responses=answers(*READING, _NO_TIMEFRAME))
+@listing.get("/jobs", summary="List jobs", responses=answers(*READING, _NO_TIMEFRAME, _NO_RUN_NAMED))
 def list_jobs(parts: PartsOf, query: Annotated[JobQuery, Query()]) -> JobPage:
     """Return the jobs that match, in the order of runs and of the grid; queued ones say why they wait."""
     if query.timeframe is not None and query.timeframe not in tuple(Timeframe):
         problem = f"query.timeframe: {query.timeframe!r} is not a timeframe"
         raise InvalidRequestError(problem, f"use one of {', '.join(Timeframe)}")
+    if query.since is not None and query.run is None:
+        raise _NO_RUN_NAMED
     filters = {
         "run_id": query.run,
         "state": query.state,
@@ -180,7 +187,7 @@ def list_jobs(parts: PartsOf, query: Annotated[JobQuery, Query()]) -> JobPage:
         "timeframe": query.timeframe,
         "horizon": query.horizon,
     }
-    return parts.job_listing.page(filters, query.limit, query.offset)
+    return parts.job_listing.page(filters, query.limit, query.offset, query.since)
 
 
 @reading.get("/jobs/{job}", summary="Show a job", responses=answers(*READING, _NO_JOB))

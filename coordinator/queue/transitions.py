@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
@@ -22,6 +23,9 @@ from coordinator.queue.pauses import lift_pause
 from coordinator.store.database import Transaction
 from coordinator.store.rows import AttemptRow, JobRow, TrainerRow
 from coordinator.store.tables import attempts, jobs
+
+JOBS_A_STATEMENT = 2000
+"""So many jobs are made by one statement at most."""
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     JobState.QUEUED: frozenset({JobState.LEASED, JobState.FAILED, JobState.CANCELLED}),
@@ -59,9 +63,10 @@ def create_jobs(tx: Transaction, run_id: int, made: Iterable[dict[str, Any]]) ->
     """Queue the jobs of a run, in the order given; the keys are columns of `jobs`."""
     shared = {"run_id": run_id, "state": JobState.QUEUED, "message": "", "reasons": "[]"}
     times = {"created": tx.now, "changed": tx.now}
-    tx.connection.execute(
-        jobs.insert(), [{**job, **shared, **times, "ordinal": ordinal} for ordinal, job in enumerate(made)]
-    )
+    numbered = ({**job, **shared, **times, "ordinal": ordinal} for ordinal, job in enumerate(made))
+    # A market has a hundred thousand cells: as one statement they would take memory that is never given back.
+    while some := list(islice(numbered, JOBS_A_STATEMENT)):
+        tx.connection.execute(jobs.insert(), some)
 
 
 def open_attempt(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import update
@@ -140,7 +141,7 @@ def _make(tx: Transaction, config: GridConfig) -> RunRow:
             for symbol in config.symbols
         ],
     )
-    made: list[dict[str, Any]] = [
+    surveys: Iterator[dict[str, Any]] = (
         {
             "kind": JobKind.SURVEY,
             "symbol": symbol,
@@ -150,8 +151,8 @@ def _make(tx: Transaction, config: GridConfig) -> RunRow:
             "waiting_since": tx.now,
         }
         for symbol in config.symbols
-    ]
-    made += [
+    )
+    trainings: Iterator[dict[str, Any]] = (
         {
             "kind": JobKind.TRAINING,
             "symbol": symbol,
@@ -163,9 +164,9 @@ def _make(tx: Transaction, config: GridConfig) -> RunRow:
         for symbol in config.symbols
         for timeframe in config.timeframes
         for horizon in config.horizons
-    ]
-    create_jobs(tx, run.id, made)
-    cells = len(made) - len(config.symbols)
+    )
+    create_jobs(tx, run.id, chain(surveys, trainings))
+    cells = len(config.symbols) * len(config.timeframes) * len(config.horizons)
     logger.info("run %d: %d cells of %d symbols", run.id, cells, len(config.symbols))
     return run
 

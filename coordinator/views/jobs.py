@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from common.errors import NotFoundError
 from common.protocol.job_views import JobDetail, JobPage, JobView
@@ -21,6 +21,7 @@ from coordinator.queue.snapshot import Snapshot, read_snapshot
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import JOBS, AttemptRow, JobRow, all_of
 from coordinator.store.tables import attempts, jobs, manifests, reports
+from coordinator.views.ledger import next_revision
 
 
 class JobListing:
@@ -38,20 +39,26 @@ class JobListing:
         self.database = database
         self.settings = settings
 
-    def page(self, filters: dict[str, Any], limit: int, offset: int) -> JobPage:
+    def page(self, filters: dict[str, Any], limit: int, offset: int, since: int | None = None) -> JobPage:
         """Return the jobs whose columns have the given values, in the order of runs and of the grid.
 
-        A filter that is None is left out.
+        A filter that is None is left out. With `since`, the `revision` of an earlier page of a run, these are
+        only the jobs that have changed after it, and those that a trainer works on.
         """
         wanted: list[ColumnElement[bool]] = [
             jobs.c[column] == value for column, value in filters.items() if value is not None
         ]
+        if since is not None:
+            wanted.append(or_(jobs.c.revision >= since, jobs.c.state == JobState.LEASED))
         with self.database.read() as tx:
+            run_id = filters.get("run_id")
+            # Before the jobs: what changes in between is seen once more, and never missed.
+            revision = next_revision(tx.connection, run_id) if run_id is not None else None
             total = tx.connection.execute(select(func.count()).select_from(jobs).where(*wanted)).scalar_one()
             query = JOBS.where(*wanted).order_by(jobs.c.run_id, jobs.c.ordinal).limit(limit).offset(offset)
             found = [JobRow.of(row) for row in tx.connection.execute(query)]
             views = tuple(job_views(tx, found, self.settings))
-        return JobPage(total=total, limit=limit, offset=offset, jobs=views)
+        return JobPage(total=total, limit=limit, offset=offset, revision=revision, jobs=views)
 
     def detail(self, job_id: int) -> JobDetail:
         """Return all that is known of a job.

@@ -105,7 +105,7 @@ class Ledger:
     def _update(self, connection: Connection, book: Book) -> None:
         first = self._known
         if not self.database.is_sqlite:
-            self._known = int(connection.execute(_OLDEST_AT_WORK).scalar_one())
+            self._known = next_revision(connection, book.run_id)
         changed = _JOBS.where(jobs.c.run_id == book.run_id, jobs.c.revision >= first).order_by(jobs.c.id)
         result = connection.execute(changed.execution_options(yield_per=CHUNK))
         for rows in result.partitions():
@@ -114,6 +114,14 @@ class Ledger:
                 book.enter(_job(row), tuple(tries.get(row.id, ())))
             if self.database.is_sqlite:
                 self._known = max(self._known, *(row.revision + 1 for row in rows))
+
+
+def next_revision(connection: Connection, run_id: int) -> int:
+    """Return the smallest revision that a job of a run may get by a change that is not seen here yet."""
+    if connection.dialect.name != "sqlite":
+        return int(connection.execute(_OLDEST_AT_WORK).scalar_one())
+    largest = select(func.coalesce(func.max(jobs.c.revision), -1)).where(jobs.c.run_id == run_id)
+    return 1 + int(connection.execute(largest).scalar_one())
 
 
 def _tries(connection: Connection, job_ids: Sequence[int]) -> dict[int, list[Try]]:

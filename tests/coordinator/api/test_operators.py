@@ -41,6 +41,19 @@ def test_jobs_can_be_filtered_and_paged(client: httpx.Client) -> None:
         problem(client.get("/api/jobs", params=wrong), 422, "invalid-request")
 
 
+def test_jobs_that_have_changed_are_asked_for_by_the_revision_of_their_run(client: httpx.Client) -> None:
+    run = trained(client)
+    page = JobPage.model_validate_json(client.get("/api/jobs", params={"run": run}).content)
+    assert page.total == 5 and page.revision is not None
+    later = client.get("/api/jobs", params={"run": run, "since": page.revision}).json()
+    assert (later["total"], later["revision"]) == (0, page.revision)
+    whole = client.get("/api/jobs", params={"run": run, "since": 0}).json()
+    assert whole["total"] == 5
+    answer = client.get("/api/jobs", params={"since": 0})
+    problem(answer, 422, "invalid-request")
+    assert "name the run" in answer.json()["hint"] and client.get("/api/jobs").json()["revision"] is None
+
+
 def test_an_unknown_timeframe_is_told_the_known_ones(client: httpx.Client) -> None:
     assert client.get("/api/jobs?timeframe=1h").json()["total"] == 0
     for wrong in ("7m", "1H", ""):
