@@ -5,7 +5,7 @@
 DIR holds candles as for a night. Of each cell every fold is fitted at every C, chosen from, and scored, once
 by the code that a night runs and once by a scaler and a logistic regression of scikit-learn that read all
 rows in float64 and stop where float64 ends. Exit code 1 if a coefficient is further away than `COEFFICIENT`,
-or a score than `SCORE`.
+or a score than `SCORE`, 2 if a cell cannot be read.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import accuracy_score, brier_score_loss, log_loss, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
+from common.errors import DataError, NighttrainError
 from common.protocol.jobs import Cell, SurveySpec
 from common.settings.night import NightSettings
 from common.timeframes import Timeframe
@@ -120,6 +121,10 @@ def surveyed(cell: Cell, data_dir: Path, cache_dir: Path, settings: NightSetting
         open_candles(cache_dir, cell.symbol, each, digests[each]) for each in timeframes if each in digests
     ]
     own, *context = [candles for candles in found if candles is not None]
+    if own.timeframe != cell.timeframe:
+        raise DataError(
+            f"{cell.name}: its candles cannot be trained on", "survey them: nighttrain data check"
+        )
     matrix = open_features(cache_dir, own, context)
     embargo_ms = settings.embargo_minutes * 60_000
     return TrainingSet.of(own, context, matrix, cell.horizon, settings.n_splits, embargo_ms)
@@ -138,9 +143,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print("|---|---|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as temporary:
         for name in options.cells:
-            symbol, timeframe, horizon = name.split("_")
-            cell = Cell(symbol=symbol, timeframe=Timeframe(timeframe), horizon=int(horizon[1:]))
-            data = surveyed(cell, options.data, options.cache or Path(temporary), settings)
+            try:
+                symbol, timeframe, horizon = name.split("_")
+                cell = Cell(symbol=symbol, timeframe=Timeframe(timeframe), horizon=int(horizon[1:]))
+            except ValueError:
+                parser.error(f"{name}: no cell; write it like BTCUSDT_1h_H3")
+            try:
+                data = surveyed(cell, options.data, options.cache or Path(temporary), settings)
+            except NighttrainError as error:
+                parser.error(str(error))
             found = exactness(data, tuple(settings.model.C))
             held &= found.holds
             auc, brier, loss, _ = found.scores.values()
