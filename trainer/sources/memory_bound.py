@@ -29,10 +29,11 @@ def memory_bound(values_bytes: int) -> Iterator[None]:
     MemoryError
         It asked for less than the bound, and the machine or another limit has refused that.
     """
+    held = _private_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    bound = _private_bytes() + SLACK_BYTES + values_bytes
+    bound = held + SLACK_BYTES + values_bytes
     lower = [limit for limit in (soft, hard) if limit != resource.RLIM_INFINITY]
-    if not sys.platform.startswith("linux") or bound >= min(lower, default=sys.maxsize):
+    if not held or bound >= min(lower, default=sys.maxsize):
         yield
         return
     resource.setrlimit(resource.RLIMIT_DATA, (bound, hard))
@@ -46,6 +47,8 @@ def memory_bound(values_bytes: int) -> Iterator[None]:
 
 
 def _private_bytes() -> int:
+    if not sys.platform.startswith("linux"):
+        return 0
     for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
         if line.startswith("VmData:"):
             return int(line.split()[1]) * 1024
