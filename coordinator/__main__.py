@@ -200,6 +200,8 @@ def _serve(options: argparse.Namespace, configuration: Configuration, out: OutFo
             lifespan="on",
             ws="none",
             server_header=False,
+            # Its own default believes whoever is on this machine; whom to believe is a setting here.
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACE_SECONDS,
         )

@@ -37,7 +37,11 @@ def make_app(parts: Parts) -> FastAPI:
     )
     app.state.parts = parts
     app.add_middleware(
-        Guard, doorkeeper=parts.doorkeeper, loopback=parts.loopback, trusted_hosts=parts.trusted_hosts
+        Guard,
+        doorkeeper=parts.doorkeeper,
+        loopback=parts.loopback,
+        trusted_hosts=parts.trusted_hosts,
+        proxies=parts.proxies,
     )
     app.add_middleware(Latency, measures=parts.measures)
     errors.install(app)

@@ -16,6 +16,7 @@ from coordinator.alerts import Alerts
 from coordinator.audit import Audit
 from coordinator.configuration import Configuration
 from coordinator.credentials.doorkeeper import Doorkeeper
+from coordinator.credentials.proxies import Proxies
 from coordinator.credentials.throttle import Throttle
 from coordinator.credentials.tokens import Tokens
 from coordinator.housekeeping.digest import Digest
@@ -87,6 +88,7 @@ class Parts:
     measures: Measures
     registry: CollectorRegistry
     doorkeeper: Doorkeeper
+    proxies: Proxies
     loopback: bool
     configuration: Configuration
     out: OutFolder
@@ -180,6 +182,7 @@ def assemble(
         measures=measures,
         registry=registry,
         doorkeeper=Doorkeeper(tokens, Throttle(database.clock), measures.wrong_token),
+        proxies=Proxies(settings.dashboard.proxies, settings.dashboard.external_url),
         loopback=loopback,
         configuration=configuration,
         out=OutFolder(out),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import time
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from common.frozen import Frozen
 
@@ -17,6 +18,13 @@ def _no_truth(value: Any) -> Any:
     if isinstance(value, bool):
         raise ValueError("must be a number")
     return value
+
+
+def _network(value: str) -> str:
+    try:
+        return str(ip_network(value, strict=False))
+    except ValueError:
+        raise ValueError("must be an address such as 127.0.0.1 or a network such as 172.16.0.0/12") from None
 
 
 GIBIBYTE = 1024**3
@@ -68,13 +76,15 @@ class Dashboard(Frozen):
     """Where the coordinator listens; when not enabled, or with port 0, it takes any free port.
 
     `external_url` is the address by which people reach it, for links in messages; empty where that is where
-    it listens.
+    it listens. `proxies` are the addresses or networks of proxies in front of it, as one that speaks TLS:
+    their word is taken for where a request comes from.
     """
 
     enabled: bool = True
     host: str = "127.0.0.1"
     port: Port = 5000
     external_url: Annotated[str, Field(pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$")] = ""
+    proxies: tuple[Annotated[str, AfterValidator(_network)], ...] = ()
 
     @property
     def address(self) -> str:

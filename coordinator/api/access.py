@@ -14,6 +14,8 @@ from common.token_file import Role
 from coordinator.assembly import Parts
 from coordinator.credentials.doorkeeper import MAY_READ, changed_by
 
+OUTSIDE = "nighttrain.outside"
+"""In the scope of a request: whether it came through a proxy."""
 LARGEST = 2**31 - 1
 """The largest number that every database holds in an INTEGER, as ids are; beyond it PostgreSQL fails."""
 RunId = Annotated[int, Path(ge=0, le=LARGEST, description="The run's id.", examples=[1])]
@@ -66,13 +68,20 @@ def may_write(request: Request, parts: PartsOf, credentials: Credentials) -> Non
 def may_read(request: Request, parts: PartsOf, credentials: Credentials) -> None:
     """Let everybody pass on loopback and on a trusted network, and only operators and readers elsewhere.
 
+    What came through a proxy came from elsewhere.
+
     Raises
     ------
     UnauthorizedError
         The coordinator can be reached from outside, and the token is missing or wrong, or of another role.
     """
-    if not parts.reading_is_open:
+    if not reading_is_open(request, parts):
         _admit(request, parts, credentials, MAY_READ)
+
+
+def reading_is_open(request: Request, parts: Parts) -> bool:
+    """Return whether who sends a request may read without a token."""
+    return parts.reading_is_open and not request.scope.get(OUTSIDE, False)
 
 
 def _admit(

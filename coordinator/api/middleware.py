@@ -9,8 +9,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import InvalidRequestError, NighttrainError, UnauthorizedError
 from coordinator.api import errors
+from coordinator.api.access import OUTSIDE
 from coordinator.api.bodies import UNKNOWN_DRAINED_BYTES, Bodies, drain, limit_of
 from coordinator.credentials.doorkeeper import Doorkeeper, changed_by
+from coordinator.credentials.proxies import Proxies
 from coordinator.listener import is_loopback
 from coordinator.metrics.process import Measures
 
@@ -38,16 +40,24 @@ class Guard:
         Whether the coordinator listens on a loopback address.
     trusted_hosts : tuple of str
         Its names on a trusted network; without any, and not on loopback, a request may name any host.
+    proxies : Proxies
+        Whose word is taken for where a request comes from.
     """
 
     def __init__(
-        self, app: ASGIApp, doorkeeper: Doorkeeper, loopback: bool, trusted_hosts: tuple[str, ...] = ()
+        self,
+        app: ASGIApp,
+        doorkeeper: Doorkeeper,
+        loopback: bool,
+        trusted_hosts: tuple[str, ...] = (),
+        proxies: Proxies | None = None,
     ) -> None:
         self.app = app
         self.doorkeeper = doorkeeper
         self.bodies = Bodies()
         self.checked = loopback or bool(trusted_hosts)
         self.trusted_hosts = frozenset(name.lower() for name in trusted_hosts)
+        self.proxies = proxies or Proxies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request by the ASGI protocol."""
@@ -62,6 +72,7 @@ class Guard:
             await send(message)
 
         try:
+            self._find_sender(scope)
             self._check_host(scope)
             await self._check_token(scope, receive)
             length = Headers(scope=scope).get("content-length", "")
@@ -86,11 +97,21 @@ class Guard:
             await drain(receive, UNKNOWN_DRAINED_BYTES)
             raise
 
+    def _find_sender(self, scope: Scope) -> None:
+        headers, (peer, port) = Headers(scope=scope), scope.get("client") or ("", 0)
+        forwarded_for = ",".join(headers.getlist("x-forwarded-for"))
+        forwarded_proto = ",".join(headers.getlist("x-forwarded-proto"))
+        sender = self.proxies.sender(peer, scope["scheme"], _host_of(scope), forwarded_for, forwarded_proto)
+        scope["client"], scope["scheme"], scope[OUTSIDE] = (
+            (sender.address, port),
+            sender.scheme,
+            sender.outside,
+        )
+
     def _check_host(self, scope: Scope) -> None:
-        named = Headers(scope=scope).get("host", "")
-        host = named.rpartition(":")[0] if not named.endswith("]") and ":" in named else named
-        host = host.strip("[]").lower()
-        if self.checked and not is_loopback(host) and host not in self.trusted_hosts:
+        named, host = Headers(scope=scope).get("host", ""), _host_of(scope)
+        known = is_loopback(host) or host in self.trusted_hosts or (host and host == self.proxies.name)
+        if self.checked and not known:
             names = ["127.0.0.1", "localhost", *sorted(self.trusted_hosts)]
             hint = f"use {', '.join(f'http://{name}' for name in names[:-1])} or http://{names[-1]}"
             raise InvalidRequestError(f"the Host header says {named!r}", hint)
@@ -137,6 +158,12 @@ class Latency:
             route = getattr(scope.get("route"), "path", UNMATCHED)
             if not streams:
                 self.measures.request_took(scope["method"], route, status, time.perf_counter() - began)
+
+
+def _host_of(scope: Scope) -> str:
+    named = Headers(scope=scope).get("host", "")
+    host = named.rpartition(":")[0] if not named.endswith("]") and ":" in named else named
+    return host.strip("[]").lower()
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

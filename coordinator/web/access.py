@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from fastapi import Depends, Request
 
 from common.token_file import Role
-from coordinator.api.access import PartsOf
+from coordinator.api.access import PartsOf, reading_is_open
 from coordinator.assembly import Parts
 from coordinator.credentials.doorkeeper import MAY_READ
 from coordinator.web.rendering import PLACES, Place, Reader
@@ -62,7 +62,7 @@ def reader_of(request: Request, who: SignedInAs) -> Reader:
 ReaderOf = Annotated[Reader, Depends(reader_of)]
 
 
-def may_look(parts: PartsOf, reader: ReaderOf) -> None:
+def may_look(request: Request, parts: PartsOf, reader: ReaderOf) -> None:
     """Let everybody look on loopback and on a trusted network, and elsewhere those who have signed in.
 
     Raises
@@ -70,7 +70,7 @@ def may_look(parts: PartsOf, reader: ReaderOf) -> None:
     SignInFirst
         The coordinator can be reached from outside, and nobody has signed in.
     """
-    if not parts.reading_is_open and not reader.signed_in:
+    if not reading_is_open(request, parts) and not reader.signed_in:
         raise SignInFirst
 
 
