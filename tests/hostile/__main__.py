@@ -16,10 +16,12 @@ from pathlib import Path
 
 from tests.hostile.files import files
 from tests.hostile.outcome import Outcome, Setup, as_json, markdown, verdict
+from tests.hostile.roles import roles
 from tests.hostile.schema import schema
 
 ATTACKS: dict[str, Callable[[Setup], Iterator[Outcome]]] = {
     "schema": schema,
+    "roles": roles,
     "files": files,
 }
 
