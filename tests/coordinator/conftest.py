@@ -69,8 +69,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """URL of a database without tables, on each backend."""
-    if request.param == "sqlite":
+    """URL of a database without tables, on each backend; elsewhere than in this folder on SQLite."""
+    if getattr(request, "param", "sqlite") == "sqlite":
         yield sqlite_url(tmp_path / "nighttrain.db")
     else:
         with _new_database(request.getfixturevalue("postgres"), "template1") as url:
