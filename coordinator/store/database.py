@@ -21,7 +21,8 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 
 from common.errors import ConfigurationError, StorageError, UnavailableError
 from common.lean_import import without
-from coordinator.store.errors import reason_of, translated
+from common.quoted import escaped
+from coordinator.store.errors import REPAIR, is_damage, reason_of, translated
 from coordinator.store.group_commit import GroupCommit
 
 BUSY_SECONDS = 15.0
@@ -117,21 +118,32 @@ class Database:
         Raises
         ------
         ConfigurationError
-            The database cannot be opened or written, or a newer program has made its schema.
+            The database cannot be opened or written, is damaged, or a newer program has made its schema.
         """
         shown = self.engine.url.render_as_string(hide_password=True)
         known = _revisions()
         try:
             with self._alone(), self._writes.begin() as connection:
+                self._refuse_damage(connection, shown)
                 present = _revision_of(connection)
                 if present is not None and present not in known:
                     problem = f"the database {shown} was made by a newer Nighttrain (schema {present})"
                     raise ConfigurationError(problem, "update this one, or name another out folder")
                 if present != known[-1]:
                     _migrate(connection)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, UnicodeDecodeError) as error:
             problem = f"the database {shown} cannot be used: {reason_of(error)}"
-            raise ConfigurationError(problem, "check database_url and the out folder") from error
+            hint = REPAIR if is_damage(error) else "check database_url and the out folder"
+            raise ConfigurationError(problem, hint) from error
+
+    def _refuse_damage(self, connection: Connection, shown: str) -> None:
+        if not self.is_sqlite:
+            return
+        # What is damaged may answer for hours, and wrongly, before SQLite comes upon it by itself.
+        found = connection.exec_driver_sql("PRAGMA quick_check(1)").scalar()
+        if found != "ok":
+            words = escaped(" ".join(str(found).split()))
+            raise ConfigurationError(f"the database {shown} is damaged: {words}", REPAIR)
 
     def _alone(self) -> AbstractContextManager[None]:
         return self._group.alone() if self._group is not None else nullcontext()

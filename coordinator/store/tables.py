@@ -6,7 +6,7 @@ text, exactly as it was validated, so that no database changes a digit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -37,6 +37,7 @@ from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.runs import RunState
 from common.protocol.trainers import LimitKind
+from coordinator.store.errors import DamagedValueError
 
 
 class Instant(TypeDecorator[datetime]):
@@ -59,6 +60,18 @@ class Instant(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        """Return what reads a value, and tells a time that was never written as one."""
+        read = super().result_processor(dialect, coltype)
+
+        def process(value: Any) -> Any:
+            try:
+                return value if read is None else read(value)
+            except ValueError as error:
+                raise DamagedValueError(f"{value!r} is no time") from error
+
+        return process
 
 
 def _among(column: str, values: Iterable[StrEnum]) -> str:

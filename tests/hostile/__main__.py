@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from tests.hostile.damage import damage
 from tests.hostile.files import files
 from tests.hostile.outcome import Outcome, Setup, as_json, markdown, verdict
 from tests.hostile.roles import roles
@@ -23,6 +24,7 @@ ATTACKS: dict[str, Callable[[Setup], Iterator[Outcome]]] = {
     "schema": schema,
     "roles": roles,
     "files": files,
+    "damage": damage,
 }
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import column, select, table, text
 from sqlalchemy.exc import IntegrityError, ProgrammingError
 
-from common.errors import NighttrainError, StorageError, UnavailableError
+from common.errors import ConfigurationError, NighttrainError, StorageError, UnavailableError
 from coordinator.store import database as module
 from coordinator.store.database import Database, sqlite_url
 from coordinator.store.errors import UnstorableError
+from coordinator.store.tables import Instant
 
 
 @pytest.fixture
@@ -76,3 +77,37 @@ def test_mistakes_of_ours_stay_what_they_are(database: Database) -> None:
         with pytest.raises(type(error)) as kept, database.write():
             raise error
         assert kept.value is error
+
+
+def test_a_file_that_is_no_database_refuses_the_start_and_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / "nighttrain.db"
+    path.write_bytes(b"\x1b[2Jno database" * 1000)
+    database = Database(sqlite_url(path))
+    with pytest.raises(ConfigurationError, match=r"file is not a database.*A damaged database"):
+        database.upgrade()
+    database.close()
+
+
+def test_pages_that_contradict_each_other_refuse_the_start(database: Database, tmp_path: Path) -> None:
+    with database.write() as tx:
+        tx.connection.execute(text("CREATE INDEX by_words ON kept (words)"))
+        for number in range(2000):
+            tx.connection.execute(
+                text("INSERT INTO kept (words) VALUES (:one)"), {"one": f"{number:05} " * 9}
+            )
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    path = tmp_path / "secret.db"
+    content = bytearray(path.read_bytes())
+    content[5 * 4096 : 6 * 4096] = bytes(4096)
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match=r"is damaged: .*A damaged database"):
+        Database(sqlite_url(path)).upgrade()
+
+
+def test_a_time_that_was_never_written_as_one_is_damage(database: Database) -> None:
+    with database.write() as tx:
+        tx.connection.execute(text("INSERT INTO kept (words) VALUES ('2026-03-02 12:00:0].000000')"))
+    when = select(column("words", Instant)).select_from(table("kept"))
+    with pytest.raises(StorageError, match=r"12:00:0\].000000' is no time"), database.read() as tx:
+        tx.connection.execute(when).all()
