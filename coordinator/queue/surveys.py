@@ -17,14 +17,27 @@ from coordinator.store.tables import jobs, reports, runs, symbols
 
 _REPORT = reports.insert()
 _SYMBOL = update(symbols).where(symbols.c.run_id == bindparam("run"), symbols.c.symbol == bindparam("of"))
-_JOBS = update(jobs).where(jobs.c.run_id == bindparam("run"), jobs.c.symbol == bindparam("of"))
+_JOBS = (
+    update(jobs)
+    .where(jobs.c.run_id == bindparam("run"), jobs.c.symbol == bindparam("of"))
+    .values(volume=bindparam("traded"))
+)
 _CONFIG = select(runs.c.config).where(runs.c.id == bindparam("run"))
 _CELLS = (
     JOBS.where(jobs.c.run_id == bindparam("run"), jobs.c.symbol == bindparam("of"), QUEUED, TRAINING)
     .order_by(jobs.c.id)
     .with_for_update()
 )
-_CELL = update(jobs).where(jobs.c.id == bindparam("this"))
+_CELL = (
+    update(jobs)
+    .where(jobs.c.id == bindparam("this"))
+    .values(
+        rows=bindparam("found_rows"),
+        spec=bindparam("training"),
+        waiting_since=bindparam("now"),
+        changed=bindparam("now"),
+    )
+)
 
 
 def survey_spec(config: GridConfig, symbol: str) -> SurveySpec:
@@ -53,7 +66,7 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
     this = {"run": survey.run_id, "of": survey.symbol}
     connection.execute(_REPORT, {"job_id": survey.id, "document": report.model_dump_json()})
     connection.execute(_SYMBOL, {**this, "quote_volume": report.quote_volume_per_day})
-    connection.execute(_JOBS, {**this, "volume": report.quote_volume_per_day})
+    connection.execute(_JOBS, {**this, "traded": report.quote_volume_per_day})
     if report.synthetic:
         connection.execute(update(runs).where(runs.c.id == survey.run_id).values(synthetic=True))
     config = grid_of(connection.execute(_CONFIG, {"run": survey.run_id}).scalar_one())
@@ -68,8 +81,8 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
         else:
             spec = _training_spec(job, config, series, report.synthetic)
             rows = series[spec.cell.timeframe].rows
-            given = {"this": job.id, "rows": rows, "spec": spec.model_dump_json()}
-            opened.append({**given, "waiting_since": tx.now, "changed": tx.now})
+            given = {"this": job.id, "found_rows": rows, "training": spec.model_dump_json()}
+            opened.append({**given, "now": tx.now})
     if opened:
         connection.execute(_CELL, opened)
     return refused

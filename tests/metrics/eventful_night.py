@@ -8,7 +8,15 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from common.metrics.declarations import RUN_FINISHED, RUN_INFO, STALE_WRITES, TRAINER_COORDINATOR_ERRORS
+import httpx
+
+from common.metrics.declarations import (
+    RUN_FINISHED,
+    RUN_INFO,
+    STALE_WRITES,
+    TRAINER_COORDINATOR_ERRORS,
+    WRONG_TOKENS,
+)
 from common.protocol.job_views import JobView
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.runs import RunRequest, RunState
@@ -36,7 +44,8 @@ def eventful_night(folder: Path) -> Iterator[Monitoring]:
     """Train the grid twice and yield what Prometheus knows of it.
 
     Nobody is there to train at first; one symbol's candles are refused; a trainer is frozen until its job has
-    gone to another; the coordinator is killed and comes back. Then all is trained again, undisturbed.
+    gone to another; the coordinator is killed and comes back; somebody guesses at a token. Then all is
+    trained again, undisturbed.
     """
     coordinator = Coordinator(folder, window=open_window(), lease={"seconds": 2.0}, **GRID)
     night = RealNight(coordinator, folder)
@@ -59,6 +68,7 @@ def eventful_night(folder: Path) -> Iterator[Monitoring]:
         # A trainer notices when it renews its lease, or asks for work.
         eventually(lambda: known(f"increase({TRAINER_COORDINATOR_ERRORS.name}[5m]) > 0"))
         coordinator.start()
+        eventually(lambda: _guess(coordinator) and known(f"rate({WRONG_TOKENS.name}[5m]) > 0"))
         # The first run was begun by the schedule, for the window is open.
         eventually(lambda: _is_over(night, 1), 60)
         night.operator.create_run(RunRequest(config=GridConfig(**coordinator.settings.grid_config())))
@@ -100,6 +110,13 @@ def _freeze_a_trainer(night: RealNight) -> None:
     frozen = eventually(caught)
     eventually(lambda: any(one.state is TrainerState.LOST for one in night.operator.status().trainers))
     frozen.signal(signal.SIGCONT)
+
+
+def _guess(coordinator: Coordinator) -> bool:
+    """Show a token that is nobody's."""
+    headers = {"Authorization": "Bearer a-guess-that-is-as-long-as-a-token-is"}
+    answer = httpx.post(f"{coordinator.url}/api/runs", json={}, headers=headers, trust_env=False)
+    return answer.status_code in (401, 429)
 
 
 def _is_over(night: RealNight, run: int) -> bool:

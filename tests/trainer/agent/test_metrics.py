@@ -106,7 +106,7 @@ class TestARealTrainer:
         away = Coordinator(tmp_path)
         away.port = free_port()
         away.out.mkdir()
-        (away.out / "token").write_text("a-token-of-more-than-thirty-two-letters")
+        (away.out / "trainer_token").write_text("a-token-of-more-than-thirty-two-letters")
         night = RealNight(away, tmp_path)
         try:
             trainer = Watched(night, "succeed")
