@@ -179,7 +179,11 @@ def test_a_cell_is_trained_and_its_artifact_is_the_manifests(undisturbed, tmp_pa
 def test_asked_to_stop_it_saves_the_running_fold_and_resumed_it_ends_equal_to_the_last_digit(
     perform, surveyed, spec, undisturbed
 ) -> None:
-    end, checkpoints = perform(spec, surveyed[0], stop_after=1)
+    # On a busy machine the child may have ended before it is told.
+    for _ in range(20):
+        end, checkpoints = perform(spec, surveyed[0], stop_after=1)
+        if end == Stopped():
+            break
     assert end == Stopped()
     folds = len(checkpoints[-1].folds)
     assert 1 <= folds <= 4
