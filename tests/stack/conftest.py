@@ -218,7 +218,7 @@ def checkout(folder: Path) -> Path:
     for name in run("git", "ls-files", "-coz", "--exclude-standard", cwd=ROOT).split("\0"):
         if name:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+            shutil.copy2(ROOT / name, folder / name, follow_symlinks=False)
     return folder
 
 
