@@ -28,8 +28,9 @@ SMALL = {"symbols": ["BTCUSDT", "XRPUSDT"], "timeframes": ["15m", "1h"], "horizo
 LONG = {
     "symbols": ["BTCUSDT", "XRPUSDT"],
     "timeframes": ["1m", "3m", "5m"],
-    "horizons": [1, 2, 3, 4, 5, 6, 8],
+    "horizons": [*range(1, 21)],
 }
+LONG_CELLS = 2 * 3 * 20
 QUICK = {
     "data": {"sample": {"days": 240}},
     "lease": {"seconds": 6.0},
