@@ -1,4 +1,4 @@
-"""How fast a coordinator hands out and takes back jobs, by the length of its queue: part of `make bench`.
+"""How fast a coordinator hands out and takes back jobs, by the length of its queue.
 
 Two measures over queues that the coordinator's own code has filled, on this machine's disk:
 
