@@ -27,7 +27,11 @@ def test_the_queue_is_as_its_model_on_sqlite(migrated: Path) -> None:
     run_state_machine_as_test(
         OnSqlite,
         settings=hypothesis_settings(
-            max_examples=30, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=30,
+            stateful_step_count=60,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
         ),
     )
 
@@ -47,7 +51,11 @@ def test_the_queue_is_as_its_model_on_postgresql(postgres: str, postgres_templat
     run_state_machine_as_test(
         OnPostgres,
         settings=hypothesis_settings(
-            max_examples=10, stateful_step_count=60, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=10,
+            stateful_step_count=60,
+            deadline=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
         ),
     )
     for name in made:
