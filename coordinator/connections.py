@@ -20,9 +20,13 @@ HEADER_SECONDS = 10.0
 MOST_CONNECTIONS = 4096
 DESCRIPTORS = 8192
 """File descriptors that are asked for at the start; the system may allow fewer."""
-KEPT_DESCRIPTORS = 96 + 2 * BACKLOG
+TURNS_TO_END = 3
+"""Turns of asyncio's loop that accept before what the first of them accepted has made room: a connection is
+accepted in one turn, given its transport in the next, counted in the third, and what it displaces is closed
+in the fourth."""
+KEPT_DESCRIPTORS = 96 + TURNS_TO_END * BACKLOG
 """Of those that the system allows so many are for files, the database, its own sockets, and for connections
-that were accepted in one go and of which there are too many: they are ended in the turn after the next."""
+that are accepted, each turn up to the backlog, before those above the limit are ended."""
 TOLD_SECONDS = 60.0
 
 

@@ -34,8 +34,10 @@ COLUMNS = (
 )
 """What admission knows of a job by itself."""
 
-# A function hides the column from the planner, which would sort the queue rather than follow one index.
-_WAIT = func.coalesce(jobs.c.waiting_since, jobs.c.created)
+# A function hides the column from the planner, which would sort the queue rather than follow one index. What
+# is compared with a parameter stands first and gives it its type, as a constant's name would not: linters
+# turn that round.
+_waits_since = func.coalesce(jobs.c.waiting_since, jobs.c.created)
 
 
 def _some(name: str) -> Any:
@@ -53,7 +55,7 @@ CONDITIONS: dict[str, ColumnElement[bool]] = {
     "wanted": jobs.c.wanted_next.is_not(None),
     "unwanted": jobs.c.wanted_next.is_(None),
     "overdue": jobs.c.waiting_since < bindparam("bound"),
-    "not overdue": bindparam("bound") <= _WAIT,
+    "not overdue": _waits_since >= bindparam("bound"),
     "since": jobs.c.waiting_since == bindparam("since"),
     "later": jobs.c.waiting_since > bindparam("beyond"),
     "probation": jobs.c.symbol.in_(_some("probation")),

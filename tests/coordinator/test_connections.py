@@ -7,6 +7,7 @@ import select
 import socket
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import pytest
 from coordinator.api.bodies import IN_FLIGHT_BYTES
 from tests.coordinator.process import Process
 
-ALLOWED = 500
+ALLOWED = 600
 """Descriptors of the coordinator in these tests."""
 
 
@@ -55,8 +56,10 @@ def token_of(process: Process) -> str:
 def test_connections_that_ask_for_nothing_make_room_for_one_that_does(coordinator: Process) -> None:
     resource.prlimit(coordinator.process.pid, resource.RLIMIT_NOFILE, (ALLOWED, ALLOWED))
     with ExitStack() as idle:
-        for _ in range(3 * ALLOWED):
-            idle.enter_context(connected(coordinator))
+        # Several at once, so that asyncio finds many to accept in each turn of its loop.
+        with ThreadPoolExecutor(8) as crowd:
+            for peer in crowd.map(lambda _: connected(coordinator), range(3 * ALLOWED // 2)):
+                idle.enter_context(peer)
         for _ in range(5):
             assert httpx.get(f"{coordinator.ready().url}/healthz", timeout=10).status_code == 200
     coordinator.process.terminate()

@@ -33,7 +33,8 @@ from coordinator.store.database import Transaction
 from coordinator.store.tables import jobs, symbols
 from tests.coordinator.specimens import GIB, NOON, MakeNight, Night
 
-MAX_WAIT = 900.0
+MAX_WAIT = 900.5
+"""Not whole, as no time of a real clock is."""
 
 
 def shuffled(night: Night, random: Random) -> int:
@@ -45,7 +46,7 @@ def shuffled(night: Night, random: Random) -> int:
     )
     volumes = random.choice([[0.0], [1.0, 2.0], [float(n) for n in range(40)]])
     sizes = random.choice([[1000], [1000, 2000, 2001], list(range(500, 600))])
-    moments = random.choice([[0.0], [10.0, 1000.0], [float(n * 40) for n in range(50)]])
+    moments = random.choice([[0.0], [10.0, 1000.0], [10.0, MAX_WAIT], [float(n * 40) for n in range(50)]])
     rare = random.choice([0.0, 0.05, 0.5])
     with night.database.write() as tx:
         for name in tx.connection.execute(select(symbols.c.symbol)).scalars().all():
