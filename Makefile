@@ -42,8 +42,9 @@ test-hostile: $(DEVELOPED) ## attack it with hostile input, in minutes: make tes
 trust: $(DEVELOPED) ## measure what can be trusted, in minutes: make trust ARGS="--only ties --seed 7"
 	@nice $(BIN)/python -m tests.trust $(ARGS)
 
-bench: $(DEVELOPED) ## measure how fast a coordinator answers
-	@$(BIN)/python -m tests.bench.answers
+bench: $(DEVELOPED) ## measure speed beside joblib, Dask and Ray, in 10 minutes: make bench ARGS="--only start --rounds 5"
+	@$(SYNC) --group bench --system-certs || $(SYNC) --group bench
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 sbom: $(INSTALLED) ## write sbom.cdx.json: all packages that are installed, with their digests (CycloneDX)
 	@$(BIN)/uv export --frozen --all-extras --no-dev --format cyclonedx1.5 --quiet --output-file $(SBOM) >/dev/null

@@ -1,4 +1,4 @@
-"""How fast a real coordinator answers on a connection that is kept, as trainers keep theirs: `make bench`.
+"""How fast a real coordinator answers on a connection that is kept, as trainers keep theirs.
 
 A median near 40 ms is the client's delayed acknowledgement: then the coordinator's socket holds its
 answers back (Nagle's algorithm).
@@ -34,7 +34,8 @@ def seconds_of(ask: Callable[[], httpx.Response], status: int) -> list[float]:
     return took
 
 
-def main() -> None:
+def measured() -> dict[str, list[float]]:
+    """Return how long each request took, in seconds, by what was asked."""
     with tempfile.TemporaryDirectory() as folder:
         process = Process(Path(folder))
         try:
@@ -45,7 +46,7 @@ def main() -> None:
                 trainer = hello()
                 client.post("/api/trainers", content=trainer.model_dump_json()).raise_for_status()
                 wanted = claim(trainer.boot_id).model_dump_json()
-                figures = {
+                return {
                     "GET /healthz": seconds_of(lambda: client.get("/healthz"), 200),
                     "POST /api/claims (empty queue)": seconds_of(
                         lambda: client.post("/api/claims", content=wanted), 204
@@ -54,6 +55,10 @@ def main() -> None:
                 }
         finally:
             process.kill()
+
+
+def main() -> None:
+    figures = measured()
     print(f"{'request':32}{'median ms':>10}{'p95 ms':>10}")
     for what, took in figures.items():
         print(f"{what:32}{median(took) * 1000:10.2f}{quantiles(took, n=20)[-1] * 1000:10.2f}")
