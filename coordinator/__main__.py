@@ -6,6 +6,7 @@ import argparse
 import logging
 import os
 import re
+import shlex
 import signal
 import socket
 import sys
@@ -47,6 +48,7 @@ taken up without a restart. Where the settings have a window, it begins a night 
 changed configuration is taken up while it runs, where that is safe.
 Once it listens, coordinator.json there holds its address. Ctrl-C or SIGTERM ends it; nothing is lost.
 """
+AWAITED = "--options-from-input"
 NOTHING_UPDATES = (
     "data.update_before_night does nothing here: candles are fetched by nighttrain up; otherwise by "
     "nighttrain data download --update where they are"
@@ -63,7 +65,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 after a clean stop, 2 for a mistake in options, configuration, folder, port or database.
     """
-    options = _parser().parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if AWAITED in given:
+        line = _first_line()
+        if not line:
+            return 0
+        given = [*given, *shlex.split(line)]
+    options = _parser().parse_args(given)
     try:
         source = _source(options)
         configuration = Configuration(source.read(source.path), source)
@@ -79,6 +87,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _first_line() -> str:
+    """Return the first line of standard input, empty if it ends before; what follows stays unread."""
+    line = b""
+    while not line.endswith(b"\n"):
+        part = os.read(sys.stdin.fileno(), 1)
+        if not part:
+            return ""
+        line += part
+    return line.decode().strip()
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -126,6 +145,11 @@ def _parser() -> argparse.ArgumentParser:
         help="hand it each night in ten lines when the night ends, for the receivers of alerts",
     )
     parser.add_argument("--exit-with-parent", action="store_true", help="stop when standard input ends")
+    parser.add_argument(
+        AWAITED,
+        action="store_true",
+        help="read further options from the first line of standard input, when all is imported",
+    )
     parser.add_argument("--debug", action="store_true", help="log more, and show tracebacks")
     return parser
 

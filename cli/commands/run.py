@@ -53,8 +53,7 @@ def run(
     debug: Debug = False,
 ) -> int:
     """Train a night on this machine, from start to report."""
-    from cli.local.night import train
-    from cli.local.preparation import Order
+    from cli.local.head_start import coordinator_ahead
 
     given: dict[str, Any] = {
         "num_workers": trainers,
@@ -64,4 +63,9 @@ def run(
         "dashboard.port": port,
     }
     given = {key: value for key, value in given.items() if value is not None}
-    return train(Order(config, data, out, given, debug), fresh, as_json)
+    with coordinator_ahead(out, debug) as coordinator:
+        # Imported only now, at the same time as what the coordinator needs.
+        from cli.local.night import train
+        from cli.local.preparation import Order
+
+        return train(Order(config, data, out, given, debug), fresh, as_json, coordinator)

@@ -9,11 +9,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from cli.local.head_start import coordinator_to_be
 from cli.local.interrupt import Interrupt
-from cli.local.machine import trainer_count
+from cli.local.machine import this_machine, trainer_count
 from cli.local.origin import assert_same_candles
 from cli.local.processes import Child, stop
-from cli.local.staff import client_of, coordinator_of, trainers_of
+from cli.local.staff import brief, client_of, trainers_of
 from cli.local.supervision import Supervision
 from cli.local.watch import StatusFeed, saving
 from cli.screen.progress import Display
@@ -57,6 +58,8 @@ class Crew:
         Prints a line for people.
     by_the_clock : bool
         Whether the coordinator begins nights by itself.
+    ahead : Child or None
+        The coordinator's process, if it is started already.
     """
 
     def __init__(
@@ -67,10 +70,12 @@ class Crew:
         interrupt: Interrupt,
         display: Display,
         by_the_clock: bool,
+        ahead: Child | None = None,
     ) -> None:
         self.out, self.display = out, display
         self._debug, self._interrupt = debug, interrupt
-        self.coordinator = coordinator_of(given, out, debug, by_the_clock)
+        self.coordinator = ahead if ahead is not None else coordinator_to_be(out.root, debug)
+        brief(self.coordinator, given, out, by_the_clock)
         self.supervision = Supervision(interrupt, display.say)
         self.trainers: list[Child] = []
         self._leaving: list[Leave] = []
@@ -112,15 +117,20 @@ class Crew:
         return run
 
     def hire(self, settings: NightSettings) -> None:
-        """Start the trainers; until `send_to_work` they only import, beside the coordinator."""
+        """Start trainers, which until `send_to_work` only import, beside the coordinator.
+
+        While it starts, a trainer without a core of its own would but keep it from one: those follow then.
+        """
         self.trainers = self._wanted(settings, trainer_count(settings))
-        self.supervision.employ(*self.trainers)
+        ahead = max(1, int(this_machine().cores) - 1)
+        self.supervision.employ(*self.trainers[:ahead])
 
     def send_to_work(self) -> None:
         """Have the trainers work once the coordinator listens; those that come later do so at once."""
         self._url = self.client.url
         for child in self.trainers:
             child.tell(self._url)
+        self.supervision.employ(*(child for child in self.trainers if child.process is None))
 
     def adjust(self, settings: NightSettings, count: int) -> None:
         """Have as many trainers as asked for, by these settings; who works is exchanged between two jobs."""
@@ -193,6 +203,7 @@ def at_work(
     interrupt: Interrupt,
     display: Display,
     by_the_clock: bool = False,
+    ahead: Child | None = None,
 ) -> Iterator[Crew]:
     """Start the coordinator and keep it alive until the block ends, then stop all that is at work.
 
@@ -205,7 +216,7 @@ def at_work(
     """
     crew: Crew | None = None
     try:
-        crew = Crew(given, out, debug, interrupt, display, by_the_clock)
+        crew = Crew(given, out, debug, interrupt, display, by_the_clock, ahead)
         crew.supervision.employ(crew.coordinator)
         yield crew
     except KeyboardInterrupt:

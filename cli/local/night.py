@@ -13,6 +13,7 @@ from rich.console import Console
 from cli.local.crew import at_work
 from cli.local.interrupt import EXIT_INTERRUPTED, Interrupt, interruptible
 from cli.local.preparation import Order, assert_room, configured, prepared
+from cli.local.processes import Child
 from cli.local.watch import Watch
 from cli.screen.progress import display_for
 from cli.screen.rich_table import print_summary
@@ -22,7 +23,7 @@ from common.protocol.results import Results
 from common.settings.given import Given
 
 
-def train(order: Order, fresh: bool, as_json: bool) -> int:
+def train(order: Order, fresh: bool, as_json: bool, ahead: Child | None = None) -> int:
     """Train a night and return the exit code.
 
     Parameters
@@ -33,6 +34,8 @@ def train(order: Order, fresh: bool, as_json: bool) -> int:
         Start over instead of resuming an unfinished night.
     as_json : bool
         Print the results document to stdout, and all else to stderr.
+    ahead : Child or None
+        The coordinator's process, if it is started already.
 
     Raises
     ------
@@ -46,7 +49,7 @@ def train(order: Order, fresh: bool, as_json: bool) -> int:
         logs.configure(out.launcher_log, order.debug, "nighttrain.launcher", stderr=False)
         try:
             given = prepared(order, given, out, console, interrupt)
-            document, path = _night(given, order, out, fresh, interrupt, console)
+            document, path = _night(given, order, out, fresh, interrupt, console, ahead)
         except KeyboardInterrupt:
             console.print("interrupted; progress is saved: run the same command to continue", soft_wrap=True)
             return EXIT_INTERRUPTED
@@ -69,10 +72,16 @@ def console_for(as_json: bool) -> Console:
 
 
 def _night(
-    given: Given, order: Order, out: OutFolder, fresh: bool, interrupt: Interrupt, console: Console
+    given: Given,
+    order: Order,
+    out: OutFolder,
+    fresh: bool,
+    interrupt: Interrupt,
+    console: Console,
+    ahead: Child | None,
 ) -> tuple[Results, Path]:
     settings, display = given.settings, display_for(console)
-    with at_work(given, out, order.debug, interrupt, display) as crew:
+    with at_work(given, out, order.debug, interrupt, display, ahead=ahead) as crew:
         crew.hire(settings)
         client = crew.client
         run = crew.begin(settings, fresh)

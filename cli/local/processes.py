@@ -58,11 +58,16 @@ class Child:
         )
         self.starts += 1
         self.started_at = time.monotonic()
-        LOG.info("%s started as process %d", self.name, self.process.pid)
+        self.log_start()
         self._copier = threading.Thread(target=self._copy_output, args=(self.process,), daemon=True)
         self._copier.start()
         if self.word is not None:
             self.tell(self.word)
+
+    def log_start(self) -> None:
+        """Write to the launcher's log as which process it runs."""
+        if self.process is not None:
+            LOG.info("%s started as process %d", self.name, self.process.pid)
 
     def tell(self, word: str) -> None:
         """Say what the process waits for; one that has died is told when it is started again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 import time
 from collections.abc import Mapping
@@ -46,17 +47,16 @@ BY_LAUNCHER = "nighttrain run"
 """The source of a setting that the launcher decides on, whatever file and environment say."""
 
 
-def coordinator_of(given: Given, out: OutFolder, debug: bool, by_the_clock: bool = False) -> Child:
-    """Return the coordinator's process, not started yet; its settings are written for it.
+def brief(child: Child, given: Given, out: OutFolder, by_the_clock: bool = False) -> None:
+    """Write the coordinator's settings and tell its process, started or not, its options.
 
     `by_the_clock` lets it begin the nights; otherwise the launcher begins the one that it is asked for.
     """
     dashboard = given.settings.dashboard
     port = (dashboard.enabled and dashboard.port) or _free_port(dashboard.host)
     hand_over(given, out, by_the_clock)
-    command = [sys.executable, "-m", "coordinator", "--settings-json", str(out.settings)]
-    command += ["--out", str(out.root), "--host", dashboard.host, "--port", str(port), "--exit-with-parent"]
-    return Child("coordinator", command + ["--debug"] * debug, dict(os.environ))
+    options = ["--settings-json", str(out.settings), "--host", dashboard.host, "--port", str(port)]
+    child.tell(shlex.join(options))
 
 
 def hand_over(given: Given, out: OutFolder, by_the_clock: bool) -> None:

@@ -33,9 +33,13 @@ class Supervision:
         self.children: list[Child] = []
 
     def employ(self, *children: Child) -> None:
-        """Start processes, and keep them alive from now on."""
+        """Start processes unless they run already, and keep them alive from now on."""
         for child in children:
-            child.start()
+            if child.process is None:
+                child.start()
+            else:
+                # There was no log yet when it was started.
+                child.log_start()
             self.children.append(child)
 
     def keep(self) -> None:

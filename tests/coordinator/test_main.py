@@ -130,6 +130,21 @@ def test_it_stops_with_its_parent(start: Callable[..., Process]) -> None:
     assert process.ended()[0] == 0
 
 
+def test_it_touches_nothing_until_it_is_told_its_options(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    told, dropped = start("--options-from-input"), start("--options-from-input")
+    for process in (told, dropped):
+        assert process.process.stdin is not None
+        process.process.stdin.write("--host 127.0.0.1" + "\n" * (process is told))
+        process.process.stdin.flush()
+    assert dropped.ended() == (0, "", ""), "its starter has ended"
+    address = told.ready()
+    assert dropped.process.pid != address.pid == told.process.pid
+    with OperatorClient(address.url, tmp_path / "out" / "token") as operator:
+        assert operator.health().status == "ok"
+
+
 # --- Refusals -----------------------------------------------------------------------------------------------
 
 

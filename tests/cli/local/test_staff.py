@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.local.staff import coordinator_of, trainers_of
+from cli.local.head_start import coordinator_to_be
+from cli.local.staff import brief, trainers_of
 from common.out_folder import OutFolder, held
 from common.settings.given import Given, read_given
 from common.settings.night import NightSettings
@@ -21,11 +22,11 @@ def test_the_schedule_begins_no_night_beside_the_one_that_was_asked_for(tmp_path
     assert is_due(settings, noon, None)
     with held(tmp_path) as out:
         given = Given(settings, {"window.start": "night.yaml"})
-        coordinator_of(given, out, debug=False)
+        brief(coordinator_to_be(tmp_path, debug=False), given, out)
         told = read_given(out.settings)
         # The address of a database may hold a password.
         assert out.settings.stat().st_mode & 0o777 == 0o600
-        coordinator_of(given, out, debug=False, by_the_clock=True)
+        brief(coordinator_to_be(tmp_path, debug=False), given, out, by_the_clock=True)
         assert read_given(out.settings) == given
     assert told.origins == {**given.origins, "training": "nighttrain run"}
     assert not is_due(told.settings, noon, None)
