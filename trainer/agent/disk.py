@@ -4,7 +4,7 @@ Free bytes alone do not say it. A file system may have turned read-only, a quota
 be used up, the folder may belong to somebody else: each of them shows when a small file is written, and only
 then. So one is, as a job would do it, but without a name where the file system can do that (`O_TMPFILE`):
 nothing of it stays behind, even if the trainer is killed meanwhile. This takes about as long as one sync of
-the disk.
+the disk, which is longer than a small job: a trial that went well counts for a moment.
 
 A disk over the network may not answer at all: then the trial never returns. It is made by a thread of its
 own, which the claim waits for only so long.
@@ -32,11 +32,14 @@ TRIAL = bytes(4096)
 PATIENCE_SECONDS = 10.0
 """A disk that is only busy has synced one block by then."""
 
+FRESH_SECONDS = 1.0
+"""How long a trial that went well counts: small jobs are claimed many times a second."""
+
 NO_ANSWER = "it does not answer"
 
 
 class DiskTrial:
-    """Tries a folder before each claim, and never waits longer than `patience` for its disk.
+    """Tries a folder before a claim, and never waits longer than `patience` for its disk.
 
     Parameters
     ----------
@@ -46,6 +49,8 @@ class DiskTrial:
         Seconds after which a trial that has not returned says that the disk does not answer.
     trial : callable or None
         Tries a folder, and may never return; None takes `disk_state`.
+    clock : callable
+        Returns seconds that only grow.
     """
 
     def __init__(
@@ -53,8 +58,12 @@ class DiskTrial:
         folder: Path,
         patience: float = PATIENCE_SECONDS,
         trial: Callable[[Path], DiskState] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._folder, self._patience, self._trial = folder, patience, trial or disk_state
+        self._clock = clock
+        self._good: DiskState | None = None
+        self._good_until = 0.0
         self._found: list[DiskState] = []
         self._give_up = 0.0
         self._thread: threading.Thread | None = None
@@ -62,6 +71,8 @@ class DiskTrial:
     def state(self) -> DiskState:
         """Return what came of a trial; while one hangs no other is begun, so that threads do not pile up."""
         if self._thread is None:
+            if self._good is not None and self._clock() < self._good_until:
+                return self._good
             self._give_up = time.monotonic() + self._patience
             self._thread = threading.Thread(target=self._try, name="disk-trial", daemon=True)
             self._thread.start()
@@ -69,7 +80,10 @@ class DiskTrial:
         if self._thread.is_alive():
             return DiskState(folder=_written(self._folder), free_bytes=None, problem=NO_ANSWER)
         self._thread = None
-        return self._found.pop()
+        found = self._found.pop()
+        self._good = None if found.problem else found
+        self._good_until = self._clock() + FRESH_SECONDS
+        return found
 
     def _try(self) -> None:
         self._found.append(self._trial(self._folder))

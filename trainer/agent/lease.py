@@ -43,6 +43,14 @@ from common.protocol.trainers import (
 
 LOG = logging.getLogger(__name__)
 
+CHECKPOINT_SECONDS = 1.0
+"""Checkpoints are sent at most so often, the first so long after the grant.
+
+Each costs a request and a sync of the coordinator's disk, more than the folds of a small cell. One that waits
+goes with the report of an attempt that ends without a result, so only the death of the agent itself loses it:
+together with the fold at work, folds of no more than these seconds.
+"""
+
 FAILURES = 5
 """How often something is said again after an error of the coordinator itself, before it counts as refused."""
 
@@ -109,6 +117,8 @@ class HeldLease:
         Returns the state of the host; called by the lease's own thread.
     next_claim : callable
         Returns what to ask for the next job together with a result, None to ask for none; called likewise.
+    checkpoint_seconds : float
+        How long a checkpoint may wait for a later one that takes its place.
 
     Attributes
     ----------
@@ -123,12 +133,15 @@ class HeldLease:
         renew_seconds: float,
         pressure: Callable[[], HostPressure | None] = lambda: None,
         next_claim: Callable[[], ClaimRequest | None] = lambda: None,
+        checkpoint_seconds: float = CHECKPOINT_SECONDS,
     ) -> None:
         self._next_claim = next_claim
         self.offered: Grant | Nothing | None = None
         self._client, self._grant, self._renew_seconds = client, grant, renew_seconds
         self._pressure = pressure
         self._renew_at = time.monotonic() + renew_seconds
+        self._checkpoint_seconds = checkpoint_seconds
+        self._save_at = time.monotonic() + checkpoint_seconds
         self._news = threading.Event()
         self._lock = threading.Lock()
         self._checkpoint: Checkpoint | None = None
@@ -149,7 +162,7 @@ class HeldLease:
         return not self._thread.is_alive()
 
     def save(self, checkpoint: Checkpoint) -> None:
-        """Send a checkpoint; an earlier one that was not sent yet gives way to it."""
+        """Send a checkpoint when its time has come; an earlier one that was not sent yet gives way to it."""
         with self._lock:
             self._checkpoint = checkpoint
         self._news.set()
@@ -185,14 +198,16 @@ class HeldLease:
             self._news.clear()
             with self._lock:
                 checkpoint, report = self._checkpoint, self._report
-            if time.monotonic() >= self._renew_at:
+            now = time.monotonic()
+            if now >= self._renew_at:
                 self._say(self._renew, self._renewal_refused)
-            elif checkpoint is not None:
+            elif checkpoint is not None and (report is not None or now >= self._save_at):
                 self._say(partial(self._send_checkpoint, checkpoint), partial(self._drop, checkpoint))
             elif report is not None:
                 self._say(partial(self._send_report, report), partial(self._report_refused, report))
             else:
-                self._news.wait(self._renew_at - time.monotonic())
+                until = self._renew_at if checkpoint is None else min(self._renew_at, self._save_at)
+                self._news.wait(until - now)
 
     def _say(self, send: Callable[[], None], refused: Callable[[NighttrainError], None]) -> None:
         try:
@@ -233,6 +248,7 @@ class HeldLease:
 
     def _send_checkpoint(self, checkpoint: Checkpoint) -> None:
         self._client.save_checkpoint(self._grant.lease_id, checkpoint)
+        self._save_at = time.monotonic() + self._checkpoint_seconds
         self._drop(checkpoint)
 
     def _drop(self, checkpoint: Checkpoint, error: NighttrainError | None = None) -> None:

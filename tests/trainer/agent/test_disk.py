@@ -14,7 +14,7 @@ import pytest
 
 from common.protocol.trainers import DiskState
 from tests.small_disk import Disk, small_disk  # noqa: F401
-from trainer.agent.disk import NO_ANSWER, DiskTrial, disk_state
+from trainer.agent.disk import FRESH_SECONDS, NO_ANSWER, DiskTrial, disk_state
 
 MIB = 1024**2
 
@@ -104,3 +104,21 @@ def test_a_disk_that_does_not_answer_holds_nobody_up_and_is_used_again_when_it_d
     while trial.state().problem:
         assert time.monotonic() < give_up
     assert DiskTrial(tmp_path).state().problem == ""
+
+
+def test_a_trial_that_went_well_counts_for_a_moment_and_one_that_did_not_never(tmp_path: Path) -> None:
+    now, tried = 0.0, []
+    good = DiskState(folder=str(tmp_path), free_bytes=MIB)
+    bad = DiskState(folder=str(tmp_path), free_bytes=None, problem="No space left on device")
+    answers = [bad, good, good]
+
+    def answer(folder: Path) -> DiskState:
+        tried.append(folder)
+        return answers[len(tried) - 1]
+
+    trial = DiskTrial(tmp_path, trial=answer, clock=lambda: now)
+    assert [trial.state(), trial.state(), trial.state()] == [bad, good, good]
+    assert len(tried) == 2
+    now = FRESH_SECONDS
+    assert trial.state() == good
+    assert len(tried) == 3

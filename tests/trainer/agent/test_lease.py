@@ -118,8 +118,9 @@ def hold(server, tmp_path) -> Iterator[Callable[..., HeldLease]]:
     leases = []
     with TrainerClient(server.url, token) as client:
 
-        def make(renew_seconds: float = 60.0, **others: object) -> HeldLease:
-            leases.append(HeldLease(client, GRANT, renew_seconds, **others))
+        def make(renew_seconds: float = 60.0, checkpoint_seconds: float = 0.0, **others: object) -> HeldLease:
+            given = {"checkpoint_seconds": checkpoint_seconds, **others}
+            leases.append(HeldLease(client, GRANT, renew_seconds, **given))
             return leases[-1]
 
         yield make
@@ -224,6 +225,37 @@ def test_only_the_latest_checkpoint_is_sent_and_none_that_a_result_makes_useless
     coordinator.hold.set()
     assert lease.wait(5.0)
     assert len(bodies(server, "checkpoint")) == 1
+
+
+def test_checkpoints_in_quick_succession_cost_a_request_each_second_and_not_each(
+    hold, coordinator, server
+) -> None:
+    began = time.monotonic()
+    lease = hold(checkpoint_seconds=0.2)
+    for folds in range(1, 41):
+        lease.save(checkpoint(folds))
+        time.sleep(0.01)
+    until(lambda: bodies(server, "checkpoint") and len(bodies(server, "checkpoint")[-1].json["folds"]) == 40)
+    assert 1 <= len(bodies(server, "checkpoint")) <= (time.monotonic() - began) / 0.2
+
+
+def test_a_result_that_comes_before_its_time_makes_a_checkpoint_useless(hold, coordinator) -> None:
+    lease = hold(checkpoint_seconds=60.0)
+    lease.save(checkpoint(1))
+    lease.conclude(SUCCESS)
+    assert lease.wait(5.0)
+    assert coordinator.heard == ["finish"]
+
+
+@pytest.mark.parametrize(("report", "word"), [(FAILURE, "failure"), (RELEASE, "release")])
+def test_the_report_of_an_attempt_without_a_result_takes_along_a_checkpoint_that_waits(
+    hold, coordinator, report, word
+) -> None:
+    lease = hold(checkpoint_seconds=60.0)
+    lease.save(checkpoint(2))
+    lease.conclude(report)
+    assert lease.wait(5.0)
+    assert coordinator.heard == ["checkpoint", word]
 
 
 def test_while_the_coordinator_is_away_all_is_kept_and_the_first_word_is_a_renewal(hold, coordinator) -> None:
