@@ -36,17 +36,15 @@ from trainer.candles.moments import moment_of
 from trainer.evidence.certificate import certify
 from trainer.evidence.champion import compare
 from trainer.evidence.curves import curves
-from trainer.evidence.significance import rank_sum
+from trainer.evidence.known import Known
 from trainer.features.indicators import FEATURE_VERSION, WARM_UP
 from trainer.features.labels import LABEL_VERSION, require_moves
 from trainer.features.matrix import FeatureMatrix, open_features, versions
 from trainer.learning.base_rate import base_rate_log_loss
 from trainer.learning.crossval import WALK_FORWARD_VERSION, CrossValidation, FoldFit
-from trainer.learning.design_matrix import DesignMatrix
-from trainer.learning.edge import edge
 from trainer.learning.fold_reports import fit_of, fold_model, fold_report, recalibrated
 from trainer.learning.recalibration import RECALIBRATION_VERSION, Forecast, recalibrations, rescaled
-from trainer.learning.scores import midranks, score, score_ties
+from trainer.learning.scores import score_ties
 from trainer.learning.splits import require_trainable
 from trainer.learning.training_set import TrainingSet
 
@@ -118,45 +116,46 @@ def train(
     with stages.enter("folds", resumed):
         fits = [fit_of(report, fold, Cs) for report, fold in zip(reports, data.folds, strict=False)]
         crossval = CrossValidation(data.design, data.labels.y, data.folds, Cs, fits)
-        tested = [_tested(fit, data) for fit in fits]
-        tied = [_tied(fit, data) for fit in fits]
+        judged = [_judged(crossval, fit, data) for fit in fits]
     for _ in data.folds[resumed:]:
         with stages.enter("folds"):
             fit = crossval.fit_next()
-            tested.append(_tested(fit, data))
-            tied.append(_tied(fit, data))
-            reports.append(fold_report(fit, tested[-1], data, Cs))
+            judged.append(_judged(crossval, fit, data))
+            reports.append(fold_report(fit, judged[-1][0], data, Cs))
             save_checkpoint(Checkpoint(inputs=inputs, folds=tuple(reports)))
     with stages.enter("final"):
         choice, fitted = crossval.final()
     with stages.enter("recalibration"):
         forecasts = [
             Forecast.of(p, data.labels.y[fit.fold.test_start : fit.fold.test_stop], fit.model.intercept)
-            for fit, p in zip(crossval.fits, tested, strict=True)
+            for fit, (p, _) in zip(crossval.fits, judged, strict=True)
         ]
-        known = [each.first(fold.known) for each, fold in zip(forecasts, data.folds, strict=True)]
-        *of_folds, recalibration = recalibrations(known, horizon)
+        in_time = [each.first(fold.known) for each, fold in zip(forecasts, data.folds, strict=True)]
+        *of_folds, recalibration = recalibrations(in_time, horizon)
         tested = [each.drawn(one.slope) for each, one in zip(forecasts, of_folds, strict=True)]
         tied = [
             Forecast.of(p, p, each.intercept).drawn(one.slope)
-            for p, each, one in zip(tied, forecasts, of_folds, strict=True)
+            for (_, p), each, one in zip(judged, forecasts, of_folds, strict=True)
         ]
         reports = [recalibrated(*each) for each in zip(reports, of_folds, forecasts, tested, strict=True)]
+        known = Known()
+        for report, forecast, said in list(zip(reports, forecasts, tested, strict=True))[resumed:]:
+            known.keep_scores(said, forecast.y, report.scores)
         model = rescaled(fitted, recalibration.slope)
     with stages.enter("significance"):
         p, y = np.concatenate(tested), data.labels.y[data.first_test_row :]
-        ranks = midranks(p)
-        scores = score(p, y, ranks)
+        scores, test = known.scores_and_test(p, y, horizon, data.memory)
         ties = score_ties(p, y, np.concatenate(tied), len(data.labels.tie), data.labels.tie_share)
-        test = rank_sum(p, y, horizon, data.memory, ranks)
         p_value = 1.0 if test is None else test.p_value
-        gained = edge(list(map(data.outcome, data.folds, tested, tied)), horizon, spec.label.costs_bp)
+        # A slope leaves a fold's predictions in their order, which is all that the tenths are chosen by.
+        outcomes = [data.outcome(fold, *said) for fold, said in zip(data.folds, judged, strict=True)]
+        gained = known.edge(outcomes, horizon, spec.label.costs_bp)
         base_rates = [float(data.labels.y[: fold.train_stop].mean()) for fold in data.folds]
         constant = base_rate_log_loss(base_rates, [each.y for each in forecasts])
         gates = GateScores(base_rate_log_loss=constant, newest_fold=reports[-1].scores)
     with stages.enter("certificate"):
         claimed = scores, p_value, gained, recalibration, gates
-        certificate = certify(data, reports, Cs, (Cs[choice], model), *claimed)
+        certificate = certify(data, reports, Cs, (Cs[choice], model), *claimed, known)
     with stages.enter("champion"):
         compared = champion and compare(champion, spec.cell, data, p)
     span = data.span(0, len(data))
@@ -255,13 +254,11 @@ def _finished(checkpoint: Checkpoint | None, inputs: str) -> list[FoldReport]:
     return list(checkpoint.folds)
 
 
-def _tested(fit: FoldFit, data: TrainingSet) -> FloatArray:
-    return fit.model.predict(data.design, fit.fold.test_start, fit.fold.test_stop)
-
-
-def _tied(fit: FoldFit, data: TrainingSet) -> FloatArray:
-    ties = DesignMatrix(data.matrix.values, data.ties_of(fit.fold))
-    return fit.model.predict(ties, 0, len(ties))
+def _judged(crossval: CrossValidation, fit: FoldFit, data: TrainingSet) -> tuple[FloatArray, FloatArray]:
+    """Return what a fold's chosen model says of its test rows, and of the ties between them."""
+    fold, stretch, said = fit.fold, crossval.stretch(fit.fold), crossval.predictions(fit)
+    tested = stretch.at(said, data.labels.row[fold.test_start : fold.test_stop])
+    return tested, stretch.at(said, data.ties_of(fold))
 
 
 def _lineage(spec: TrainingSpec, matrix: FeatureMatrix, inputs: str) -> dict[str, str]:

@@ -28,6 +28,8 @@ from trainer.evidence.choice_check import check_choice
 from trainer.evidence.edge_check import check_edge
 from trainer.evidence.feature_check import check_features
 from trainer.evidence.fit_check import check_coefficients, check_losses, check_scalers
+from trainer.evidence.known import Known
+from trainer.evidence.predicted import predicted
 from trainer.evidence.recalibration_check import (
     before_recalibration,
     check_recalibration,
@@ -50,6 +52,7 @@ def certify(
     edge: Edge,
     recalibration: Recalibration,
     gates: GateScores,
+    known: Known | None = None,
 ) -> Certificate:
     """Check a training by what it leaves.
 
@@ -73,6 +76,8 @@ def certify(
         Claimed for the final model.
     gates : GateScores
         Claimed for the out-of-fold predictions.
+    known : Known, optional
+        What the training computed of predictions; it counts only where the stored models give equal ones.
 
     Returns
     -------
@@ -87,8 +92,9 @@ def certify(
     if not models.passed:
         return Certificate(checks=first)
     recounts = recount(data.design, data.labels.y, stored)
-    forecasts = forecasts_of(data, stored, folds)
-    known = [
+    said = predicted(data, stored, folds)
+    forecasts = forecasts_of(data, said, folds)
+    in_time = [
         each.first(models.known.stop - models.known.start)
         for each, models in zip(forecasts, stored, strict=False)
     ]
@@ -98,11 +104,11 @@ def certify(
             *first,
             check_scalers(recounts),
             check_coefficients(recounts),
-            check_losses(recounts, folds),
+            check_losses(said, folds),
             check_choice(folds, Cs, final[0]),
-            check_recalibration(known, slopes, data.horizon),
-            check_scores(data, stored, folds, forecasts, scores, p_value, gates),
-            check_edge(data, stored, folds, edge),
+            check_recalibration(in_time, slopes, data.horizon),
+            check_scores(data, stored, folds, forecasts, scores, p_value, gates, known or Known()),
+            check_edge(data, said, edge, known or Known()),
         )
     )
 

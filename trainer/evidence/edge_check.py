@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from common.protocol.reports import Check, Edge, FoldReport
+from common.protocol.reports import Check, Edge
 from trainer.candles.arrays import FloatArray
-from trainer.evidence.stored_models import StoredModels
-from trainer.learning.design_matrix import DesignMatrix
-from trainer.learning.edge import FoldOutcome, edge
+from trainer.evidence.known import Known
+from trainer.evidence.predicted import Predicted
+from trainer.learning.edge import FoldOutcome
 from trainer.learning.training_set import TrainingSet
 
 TOLERANCE = 1e-6
@@ -18,29 +18,26 @@ TOLERANCE = 1e-6
 their tenth may change places with it on another kind of processor."""
 
 
-def check_edge(
-    data: TrainingSet, stored: Sequence[StoredModels], folds: Sequence[FoldReport], claimed: Edge
-) -> Check:
-    """Predict again what each fold tested and the ties beside it, and measure the extreme tenths.
+def check_edge(data: TrainingSet, said: Sequence[Predicted], claimed: Edge, known: Known) -> Check:
+    """Measure the extreme tenths of what the stored models say of each fold's test rows and of the ties.
 
     Parameters
     ----------
     data : TrainingSet
         What was trained on; of it candles, the bar of each row, horizon and costs are believed.
-    stored : sequence of StoredModels
-        The folds' models.
-    folds : sequence of FoldReport
-        Each fold's C.
+    said : sequence of Predicted
+        What the folds' models say.
     claimed : Edge
         What the training says.
+    known : Known
+        What was computed of equal predictions.
     """
-    tested = [
-        _tested(data, models, fold.C, following.tested.start)
-        for models, fold, following in zip(stored, folds, stored[1:], strict=False)
-    ]
-    found = edge(tested, data.horizon, data.label.costs_bp)
-    moves = np.concatenate([fold.moves for fold in tested])
-    slack = TOLERANCE * float(np.abs(moves).mean()) + _undecided(tested) / found.tenth_rows
+    tested = [_tested(data, one) for one in said]
+    found = known.edge(tested, data.horizon, data.label.costs_bp)
+    slack = 0.0
+    if found != claimed:
+        moves = np.concatenate([fold.moves for fold in tested])
+        slack = TOLERANCE * float(np.abs(moves).mean()) + _undecided(tested) / found.tenth_rows
     for name in Edge.model_fields:
         ours, theirs = getattr(found, name), getattr(claimed, name)
         if not abs(ours - theirs) <= (slack if name.endswith("_bp") else 0):
@@ -50,19 +47,16 @@ def check_edge(
     return Check(name="edge", passed=True, checked=found.rows, detail=detail)
 
 
-def _tested(data: TrainingSet, models: StoredModels, C: float, following: int) -> FoldOutcome:
-    """Predict every row with a future from a fold's first test row to the first of the fold after it."""
-    row, bar, candles = data.labels.row, data.matrix.bar, data.candles
-    stop = int(row[following]) if following < len(row) else len(bar)
-    rows = np.arange(row[models.tested.start], stop)
-    ends = candles.open_time[bar[rows]] + data.horizon * candles.interval_ms
+def _tested(data: TrainingSet, said: Predicted) -> FoldOutcome:
+    """Return every row of a stretch that has a future, and what came of it."""
+    candles, stretch = data.candles, said.stretch
+    now = data.matrix.bar[stretch.start : stretch.stop]
+    ends = candles.open_time[now] + data.horizon * candles.interval_ms
     later = np.searchsorted(candles.open_time, ends)
-    known = later == bar[rows] + data.horizon
-    known[known] = candles.open_time[later[known].clip(max=len(candles) - 1)] == ends[known]
-    rows, later = rows[known], later[known]
-    design = DesignMatrix(data.matrix.values, rows)
-    gains = np.log(candles.close[later] / candles.close[bar[rows]])
-    return FoldOutcome(models.model(C).predict(design, 0, len(design)), 1e4 * gains)
+    future = later == now + data.horizon
+    future[future] = candles.open_time[later[future].clip(max=len(candles) - 1)] == ends[future]
+    gains = np.log(candles.close[later[future]] / candles.close[now[future]])
+    return FoldOutcome(said.chosen[future], 1e4 * gains)
 
 
 def _undecided(tested: Sequence[FoldOutcome]) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.protocol.reports import Check, FoldReport
+from trainer.evidence.predicted import Predicted
 from trainer.evidence.recount import CONSTANT, Recount
 
 _RELATIVE = 1e-6
@@ -97,14 +98,14 @@ def check_coefficients(recounts: Sequence[Recount]) -> Check:
     return Check(name="coefficients", passed=True, checked=checked, detail=detail)
 
 
-def check_losses(recounts: Sequence[Recount], folds: Sequence[FoldReport]) -> Check:
+def check_losses(said: Sequence[Predicted], folds: Sequence[FoldReport]) -> Check:
     """Compare the test log loss of every fold and C with that of the stored coefficients.
 
     It is that of the test rows whose labels the next fold may know: with the others a choice would know what
     happens in the first rows that it is tested on.
     """
     checked = 0
-    for fold, found in zip(folds, recounts, strict=False):
+    for fold, found in zip(folds, said, strict=False):
         claimed = np.asarray(fold.log_losses)
         checked += len(claimed)
         wrong = ~(np.abs(claimed - found.log_losses) <= LOSS)

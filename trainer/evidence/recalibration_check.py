@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.protocol.reports import Check, FoldReport, Recalibration
-from trainer.evidence.stored_models import StoredModels
+from trainer.evidence.predicted import Predicted
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.recalibration import (
     LEAST,
@@ -25,15 +25,13 @@ TOLERANCE = 1e-6
 """How far a slope may be from where the log loss is level, and any other figure from what is found."""
 
 
-def forecasts_of(
-    data: TrainingSet, stored: Sequence[StoredModels], folds: Sequence[FoldReport]
-) -> list[Forecast]:
-    """Predict again what each fold tested, with the stored model of its C."""
+def forecasts_of(data: TrainingSet, said: Sequence[Predicted], folds: Sequence[FoldReport]) -> list[Forecast]:
+    """Return what the stored model of its C says of each fold's test rows."""
     found = []
-    for models, fold in zip(stored, folds, strict=False):
-        tested, model = models.tested, models.model(fold.C)
-        p = model.predict(data.design, tested.start, tested.stop)
-        found.append(Forecast.of(p, data.labels.y[tested], model.intercept))
+    for one, fold in zip(said, folds, strict=True):
+        tested = one.stored.tested
+        p = one.stretch.at(one.chosen, data.labels.row[tested])
+        found.append(Forecast.of(p, data.labels.y[tested], one.stored.model(fold.C).intercept))
     return found
 
 

@@ -1,4 +1,4 @@
-"""One pass over the rows that counts again what stored models claim: moments, optimum and test losses.
+"""One pass over the rows that counts again what stored models claim to be: moments and optimum.
 
 Every model of every fold is evaluated on a chunk of rows while it is at hand, so that the pass costs one
 reading of the rows. All columns are taken relative to their means over the first chunk; without such a shift
@@ -40,8 +40,6 @@ class Recount:
         What it changes in the log odds of all rows alike.
     spreads : ndarray of float64, shape (m,)
         Standard deviation of each model's log odds over the permitted rows.
-    log_losses : ndarray of float64, shape (m,)
-        Mean log loss of the tested rows that the next fold may know; 0 where there are none.
     """
 
     stored: StoredModels
@@ -50,7 +48,6 @@ class Recount:
     steps: FloatArray
     intercept_steps: FloatArray
     spreads: FloatArray
-    log_losses: FloatArray
 
 
 def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels]) -> list[Recount]:
@@ -68,26 +65,21 @@ def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels])
     origin = next(design.chunks(0, min(CHUNK_ROWS, len(design))))[1].mean(axis=0)
     counts = [len(models.Cs) for models in stored]
     permitted = np.repeat([models.permitted for models in stored], counts)
-    first = np.repeat([models.known.start for models in stored], counts)
-    last = np.repeat([models.known.stop for models in stored], counts)
     weights = np.concatenate([_weights(models, origin) for models in stored])
-    gradients, curvatures, losses = np.zeros_like(weights), np.zeros(len(weights)), np.zeros(len(weights))
+    gradients, curvatures = np.zeros_like(weights), np.zeros(len(weights))
     products = np.zeros((design.columns + 1, design.columns + 1))
     products_until = {}
     block = aligned((CHUNK_ROWS, design.columns + 1))
     block[:, 0] = 1.0
     buffer = aligned((len(weights), CHUNK_ROWS))
-    for start, stop in pairwise(np.unique([0, *permitted, *first, *last]).tolist()):
+    for start, stop in pairwise(np.unique([0, *permitted]).tolist()):
         learning = np.flatnonzero(permitted >= stop)
-        testing = np.flatnonzero((first <= start) & (start < last))
-        active = weights[np.concatenate([learning, testing])]
+        active = weights[learning]
         for rows, values in design.chunks(start, stop):
             part, truth = block[: len(values)], y[rows]
             np.subtract(values, origin, out=part[:, 1:])
             products += part.T @ part
-            p = logistic(active, np.zeros(len(active)), part, buffer[: len(active)])
-            losses[testing] += _summed_log_loss(p[len(learning) :], truth)
-            residuals = p[: len(learning)]
+            residuals = logistic(active, np.zeros(len(active)), part, buffer[: len(active)])
             curvatures[learning] += residuals.sum(axis=1) - np.einsum("ij,ij->i", residuals, residuals)
             residuals -= truth
             gradients[learning] += residuals @ part
@@ -95,7 +87,6 @@ def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels])
     found = []
     for models, stop in zip(stored, np.cumsum(counts), strict=True):
         own = slice(stop - len(models.Cs), stop)
-        known = models.known.stop - models.known.start
         moments = _Moments.of(products_until[models.permitted], models.permitted)
         steps, intercept_steps = _steps(models, moments, gradients[own], curvatures[own])
         found.append(
@@ -106,7 +97,6 @@ def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels])
                 steps=steps,
                 intercept_steps=intercept_steps,
                 spreads=moments.spreads(weights[own, 1:]),
-                log_losses=losses[own] / max(known, 1),
             )
         )
     return found
@@ -137,19 +127,6 @@ def _weights(models: StoredModels, origin: FloatArray) -> FloatArray:
         models.coefficients, models.intercepts, models.means - origin, models.scales
     )
     return np.column_stack([offsets, weights])
-
-
-def _summed_log_loss(p: FloatArray, truth: FloatArray) -> FloatArray:
-    if not len(p):
-        return np.zeros(0)
-    epsilon = np.finfo(np.float64).eps
-    given = np.where(truth > 0.5, p, 1.0 - p)
-    np.clip(given, epsilon, 1.0 - epsilon, out=given)
-    np.log(given, out=given)
-    if (between := truth == 0.5).any():
-        either = np.clip(p[:, between], epsilon, 1.0 - epsilon)
-        given[:, between] = (np.log(either) + np.log1p(-either)) / 2
-    return np.asarray(-given.sum(axis=1))
 
 
 def _steps(

@@ -8,12 +8,11 @@ import numpy as np
 
 from common.protocol.reports import Check, FoldReport, GateScores, Scores
 from trainer.candles.arrays import FloatArray
+from trainer.evidence.known import Known
 from trainer.evidence.recalibration_check import slope_of
-from trainer.evidence.significance import auc_p_value
 from trainer.evidence.stored_models import StoredModels
 from trainer.learning.base_rate import base_rate_log_loss
 from trainer.learning.recalibration import Forecast
-from trainer.learning.scores import midranks, score
 from trainer.learning.training_set import TrainingSet
 
 TOLERANCE = 1e-6
@@ -29,6 +28,7 @@ def check_scores(
     scores: Scores,
     p_value: float,
     gates: GateScores,
+    known: Known,
 ) -> Check:
     """Score again what the stored models predict, recalibrated as each fold says.
 
@@ -48,19 +48,22 @@ def check_scores(
         Claimed for them.
     gates : GateScores
         Claimed for them.
+    known : Known
+        What was computed of equal predictions.
     """
     y = data.labels.y
     predicted: list[FloatArray] = []
     for models, fold, forecast in zip(stored, folds, forecasts, strict=False):
         predicted.append(forecast.drawn(slope_of(fold.recalibration)))
-        if wrong := _difference(fold.scores, predicted[-1], forecast.y):
+        of_fold = known.scores(predicted[-1], forecast.y)
+        if wrong := _difference(fold.scores, of_fold, predicted[-1], forecast.y):
             return _failed(len(predicted), f"{models.place}: {wrong}")
     p = np.concatenate(predicted)
     truth = y[data.first_test_row :]
-    ranks = midranks(p)
-    if wrong := _difference(scores, p, truth, ranks):
+    of_all, test = known.scores_and_test(p, truth, data.horizon, data.memory)
+    if wrong := _difference(scores, of_all, p, truth):
         return _failed(len(predicted) + 1, f"all folds: {wrong}")
-    found = auc_p_value(p, truth, data.horizon, data.memory, ranks)
+    found = 1.0 if test is None else test.p_value
     if not abs(found - p_value) <= TOLERANCE:
         return _failed(len(predicted) + 2, f"the predictions' p-value is {found:.4g}, not {p_value:.4g}")
     base_rates = [float(y[: models.permitted].mean()) for models, _ in zip(stored, folds, strict=False)]
@@ -78,8 +81,9 @@ def _failed(checked: int, detail: str) -> Check:
     return Check(name="scores", passed=False, checked=checked, detail=detail)
 
 
-def _difference(claimed: Scores, p: FloatArray, y: FloatArray, ranks: FloatArray | None = None) -> str:
-    found = score(p, y, ranks)
+def _difference(claimed: Scores, found: Scores, p: FloatArray, y: FloatArray) -> str:
+    if claimed == found:
+        return ""
     undecided = float((np.abs(p - 0.5) <= TOLERANCE).sum() / max(np.count_nonzero(y != 0.5), 1))
     for name in Scores.model_fields:
         ours, theirs = getattr(found, name), getattr(claimed, name)

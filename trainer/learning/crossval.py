@@ -14,6 +14,7 @@ from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.logistic_path import LogisticPath, fit_path
 from trainer.learning.scores import log_loss
 from trainer.learning.splits import Fold
+from trainer.learning.stretch import Stretch
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,7 @@ class FoldFit:
         return self.path.model(self.choice)
 
 
-WALK_FORWARD_VERSION = "5"
+WALK_FORWARD_VERSION = "6"
 """Changes whenever a fold's models or what is kept of them do; folds of another version are fitted anew."""
 
 
@@ -72,6 +73,7 @@ class CrossValidation:
         self.Cs = Cs
         self.fits = list(finished)
         self._moments = Moments(design, y)
+        self._newest: FloatArray | None = None
         for fit in self.fits:
             self._moments.extend(fit.fold.train_stop)
 
@@ -80,10 +82,14 @@ class CrossValidation:
         fold = self.folds[len(self.fits)]
         self._moments.extend(fold.train_stop)
         path = fit_path(self._moments, self.Cs, self._begin())
-        losses = self._losses(fold, path)
+        stretch = self.stretch(fold)
+        said = stretch.predictions(path.coefficients, path.intercepts, path.means, path.scales)
+        losses = self._losses(fold, stretch, said)
         earlier = [fit.log_losses for fit in self.fits]
         fit = FoldFit(fold, path, losses, choose(earlier, len(self.Cs)), tuple(range(len(earlier))))
         self.fits.append(fit)
+        # A copy, so that the other models' are freed.
+        self._newest = said[fit.choice].copy()
         return fit
 
     def final(self) -> tuple[int, LogisticModel]:
@@ -95,11 +101,29 @@ class CrossValidation:
             begin = begin[0][choice : choice + 1], begin[1][choice : choice + 1]
         return choice, fit_path(self._moments, self.Cs[choice : choice + 1], begin).model(0)
 
-    def _losses(self, fold: Fold, path: LogisticPath) -> tuple[float, ...]:
+    def stretch(self, fold: Fold) -> Stretch:
+        """Return the rows of the matrix from a fold's first test row to the next fold's."""
+        return Stretch.of(self.design, fold.test_start, fold.test_stop)
+
+    def predictions(self, fit: FoldFit) -> FloatArray:
+        """Return what a fold's chosen model says of its stretch.
+
+        They are the same to the last digit whenever they are asked for; the newest fold's are at hand once.
+        """
+        newest, self._newest = self._newest, None
+        if newest is not None and fit is self.fits[-1]:
+            return newest
+        path = fit.path
+        said = self.stretch(fit.fold).predictions(path.coefficients, path.intercepts, path.means, path.scales)
+        chosen: FloatArray = said[fit.choice].copy()
+        return chosen
+
+    def _losses(self, fold: Fold, stretch: Stretch, said: FloatArray) -> tuple[float, ...]:
         if not fold.known:
             return (0.0,) * len(self.Cs)
         truth = self.y[fold.test_start : fold.known_stop]
-        return tuple(log_loss(p, truth) for p in path.predict(self.design, fold.test_start, fold.known_stop))
+        known = stretch.at(said, self.design.row[fold.test_start : fold.known_stop])
+        return tuple(log_loss(p, truth) for p in known)
 
     def _begin(self) -> tuple[FloatArray, FloatArray] | None:
         if not self.fits:

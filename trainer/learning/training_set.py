@@ -122,7 +122,7 @@ class TrainingSet:
             Of `ties_of(fold)`.
         """
         row = np.concatenate([self.labels.row[fold.test_start : fold.test_stop], self.ties_of(fold)])
-        order = np.argsort(row)
+        order = np.argsort(row, kind="stable")
         moves = future_moves(self.candles, self.matrix.bar[row[order]], self.horizon)
         return FoldOutcome(np.concatenate([p, p_of_ties])[order], moves)
 
