@@ -11,7 +11,7 @@ from trainer.learning.scores import log_loss
 CS = (0.01, 0.1, 1.0)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def said(job):
     draw = np.random.default_rng(6)
     final = LogisticModel(*job.scaler, np.zeros(job.data.design.columns), 0.0)
