@@ -20,7 +20,8 @@ class Frozen(BaseModel):
     The strings below the fields describe them to the users of the interface.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    # Each process uses a few of all models: what checks and writes one is built when it is first used.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, defer_build=True)
 
     @classmethod
     def of(cls, source: object, **others: object) -> Self:

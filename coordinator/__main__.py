@@ -17,22 +17,26 @@ from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
 
-import uvicorn
+from common.lean_import import uncollected
 
-from common import logs
-from common.errors import ConfigurationError, NighttrainError
-from common.out_folder import OutFolder, held_by_coordinator
-from common.protocol.status import Address
-from common.settings.given import Given, from_yaml, read_given
-from common.token_file import Role
-from common.whole_file import write_whole
-from coordinator.app import make_app
-from coordinator.assembly import assemble
-from coordinator.configuration import Configuration, Source
-from coordinator.connections import Connection, raise_descriptor_limit
-from coordinator.credentials.tokens import open_tokens
-from coordinator.listener import BACKLOG, is_loopback, listen, url_of
-from coordinator.store.database import Database, sqlite_url
+with uncollected():
+    # A tenth of what a start takes.
+    import uvicorn
+
+    from common import logs
+    from common.errors import ConfigurationError, NighttrainError
+    from common.out_folder import OutFolder, held_by_coordinator
+    from common.protocol.status import Address
+    from common.settings.given import Given, from_yaml, read_given
+    from common.token_file import Role
+    from common.whole_file import write_whole
+    from coordinator.app import make_app
+    from coordinator.assembly import assemble
+    from coordinator.configuration import Configuration, Source
+    from coordinator.connections import Connection, raise_descriptor_limit
+    from coordinator.credentials.tokens import open_tokens
+    from coordinator.listener import BACKLOG, is_loopback, listen, url_of
+    from coordinator.store.database import Database, sqlite_url
 
 logger = logging.getLogger("coordinator")
 

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
+from pydantic.warnings import UnsupportedFieldAttributeWarning
 
-from coordinator.api import alerts, champions, docs, errors, health, openapi, operators, steering, trainers
-from coordinator.api.middleware import Guard, Latency
+from common.lean_import import without
 from coordinator.assembly import Parts
 from coordinator.version import program_version
-from coordinator.web import site
+
+with without("pydantic.v1"):
+    # FastAPI asks of each parameter of a route whether it is a model of those days.
+    from coordinator.api import (
+        alerts,
+        champions,
+        docs,
+        errors,
+        health,
+        openapi,
+        operators,
+        steering,
+        trainers,
+    )
+    from coordinator.api.middleware import Guard, Latency
+    from coordinator.web import site
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -24,6 +40,8 @@ def make_app(parts: Parts) -> FastAPI:
         yield
         await run_in_threadpool(parts.housekeeping.stop)
 
+    # FastAPI silences this where it makes what validates a parameter; it is built when it is first used.
+    warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)
     app = FastAPI(
         title="Nighttrain coordinator",
         version=program_version(),

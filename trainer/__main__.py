@@ -15,17 +15,20 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from common import logs
-from common.client.client import TrainerClient
-from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
-from common.host import ControlGroup, control_group
-from common.settings.sections import GIBIBYTE
-from trainer.agent.agent import TRAINING, WORKER, Agent, Workplace
-from trainer.agent.identity import introduce
-from trainer.agent.metrics import TrainerCollector, serve
-from trainer.agent.stop_request import StopRequest
-from trainer.agent.vitals import Vitals
-from trainer.process.fork_server import ForkServer
+from common.lean_import import uncollected
+
+with uncollected():
+    from common import logs
+    from common.client.client import TrainerClient
+    from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
+    from common.host import ControlGroup, control_group
+    from common.settings.sections import GIBIBYTE
+    from trainer.agent.agent import TRAINING, WORKER, Agent, Workplace
+    from trainer.agent.identity import introduce
+    from trainer.agent.metrics import TrainerCollector, serve
+    from trainer.agent.stop_request import StopRequest
+    from trainer.agent.vitals import Vitals
+    from trainer.process.fork_server import ForkServer
 
 LOG = logging.getLogger("trainer")
 

@@ -54,6 +54,7 @@ def run(
 ) -> int:
     """Train a night on this machine, from start to report."""
     from cli.local.head_start import coordinator_ahead
+    from common.lean_import import uncollected
 
     given: dict[str, Any] = {
         "num_workers": trainers,
@@ -64,8 +65,9 @@ def run(
     }
     given = {key: value for key, value in given.items() if value is not None}
     with coordinator_ahead(out, debug) as coordinator:
-        # Imported only now, at the same time as what the coordinator needs.
-        from cli.local.night import train
-        from cli.local.preparation import Order
+        with uncollected():
+            # Imported only now, at the same time as what the coordinator needs.
+            from cli.local.night import train
+            from cli.local.preparation import Order
 
         return train(Order(config, data, out, given, debug), fresh, as_json, coordinator)

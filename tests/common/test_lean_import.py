@@ -1,9 +1,10 @@
+import gc
 import importlib
 import sys
 
 import pytest
 
-from common.lean_import import without
+from common.lean_import import uncollected, without
 
 
 def test_a_module_is_missing_until_the_block_ends() -> None:
@@ -23,3 +24,14 @@ def test_an_error_leaves_no_module_missing() -> None:
     with pytest.raises(ValueError, match="broken"), without("wave"):
         raise ValueError("broken")
     assert importlib.import_module("wave")
+
+
+def test_nothing_is_collected_until_the_block_ends_even_by_an_error() -> None:
+    frozen = gc.get_freeze_count()
+    try:
+        with pytest.raises(ValueError, match="broken"), uncollected():
+            assert not gc.isenabled()
+            raise ValueError("broken")
+        assert gc.isenabled() and gc.get_freeze_count() > frozen
+    finally:
+        gc.unfreeze()
