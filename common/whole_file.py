@@ -17,8 +17,8 @@ STALE_SECONDS = 3600.0
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
-    """Open a file for writing that takes its name only when it is complete and on disk.
+def whole_file(path: Path, mode: int = 0o666, *, durable: bool = True) -> Iterator[BinaryIO]:
+    """Open a file for writing that takes its name only when it is complete and, if `durable`, on disk.
 
     Parameters
     ----------
@@ -42,13 +42,15 @@ def whole_file(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
             with os.fdopen(descriptor, "wb") as file:
                 yield file
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             unfinished.replace(path)
         except BaseException:
             with contextlib.suppress(OSError):
                 unfinished.unlink()
             raise
-        _keep(path.parent)
+        if durable:
+            _keep(path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
         raise StorageError(
@@ -65,6 +67,20 @@ def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
         As of `whole_file`; the old file is as it was.
     """
     with whole_file(path, mode) as file:
+        file.write(content)
+
+
+def write_soon(path: Path, content: bytes, mode: int = 0o666) -> None:
+    """Write a file so that a killed process leaves the old one or the new one, on the disk at some time.
+
+    A loss of power may leave the old one, an empty one or none: only for what can be made again.
+
+    Raises
+    ------
+    StorageError
+        As of `whole_file`.
+    """
+    with whole_file(path, mode, durable=False) as file:
         file.write(content)
 
 

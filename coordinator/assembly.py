@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -39,6 +40,7 @@ from coordinator.housekeeping.silence import Silence
 from coordinator.metrics.collector import NightCollector
 from coordinator.metrics.process import Measures
 from coordinator.queue.queue import Queue
+from coordinator.queue.results import made_again
 from coordinator.report.reports import Reports
 from coordinator.runs.runs import Runs
 from coordinator.runs.steering import Steering
@@ -128,7 +130,7 @@ def assemble(
     queue = Queue(database, settings, random)
     ledger = Ledger(database)
     forecast = Forecast(ledger, settings)
-    artifacts = Artifacts(OutFolder(out).blobs)
+    artifacts = Artifacts(OutFolder(out).blobs, partial(made_again, database))
     vitals = Vitals(out)
     reload = Reload(database, configuration)
     reports = Reports(database, settings, OutFolder(out))

@@ -113,7 +113,8 @@ def claim(claimed: ClaimRequest, parts: PartsOf) -> Any:
 
 def _answer(decision: Grant | Refusal, parts: Parts) -> Any:
     if isinstance(decision, Grant):
-        return decision
+        # What the coordinator has put together itself need not be checked against its model again.
+        return Response(decision.model_dump_json(by_alias=True), media_type="application/json")
     parts.measures.refused_claim(decision.reason)
     retry = RETRY_AFTER_SECONDS.get(decision.reason, 1)
     return Response(status_code=204, headers={REASON_HEADER: decision.reason, "Retry-After": str(retry)})
@@ -174,7 +175,7 @@ def finish(lease: Lease, finished: Finish, parts: PartsOf) -> Any:
     """
     model, content = None, made_by(finished)
     if content and parts.queue.lacks_artifact(lease):
-        parts.artifacts.store(content, finished.artifact_sha256)
+        parts.artifacts.keep(content, finished.artifact_sha256)
         model = Model(finished.artifact_sha256, len(content))
     decision = parts.queue.finish(lease, finished, model)
     parts.housekeeping.wake()

@@ -16,6 +16,10 @@ from coordinator.store.database import Clock
 logger = logging.getLogger(__name__)
 
 TURN_SECONDS = 0.5
+WOKEN_SECONDS = 0.1
+"""How long after the last turn one begins at the earliest that something woke: small jobs end many times a
+second, and each turn asks the database a dozen questions.
+"""
 RETRY_SECONDS = 5.0
 """How long a duty that failed is left alone: what it lacks, such as disk, seldom comes back at once."""
 STALL_SECONDS = 5.0
@@ -48,7 +52,7 @@ class Loop:
         self._untold: set[str] = set()
         self._ticked: datetime | None = None
         self._wake = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
     def start(self) -> None:
@@ -62,7 +66,7 @@ class Loop:
 
     def stop(self) -> None:
         """End after the present turn, and do what is due after the last request."""
-        self._stopping = True
+        self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -72,7 +76,7 @@ class Loop:
                     self._attempt(duty.name, duty.stop)
 
     def wake(self) -> None:
-        """Say that something has changed, so that the next turn begins now."""
+        """Say that something has changed, so that the next turn begins soon."""
         self._wake.set()
 
     def troubles(self) -> tuple[str, ...]:
@@ -99,10 +103,10 @@ class Loop:
                 self._untold.discard(duty.name)
 
     def _run(self) -> None:
-        while not self._stopping:
-            self._wake.wait(TURN_SECONDS)
+        while not self._stopping.wait(WOKEN_SECONDS):
+            self._wake.wait(TURN_SECONDS - WOKEN_SECONDS)
             self._wake.clear()
-            if not self._stopping:
+            if not self._stopping.is_set():
                 self.tick()
 
     def _is_due(self, duty: Duty, now: datetime) -> bool:

@@ -6,6 +6,7 @@ import hashlib
 import math
 from dataclasses import dataclass, replace
 
+from pydantic import ValidationError
 from sqlalchemy import bindparam, select, update
 
 from common.errors import DigestMismatchError, InvalidRequestError
@@ -18,13 +19,14 @@ from coordinator.queue import surveys
 from coordinator.queue.attempts import succeed
 from coordinator.queue.checkpoints import discard_checkpoint
 from coordinator.queue.transitions import Ending
-from coordinator.store.database import Transaction
+from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import AttemptRow, JobRow
 from coordinator.store.tables import attempts, blobs, manifests, reports
 
 _REPORT, _MANIFEST = reports.insert(), manifests.insert()
 _BLOB = select(blobs.c.sha256).where(blobs.c.sha256 == bindparam("of"))
 _NEW_BLOB = blobs.insert()
+_MADE_OF = select(manifests.c.document).where(manifests.c.sha256 == bindparam("of")).limit(1)
 _ATTEMPT = update(attempts).where(attempts.c.id == bindparam("this"))
 
 
@@ -94,6 +96,17 @@ def made_by(finish: Finish) -> bytes:
     content = pickle_bytes(finish.result.manifest)
     digests = {finish.artifact_sha256, finish.result.manifest.pickle_sha256}
     return content if digests == {hashlib.sha256(content).hexdigest()} else b""
+
+
+def made_again(database: Database, sha256: str) -> bytes:
+    """Return the .pkl of a digest as the manifest of a job that is done makes it; empty if none does."""
+    with database.read() as tx:
+        document = tx.connection.execute(_MADE_OF, {"of": sha256}).scalar()
+    try:
+        manifest = None if document is None else Manifest.model_validate_json(document)
+    except ValidationError:
+        return b""
+    return b"" if manifest is None or _misfit_of(manifest) else pickle_bytes(manifest)
 
 
 def _check(job: JobRow, attempt: AttemptRow, finish: Finish, report: TrainingReport, is_made: bool) -> None:

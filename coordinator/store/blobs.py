@@ -1,12 +1,28 @@
-"""Models as bytes, kept by their digest under `artifacts/blobs`; they are never unpickled here."""
+"""Models as bytes, kept by their digest under `artifacts/blobs`; they are never unpickled here.
+
+The bytes of a model that the coordinator has made from its manifest are durable with the manifest, in the
+database. Their file need not be on the disk before its trainer is answered: where a loss of power or an
+accident takes it, or leaves half of it, it is made again.
+"""
 
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections.abc import Callable
 from pathlib import Path
 
 from common.errors import DigestMismatchError, StorageError
-from common.whole_file import write_whole
+from common.whole_file import write_soon, write_whole
+
+logger = logging.getLogger(__name__)
+
+Source = Callable[[str], bytes]
+"""Makes the bytes of a digest again; empty where that is impossible."""
+
+
+def _nothing(_: str) -> bytes:
+    return b""
 
 
 class Artifacts:
@@ -16,10 +32,13 @@ class Artifacts:
     ----------
     directory : Path
         The folder; it is made if it is not there.
+    source : callable
+        Gives a blob that is missing or damaged; what it gives is compared with the digest.
     """
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, source: Source = _nothing) -> None:
         self.directory = directory
+        self._source = source
 
     def store(self, content: bytes, sha256: str) -> None:
         """Keep `content`, durably, under its digest; once it returns a loss of power cannot lose it.
@@ -39,8 +58,20 @@ class Artifacts:
         if not self.is_intact(path, sha256):
             write_whole(path, content)
 
+    def keep(self, content: bytes, sha256: str) -> None:
+        """Keep what `source` gives again where a loss of power takes it; a killed process loses nothing.
+
+        Raises
+        ------
+        StorageError
+            The file could not be written.
+        """
+        path = self._path(sha256)
+        if not self.is_intact(path, sha256):
+            write_soon(path, content)
+
     def read(self, sha256: str) -> bytes:
-        """Return the content of a blob.
+        """Return the content of a blob, made again where the file has it no longer.
 
         Raises
         ------
@@ -51,13 +82,17 @@ class Artifacts:
         try:
             content = path.read_bytes()
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and (made := self._made(sha256)):
+                return made
             raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
         if hashlib.sha256(content).hexdigest() != sha256:
+            if made := self._made(sha256):
+                return made
             raise StorageError(f"{path} is damaged: its content has another SHA-256 than its name")
         return content
 
     def holds(self, sha256: str) -> bool:
-        """Return whether a blob is there and undamaged.
+        """Return whether a blob is there and undamaged, or made again.
 
         Raises
         ------
@@ -68,11 +103,21 @@ class Artifacts:
         try:
             if not self.directory.is_dir():
                 raise StorageError(f"{self.directory} is not there", "bring the folder back")
-            return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+            whole = hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+            return whole or bool(self._made(sha256))
         except FileNotFoundError:
-            return False
+            return bool(self._made(sha256))
         except OSError as error:
             raise StorageError(f"{path} cannot be read: {error.strerror or error}") from error
+
+    def _made(self, sha256: str) -> bytes:
+        # A folder that is away, perhaps not mounted, shall come back and not be made anew.
+        content = self._source(sha256) if self.directory.is_dir() else b""
+        if hashlib.sha256(content).hexdigest() != sha256:
+            return b""
+        logger.warning("the model %s is made again from its manifest", sha256)
+        write_whole(self._path(sha256), content)
+        return content
 
     @staticmethod
     def is_intact(path: Path, sha256: str) -> bool:

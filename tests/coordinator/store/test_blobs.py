@@ -12,6 +12,10 @@ from coordinator.store.blobs import Artifacts
 from tests.coordinator.specimens import digest
 
 
+def _made(sha256: str) -> bytes:
+    return {digest("a model"): b"a model"}.get(sha256, b"something else")
+
+
 @pytest.fixture
 def artifacts(tmp_path: Path) -> Artifacts:
     return Artifacts(tmp_path / "blobs")
@@ -45,6 +49,34 @@ def test_a_damaged_blob_is_not_read_and_is_mended_by_the_next_upload(artifacts: 
 def test_a_missing_blob_names_its_file(artifacts: Artifacts) -> None:
     with pytest.raises(StorageError, match=digest("a model")):
         artifacts.read(digest("a model"))
+
+
+@pytest.mark.parametrize("left", [None, b"", b"a mod"])
+def test_what_a_loss_of_power_took_of_a_model_that_can_be_made_is_made_again(
+    tmp_path: Path, left: bytes | None
+) -> None:
+    artifacts = Artifacts(tmp_path / "blobs", _made)
+    artifacts.keep(b"a model", digest("a model"))
+    [path] = artifacts.directory.iterdir()
+    if left is None:
+        path.unlink()
+    else:
+        path.write_bytes(left)
+    assert artifacts.holds(digest("a model"))
+    assert path.read_bytes() == artifacts.read(digest("a model")) == b"a model"
+    path.with_name(digest("other")).write_bytes(b"damaged")
+    assert not artifacts.holds(digest("other"))
+    with pytest.raises(StorageError, match="is damaged"):
+        artifacts.read(digest("other"))
+
+
+def test_a_folder_that_is_away_is_not_made_anew(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path / "blobs", lambda _: b"a model")
+    with pytest.raises(StorageError, match="cannot be read"):
+        artifacts.read(digest("a model"))
+    with pytest.raises(StorageError, match="is not there"):
+        artifacts.holds(digest("a model"))
+    assert not artifacts.directory.exists()
 
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])
