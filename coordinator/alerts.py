@@ -18,10 +18,11 @@ import logging
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy import Row, Select, case, func, select, update
 
+from common.frozen import Frozen
 from common.protocol.alerts import AlertPage, AlertView
 from coordinator.scrapes import Scrapes
 from coordinator.store.database import Database, Transaction
@@ -42,12 +43,10 @@ SHOWN_ALERTS = 20
 LEVELS = {"critical": logging.ERROR, "warning": logging.WARNING}
 
 
-class _Sent(BaseModel):
+class _Sent(Frozen):
     """A part of what Alertmanager sends; what else it may send is ignored."""
 
-    model_config = ConfigDict(
-        frozen=True, alias_generator=to_camel, extra="ignore", use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(alias_generator=to_camel, extra="ignore")
 
 
 class ToldAlert(_Sent):
@@ -57,7 +56,7 @@ class ToldAlert(_Sent):
     """Whether it fires or has ended."""
     labels: dict[str, str]
     """Its labels; `alertname` and `severity` among them."""
-    annotations: dict[str, str] = {}
+    annotations: dict[str, str] = {}  # noqa: RUF012
     """Its annotations: `summary`, `description` and `runbook_url` are shown."""
     starts_at: AwareDatetime
     """When it began to fire."""

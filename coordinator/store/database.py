@@ -24,6 +24,7 @@ from common.lean_import import without
 from common.quoted import escaped
 from coordinator.store.errors import REPAIR, is_damage, reason_of, translated
 from coordinator.store.group_commit import GroupCommit
+from coordinator.store.schema import statements
 
 BUSY_SECONDS = 15.0
 """How long a statement waits for another process (a backup, a shell) that holds SQLite's lock."""
@@ -129,8 +130,12 @@ class Database:
                 if present is not None and present not in known:
                     problem = f"the database {shown} was made by a newer Nighttrain (schema {present})"
                     raise ConfigurationError(problem, "update this one, or name another out folder")
+                if self.is_sqlite and not inspect(connection).get_table_names():
+                    for statement in statements():
+                        connection.exec_driver_sql(statement)
+                    present = _revision_of(connection)
                 if present != known[-1]:
-                    _migrate(connection)
+                    migrate(connection)
         except (SQLAlchemyError, UnicodeDecodeError) as error:
             problem = f"the database {shown} cannot be used: {reason_of(error)}"
             hint = REPAIR if is_damage(error) else "check database_url and the out folder"
@@ -234,7 +239,8 @@ def _revision_of(connection: Connection) -> str | None:
     return present
 
 
-def _migrate(connection: Connection) -> None:
+def migrate(connection: Connection) -> None:
+    """Run the migrations that a database lacks, one after another, in the transaction that is open."""
     # Only a database that is not at this program's version pays for the import; and Alembic's templates, of
     # which nothing is made here, would take longer to learn how source is coloured than all migrations.
     with without("mako.ext.pygmentplugin"):

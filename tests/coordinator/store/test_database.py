@@ -22,7 +22,9 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from common.errors import ConfigurationError, UnavailableError
 from common.protocol.jobs import Cause
 from coordinator.champions.registry import champions, changes
-from coordinator.store.database import Database, sqlite_url
+from coordinator.store.database import Database, migrate, sqlite_url
+from coordinator.store.migrations.snapshot import snapshot
+from coordinator.store.schema import SNAPSHOT
 from coordinator.store.tables import blobs, metadata, runs
 from tests.coordinator.one_cell import trained
 from tests.coordinator.specimens import NOON, Clock, Night, digest, failure, settings
@@ -54,9 +56,12 @@ def run_values(**changes: Any) -> dict[str, Any]:
 # --- The schema ---------------------------------------------------------------------------------------------
 
 
-def test_the_migrations_make_the_schema_of_the_tables(database: Database) -> None:
+def test_the_migrations_make_the_schema_of_the_tables(empty_url: str, clock: Clock) -> None:
+    database = Database(empty_url, clock)
+    _upgrade(database, "head")
     with database.read() as tx:
         assert compare_metadata(MigrationContext.configure(tx.connection), metadata) == []
+    database.close()
 
 
 def test_the_migrations_make_the_very_constraints_of_the_tables(migrated: Path) -> None:
@@ -79,6 +84,20 @@ def test_the_migrations_make_the_very_constraints_of_the_tables(migrated: Path) 
     connection.close()
     assert len(wanted) > 40
     assert wanted - found == set()
+
+
+def test_a_new_sqlite_database_has_the_very_schema_that_the_migrations_make(migrated: Path) -> None:
+    assert SNAPSHOT.read_text() == snapshot(), "run python -m coordinator.store.migrations.snapshot"
+    connection = sqlite3.connect(migrated)
+    [(version,)] = connection.execute("SELECT * FROM alembic_version")
+    made = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL"))
+    connection.close()
+    assert version == HEAD
+    assert len(made) > 40 and sum("TRIGGER" in sql for sql in made.values()) > 2
+    with create_engine("sqlite://").begin() as empty:
+        migrate(empty)
+        wanted = empty.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL").all()
+    assert {name: sql.split() for name, sql in made.items()} == {name: sql.split() for name, sql in wanted}
 
 
 @pytest.mark.parametrize("revision", ["0002", "0003", "0004", "0005", "0006"])
