@@ -9,7 +9,7 @@ SBOM ?= sbom.cdx.json
 LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-hostile trust bench sbom audit check fmt clean up down scale alerts logs ps report models size digests clean-data test-stack dashboards board-pictures
+.PHONY: help setup run test test-hostile trust bench sbom audit check fmt clean up down scale alerts logs ps report models size digests clean-data test-stack test-swarm dashboards board-pictures
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -34,7 +34,7 @@ run: $(INSTALLED) ## train a night on this machine: make run ARGS="--data DIR --
 	@$(BIN)/nighttrain run $(ARGS)
 
 test: $(DEVELOPED) ## run the tests: make test ARGS="tests/trainer -k splits"
-	@$(BIN)/pytest --ignore tests/stack -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/pytest --ignore tests/stack --ignore tests/swarm -n 2 --dist loadfile $(ARGS)
 
 test-hostile: $(DEVELOPED) ## attack it with hostile input, in minutes: make test-hostile ARGS="--only schema --seed 7"
 	@nice $(BIN)/python -m tests.hostile $(ARGS)
@@ -98,6 +98,9 @@ clean-data: ## say what the containers keep (nights, champions, metrics), ask un
 
 test-stack: $(DEVELOPED) ## test the containers on a real Docker engine
 	@$(BIN)/pytest tests/stack $(ARGS)
+
+test-swarm: $(DEVELOPED) ## test a Swarm of three hosts that are cut off and killed, in minutes
+	@$(BIN)/pytest tests/swarm --log-cli-level INFO $(ARGS)
 
 dashboards: $(DEVELOPED) ## generate grafana/dashboards from the declared metrics
 	@$(BIN)/python -m grafana.generator.generate

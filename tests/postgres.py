@@ -36,9 +36,13 @@ class Server:
     ----------
     folder : Path
         Of the server's programs.
+    address : str
+        Where it listens too, without asking for a password; empty: nowhere.
+    network : str
+        From where it may be reached there, such as 10.77.0.0/24.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, address: str = "", network: str = "") -> None:
         self.programs = folder
         # Not below pytest's folder, which no other user may enter.
         memory = Path("/dev/shm")
@@ -49,8 +53,11 @@ class Server:
         if self.user is not None:
             shutil.chown(self.home, self.user)
         self._run("initdb", "-D", self.data, "-U", USER, "--auth=trust", "--no-sync", "-E", "UTF8")
+        if address:
+            with (self.data / "pg_hba.conf").open("a") as rules:
+                rules.write(f"host all all {network} trust\n")
         options = {
-            "listen_addresses": "",
+            "listen_addresses": address,
             "unix_socket_directories": self.home,
             "max_connections": 200,
             "fsync": "off",

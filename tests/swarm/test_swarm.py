@@ -1,0 +1,169 @@
+"""One night on three hosts: one is cut off and heals, one is killed, then the coordinator's."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from typing import Any
+
+import pytest
+import yaml
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.stack.conftest import ROOT, refused, run, until
+from tests.stack.test_stack import essence
+from tests.swarm.conftest import CELLS, NIGHT, STACK, Swarm
+
+LOG = logging.getLogger(__name__)
+
+
+def stale_writes(swarm: Swarm) -> float:
+    families = text_string_to_metric_families(swarm.get("/metrics"))
+    samples = [one for family in families for one in family.samples]
+    return sum(one.value for one in samples if one.name == "nighttrain_stale_writes_total")
+
+
+def test_what_is_missing_is_one_line(swarm: Swarm) -> None:
+    script, settings = swarm.folder / "deploy/swarm/deploy.sh", {**swarm.settings}
+    manager = {**settings, "DOCKER_HOST": swarm.hosts.socket(1)}
+    said = refused(script, cwd=swarm.folder, **{**settings, "DOCKER_HOST": swarm.hosts.socket(3)})
+    assert said.startswith("deploy.sh: this engine is no manager of a Swarm")
+    said = refused(script, "--share", cwd=swarm.folder, **manager)
+    assert said == "deploy.sh: --share is no option; there is --shared\n"
+    said = refused(script, cwd=swarm.folder, **{**manager, "NIGHT_CONFIG": "/nowhere"})
+    assert said == "deploy.sh: NIGHT_CONFIG: /nowhere cannot be read\n"
+
+
+def test_trainers_are_spread_over_the_hosts_and_named_after_them(swarm: Swarm) -> None:
+    nodes = [swarm.hosts.node(host) for host in (1, 2, 3)]
+    until(lambda: len(swarm.tasks("trainer")) == 6, "six trainers run", 120)
+    assert sorted(swarm.tasks("trainer")) == sorted([*nodes, *nodes])
+    assert swarm.tasks("coordinator") == [nodes[1]]
+    for service in ("prometheus", "alertmanager", "grafana"):
+        until(lambda service=service: swarm.tasks(service) == [nodes[0]], f"{service} is healthy", 120)
+    until(lambda: len(swarm.get("/api/status")["trainers"]) == 6, "all have registered", 60)
+    names = [one["name"] for one in swarm.get("/api/status")["trainers"]]
+    assert sorted(name.rpartition("-")[0] for name in names) == sorted([*nodes, *nodes])
+
+
+def test_prometheus_finds_every_trainer_on_every_host(swarm: Swarm) -> None:
+    up = "sum(up{job='%s'})"
+    until(lambda: swarm.query(up % "trainer")[0]["value"][1] == "6", "six trainers are scraped", 60)
+    until(lambda: swarm.query(up % "coordinator")[0]["value"][1] == "1", "the coordinator is scraped", 60)
+
+
+def test_reading_needs_a_token_and_trainers_reach_nothing_that_watches(swarm: Swarm) -> None:
+    ask = "import urllib.request as u; print(u.urlopen('http://{}', timeout=3).status)"
+    with pytest.raises(AssertionError, match="HTTP Error 401"):
+        swarm.inside(3, "trainer", "python3", "-c", ask.format("coordinator:5000/api/status"))
+    assert swarm.inside(3, "trainer", "python3", "-c", ask.format("coordinator:5000/healthz")) == "200\n"
+    for service, port in (("alertmanager", 9093), ("grafana", 3000)):
+        with pytest.raises(AssertionError, match="URLError"):
+            swarm.inside(3, "trainer", "python3", "-c", ask.format(f"{service}:{port}"))
+
+
+def test_each_service_holds_only_the_secrets_that_it_needs_and_no_rights(swarm: Swarm) -> None:
+    held = {
+        "coordinator": {"nighttrain_token", "trainer_token", "alerts_token", "reader_token", "night"},
+        "trainer": {"trainer_token"},
+        "prometheus": {"reader_token"},
+        "alertmanager": {"alerts_token", "alerting"},
+        "grafana": {"grafana_password"},
+    }
+    for service, names in held.items():
+        (found,) = json.loads(swarm.hosts.docker(1, "service", "inspect", f"{STACK}_{service}"))
+        container = found["Spec"]["TaskTemplate"]["ContainerSpec"]
+        held_here = {one["SecretName"] for one in container["Secrets"]}
+        assert {name.removeprefix(f"{STACK}_").rpartition("_")[0] for name in held_here} == names
+        assert {one["File"]["Mode"] for one in container["Secrets"]} == {0o400}, service
+        assert container["ReadOnly"] and container["CapabilityDrop"] == ["ALL"], service
+        assert int(container["User"].partition(":")[0]) > 0, service
+
+
+def test_a_night_loses_two_hosts_and_a_network_and_its_results_stay_the_same(swarm: Swarm) -> None:
+    hosts = swarm.hosts
+    swarm.inside(2, "coordinator", "nighttrain", "start")
+    until(lambda: swarm.training()["succeeded"] >= 6, "the night is under way", 120)
+    _cut_off_and_heal(swarm)
+    assert swarm.training()["succeeded"] < CELLS, "the night is too short to kill a host in it"
+
+    held = _held_by(swarm, 3)
+    hosts.script("kill", 3)
+    killed = time.monotonic()
+    _taken(swarm, held, 90)
+    LOG.info("killed: jobs %s were taken from it within %.0f s", held, time.monotonic() - killed)
+    assert [_outcome(swarm, *each) for each in held.items()].count("expired") > 0
+    assert swarm.training()["succeeded"] < CELLS - 6, "the night is too short to lose the coordinator in it"
+
+    hosts.docker(1, "node", "update", "--label-add", "nighttrain.coordinator=true", hosts.node(1))
+    before = swarm.training()["succeeded"]
+    hosts.script("kill", 2)
+    swarm.at = 1
+    killed = time.monotonic()
+    after = until(swarm.training, "the coordinator is back on another host", 180)
+    LOG.info("killed: the coordinator was back on another host after %.0f s", time.monotonic() - killed)
+    assert after["succeeded"] >= before, "nothing that was done is lost"
+    until(
+        lambda: swarm.tasks("trainer") == [hosts.node(1)] * 3,
+        "as many trainers as may be run on the last",
+        120,
+    )
+
+    until(lambda: swarm.get("/api/status")["run"]["results_path"], "the night is done", 600)
+    results = swarm.get("/api/runs/1/results")
+    assert {job["state"] for job in results["jobs"]} == {"succeeded"}
+    assert essence(results) == essence(_of_an_undisturbed_night(swarm))
+
+
+def _cut_off_and_heal(swarm: Swarm) -> None:
+    """Cut the third host off until its jobs are others', and heal it: what it brings then is refused."""
+    refused_before = stale_writes(swarm)
+    held = until(lambda: _held_by(swarm, 3), "the third host is at work", 60)
+    swarm.hosts.script("cut", 3)
+    cut = time.monotonic()
+    try:
+        _taken(swarm, held, 90)
+        LOG.info("cut off: jobs %s were taken from it within %.0f s", held, time.monotonic() - cut)
+    finally:
+        swarm.hosts.script("heal", 3)
+    healed = time.monotonic()
+    until(lambda: stale_writes(swarm) > refused_before, "what it brings late is refused", 150)
+    late = stale_writes(swarm) - refused_before
+    LOG.info("healed: %.0f late writes were refused within %.0f s", late, time.monotonic() - healed)
+    until(lambda: _held_by(swarm, 3), "the third host works again", 120)
+    LOG.info("healed: it worked again within %.0f s", time.monotonic() - healed)
+    assert [_outcome(swarm, *each) for each in held.items()].count("expired") > 0
+
+
+def _held_by(swarm: Swarm, host: int) -> dict[int, int]:
+    """Return the jobs that trainers of a host are at work on, with the numbers of their attempts."""
+    node = swarm.hosts.node(host)
+    leased = swarm.get("/api/jobs", run=1, state="leased", limit=500)["jobs"]
+    return {one["id"]: one["attempts"] for one in leased if one["trainer"].startswith(node)}
+
+
+def _taken(swarm: Swarm, held: dict[int, int], seconds: float) -> None:
+    """Wait until attempts have ended, as far as the coordinator knows."""
+    for job, number in held.items():
+        until(
+            lambda job=job, number=number: _outcome(swarm, job, number) != "running",
+            f"job {job} is taken",
+            seconds,
+        )
+
+
+def _outcome(swarm: Swarm, job: int, number: int) -> str:
+    history = swarm.get(f"/api/jobs/{job}")["history"]
+    return next(str(one["outcome"]) for one in history if one["number"] == number)
+
+
+def _of_an_undisturbed_night(swarm: Swarm) -> Any:
+    calm = swarm.folder / "calm.yaml"
+    calm.write_text(yaml.safe_dump(NIGHT))
+    said = run(
+        ROOT / ".venv/bin/nighttrain", "run", "--config", calm, "--data", swarm.folder / "candles",
+        "--out", swarm.hosts.temporary / "calm", "--trainers", "1", "--json",
+        cwd=ROOT, BT_NIGHT_DASHBOARD__ENABLED="false",
+    )  # fmt: skip
+    return json.loads(said)
