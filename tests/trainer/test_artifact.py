@@ -145,7 +145,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
     rows=st.lists(st.tuples(numbers, st.floats(1e-300, 1e150), numbers), min_size=1, max_size=60),
     intercept=numbers,
     C=st.floats(1e-9, 1e9),
-    trained_rows=st.integers(1, 2**40),
+    trained_rows=st.integers(1, 2**40) | st.sampled_from([0, 255, 256, 65535, 65536, 2**31 - 1, 2**31]),
 )
 def test_the_bytes_are_those_that_joblib_writes_of_the_pipeline(manifest, rows, intercept, C, trained_rows):
     means, scales, coefficients = zip(*rows, strict=True)
