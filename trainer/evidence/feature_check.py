@@ -15,9 +15,13 @@ from trainer.candles.moments import moment_of
 from trainer.features.context import context_frame
 from trainer.features.indicators import blocks
 from trainer.features.matrix import FeatureMatrix, matrix_rows
+from trainer.features.products import BLOCK_ROWS, CHUNK_ROWS, Products
 from trainer.learning.training_set import TrainingSet
 
 CUTS = 3
+
+ROUNDING = 1e-11
+"""Share of a sum of squares that sums of products may differ by."""
 
 
 class _RememberedCheck(Frozen):
@@ -30,19 +34,24 @@ def check_features(data: TrainingSet) -> Check:
 
     At each of `CUTS` rows all candles, the context's too, are cut at the row's close; the last block of the
     cut, up to `indicators.BLOCK_ROWS` rows, must equal the matrix's rows. The rows are drawn by the
-    matrix's digest, and the answer is kept beside the matrix, so that the horizons share it.
+    matrix's digest. So must the sums of products that training and certificate read be those of the rows,
+    but for rounding. The answer is kept beside the matrix, so that the horizons share it.
     """
-    matrix = data.matrix
+    matrix, products = data.matrix, data.design.products
+    of = matrix.digest if products is None else f"{matrix.digest} {products.digest}"
     path = matrix.path.with_suffix(".certificate.json")
     try:
         remembered = _RememberedCheck.model_validate_json(path.read_bytes())
-        if remembered.digest == matrix.digest:
+        if remembered.digest == of:
             return remembered.check
     except (FileNotFoundError, ValidationError):
         pass
     check = _compared_at_cuts(matrix, data.candles, data.context)
+    if check.passed and products is not None and not are_products(products):
+        detail = "the sums of products that are kept beside the matrix are not those of its rows"
+        check = Check(name="features", passed=False, checked=check.checked, detail=detail)
     with whole_file(path) as file:
-        file.write(_RememberedCheck(digest=matrix.digest, check=check).model_dump_json().encode())
+        file.write(_RememberedCheck(digest=of, check=check).model_dump_json().encode())
     return check
 
 
@@ -68,6 +77,32 @@ def _compared_at_cuts(matrix: FeatureMatrix, candles: Candles, context: Sequence
             return Check(name="features", passed=False, checked=compared, detail=detail)
     detail = f"{compared} rows before {CUTS} cuts equal bit for bit those of candles that end there"
     return Check(name="features", passed=True, checked=compared, detail=detail)
+
+
+def are_products(products: Products) -> bool:
+    """Tell whether sums of products are those of their rows, computed from the columns as they are."""
+    values = products.values
+    size = values.shape[1] + 1
+    to_origin = np.eye(size)
+    to_origin[1:, 0] = -values[0].astype(np.float64)
+    before = products.blocks[0]
+    if before.any():
+        return False
+    part = np.ones((CHUNK_ROWS, size))
+    for position, until in enumerate(products.blocks[1:]):
+        raw = np.zeros((size, size))
+        for first in range(position * BLOCK_ROWS, (position + 1) * BLOCK_ROWS, CHUNK_ROWS):
+            part[:, 1:] = values[first : first + CHUNK_ROWS]
+            raw += part.T @ part
+        found = to_origin @ raw @ to_origin.T
+        # What is left of large sums after the shift has lost the digits that they share.
+        slack = ROUNDING * np.sqrt(np.outer(np.diag(raw), np.diag(raw)))
+        # So it has, in the difference of two prefixes, those of the rows before.
+        slack += ROUNDING * np.sqrt(np.outer(np.diag(until), np.diag(until)))
+        if not (np.abs(until - before - found) <= slack).all():
+            return False
+        before = until
+    return True
 
 
 def closed_by(candles: Candles, known: int) -> int:

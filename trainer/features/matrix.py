@@ -28,6 +28,7 @@ from trainer.candles.candles import Candles
 from trainer.candles.checked import forget, is_checked, keep_checked, settled
 from trainer.features.context import ContextFrame, context_frame
 from trainer.features.indicators import FEATURE_VERSION, NAMES, WARM_UP, Block, block_features, blocks
+from trainer.features.products import SUFFIX, open_products
 from trainer.features.ta import talib
 
 SCHEMA = "nighttrain.features/1"
@@ -112,6 +113,9 @@ def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles])
             _build(path, key, candles, [context_frame(coarse) for coarse in context])
             _drop_old(cache_dir, stem)
             matrix = _mapped(path, key)
+            if matrix is not None:
+                # Within the lock, so that who waits for the matrix finds them too.
+                open_products(path, matrix.digest, matrix.values)
     if matrix is None:
         raise StorageError(
             f"{path}: the feature matrix is damaged as soon as it is written", "check the disk"
@@ -234,9 +238,9 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
         matrix = FeatureMatrix(
             names=names,
             contexts=tuple(header["contexts"]),
-            values=np.memmap(path, np.float32, "r", HEADER_BYTES, (rows, len(names))),
-            bar=np.memmap(path, np.int64, "r", index_offset, (rows,)),
-            close_time=np.memmap(path, np.int64, "r", index_offset + 8 * rows, (rows,)),
+            values=np.asarray(np.memmap(path, np.float32, "r", HEADER_BYTES, (rows, len(names)))),
+            bar=np.asarray(np.memmap(path, np.int64, "r", index_offset, (rows,))),
+            close_time=np.asarray(np.memmap(path, np.int64, "r", index_offset + 8 * rows, (rows,))),
             digest=str(header["sha256"]),
             path=path,
         )
@@ -284,4 +288,5 @@ def _drop_old(cache_dir: Path, stem: str) -> None:
         # Processes that still map it keep their pages until they end.
         path.unlink(missing_ok=True)
         path.with_suffix(".certificate.json").unlink(missing_ok=True)
+        path.with_suffix(SUFFIX).unlink(missing_ok=True)
         forget(path)

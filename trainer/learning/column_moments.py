@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.candles.arrays import FloatArray
-from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix, aligned
+from trainer.candles.arrays import FloatArray, aligned
+from trainer.features.products import Products, products_of
+from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 
 _CONSTANT = 1e-6
+
+MOSTLY = 0.6
+"""Share of labelled rows below which they are summed themselves, not the others."""
 
 
 class Moments:
     """Sums, squares and products of the columns and the labels over a growing prefix of the rows.
 
     Columns are taken relative to the first row, which is as good as exact centring for the digits, and known
-    in advance; labels relative to 1/2.
+    in advance; labels relative to 1/2. Where the products of the whole matrix are known and most of its rows
+    are labelled, only the others are summed, and taken away.
 
     Parameters
     ----------
@@ -31,12 +36,20 @@ class Moments:
         # A column of ones, the design's columns, the labels.
         self._products = np.zeros((design.columns + 2, design.columns + 2))
         self._origin = np.zeros(design.columns)
+        few = len(design.row) < MOSTLY * len(design.values)
+        self._of_all = None if few else design.products
+        self._all = np.zeros((design.columns + 1, design.columns + 1))
+        self._others = np.zeros_like(self._all)
 
     def extend(self, stop: int) -> None:
         """Take in the rows up to `stop`.
 
         Extending in the same steps gives the same digits: sums of one step are added as a whole.
         """
+        if self._of_all is not None:
+            self._extend_by_others(self._of_all, stop)
+            self.rows = stop
+            return
         if self.rows == 0 and stop > 0:
             _, first = next(self.design.chunks(0, 1))
             self._origin = first[0].copy()
@@ -50,6 +63,33 @@ class Moments:
             products += part.T @ part
         self._products += products
         self.rows = stop
+
+    def _extend_by_others(self, of_all: Products, stop: int) -> None:
+        if stop == self.rows:
+            return
+        values, row = self.design.values, self.design.row[self.rows : stop]
+        self._origin = values[0].astype(np.float64)
+        low = int(self.design.row[self.rows - 1]) + 1 if self.rows else 0
+        high = int(row[-1]) + 1
+        labels = np.zeros(high - low)
+        labels[row - low] = self.y[self.rows : stop] - 0.5
+        other = np.ones(high - low, dtype=np.bool_)
+        other[row - low] = False
+        others = low + np.flatnonzero(other)
+        before = self._all
+        self._all = of_all.until(low, before, high)
+        size = len(before)
+        self._others += products_of(values, 0, len(others), others)
+        self._products[:size, :size] = self._all - self._others
+        with_labels = np.zeros(size)
+        part = aligned((CHUNK_ROWS, size))
+        part[:, 0] = 1.0
+        for first in range(low, high, CHUNK_ROWS):
+            last = min(first + CHUNK_ROWS, high)
+            np.subtract(values[first:last], values[0], out=part[: last - first, 1:], dtype=np.float64)
+            with_labels += labels[first - low : last - low] @ part[: last - first]
+        self._products[:size, -1] += with_labels
+        self._products[-1, :size] += with_labels
 
     @property
     def base_rate(self) -> float:

@@ -6,16 +6,14 @@ cache.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 
-from trainer.candles.arrays import Float32Array, FloatArray, IntArray
+from trainer.candles.arrays import Float32Array, FloatArray, IntArray, aligned
+from trainer.features.products import Products
 
 CHUNK_ROWS = 2048
-_ALIGNMENT = 64
 
 
 class DesignMatrix:
@@ -27,11 +25,15 @@ class DesignMatrix:
         All rows; may be a read-only memory map.
     row : ndarray of int64, shape (n,)
         Positions of the chosen ones, ascending.
+    products : Products, optional
+        Those of all rows, where they are known.
     """
 
-    def __init__(self, values: Float32Array, row: IntArray) -> None:
-        self.values = values
+    def __init__(self, values: Float32Array, row: IntArray, products: Products | None = None) -> None:
+        # Slicing a plain array is many times faster than slicing a memory map.
+        self.values = np.asarray(values)
         self.row = row
+        self.products = products
         self.columns = values.shape[1]
         self._buffer = aligned((CHUNK_ROWS, self.columns))
         self._gathered = np.empty((CHUNK_ROWS, self.columns), dtype=np.float32)
@@ -57,11 +59,3 @@ class DesignMatrix:
                 np.take(self.values, self.row[first:last], axis=0, out=gathered, mode="clip")
                 chunk[:] = gathered
             yield slice(first, last), chunk
-
-
-def aligned(shape: tuple[int, ...]) -> FloatArray:
-    """Return an empty float64 array that begins at a cache line, so that no sum depends on where it lies."""
-    size = math.prod(shape) * 8
-    raw: npt.NDArray[np.uint8] = np.empty(size + _ALIGNMENT, dtype=np.uint8)
-    offset = -raw.ctypes.data % _ALIGNMENT
-    return raw[offset : offset + size].view(np.float64).reshape(shape)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.candles.arrays import FloatArray
-from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix, aligned
+from trainer.candles.arrays import FloatArray, aligned
+from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 
 
 @dataclass(frozen=True, eq=False)

@@ -16,6 +16,7 @@ from trainer.features.context import reach_of
 from trainer.features.indicators import WARM_UP
 from trainer.features.labels import Labels, future_moves, labels_of
 from trainer.features.matrix import FeatureMatrix
+from trainer.features.products import open_products
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.edge import FoldOutcome
 from trainer.learning.splits import Fold, walk_forward
@@ -82,12 +83,13 @@ class TrainingSet:
             What the labels say.
         """
         labels = labels_of(candles, matrix.bar, horizon, label)
+        products = open_products(matrix.path, matrix.digest, matrix.values)
         return cls(
             candles=candles,
             context=tuple(bars for bars in context if bars.timeframe in matrix.contexts),
             matrix=matrix,
             labels=labels,
-            design=DesignMatrix(matrix.values, labels.row),
+            design=DesignMatrix(matrix.values, labels.row, products),
             folds=tuple(walk_forward(labels.close_time, labels.end, n_splits, embargo_ms)),
             horizon=horizon,
             embargo_ms=embargo_ms,

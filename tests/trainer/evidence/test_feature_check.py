@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from tests.trainer.evidence.claims import Job
+from trainer.evidence.feature_check import are_products
 from trainer.features import context as context_module
 from trainer.features import indicators as features
+from trainer.features.products import BLOCK_ROWS, Products
 
 
 def test_features_that_know_nothing_of_later_rows_pass(job):
@@ -101,3 +103,17 @@ def test_a_damaged_memory_of_the_check_is_not_believed(job):
     first = job.check_features()
     job.matrix.path.with_suffix(".certificate.json").write_text('{"digest": "')
     assert job.check_features() == first
+
+
+def test_sums_of_products_of_other_rows_are_found():
+    draw = np.random.default_rng(4)
+    values = draw.normal([0, 9, -1], 1.0, (3 * BLOCK_ROWS + 7, 3)).astype(np.float32)
+    products = Products.computed(values)
+    assert are_products(products)
+    for block, place in ((1, (0, 0)), (2, (1, 2)), (3, (3, 3))):
+        blocks = products.blocks.copy()
+        blocks[block:][:, place[0], place[1]] += 1e-3
+        assert not are_products(dataclasses.replace(products, blocks=blocks))
+    nudged = values.copy()
+    nudged[BLOCK_ROWS + 5, 1] += 0.01
+    assert not are_products(dataclasses.replace(products, values=nudged))

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
-from trainer.evidence.recount import recount
+from trainer.evidence.fit_check import FURTHEST
+from trainer.evidence.recount import ROUNDED_FROM, recount
 from trainer.evidence.stored_models import StoredModels
+from trainer.features.products import Products
 from trainer.learning.design_matrix import DesignMatrix
 
 ROWS = 7000
@@ -70,3 +72,21 @@ def test_the_steps_are_what_newtons_step_changes_in_log_odds(drawn, models):
             assert found.steps[position] == pytest.approx((standardised @ step[1:]).std(), rel=0.02)
             alone = abs(gradient[0]) / hessian[0, 0]
             assert found.intercept_steps[position] == pytest.approx(alone, rel=1e-9)
+
+
+def test_many_rows_are_counted_as_well_beside_ties_and_in_float32():
+    draw = np.random.default_rng(7)
+    X = draw.standard_normal((ROUNDED_FROM + 9000, 4)).astype(np.float32) * [1, 0.1, 3, 1] + [0, 5, -9, 0.1]
+    X = X.astype(np.float32)
+    row = np.flatnonzero(draw.random(len(X)) < 0.9)
+    y = draw.choice([0.0, 0.5, 1.0], len(row))
+    nothing = slice(len(row), len(row))
+    models = [stored(draw, X[row], permitted, nothing) for permitted in (20_000, 20_000, len(row))]
+    exact = recount(DesignMatrix(X, row), y, models)
+    rounded = recount(DesignMatrix(X, row, Products.computed(X)), y, models)
+    for found, other in zip(rounded, exact, strict=True):
+        assert found.means == pytest.approx(other.means, rel=1e-12)
+        assert found.deviations == pytest.approx(other.deviations, rel=1e-10)
+        assert found.spreads == pytest.approx(other.spreads, rel=1e-10)
+        assert found.steps == pytest.approx(other.steps, rel=1e-6, abs=0.01 * FURTHEST)
+        assert found.intercept_steps == pytest.approx(other.intercept_steps, abs=1e-7)
