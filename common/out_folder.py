@@ -28,9 +28,14 @@ TOKEN_NAMES = {
 
 @dataclass(frozen=True)
 class OutFolder:
-    """The places below ``--out``."""
+    """The places below ``--out``.
+
+    `instance` is what a coordinator is called that shares the folder with others: what each of them has for
+    itself bears that name.
+    """
 
     root: Path
+    instance: str = ""
 
     @property
     def database(self) -> Path:
@@ -60,7 +65,7 @@ class OutFolder:
     @property
     def address(self) -> Path:
         """Where the coordinator listens, written by it once it is ready."""
-        return self.root / "coordinator.json"
+        return self.root / f"coordinator{self._mark}.json"
 
     @property
     def run_lock(self) -> Path:
@@ -70,7 +75,17 @@ class OutFolder:
     @property
     def coordinator_lock(self) -> Path:
         """Locked by a coordinator."""
-        return self.root / ".coordinator.lock"
+        return self.root / f".coordinator{self._mark}.lock"
+
+    @property
+    def store_mark(self) -> Path:
+        """What tells this folder from another one, to coordinators that share a database."""
+        return self.root / "artifacts" / ".store"
+
+    @property
+    def store_lock(self) -> Path:
+        """Locked while the mark is made."""
+        return self.root / ".store.lock"
 
     @property
     def blobs(self) -> Path:
@@ -100,7 +115,7 @@ class OutFolder:
     @property
     def coordinator_log(self) -> Path:
         """What the coordinator logs."""
-        return self.logs / "batch_train_night.log"
+        return self.logs / f"batch_train_night{self._mark}.log"
 
     @property
     def launcher_log(self) -> Path:
@@ -119,6 +134,10 @@ class OutFolder:
     def report(self, decided: datetime) -> Path:
         """Return the report of a run, by the time of its end."""
         return self.logs / f"batch_train_report_{decided:%Y%m%d_%H%M%S}.html"
+
+    @property
+    def _mark(self) -> str:
+        return f"-{self.instance}" if self.instance else ""
 
 
 @contextmanager
@@ -151,7 +170,7 @@ def held(root: Path) -> Iterator[OutFolder]:
 
 
 @contextmanager
-def held_by_coordinator(root: Path) -> Iterator[OutFolder]:
+def held_by_coordinator(root: Path, instance: str = "") -> Iterator[OutFolder]:
     """Make the folder, and hold it for a coordinator until the block ends; its address goes with it.
 
     Raises
@@ -159,10 +178,11 @@ def held_by_coordinator(root: Path) -> Iterator[OutFolder]:
     ConfigurationError
         The folder cannot be made or written, or another coordinator holds it.
     """
-    folder = OutFolder(root)
+    folder = OutFolder(root, instance)
 
     def taken() -> NighttrainError:
-        return ConfigurationError(f"{root} is in use by {_present(folder)}", "stop that one first")
+        name = f" as instance {instance}" if instance else ""
+        return ConfigurationError(f"{root} is in use{name} by {_present(folder)}", "stop that one first")
 
     with _locked(folder.coordinator_lock, taken):
         # Whoever was here before is gone, and so is its address.

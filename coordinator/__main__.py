@@ -37,6 +37,7 @@ with uncollected():
     from coordinator.credentials.tokens import open_tokens
     from coordinator.listener import BACKLOG, is_loopback, listen, url_of
     from coordinator.store.database import Database, sqlite_url
+    from coordinator.store.seats import SOLE, refuse_strangers, seat_in
 
 logger = logging.getLogger("coordinator")
 
@@ -45,12 +46,16 @@ examples:
   python -m coordinator --config deploy/night_training.yaml --out night
   python -m coordinator --config deploy/night_training.yaml --out night --port 5001 --debug
   BT_NIGHT_DATABASE_URL=postgresql+psycopg://user:password@host/nighttrain python -m coordinator ...
+  BT_NIGHT_DATABASE_URL=... python -m coordinator --config FILE --out /shared/night --instance b
 
 Below --out it keeps nighttrain.db, artifacts/, logs/ and, unless they are given, the bearer tokens, readable
 by you only: token (the operator's), trainer_token, alerts_token, reader_token. A token whose file changes is
 taken up without a restart. Where the settings have a window, it begins a night at each opening. A
 changed configuration is taken up while it runs, where that is safe.
-Once it listens, coordinator.json there holds its address. Ctrl-C or SIGTERM ends it; nothing is lost.
+Several coordinators may share a PostgreSQL database: they share the folder too, at the same path, and each
+has a name by --instance, which its log, lock and address bear; one leads, and does the housekeeping.
+Once it listens, coordinator.json there (coordinator-NAME.json) holds its address. Ctrl-C or SIGTERM ends it;
+nothing is lost.
 """
 AWAITED = "--options-from-input"
 NOTHING_UPDATES = (
@@ -79,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         source = _source(options)
         configuration = Configuration(source.read(source.path), source)
-        with held_by_coordinator(options.out) as out:
+        with held_by_coordinator(options.out, options.instance) as out:
             logs.configure(out.coordinator_log, options.debug, "coordinator")
             _quiet_libraries(options.debug)
             _serve(options, configuration, out)
@@ -119,6 +124,13 @@ def _parser() -> argparse.ArgumentParser:
         "--settings-json", type=Path, metavar="FILE", help="finished settings as JSON; nothing overrides them"
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder for all that is kept")
+    parser.add_argument(
+        "--instance",
+        type=_instance,
+        default="",
+        metavar="NAME",
+        help="its name among several that share a PostgreSQL database and the out folder (default: none)",
+    )
     parser.add_argument("--host", metavar="HOST", help="address to listen on (default: dashboard.host)")
     parser.add_argument(
         "--port", type=_port, metavar="PORT", help="0 takes any free one (default: dashboard.port)"
@@ -164,6 +176,12 @@ def _address(text: str) -> str:
     return text
 
 
+def _instance(text: str) -> str:
+    if re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no name; use up to 63 of a-z, 0-9 and -")
+    return text
+
+
 def _option(role: Role) -> str:
     return "token_file" if role is Role.OPERATOR else f"{role}_token_file"
 
@@ -196,6 +214,11 @@ def _named(path: Path) -> Given:
 
 def _serve(options: argparse.Namespace, configuration: Configuration, out: OutFolder) -> None:
     settings = configuration.settings
+    if out.instance and not settings.database_url.startswith("postgresql"):
+        raise ConfigurationError(
+            f"--instance {out.instance}: several coordinators need PostgreSQL, and the database is SQLite",
+            "set database_url to postgresql+psycopg://user:password@host/name, or leave --instance out",
+        )
     dashboard = settings.dashboard
     host = options.host or (dashboard.host if dashboard.enabled else "127.0.0.1")
     port = options.port if options.port is not None else (dashboard.port if dashboard.enabled else 0)
@@ -204,6 +227,9 @@ def _serve(options: argparse.Namespace, configuration: Configuration, out: OutFo
     with listener:
         database = Database(settings.database_url or sqlite_url(out.database))
         database.upgrade()
+        seat = SOLE if database.is_sqlite else seat_in(out)
+        with database.write() as tx:
+            refuse_strangers(tx, seat)
         given = {role: path for role in Role if (path := getattr(options, _option(role))) is not None}
         trusted = tuple(options.trusted_host)
         parts = assemble(
@@ -217,6 +243,7 @@ def _serve(options: argparse.Namespace, configuration: Configuration, out: OutFo
             options.expect_scrapes,
             configuration,
             options.alertmanager or "",
+            seat,
         )
         app = make_app(parts)
         config = uvicorn.Config(

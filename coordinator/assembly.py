@@ -22,9 +22,10 @@ from coordinator.credentials.throttle import Throttle
 from coordinator.credentials.tokens import Tokens
 from coordinator.housekeeping.digest import Digest
 from coordinator.housekeeping.early_end import EarlyEnd
+from coordinator.housekeeping.election import Election
 from coordinator.housekeeping.expiry import Expiry
 from coordinator.housekeeping.heartbeat import Heartbeat
-from coordinator.housekeeping.leader import SoleProcess
+from coordinator.housekeeping.leader import Leader, SoleProcess
 from coordinator.housekeeping.leftovers import Leftovers
 from coordinator.housekeeping.loop import Loop
 from coordinator.housekeeping.morning_report import MorningReport
@@ -47,6 +48,7 @@ from coordinator.runs.steering import Steering
 from coordinator.scrapes import Scrapes
 from coordinator.store.blobs import Artifacts
 from coordinator.store.database import Database
+from coordinator.store.seats import SOLE, Seat
 from coordinator.version import program_version
 from coordinator.views.champions import ChampionListing
 from coordinator.views.failures import FailureListing
@@ -118,11 +120,12 @@ def assemble(
     expect_scrapes: bool = False,
     configuration: Configuration | None = None,
     alertmanager: str = "",
+    seat: Seat = SOLE,
 ) -> Parts:
     """Put the parts together over a database whose schema is up to date.
 
     Without a `configuration` the settings never change. `alertmanager` is the address that digests of nights
-    go to; empty: to nobody.
+    go to; empty: to nobody. `seat` is this process's place among those that share the database.
     """
     configuration = configuration or Configuration(Given(settings))
     scrapes = Scrapes(database.clock, expect_scrapes)
@@ -132,20 +135,25 @@ def assemble(
     forecast = Forecast(ledger, settings)
     artifacts = Artifacts(OutFolder(out).blobs, partial(made_again, database))
     vitals = Vitals(out)
-    reload = Reload(database, configuration)
+    reload = Reload(database, configuration, seat.instance)
     reports = Reports(database, settings, OutFolder(out))
+    leader = SoleProcess() if database.is_sqlite else Election(database, seat)
+    leading = database.fenced(leader.fence)
+    leaders_queue = Queue(leading, settings, random)
     housekeeping = housekeeping_of(
         database,
-        queue,
+        leaders_queue,
         settings,
         OutFolder(out),
         artifacts,
         forecast,
-        alerts,
+        Alerts(leading, scrapes),
         vitals,
         reload,
         reports,
         alertmanager,
+        leader,
+        seat,
     )
     registry = process_registry()
     measures = Measures(registry)
@@ -161,7 +169,7 @@ def assemble(
 
     status = Status(ledger, settings, out, program_version(), forecast, troubles, scrapes, waiting)
     job_listing, roster = JobListing(database, settings), Roster(database, settings)
-    reload.readers += [queue, forecast, collector, status, job_listing, roster, reports]
+    reload.readers += [queue, leaders_queue, forecast, collector, status, job_listing, roster, reports]
     return Parts(
         database=database,
         queue=queue,
@@ -204,8 +212,16 @@ def housekeeping_of(
     reload: Reload,
     reports: Reports,
     alertmanager: str = "",
+    leader: Leader | None = None,
+    seat: Seat = SOLE,
 ) -> Loop:
-    """Return the loop with all duties, in the order in which they are done."""
+    """Return the loop with all duties, in the order in which they are done; without a leader it leads.
+
+    `queue` and `alerts` write by the leader's fence, as all does here but the heartbeat and the settings.
+    """
+    leader = leader or SoleProcess()
+    own = database
+    database = own.fenced(leader.fence)
     schedule = Schedule(database, settings)
     parallelism = Parallelism(database, settings)
     reload.readers += [schedule, parallelism]
@@ -213,7 +229,7 @@ def housekeeping_of(
     progress = ProgressFile(database, out.progress, forecast)
     duties = (
         Leftovers(out.blobs, out.models, out.logs),
-        Heartbeat(database),
+        Heartbeat(own, seat),
         publication,
         Expiry(queue),
         reload,
@@ -228,4 +244,4 @@ def housekeeping_of(
         Pulse(vitals),
         progress,
     )
-    return Loop(database.clock, duties, SoleProcess(), settings.lease.seconds)
+    return Loop(database.clock, duties, leader, settings.lease.seconds)

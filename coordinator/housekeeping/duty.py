@@ -27,13 +27,19 @@ class Duty:
         What people call it, where it could not be done.
     interval_seconds : float
         How long it is left alone after it was done; 0: it is done in every turn.
+    everywhere : bool
+        Whether each coordinator does it for itself; else the leader does it for all.
     """
 
     name: str
     interval_seconds: float = 0.0
+    everywhere: bool = False
 
     def start(self) -> None:
         """Do what is due before the first request is answered."""
+
+    def take_over(self, vacant_seconds: float) -> None:
+        """Go on in the place of another process, after it was left undone for so many seconds."""
 
     def run(self, turn: Turn) -> None:
         """Do what is due now."""

@@ -11,12 +11,13 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import func, update
 
 from coordinator.alerts import store_own
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import all_of, running_run
+from coordinator.store.seats import SOLE, Seat, others_present, place_of, refuse_strangers
 from coordinator.store.tables import lives
 
 logger = logging.getLogger(__name__)
@@ -71,13 +72,17 @@ class Heartbeat(Duty):
     ----------
     database : Database
         Where it is kept.
+    seat : Seat
+        Where this process sits among several.
     """
 
     name = "heartbeat"
     interval_seconds = BEAT_SECONDS
+    everywhere = True
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, seat: Seat = SOLE) -> None:
         self.database = database
+        self.seat = seat
         self._id: int | None = None
 
     def start(self) -> None:
@@ -101,20 +106,26 @@ class Heartbeat(Duty):
             if self._id is not None:
                 tx.connection.execute(update(lives).where(lives.c.id == self._id).values(seen=tx.now))
                 return
-            absence = _absence(tx)
+            refuse_strangers(tx, self.seat)
+            absence = _absence(tx, self.seat)
             if absence is not None and absence.is_recorded:
                 _record(tx, absence)
-            began = _begin(tx)
+            began = _begin(tx, self.seat)
         self._id = began
 
 
-def _begin(tx: Transaction) -> int:
-    made = lives.insert().values(began=tx.now, seen=tx.now).returning(lives.c.id)
+def _begin(tx: Transaction, seat: Seat) -> int:
+    values = {"store": seat.store, "instance": seat.instance, "place": place_of(seat)}
+    made = lives.insert().values(began=tx.now, seen=tx.now, **values).returning(lives.c.id)
     return int(tx.connection.execute(made).scalar_one())
 
 
-def _absence(tx: Transaction) -> Absence | None:
-    last = tx.connection.execute(all_of(lives).order_by(lives.c.id.desc()).limit(1)).first()
+def _absence(tx: Transaction, seat: Seat) -> Absence | None:
+    """Return the time in which no coordinator was there; None if there was none such."""
+    if others_present(tx, seat):
+        return None
+    ended = func.coalesce(lives.c.stopped, lives.c.seen)
+    last = tx.connection.execute(all_of(lives).order_by(ended.desc(), lives.c.id.desc()).limit(1)).first()
     if last is None:
         return None
     waiting = running_run(tx)

@@ -18,6 +18,7 @@ class Leftovers(Duty):
     """
 
     name = "unfinished files"
+    everywhere = True
 
     def __init__(self, *folders: Path) -> None:
         self.folders = folders

@@ -1,4 +1,4 @@
-"""The loop that does the coordinator's own duties, in one thread, as long as this process leads."""
+"""The loop that does the coordinator's own duties in one thread, most of them only while it leads."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import partial
 
 from common.errors import NighttrainError
 from coordinator.housekeeping.duty import Duty, Turn
-from coordinator.housekeeping.leader import Leader
+from coordinator.housekeeping.leader import Leader, Leadership
 from coordinator.store.database import Clock
 
 logger = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Loop:
     duties : sequence of Duty
         In the order in which they are done; at the end in the opposite order. Their names differ.
     leader : Leader
-        Says before each turn whether this process is to do them.
+        Says before each turn whether this process is to do those that are not done everywhere.
     lease_seconds : float
         The length of a lease: after a gap of half of it between two turns the machine has slept.
     """
@@ -50,6 +50,7 @@ class Loop:
         self._failed: dict[str, datetime] = {}
         self._done: dict[str, datetime] = {}
         self._untold: set[str] = set()
+        self._term = 0
         self._ticked: datetime | None = None
         self._wake = threading.Event()
         self._stopping = threading.Event()
@@ -57,11 +58,14 @@ class Loop:
 
     def start(self) -> None:
         """Do what is due before the first request is answered, and begin."""
-        if self._leader.leads():
-            for duty in self.duties:
-                if type(duty).start is not Duty.start:
-                    self._attempt(duty.name, duty.start)
-            self._ticked = self._clock()
+        self._leader.begin()
+        held = self._leader.leadership()
+        if held is not None:
+            self._term = held.term
+        for duty in self.duties:
+            if (held is not None or duty.everywhere) and type(duty).start is not Duty.start:
+                self._attempt(duty.name, duty.start)
+        self._ticked = self._clock()
         self._thread.start()
 
     def stop(self) -> None:
@@ -70,10 +74,11 @@ class Loop:
         self._wake.set()
         if self._thread.is_alive():
             self._thread.join()
-        if self._leader.leads():
-            for duty in reversed(self.duties):
-                if type(duty).stop is not Duty.stop:
-                    self._attempt(duty.name, duty.stop)
+        leads = self._leader.leadership() is not None
+        for duty in reversed(self.duties):
+            if (leads or duty.everywhere) and type(duty).stop is not Duty.stop:
+                self._attempt(duty.name, duty.stop)
+        self._leader.end()
 
     def wake(self) -> None:
         """Say that something has changed, so that the next turn begins soon."""
@@ -81,18 +86,23 @@ class Loop:
 
     def troubles(self) -> tuple[str, ...]:
         """Return in words what could not be done at the last try."""
-        return tuple(self._troubles.values())
+        return *self._troubles.values(), *self._leader.troubles()
 
     def tick(self) -> None:
-        """Do all that is due, if this process leads."""
-        if not self._leader.leads():
-            return
+        """Do all that is due, and of what only the leader does nothing while another process leads."""
+        held = self._leader.leadership()
         now = self._clock()
         away = self._ticked is not None and now - self._ticked > self._longest_gap
         self._ticked = now
         if away:
             self._untold.update(duty.name for duty in self.duties)
+        if held is not None and held.term != self._term:
+            self._take_over(held)
         for duty in self.duties:
+            if held is None and not duty.everywhere:
+                # Whoever leads now says itself what it cannot do.
+                self._troubles.pop(duty.name, None)
+                continue
             # What a duty does not do cannot show that it works again.
             if type(duty).run is Duty.run or not self._is_due(duty, now):
                 continue
@@ -101,6 +111,16 @@ class Loop:
             if self._attempt(duty.name, partial(duty.run, turn)):
                 self._done[duty.name] = now
                 self._untold.discard(duty.name)
+
+    def _take_over(self, held: Leadership) -> None:
+        self._term = held.term
+        for duty in self.duties:
+            if not duty.everywhere:
+                # What was done here before, and what was not, is of another time.
+                for kept in (self._done, self._failed, self._troubles):
+                    kept.pop(duty.name, None)
+                self._untold.discard(duty.name)
+                self._attempt(duty.name, partial(duty.take_over, held.vacant_seconds))
 
     def _run(self) -> None:
         while not self._stopping.wait(WOKEN_SECONDS):

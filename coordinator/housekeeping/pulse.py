@@ -17,6 +17,7 @@ class Pulse(Duty):
 
     name = "measuring the machine"
     interval_seconds = 15.0
+    everywhere = True
 
     def __init__(self, vitals: Vitals) -> None:
         self.vitals = vitals

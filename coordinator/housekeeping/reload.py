@@ -34,14 +34,18 @@ class Reload(Duty):
         Where it is recorded, and whether a night is running.
     configuration : Configuration
         The settings in force.
+    instance : str
+        What this coordinator is called among several; each has a configuration of its own.
     """
 
     name = "the configuration"
     interval_seconds = 1.0
+    everywhere = True
 
-    def __init__(self, database: Database, configuration: Configuration) -> None:
+    def __init__(self, database: Database, configuration: Configuration, instance: str = "") -> None:
         self.database = database
         self.configuration = configuration
+        self.origin = f"coordinator {instance}".strip()
         self.readers: list[Reader] = []
         self._warned: tuple[str, ...] = ()
 
@@ -65,7 +69,7 @@ class Reload(Duty):
         if proposal.said:
             words = f"the configuration has changed; {sentence(proposal.said)}"
             with self.database.write() as tx:
-                record(tx, Action.CONFIGURE, Effect(words), Order(by=BY), Request("coordinator"))
+                record(tx, Action.CONFIGURE, Effect(words), Order(by=BY), Request(self.origin))
             logger.warning("%s", words)
         self.configuration.accept(proposal)
         for reader in self.readers:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, select
 
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import JobKind
@@ -24,6 +24,7 @@ from coordinator.queue.breakers import read_breakers
 from coordinator.queue.history import History
 from coordinator.store.database import Transaction
 from coordinator.store.rows import AttemptRow, RunRow, TrainerRow, all_of, newest_run
+from coordinator.store.seats import PRESENT
 from coordinator.store.tables import attempts, jobs, lives, runs, trainers
 from coordinator.views.book import Book, JobFact
 from coordinator.views.forecast import Forecast, Prospect
@@ -182,9 +183,15 @@ def _has_crashed(trainer: TrainerRow, last: AttemptRow | None) -> bool:
 
 
 def _own_crashes(tx: Transaction) -> int:
-    present = select(func.max(lives.c.id)).scalar_subquery()
+    # One of several that has not stopped is presumed to be alive for a while, unless its seat has another.
+    later = lives.alias()
+    followed = exists().where(
+        later.c.store == lives.c.store, later.c.instance == lives.c.instance, later.c.id > lives.c.id
+    )
     query = select(func.count()).where(
-        lives.c.stopped.is_(None), lives.c.id < present, lives.c.seen > tx.now - CRASH_WINDOW
+        lives.c.stopped.is_(None),
+        lives.c.seen > tx.now - CRASH_WINDOW,
+        followed | ((lives.c.store != "") & (lives.c.seen < tx.now - PRESENT)),
     )
     return int(tx.connection.execute(query).scalar_one())
 

@@ -8,13 +8,15 @@ that queue share a commit (`coordinator.store.group_commit`).
 
 from __future__ import annotations
 
+import copy
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -28,6 +30,21 @@ from coordinator.store.schema import statements
 
 BUSY_SECONDS = 15.0
 """How long a statement waits for another process (a backup, a shell) that holds SQLite's lock."""
+
+IDLE_SECONDS = 60.0
+"""How long PostgreSQL lets a transaction wait for its process, which may be stopped and hold rows."""
+
+CONTACT: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
+"""libpq's parameters by which a server that is cut off is found out in seconds and not in hours."""
+
+UPGRADE_LOCK = 4_711_016
+"""The key of the advisory lock under which one of several coordinators upgrades the schema."""
 
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 """The files that bring a schema to the next version, which their names begin with."""
@@ -67,6 +84,8 @@ class Database:
     ----------
     took : callable
         Called with each transaction when it has ended: ``read`` or ``write``, and how many seconds it took.
+    session : str
+        What PostgreSQL calls the connections of this process.
 
     Raises
     ------
@@ -76,11 +95,23 @@ class Database:
 
     def __init__(self, url: str, clock: Clock = utc_now) -> None:
         self.clock = clock
-        self.engine = _engine(url)
+        self.session = f"nighttrain-{uuid.uuid4().hex}"
+        self.engine = _engine(url, self.session)
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._writes = self.engine.execution_options(writes=True)
         self._group = GroupCommit(self._writes) if self.is_sqlite else None
         self.took: Callable[[str, float], None] = lambda *_: None
+        self._fence: Callable[[Transaction], None] = lambda _: None
+
+    def fenced(self, fence: Callable[[Transaction], None]) -> Self:
+        """Return the same database for who may write only as long as `fence` raises nothing.
+
+        It is called at the beginning of each transaction that writes, within it.
+        """
+        guarded = copy.copy(self)
+        guarded._fence = fence
+        guarded.took = lambda mode, seconds: self.took(mode, seconds)
+        return guarded
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -108,7 +139,9 @@ class Database:
             with translated(), shared as connection:
                 # The wait for the writers before it is none of its own time, the wait for the commit is.
                 began = time.perf_counter()
-                yield Transaction(connection, self.clock())
+                transaction = Transaction(connection, self.clock())
+                self._fence(transaction)
+                yield transaction
         finally:
             if began is not None:
                 self.took("write", time.perf_counter() - began)
@@ -126,6 +159,8 @@ class Database:
         try:
             with self._alone(), self._writes.begin() as connection:
                 self._refuse_damage(connection, shown)
+                if not self.is_sqlite:
+                    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
                 present = _revision_of(connection)
                 if present is not None and present not in known:
                     problem = f"the database {shown} was made by a newer Nighttrain (schema {present})"
@@ -183,11 +218,14 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, session: str) -> Engine:
     try:
         parsed = make_url(url)
         sqlite = parsed.get_backend_name() == "sqlite"
         arguments: dict[str, Any] = {"timeout": BUSY_SECONDS} if sqlite else {}
+        if parsed.get_backend_name() == "postgresql":
+            arguments = {name: value for name, value in CONTACT.items() if name not in parsed.query}
+            arguments["application_name"] = session
         engine = create_engine(
             parsed, connect_args=arguments, pool_size=10, max_overflow=40, pool_pre_ping=not sqlite
         )
@@ -206,6 +244,8 @@ def _engine(url: str) -> Engine:
     if sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _prepare_postgres)
     return engine
 
 
@@ -220,6 +260,12 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
         f"busy_timeout={int(BUSY_SECONDS * 1000)}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_postgres(connection: Any, record: Any) -> None:
+    del record
+    connection.execute(f"SET idle_in_transaction_session_timeout = {int(IDLE_SECONDS * 1000)}")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

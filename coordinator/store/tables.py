@@ -422,10 +422,32 @@ lives = Table(
     Column("id", Integer, primary_key=True),
     Column("began", Instant, nullable=False),
     Column("seen", Instant, nullable=False),
-    # Null for the process that is alive, and for each that did not come to say that it stops.
+    # Null for a process that is alive, and for each that did not come to say that it stops.
     Column("stopped", Instant),
+    # Which out folder it writes to, by the mark in it, and its name among those that share the folder.
+    Column("store", String(64), nullable=False, server_default=""),
+    Column("instance", String(64), nullable=False, server_default=""),
+    # Its machine and the path of the folder there, for people.
+    Column("place", Text, nullable=False, server_default=""),
 )
-"""The processes of the coordinator, one after the other, each with its last heartbeat."""
+"""The processes of the coordinator, each with its last heartbeat: one after the other, or side by side."""
+
+leadership = Table(
+    "leadership",
+    metadata,
+    # The fencing number: each leader has a larger one than all before it. As it is the key, a change of
+    # leader waits for the leader's transactions, which lock the key, and a renewal does not.
+    Column("term", BigInteger, primary_key=True, autoincrement=False),
+    Column("sole", Boolean, nullable=False, unique=True),
+    # The process, and what its instance is called.
+    Column("holder", String(64), nullable=False),
+    Column("store", String(64), nullable=False),
+    Column("instance", String(64), nullable=False),
+    # By the database's own clock.
+    Column("expires", Instant, nullable=False),
+    CheckConstraint("sole", name="leadership_sole"),
+)
+"""One row: which of several coordinators does the housekeeping (`coordinator.housekeeping.election`)."""
 
 alerts = Table(
     "alerts",

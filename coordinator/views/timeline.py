@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import pairwise
 
 from sqlalchemy import select
 
@@ -184,9 +183,16 @@ def _pause_after(attempt: AttemptRow) -> str:
 def _absences(tx: Transaction, night: Stay) -> list[Stay]:
     query = select(lives.c.began, lives.c.seen, lives.c.stopped).order_by(lives.c.id)
     rows = tx.connection.execute(query).all()
-    found = [Stay(before.stopped or before.seen, after.began) for before, after in pairwise(rows)]
-    if rows and rows[-1].stopped is None and (tx.now - rows[-1].seen).total_seconds() > AWAY_SECONDS:
-        found.append(Stay(rows[-1].seen, tx.now))
+    # Of several side by side only the time counts in which none was there.
+    found: list[Stay] = []
+    present: datetime | None = None
+    for row in sorted(rows, key=lambda one: one.began):
+        if present is not None and row.began > present:
+            found.append(Stay(present, row.began))
+        present = max(present or row.began, row.stopped or row.seen)
+    is_missed = any(row.stopped is None and row.seen == present for row in rows)
+    if present is not None and is_missed and (tx.now - present).total_seconds() > AWAY_SECONDS:
+        found.append(Stay(present, tx.now))
     return [stay for stay in found if stay.overlap(night) > 0]
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
+from common.out_folder import OutFolder
 from common.protocol.status import Address
 
 ROOT = Path(__file__).parents[2]
@@ -21,8 +22,13 @@ Answer = TypeVar("Answer")
 class Process:
     """A real coordinator over an out folder."""
 
-    def __init__(self, out: Path, *options: object, port: int = 0, config: Path = CONFIG) -> None:
+    def __init__(
+        self, out: Path, *options: object, port: int = 0, config: Path = CONFIG, instance: str = ""
+    ) -> None:
         self.out = out
+        self.address = OutFolder(out, instance).address
+        if instance:
+            options = ("--instance", instance, *options)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BT_NIGHT_")}
         command = [sys.executable, "-m", "coordinator", "--config", config, "--out", out, "--port", str(port)]
         self.process = subprocess.Popen(
@@ -37,7 +43,7 @@ class Process:
 
     def ready(self) -> Address:
         """Wait until it has said where it listens."""
-        path = self.out / "coordinator.json"
+        path = self.address
 
         def announced() -> Address | None:
             assert self.process.poll() is None, self.process.communicate()

@@ -10,6 +10,7 @@ from common.protocol.alerts import AlertView
 from coordinator.housekeeping.heartbeat import BEAT_SECONDS, Absence, Heartbeat
 from coordinator.housekeeping.leader import SoleProcess
 from coordinator.housekeeping.loop import Loop
+from coordinator.store.seats import Seat
 from tests.coordinator.specimens import NOON, MakeNight, Night
 
 
@@ -131,3 +132,17 @@ def test_a_heartbeat_costs_a_write_every_ten_seconds_only(night: Night) -> None:
         night.clock.advance(BEAT_SECONDS / 10)
         loop.tick()
     assert modes == ["write", "write"]
+
+
+def test_the_end_of_one_of_several_is_no_absence(make_night: MakeNight) -> None:
+    night = make_night()
+    first, second = (Heartbeat(night.database, Seat("folder", name, "/night")) for name in "ab")
+    first.start()
+    second.start()
+    night.clock.advance(29)
+    Heartbeat(night.database, first.seat).start()
+    assert recorded(night) == ()
+    night.clock.advance(31)
+    Heartbeat(night.database, second.seat).start()
+    [alert] = recorded(night)
+    assert (alert.starts, alert.ends) == (NOON + timedelta(seconds=29), NOON + timedelta(seconds=60))

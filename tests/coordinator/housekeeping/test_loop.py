@@ -9,8 +9,9 @@ import pytest
 from common.errors import StorageError
 from common.protocol.runs import RunState
 from coordinator.housekeeping.duty import Duty, Turn
-from coordinator.housekeeping.leader import Leader, SoleProcess
+from coordinator.housekeeping.leader import Leader, Leadership, SoleProcess
 from coordinator.housekeeping.loop import RETRY_SECONDS, Loop
+from coordinator.store.database import Transaction
 from tests.coordinator.one_cell import trained
 from tests.coordinator.specimens import Clock, MakeNight, Night
 
@@ -85,6 +86,9 @@ class Recorder(Duty):
     def stop(self) -> None:
         self._do("stops")
 
+    def take_over(self, vacant_seconds: float) -> None:
+        self._do(f"takes over after {vacant_seconds:.0f} s")
+
     def _do(self, what: str) -> None:
         self.did.append(f"{self.name} {what}")
         if self.broken:
@@ -92,13 +96,26 @@ class Recorder(Duty):
 
 
 class Elected:
-    """Leads as long as it is told to."""
+    """Leads as long as it is told to, in terms that it is told."""
 
     def __init__(self, leading: bool = True) -> None:
         self.leading = leading
+        self.term = 0
 
-    def leads(self) -> bool:
-        return self.leading
+    def begin(self) -> None:
+        pass
+
+    def end(self) -> None:
+        pass
+
+    def leadership(self) -> Leadership | None:
+        return Leadership(self.term, 7.0) if self.leading else None
+
+    def fence(self, tx: Transaction) -> None:
+        pass
+
+    def troubles(self) -> tuple[str, ...]:
+        return ()
 
 
 def loop_of(clock: Clock, *duties: Duty, leader: Leader | None = None) -> Loop:
@@ -127,6 +144,51 @@ def test_only_the_leader_does_anything(clock: Clock) -> None:
     leader.leading = True
     loop.tick()
     assert did == ["a runs"]
+
+
+def test_what_each_does_for_itself_is_done_without_the_lead(clock: Clock) -> None:
+    did: list[str] = []
+    own = Recorder("own", did)
+    own.everywhere = True
+    loop = loop_of(clock, Recorder("a", did), own, leader=Elected(leading=False))
+    loop.start()
+    loop.stop()
+    assert did[0] == "own starts" and did[-1] == "own stops"
+    did.clear()
+    loop.tick()
+    assert did == ["own runs"]
+
+
+def test_a_new_leader_takes_over_at_once_and_is_not_told_of_its_own_absences(clock: Clock) -> None:
+    did: list[str] = []
+    leader = Elected(leading=False)
+    own = Recorder("own", did, interval_seconds=3600)
+    own.everywhere = True
+    duty = Recorder("a", did, interval_seconds=3600)
+    loop = loop_of(clock, duty, own, leader=leader)
+    loop.tick()
+    clock.advance(100)
+    leader.leading, leader.term = True, 2
+    loop.tick()
+    assert did == ["own runs", "a takes over after 7 s", "a runs"]
+    # The same term after a while without the lead: nobody else has led, the machine slept.
+    leader.leading = False
+    clock.advance(4000)
+    loop.tick()
+    leader.leading = True
+    loop.tick()
+    assert did[3:] == ["own runs after a gap", "a runs after a gap"]
+
+
+def test_a_leader_that_is_none_any_longer_complains_no_more(clock: Clock) -> None:
+    did: list[str] = []
+    leader = Elected()
+    loop = loop_of(clock, Recorder("a", did, broken=True), leader=leader)
+    loop.tick()
+    assert loop.troubles() == ("a: the disk is full",)
+    leader.leading = False
+    loop.tick()
+    assert loop.troubles() == ()
 
 
 def test_a_duty_is_done_again_after_its_interval_and_when_the_clock_was_set_back(clock: Clock) -> None:

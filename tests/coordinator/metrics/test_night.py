@@ -9,8 +9,10 @@ import pytest
 from common.protocol.jobs import Cause, TrainingSpec
 from common.protocol.steering import Order, PauseOrder
 from common.settings.sections import Breaker, Retry, Window
+from coordinator.housekeeping.duty import Turn
 from coordinator.housekeeping.heartbeat import Heartbeat
 from coordinator.runs.steering import Steering
+from coordinator.store.seats import PRESENT, Seat
 from tests.coordinator.metrics.scraped import CELL, ONE_CELL, ended, scraped, surveyed
 from tests.coordinator.specimens import (
     FULL_DISK,
@@ -268,6 +270,15 @@ class TestTrainers:
         assert scraped(night)("coordinator_crashes") == 3
         night.clock.advance(901)
         assert scraped(night)("coordinator_crashes") == 0
+
+    def test_coordinators_side_by_side_have_not_crashed_until_one_falls_silent(self, night: Night) -> None:
+        first, second = (Heartbeat(night.database, Seat("folder", name, "/night")) for name in "ab")
+        first.start()
+        second.start()
+        assert scraped(night)("coordinator_crashes") == 0
+        night.clock.advance(PRESENT.total_seconds() + 1)
+        second.run(Turn(night.clock()))
+        assert scraped(night)("coordinator_crashes") == 1
 
     def test_one_that_cannot_write_says_so_until_it_can(self, night: Night) -> None:
         boot = surveyed(night)
