@@ -84,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         source = _source(options)
         configuration = Configuration(source.read(source.path), source)
-        with held_by_coordinator(options.out, options.instance) as out:
+        with held_by_coordinator(options.out, options.instance or "") as out:
             logs.configure(out.coordinator_log, options.debug, "coordinator")
             _quiet_libraries(options.debug)
             _serve(options, configuration, out)
@@ -127,7 +127,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--instance",
         type=_instance,
-        default="",
         metavar="NAME",
         help="its name among several that share a PostgreSQL database and the out folder (default: none)",
     )
