@@ -37,8 +37,12 @@ def make_app(parts: Parts) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(parts.housekeeping.start)
+        if parts.uploads is not None:
+            parts.uploads.start()
         yield
         await run_in_threadpool(parts.housekeeping.stop)
+        if parts.uploads is not None:
+            await run_in_threadpool(parts.uploads.stop)
 
     # FastAPI silences this where it makes what validates a parameter; it is built when it is first used.
     warnings.filterwarnings("ignore", category=UnsupportedFieldAttributeWarning)

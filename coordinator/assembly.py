@@ -10,11 +10,13 @@ from random import Random
 from prometheus_client import CollectorRegistry
 
 from common.metrics.exposition import process_registry
+from common.objects.store import Objects, open_objects
 from common.out_folder import OutFolder
 from common.settings.given import Given
 from common.settings.night import NightSettings
 from coordinator.alerts import Alerts
 from coordinator.audit import Audit
+from coordinator.blobs.uploads import Uploads, fetch_blob
 from coordinator.configuration import Configuration
 from coordinator.credentials.doorkeeper import Doorkeeper
 from coordinator.credentials.proxies import Proxies
@@ -96,6 +98,7 @@ class Parts:
     loopback: bool
     configuration: Configuration
     out: OutFolder
+    uploads: Uploads | None = None
     trusted_hosts: tuple[str, ...] = ()
 
     @property
@@ -133,7 +136,9 @@ def assemble(
     queue = Queue(database, settings, random)
     ledger = Ledger(database)
     forecast = Forecast(ledger, settings)
-    artifacts = Artifacts(OutFolder(out).blobs, partial(made_again, database))
+    objects = open_objects(settings.artifacts) if settings.artifacts else None
+    artifacts = Artifacts(OutFolder(out).blobs, partial(_blob_again, database, objects))
+    uploads = None if objects is None else Uploads(objects, OutFolder(out), artifacts, database.clock)
     vitals = Vitals(out)
     reload = Reload(database, configuration, seat.instance)
     reports = Reports(database, settings, OutFolder(out))
@@ -154,15 +159,17 @@ def assemble(
         alertmanager,
         leader,
         seat,
+        uploads,
     )
     registry = process_registry()
     measures = Measures(registry)
     database.took = measures.transaction_took
-    collector = NightCollector(ledger, settings, out, forecast, program_version())
+    collector = NightCollector(ledger, settings, out, forecast, program_version(), uploads)
     registry.register(collector)
 
     def troubles() -> tuple[str, ...]:
-        return *configuration.warnings, *housekeeping.troubles()
+        unsent = () if uploads is None else uploads.troubles()
+        return *configuration.warnings, *housekeeping.troubles(), *unsent
 
     def waiting() -> tuple[str, ...]:
         return configuration.waiting_words
@@ -196,6 +203,7 @@ def assemble(
         loopback=loopback,
         configuration=configuration,
         out=OutFolder(out),
+        uploads=uploads,
         trusted_hosts=trusted_hosts,
     )
 
@@ -214,6 +222,7 @@ def housekeeping_of(
     alertmanager: str = "",
     leader: Leader | None = None,
     seat: Seat = SOLE,
+    uploads: Uploads | None = None,
 ) -> Loop:
     """Return the loop with all duties, in the order in which they are done; without a leader it leads.
 
@@ -225,7 +234,7 @@ def housekeeping_of(
     schedule = Schedule(database, settings)
     parallelism = Parallelism(database, settings)
     reload.readers += [schedule, parallelism]
-    publication = Publication(database, artifacts, out.models)
+    publication = Publication(database, artifacts, out.models, uploads)
     progress = ProgressFile(database, out.progress, forecast)
     duties = (
         Leftovers(out.blobs, out.models, out.logs),
@@ -245,3 +254,8 @@ def housekeeping_of(
         progress,
     )
     return Loop(database.clock, duties, leader, settings.lease.seconds)
+
+
+def _blob_again(database: Database, objects: Objects | None, sha256: str) -> bytes:
+    made = made_again(database, sha256)
+    return made or (b"" if objects is None else fetch_blob(objects, sha256))

@@ -65,6 +65,7 @@ def calibrate(
             "dashboard": {"enabled": False},
             "window": None,
             "database_url": "",
+            "artifacts": "",
             "training": True,
         }
         config = place / "night.json"

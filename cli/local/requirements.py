@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.local import coordinator_check, machine_check, stack_check
+from cli.local import coordinator_check, machine_check, objects_check, stack_check
 from cli.local.candles_check import candles
 from cli.local.coordinator_at_hand import of_out_folder
 from cli.local.ports_check import port
@@ -46,6 +46,7 @@ def requirements(looked: Looked) -> list[Requirement]:
         machine_check.disk(looked.out, of_candles.cache_bytes, of_candles.basis),
         of_candles.requirement,
         machine_check.time_zone(settings),
+        *objects_check.artifacts(settings),
     ]
     dashboard = settings.dashboard
     if not looked.stack:

@@ -296,6 +296,14 @@ DATABASE_DURATION = _counted(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
 DATABASE_SIZE = _measured("nighttrain_database_size_bytes", "Size of the database, write-ahead log included.")
+UNSENT = _measured(
+    "nighttrain_artifacts_unsent",
+    "Models, results and reports that wait to be sent to the object store; 0 where none is configured.",
+)
+UNSENT_OLDEST = _measured(
+    "nighttrain_artifacts_unsent_oldest_seconds",
+    "For how long the oldest of what waits to be sent has been waiting; 0 where none does.",
+)
 HOST_CPU = _measured(
     "nighttrain_host_cpu_seconds_total",
     "Time that the host's processors have spent in each mode since it started, all together.",

@@ -58,6 +58,7 @@ TAKEN_UP: dict[str, TakenUp] = {
     "lease": TakenUp.RESTART,
     "dashboard": TakenUp.RESTART,
     "database_url": TakenUp.RESTART,
+    "artifacts": TakenUp.RESTART,
 }
 """Each key, or section with all that is below it; a key in a section goes before the section."""
 

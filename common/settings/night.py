@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     Field,
     ValidationError,
     field_validator,
@@ -18,6 +19,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from common.errors import ConfigurationError
+from common.objects.address import checked
 from common.settings.sections import (
     GIBIBYTE,
     Breaker,
@@ -99,6 +101,7 @@ class NightSettings(BaseSettings):
     window: Window | None = None
     max_wait_seconds: Seconds = 900.0
     database_url: str = ""
+    artifacts: Annotated[str, AfterValidator(checked)] = ""
 
     @field_validator("symbols", "timeframes", mode="before")
     @classmethod

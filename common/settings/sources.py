@@ -17,6 +17,7 @@ from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
 
 from common.errors import ConfigurationError
+from common.objects.address import without_credentials
 from common.quoted import escaped, quoted
 
 SHOWN = 80
@@ -274,7 +275,8 @@ def explain(error: ValidationError, sources: Sequence[Source], model: type[BaseM
 
 def _shown(value: Any) -> str:
     try:
-        return _shortened(repr(list(value) if isinstance(value, tuple) else value), SHOWN)
+        words = repr(list(value) if isinstance(value, tuple) else value)
+        return _shortened(without_credentials(words), SHOWN)
     except (ValueError, RecursionError):
         # Python writes no number of more than 4,300 digits.
         return "what is too large to be shown"

@@ -106,6 +106,11 @@ def manifest_bytes(document: str) -> bytes:
     return (Manifest.model_validate_json(document).model_dump_json(indent=2) + "\n").encode()
 
 
+def manifest_name(cell: Cell) -> str:
+    """Return the name of the manifest of a cell's champion."""
+    return f"{cell.name}_logreg_optimized.json"
+
+
 class _Place:
     """Where the files of one cell are."""
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 from pathlib import Path
 
-from coordinator.champions.files import publish
+from coordinator.blobs.uploads import Uploads
+from coordinator.champions.files import manifest_bytes, manifest_name, publish
 from coordinator.champions.registry import champions, newest_change, vacant_cells
 from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.store.blobs import Artifacts
@@ -25,15 +27,21 @@ class Publication(Duty):
         Where each .pkl is kept.
     directory : Path
         The folder of promoted models.
+    uploads : Uploads, optional
+        Shows them in the object store too.
     """
 
     name = "promoted models"
 
-    def __init__(self, database: Database, artifacts: Artifacts, directory: Path) -> None:
+    def __init__(
+        self, database: Database, artifacts: Artifacts, directory: Path, uploads: Uploads | None = None
+    ) -> None:
         self.database = database
         self.artifacts = artifacts
         self.directory = directory
+        self.uploads = uploads
         self._due = False
+        self._is_shown = False
         self._published = 0
 
     def start(self) -> None:
@@ -44,7 +52,7 @@ class Publication(Duty):
     def take_over(self, vacant_seconds: float) -> None:
         """Look at all files: another process was perhaps killed before it had written them."""
         del vacant_seconds
-        self._due = True
+        self._due, self._is_shown = True, False
 
     def run(self, turn: Turn) -> None:
         """Publish what was changed since, and try again what has not worked yet."""
@@ -73,4 +81,14 @@ class Publication(Duty):
             logger.error("%s: the manifest of the champion in the database is malformed", name)
         for name in done.removed:
             logger.warning("%s: there is no promoted model any longer; its files are removed", name)
+        if self.uploads is not None and (newest != self._published or not self._is_shown):
+            shown: dict[str, bytes | None] = {manifest_name(cell): None for cell in vacant}
+            whole = [champion for champion in wanted if champion.manifest() is not None]
+            shown |= {manifest_name(one.cell): manifest_bytes(one.document) for one in whole}
+            self.uploads.show(shown, partial(self._is_newest, newest))
+            self._is_shown = True
         self._due, self._published = False, newest
+
+    def _is_newest(self, change: int) -> bool:
+        with self.database.read() as tx:
+            return newest_change(tx.connection) == change

@@ -12,12 +12,14 @@ from common.metrics import declarations as metrics
 from common.metrics.exposition import Readings
 from common.out_folder import OutFolder
 from common.settings.night import NightSettings
+from coordinator.blobs.uploads import Uploads
 from coordinator.metrics.facts import read_facts
 from coordinator.metrics.machine import Machine
 from coordinator.metrics.models import read_models
 from coordinator.metrics.night import read_attempts, read_queue, read_run, read_trainers, read_window
 from coordinator.metrics.process import read_build
 from coordinator.metrics.symbols import SymbolSeries
+from coordinator.policy.uploading import NOTHING_WAITS
 from coordinator.views.forecast import Forecast
 from coordinator.views.ledger import Ledger
 
@@ -37,16 +39,25 @@ class NightCollector(Collector):
         Estimates the end of the run.
     version : str
         Version of this program.
+    uploads : Uploads, optional
+        Sends to an object store, where one is configured.
     """
 
     def __init__(
-        self, ledger: Ledger, settings: NightSettings, out: Path, forecast: Forecast, version: str
+        self,
+        ledger: Ledger,
+        settings: NightSettings,
+        out: Path,
+        forecast: Forecast,
+        version: str,
+        uploads: Uploads | None = None,
     ) -> None:
         self.ledger = ledger
         self.settings = settings
         self.progress_file = OutFolder(out).progress
         self.forecast = forecast
         self.version = version
+        self.uploads = uploads
         self.symbols = SymbolSeries()
         self.machine = Machine(ledger.database, out)
 
@@ -61,5 +72,8 @@ class NightCollector(Collector):
             kept = self.symbols.families(facts)
         readings.info(metrics.PAGE_INFO, url=self.settings.dashboard.address)
         read_build(readings, self.version)
+        standing = NOTHING_WAITS if self.uploads is None else self.uploads.standing()
+        readings.put(metrics.UNSENT, float(standing.waiting))
+        readings.put(metrics.UNSENT_OLDEST, standing.oldest_seconds(facts.now))
         yield from readings.families()
         yield from kept

@@ -115,7 +115,7 @@ class Artifacts:
         content = self._source(sha256) if self.directory.is_dir() else b""
         if hashlib.sha256(content).hexdigest() != sha256:
             return b""
-        logger.warning("the model %s is made again from its manifest", sha256)
+        logger.warning("the model %s is made again from its manifest, or brought back", sha256)
         write_whole(self._path(sha256), content)
         return content
 

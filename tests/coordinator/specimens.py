@@ -10,6 +10,7 @@ from random import Random
 from typing import Any
 
 from common.model_pickle import pickle_bytes, pickle_digest
+from common.objects.store import open_objects
 from common.out_folder import OutFolder
 from common.protocol.job_views import JobDetail, JobView
 from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
@@ -48,6 +49,7 @@ from common.settings.night import NightSettings
 from coordinator.alerts import Alerts
 from coordinator.assembly import housekeeping_of
 from coordinator.audit import Request
+from coordinator.blobs.uploads import Uploads
 from coordinator.configuration import Configuration
 from coordinator.housekeeping.reload import Reload
 from coordinator.policy.admission import Refusal
@@ -98,7 +100,11 @@ class Night:
         self.run_listing = RunListing(database)
         self.ledger = Ledger(database)
         self.forecast = Forecast(self.ledger, settings)
+        objects = open_objects(settings.artifacts) if settings.artifacts else None
         self.artifacts = Artifacts(OutFolder(out).blobs)
+        self.uploads = (
+            None if objects is None else Uploads(objects, OutFolder(out), self.artifacts, database.clock)
+        )
         self.scrapes = Scrapes(database.clock)
         self.alerts = Alerts(database, self.scrapes)
         folder = OutFolder(out)
@@ -115,6 +121,7 @@ class Night:
             Vitals(out),
             reload,
             self.reports,
+            uploads=self.uploads,
         )
 
     def status(self, *troubles: str) -> Status:

@@ -61,6 +61,21 @@ def test_all_is_well_where_candles_are(checked: Callable[..., Any], candles: Pat
     }  # fmt: skip
 
 
+def test_the_object_store_is_written_and_read_where_one_is_configured(
+    checked: Callable[..., Any], candles: Path, tmp_path: Path
+) -> None:
+    grid = f"{GRID}artifacts: file://{tmp_path}/disk/store\n"
+    code, found = checked("--data", candles, grid=grid)
+    assert code == 0
+    assert found["artifacts"]["state"] == "warning" and "is not there" in found["artifacts"]["found"]
+    (tmp_path / "disk").mkdir()
+    code, found = checked("--data", candles, grid=grid)
+    assert code == 0
+    assert found["artifacts"]["state"] == "ok"
+    assert found["artifacts"]["found"] == f"file://{tmp_path}/disk/store can be written and read"
+    assert list((tmp_path / "disk" / "store").iterdir()) == []
+
+
 def test_each_line_says_what_to_do(checked: Callable[..., Any], candles: Path, taken_port: int) -> None:
     grid = f"symbols: [DOGEUSDT]\nmax_memory_per_process: 90000\ndashboard: {{port: {taken_port}}}\n"
     code, found = checked("--data", candles, grid=grid)

@@ -39,6 +39,7 @@ CASES: list[tuple[str, Any, TakenUp]] = [
     ("lease", {"seconds": 5.0}, TakenUp.RESTART),
     ("parallelism", {"adaptive": False}, TakenUp.BETWEEN_JOBS),
     ("dashboard", {"port": 5001}, TakenUp.RESTART),
+    ("artifacts", "s3://nights/prod", TakenUp.RESTART),
     ("database_url", "postgresql+psycopg://user:sesame@db/night", TakenUp.RESTART),
 ]
 

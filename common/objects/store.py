@@ -1,0 +1,58 @@
+"""A store of objects: bytes under names, written whole or not at all; a name holds slashes.
+
+Nothing here depends on conditional writes, which many stores that speak S3 do not know: who writes last wins.
+What must not be mixed up is named by its content.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from common.errors import ConfigurationError
+from common.objects.address import checked, folder_of
+
+
+class Objects(Protocol):
+    """What every store does. Each call raises `StorageError` where the store is away or refuses.
+
+    Attributes
+    ----------
+    url : str
+        Its address, which holds no credentials.
+    """
+
+    url: str
+
+    def put(self, name: str, content: bytes) -> None:
+        """Write an object, whole, in place of one of that name; it is kept once this returns."""
+
+    def get(self, name: str) -> bytes | None:
+        """Return an object; None where there is none of that name."""
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """Return the sizes in bytes of all objects below a name, by their whole names."""
+
+    def delete(self, name: str) -> None:
+        """Remove an object; that there is none is no mistake."""
+
+
+def open_objects(url: str) -> Objects:
+    """Return the store at an address, without asking it anything.
+
+    Raises
+    ------
+    ConfigurationError
+        The address is none, or what it needs is not installed.
+    """
+    try:
+        url = checked(url)
+    except ValueError as error:
+        raise ConfigurationError(f"the address of the object store {error}") from None
+    # Whoever has no such store is not to pay for its client at the start.
+    if url.startswith("file:"):
+        from common.objects.folder import FolderObjects
+
+        return FolderObjects(url, folder_of(url))
+    from common.objects.remote import RemoteObjects
+
+    return RemoteObjects(url)

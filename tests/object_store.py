@@ -1,0 +1,110 @@
+"""An object store of the tests' own on this machine: moto's server, which checks each request's signature."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+BUCKET = "nights"
+USER = "trainer"
+PATIENCE_SECONDS = 60.0
+
+BEFORE_SIGNATURES = 4
+"""Requests that make the user, its right, its key and the bucket; from then on each must be signed."""
+
+RIGHTS = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}'
+
+
+class Server:
+    """A store with one bucket and one user, all in memory.
+
+    Parameters
+    ----------
+    port : int
+        Where it listens; 0: anywhere.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.port = port or free_port()
+        self._home = tempfile.TemporaryDirectory(prefix="nighttrain-objects-")
+        environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": str(BEFORE_SIGNATURES)}
+        self._log = (Path(self._home.name) / "log").open("wb")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+            cwd=self._home.name,
+            env=environment,
+        )
+        self._wait()
+        # Only now: boto3 is of no use to whoever skips.
+        import boto3
+
+        first = {"aws_access_key_id": "none", "aws_secret_access_key": "none", "region_name": "us-east-1"}
+        iam = boto3.client("iam", endpoint_url=self.url, **first)
+        iam.create_user(UserName=USER)
+        iam.put_user_policy(UserName=USER, PolicyName="all", PolicyDocument=RIGHTS)
+        key = iam.create_access_key(UserName=USER)["AccessKey"]
+        self.key, self.secret = key["AccessKeyId"], key["SecretAccessKey"]
+        boto3.client("s3", endpoint_url=self.url, **first).create_bucket(Bucket=BUCKET)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What the SDKs of AWS take of the environment."""
+        return environment_of(self.url, self.key, self.secret)
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._log.close()
+        self._home.cleanup()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            assert self._process.poll() is None, (Path(self._home.name) / "log").read_text()
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError("the object store does not listen")
+
+
+def environment_of(endpoint: str, key: str, secret: str) -> dict[str, str]:
+    """Return variables that keep what this machine may know of AWS out of a test."""
+    return {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_CONFIG_FILE": "/nowhere",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nowhere",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def put_in(monkeypatch: Any, variables: Mapping[str, str]) -> None:
+    """Set variables for the length of a test, and unset all else of AWS."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
