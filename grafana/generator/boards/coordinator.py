@@ -15,6 +15,8 @@ from common.metrics.declarations import (
     DATABASE_SIZE,
     RENEWALS,
     STALE_WRITES,
+    UNSENT,
+    UNSENT_OLDEST,
     WRONG_TOKENS,
 )
 from common.protocol.job_views import Outcome
@@ -56,6 +58,7 @@ def coordinator() -> Dashboard:
             Section("Leases", _leases()),
             Section("Requests", _requests()),
             Section("Database", _database()),
+            Section("Object store", _object_store()),
             Section("Machine", machine()),
             Section("Who is scraped, and which version runs", _targets()),
         ],
@@ -256,6 +259,21 @@ def _database() -> list[Panel]:
             Frame("Size", "Write-ahead log included.", DOWN, 8, 9),
             [Query(f"max({DATABASE_SIZE.name})", "database")],
             Look(BYTES, minimum=0),
+        ),
+    ]
+
+
+def _object_store() -> list[Panel]:
+    return [
+        graph_panel(
+            Frame("Waits to be sent", "Models, results and reports; 0 without an object store.", DOWN, 12, 8),
+            [Query(f"sum({UNSENT.name})", "files")],
+            Look(COUNT, minimum=0),
+        ),
+        graph_panel(
+            Frame("For how long the oldest waits", "The status says why.", DOWN, 12, 8),
+            [Query(f"max({UNSENT_OLDEST.name})", "oldest")],
+            Look(SECONDS, minimum=0),
         ),
     ]
 
