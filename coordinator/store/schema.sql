@@ -199,7 +199,7 @@ CREATE TABLE lives (
 	id INTEGER NOT NULL,
 	began DATETIME NOT NULL,
 	seen DATETIME NOT NULL,
-	stopped DATETIME,
+	stopped DATETIME, store VARCHAR(64) DEFAULT '' NOT NULL, instance VARCHAR(64) DEFAULT '' NOT NULL, place TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id)
 );
 CREATE TABLE audit (
@@ -305,4 +305,16 @@ CREATE INDEX jobs_by_symbol ON jobs (run_id, symbol, state);
 CREATE INDEX jobs_by_revision ON jobs (run_id, revision);
 CREATE INDEX attempts_by_outcome ON attempts (boot_id, outcome);
 CREATE TRIGGER jobs_revise AFTER UPDATE ON jobs WHEN NEW.revision = OLD.revision BEGIN UPDATE jobs SET revision = 1 + (SELECT max(revision) FROM jobs WHERE run_id = NEW.run_id) WHERE id = NEW.id; END;
-INSERT INTO alembic_version VALUES ('0015');
+CREATE TABLE leadership (
+	term BIGINT NOT NULL,
+	sole BOOLEAN NOT NULL,
+	holder VARCHAR(64) NOT NULL,
+	store VARCHAR(64) NOT NULL,
+	instance VARCHAR(64) NOT NULL,
+	expires DATETIME NOT NULL,
+	PRIMARY KEY (term),
+	CONSTRAINT leadership_sole CHECK (sole),
+	UNIQUE (sole)
+);
+INSERT INTO alembic_version (version_num) VALUES ('0016');
+INSERT INTO leadership (term, sole, holder, store, instance, expires) VALUES (0, 1, '', '', '', '1970-01-01 00:00:00.000000');

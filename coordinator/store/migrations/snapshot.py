@@ -13,25 +13,20 @@ from coordinator.store.database import migrate
 
 
 def snapshot() -> str:
-    """Return the statements that make the same schema at once.
-
-    Raises
-    ------
-    ValueError
-        A migration has put something into a table, which the statements would lack.
-    """
+    """Return the statements that make the same schema at once, with the rows that the migrations make."""
     with create_engine("sqlite://").begin() as connection:
         migrate(connection)
         made = connection.exec_driver_sql(
             "SELECT name, type, sql FROM sqlite_master WHERE sql NOT NULL ORDER BY rowid"
         ).all()
-        for name in (name for name, kind, _ in made if kind == "table" and name != "alembic_version"):
-            if connection.exec_driver_sql(f"SELECT count(*) FROM {name}").scalar():  # noqa: S608
-                raise ValueError(f"the migrations put rows into {name}")
-        version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    versioned = f"INSERT INTO alembic_version VALUES ('{version}')"  # noqa: S608
-    written = [*(sql for _, _, sql in made), versioned]
-    return "".join("\n".join(line.rstrip() for line in one.splitlines()) + ";\n" for one in written)
+        written = ["\n".join(line.rstrip() for line in sql.splitlines()) for _, _, sql in made]
+        for name in (name for name, kind, _ in made if kind == "table"):
+            columns = [row[1] for row in connection.exec_driver_sql(f"PRAGMA table_info({name})")]
+            quoted = " || ', ' || ".join(f"quote({column})" for column in columns)
+            rows = connection.exec_driver_sql(f"SELECT {quoted} FROM {name}").scalars()  # noqa: S608
+            into = f"INSERT INTO {name} ({', '.join(columns)}) VALUES"
+            written += [f"{into} ({values})" for values in rows]
+    return "".join(f"{statement};\n" for statement in written)
 
 
 if __name__ == "__main__":

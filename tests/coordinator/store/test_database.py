@@ -89,14 +89,18 @@ def test_the_migrations_make_the_very_constraints_of_the_tables(migrated: Path) 
 def test_a_new_sqlite_database_has_the_very_schema_that_the_migrations_make(migrated: Path) -> None:
     assert SNAPSHOT.read_text() == snapshot(), "run python -m coordinator.store.migrations.snapshot"
     connection = sqlite3.connect(migrated)
-    [(version,)] = connection.execute("SELECT * FROM alembic_version")
     made = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL"))
+    tables = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    rows = {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
     connection.close()
-    assert version == HEAD
+    assert rows["alembic_version"] == [(HEAD,)]
     assert len(made) > 40 and sum("TRIGGER" in sql for sql in made.values()) > 2
     with create_engine("sqlite://").begin() as empty:
         migrate(empty)
         wanted = empty.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE sql NOT NULL").all()
+        assert rows == {
+            name: list(map(tuple, empty.exec_driver_sql(f"SELECT * FROM {name}"))) for name in tables
+        }
     assert {name: sql.split() for name, sql in made.items()} == {name: sql.split() for name, sql in wanted}
 
 
