@@ -58,6 +58,18 @@ class Frozen(BaseModel):
         return schema
 
 
+def build_all() -> None:
+    """Build what checks and writes each model that is imported so far.
+
+    A process that is forked for each job does it once; else each of its children would do it anew.
+    """
+    waiting = [Frozen]
+    while waiting:
+        model = waiting.pop()
+        waiting += model.__subclasses__()
+        model.model_rebuild(raise_errors=False)
+
+
 def _descriptions(model: type[BaseModel]) -> dict[str, str]:
     """Return the strings below the fields of a model, those of its bases included."""
     found: dict[str, str] = {}

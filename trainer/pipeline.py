@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from common.errors import DataError
+from common.frozen import build_all
 from common.protocol.jobs import TrainingSpec
 from common.protocol.reports import (
     CHECKPOINT_SCHEMA,
@@ -47,6 +48,9 @@ from trainer.learning.recalibration import RECALIBRATION_VERSION, Forecast, reca
 from trainer.learning.scores import score_ties
 from trainer.learning.splits import require_trainable
 from trainer.learning.training_set import TrainingSet
+
+# The fork server imports this once, and a child is forked for each cell.
+build_all()
 
 Progress = Callable[[str, int, int], None]
 

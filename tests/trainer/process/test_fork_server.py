@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import InternalError
+from trainer.agent.agent import TRAINING, WORKER
 from trainer.process.fork_server import IDLE_SECONDS, ForkServer
 
 
@@ -156,6 +157,7 @@ def test_closed_it_is_gone_and_can_be_started_again(server) -> None:
 
 STARTER = """
 import socket, sys, time
+from trainer.agent.agent import TRAINING, WORKER
 from trainer.process.fork_server import ForkServer
 server = ForkServer("tests.trainer.targets")
 server.start()
@@ -180,6 +182,7 @@ def test_the_death_of_the_starter_takes_server_and_child_at_once_even_if_the_chi
 
 IMPORTING = """
 import time
+from trainer.agent.agent import TRAINING, WORKER
 from trainer.process.fork_server import ForkServer
 server = ForkServer("tests.trainer.slow_import")
 server.start()
@@ -205,6 +208,7 @@ def ignores(pid: int, number: signal.Signals) -> bool:
 
 ORPHANS = """
 import ctypes, os, subprocess, sys, time
+from trainer.agent.agent import TRAINING, WORKER
 from trainer.process.fork_server import ForkServer
 ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans come to us, as they do to process 1
 server = ForkServer("tests.trainer.targets")
@@ -232,3 +236,16 @@ def test_orphans_are_reaped_and_the_servers_death_is_noticed() -> None:
         [sys.executable, "-c", ORPHANS], capture_output=True, text=True, timeout=30, check=True
     )
     assert done.stdout.split() == ["1", "0", "True", "0", "False"], done.stderr
+
+
+def test_what_a_child_that_trains_checks_messages_with_is_built_before_the_fork() -> None:
+    code = f"""
+import {WORKER}, {TRAINING}
+from common.frozen import Frozen
+models = [Frozen]
+for model in models:
+    models += model.__subclasses__()
+print(len(models) > 20, [model.__name__ for model in models if not model.__pydantic_complete__])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True []\n"
