@@ -64,8 +64,8 @@ class Server:
             "synchronous_commit": "off",
             "full_page_writes": "off",
         }
-        given = " ".join(f"-c {name}={value}" for name, value in options.items()).replace("= ", "='' ")
-        self._run("pg_ctl", "-D", self.data, "-w", "-l", self.home / "log", "-o", given, "start")
+        self._given = " ".join(f"-c {name}={value}" for name, value in options.items()).replace("= ", "='' ")
+        self.start()
 
     @property
     def url(self) -> str:
@@ -73,9 +73,17 @@ class Server:
         address = URL.create("postgresql+psycopg", USER, database="postgres", query={"host": str(self.home)})
         return address.render_as_string(hide_password=False)
 
+    def start(self) -> None:
+        """Start the server, as it was before."""
+        self._run("pg_ctl", "-D", self.data, "-w", "-l", self.home / "log", "-o", self._given, "start")
+
+    def stop(self, how: str = "fast") -> None:
+        """Stop the server; who is connected loses the connection."""
+        self._run("pg_ctl", "-D", self.data, "-m", how, "-w", "stop")
+
     def close(self) -> None:
         """Stop the server and remove its folder."""
-        self._run("pg_ctl", "-D", self.data, "-m", "immediate", "-w", "stop")
+        self.stop("immediate")
         shutil.rmtree(self.home)
 
     def _run(self, program: str, *arguments: object) -> None:

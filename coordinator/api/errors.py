@@ -51,6 +51,9 @@ class Problem(Frozen):
     """The path of the request."""
 
 
+RETRY_AFTER_SECONDS = 2
+"""When to ask again for what could not be done just now, such as while the database is restarted."""
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 READING = (UnauthorizedError, ForbiddenError, ThrottledError, UnavailableError, StorageError)
 """Errors of whatever reads the database behind the check of the token."""
@@ -110,6 +113,8 @@ def answer(error: NighttrainError, instance: str) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if error.kind.status == HTTPStatus.UNAUTHORIZED else {}
     if isinstance(error, ThrottledError):
         headers["Retry-After"] = str(error.retry_after_seconds)
+    elif isinstance(error, UnavailableError):
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return JSONResponse(
         error.problem(instance), error.kind.status, headers=headers, media_type=PROBLEM_MEDIA_TYPE
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from common.errors import NighttrainError, StorageError, UnavailableError
 from common.quoted import escaped
@@ -25,6 +26,10 @@ DAMAGED_SQLITE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 DAMAGED_SQLSTATE = frozenset({"XX001", "XX002"})
 """data_corrupted and index_corrupted."""
+
+PASSING_SQLSTATE = ("08", "25P03", "40", "53300", "57P")
+"""Of a connection that failed, waited too long in a transaction or was ended, of transactions that were in
+each other's way, of too many connections, and of a server that starts or stops."""
 
 REPAIR = (
     "stop the coordinator, then see 'A damaged database' in the runbook; models and reports are not in it"
@@ -64,6 +69,9 @@ def translated() -> Iterator[None]:
         raise UnstorableError(reason_of(error)[:200]) from error
     except (UnicodeDecodeError, DamagedValueError) as error:
         raise StorageError(f"the database is damaged: {reason_of(error)}", REPAIR) from error
+    except PoolTimeoutError as error:
+        problem = "the database does not answer: all connections to it are in use"
+        raise UnavailableError(problem, "the same request may succeed later") from error
     except DBAPIError as error:
         known = _known(error)
         if known is None:
@@ -98,7 +106,8 @@ def _known(error: DBAPIError) -> NighttrainError | None:
     if name.startswith(NO_ROOM_SQLITE) or state in NO_ROOM_SQLSTATE:
         problem = f"the database cannot be written: {reason_of(error)}"
         return StorageError(problem, "free some space; nothing stored is lost")
-    if isinstance(error, OperationalError):
+    is_lost = isinstance(error, OperationalError) or error.connection_invalidated
+    if is_lost or state.startswith(PASSING_SQLSTATE):
         problem = f"the database does not answer: {reason_of(error)}"
         return UnavailableError(problem, "the same request may succeed later")
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -111,3 +112,16 @@ def test_a_time_that_was_never_written_as_one_is_damage(database: Database) -> N
     when = select(column("words", Instant)).select_from(table("kept"))
     with pytest.raises(StorageError, match=r"12:00:0\].000000' is no time"), database.read() as tx:
         tx.connection.execute(when).all()
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+def test_a_process_that_stopped_within_a_transaction_lost_it_and_may_try_again(empty_url: str) -> None:
+    database = Database(empty_url)
+    with pytest.raises(UnavailableError, match="idle-in-transaction"), database.write() as tx:
+        tx.connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 1"))
+        for _ in range(500):
+            time.sleep(0.02)
+            tx.connection.execute(text("SELECT 1"))
+    with database.read() as tx:
+        assert tx.connection.execute(text("SELECT 1")).scalar_one() == 1
+    database.close()
