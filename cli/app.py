@@ -1,7 +1,7 @@
 """The command line: each command with the file that it is in.
 
-Exit codes: 0 all jobs finished, 1 some job failed or something broke, 2 usage or configuration error,
-130 interrupted with progress saved.
+Exit codes: 0 all that was asked for is done, 1 some job failed or something broke, 2 usage or configuration
+error, 130 interrupted with progress saved.
 
 What is imported here and at the top of a command's file is imported for every command, for ``--help`` too. So
 a command imports what it needs of the house within its function.
@@ -9,6 +9,8 @@ a command imports what it needs of the house within its function.
 
 from __future__ import annotations
 
+import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -84,8 +86,18 @@ def nighttrain(
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; a mistake in it is one line on stderr."""
+    for stream in sys.stdout, sys.stderr:
+        if isinstance(stream, io.TextIOWrapper):
+            # What a terminal cannot show must not end the command.
+            stream.reconfigure(errors="replace")
     try:
-        return int(app(args=argv, prog_name="nighttrain", standalone_mode=False) or 0)
+        code = int(app(args=argv, prog_name="nighttrain", standalone_mode=False) or 0)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # Whoever read along, such as head, has enough; what is left has nowhere to go.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except typer.TyperException as mistake:
         context: typer.Context | None = getattr(mistake, "ctx", None)
         place = context.command_path if context else "nighttrain"

@@ -11,8 +11,8 @@ from cli.command import OUT, Candles, Config, Debug, OwnOut, Port, Trainers
 
 EXIT_CODES = """\b
 exit codes:
-  0    all jobs finished (a model that misses the gate is no failure)
-  1    some job failed, or something broke
+  0    all that has candles is trained (to miss the gate is no failure, nor is a cell without candles)
+  1    some job failed or was cancelled, nothing could be trained, or something broke
   2    usage or configuration error; nothing was started
   130  interrupted; progress is saved: run the same command to continue
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,10 +97,11 @@ def find(url: str | None, out: Path, folder: Path = Path()) -> Place:
     if _is_coordinator(default):
         # It may be of another folder, so that it is named and not taken.
         problem += f"; one of another folder answers at {default}"
-    hint = (
-        "name its folder with --out, or it with --url and --token-file; "
-        "if none runs, start one: nighttrain run, or make up"
-    )
+    hint = "name its folder with --out, or it with --url and --token-file; "
+    if OutFolder(out).database.exists():
+        hint += f"its nights are kept, and shown by: {shlex.join(['nighttrain', 'up', '--out', str(out)])}"
+    else:
+        hint += "if none runs, start one: nighttrain run, or make up"
     raise NotFoundError(problem, hint)
 
 

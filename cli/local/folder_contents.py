@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,4 +135,26 @@ def assert_mostly_there(settings: NightSettings, folder: Path) -> None:
         f"{folder}: has candles for {filled * per_cell} of {len(cells) * per_cell} cells; it holds "
         f"{contents.words}",
         "train what is there with --symbols all --timeframes all, or name them",
+    )
+
+
+def assert_named(symbols: tuple[str, ...], folder: Path) -> None:
+    """Refuse symbols that no file is of, where the names of all files tell their symbol.
+
+    Raises
+    ------
+    ConfigurationError
+        It names the symbol, and what is there.
+    """
+    from trainer.sources.folder import files_below
+    from trainer.sources.names import symbol_named
+
+    contents = contents_of(folder, symbols)
+    missing = [symbol for symbol in symbols if symbol not in contents.timeframes]
+    if not missing or not all(symbol_named(file.relative) for file in files_below(folder)):
+        return
+    near = difflib.get_close_matches(missing[0], contents.timeframes, n=1)
+    raise ConfigurationError(
+        f"{folder}: no file of {', '.join(missing)}; it holds {contents.words}",
+        f"did you mean {near[0]}?" if near else "put candles of it there, or leave it out of --symbols",
     )

@@ -19,6 +19,7 @@ from cli.screen.progress import display_for
 from cli.screen.rich_table import print_summary
 from common import logs
 from common.out_folder import OutFolder, held
+from common.protocol.jobs import Cause, JobState
 from common.protocol.results import Results
 from common.settings.given import Given
 
@@ -61,7 +62,14 @@ def train(order: Order, fresh: bool, as_json: bool, ahead: Child | None = None) 
         where = f"results {path}{report}\nmodels  {out.models}\nlogs    {out.logs}"
         where += f"\npage    {order.spelled('up')} shows it again, with all nights of the folder"
         console.print(where, highlight=False, soft_wrap=True)
-        return 0 if document.totals.succeeded == document.totals.jobs else 1
+        return _exit_code(document)
+
+
+def _exit_code(results: Results) -> int:
+    """Return 0 where all that has candles was trained; cells without are no failure beside others."""
+    refused = sum(job.state is JobState.FAILED and job.cause is Cause.DATA for job in results.jobs)
+    sums = results.totals
+    return 0 if sums.succeeded > 0 and sums.succeeded + refused == sums.jobs else 1
 
 
 def console_for(as_json: bool) -> Console:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from cli.local.candles_at_hand import candles_again, candles_for
 from cli.local.fit import too_many
-from cli.local.folder_contents import assert_mostly_there, whole_folder
+from cli.local.folder_contents import assert_mostly_there, assert_named, whole_folder
 from cli.local.interrupt import Interrupt
 from cli.local.machine import this_machine, trainer_count
 from common.errors import ConfigurationError
@@ -143,6 +143,8 @@ def _of_folder(
         return settings, ""
     if settings.all_symbols or settings.all_timeframes:
         return whole_folder(settings, data)
-    if "symbols" not in order.settings:
+    if "symbols" in order.settings:
+        assert_named(settings.symbols, data)
+    else:
         assert_mostly_there(settings, data)
     return settings, ""

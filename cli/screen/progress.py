@@ -46,7 +46,7 @@ class LiveDisplay:
     def __init__(self, console: Console) -> None:
         self._progress = Progress(
             TextColumn("{task.description}"),
-            BarColumn(),
+            BarColumn(bar_width=min(40, console.width // 8)),
             TextColumn("{task.fields[cells]}"),
             TextColumn("{task.fields[figures]}", table_column=Column(ratio=1, no_wrap=True)),
             console=console,
@@ -120,7 +120,11 @@ def _title(run: RunView) -> str:
 
 
 def _figures(status: StatusDocument, run: RunView) -> str:
-    parts = [f"done {run.training.succeeded}", f"running {run.training.leased + run.surveys.leased}"]
+    at_work = status.night.open and run.training.final < run.training.total
+    # First, since a narrow terminal shows no more than the beginning.
+    parts = [f"ETA {_eta(status)}"] if at_work else []
+    parts.append(f"done {run.training.succeeded}")
+    parts.append(f"running {run.training.leased + run.surveys.leased}")
     parts.append(f"failed {run.broken}")
     if run.untrainable:
         parts.append(f"not trainable {run.untrainable}")
@@ -130,10 +134,8 @@ def _figures(status: StatusDocument, run: RunView) -> str:
         parts.append(f"ended early by {run.ended_early.by}")
     if not status.night.open:
         parts.append(f"night closed{f', opens {_clock(status.night.opens)}' if status.night.opens else ''}")
-    elif run.training.final < run.training.total:
-        if run.surveys.final < run.surveys.total:
-            parts.append(f"surveyed {run.surveys.final}/{run.surveys.total} symbols")
-        parts.append(f"ETA {_eta(status)}")
+    elif at_work and run.surveys.final < run.surveys.total:
+        parts.append(f"surveyed {run.surveys.final}/{run.surveys.total} symbols")
     if status.best:
         parts.append(f"best {_score(status.best)}")
     if status.last:

@@ -26,8 +26,8 @@ A_NIGHT = 0.5
 Family = TypeVar("Family", bound=Hashable)
 
 
-def discovery_bounds(families: Mapping[Family, Sequence[float]], rate: float) -> dict[Family, float]:
-    """Return for each family the greatest p-value that is a discovery tonight, or 0 where none is.
+def discovery_bounds(families: Mapping[Family, Sequence[float]], rate: float) -> dict[Family, float | None]:
+    """Return for each family the greatest p-value that is a discovery tonight, or None where none is.
 
     Parameters
     ----------
@@ -39,23 +39,25 @@ def discovery_bounds(families: Mapping[Family, Sequence[float]], rate: float) ->
     tonight = A_NIGHT * rate
     simes = {family: simes_p_value(p_values) for family, p_values in families.items()}
     selected_up_to = false_discovery_bound(list(simes.values()), tonight)
-    selected = {family for family, p in simes.items() if selected_up_to > 0.0 and p <= selected_up_to}
+    selected = {family for family, p in simes.items() if selected_up_to is not None and p <= selected_up_to}
     within = tonight * len(selected) / len(families) if families else 0.0
     return {
-        family: false_discovery_bound(p_values, within) if family in selected else 0.0
+        family: false_discovery_bound(p_values, within) if family in selected else None
         for family, p_values in families.items()
     }
 
 
-def false_discovery_bound(p_values: Sequence[float], rate: float) -> float:
-    """Return the greatest p-value that is a discovery at the given rate, or 0 where none is.
+def false_discovery_bound(p_values: Sequence[float], rate: float) -> float | None:
+    """Return the greatest p-value that is a discovery at the given rate, or None where none is.
+
+    A p-value of 0 is one that no float can tell from it, as strong cells of minutes have.
 
     The step-up procedure of Y. Benjamini and Y. Hochberg, "Controlling the False Discovery Rate", J. R.
     Stat. Soc. B 57 (1995): the largest k with p_(k) <= k / m * rate.
     """
     ordered = sorted(value for value in p_values if not math.isnan(value))
     passing = [p for k, p in enumerate(ordered, start=1) if p <= k / len(p_values) * rate]
-    return max(passing, default=0.0)
+    return max(passing, default=None)
 
 
 def simes_p_value(p_values: Sequence[float]) -> float:

@@ -140,11 +140,11 @@ def _thresholds(scores: Scores, promote_if: PromoteIf) -> list[Objection]:
     return objections
 
 
-def _discovery(challenger: Challenger, bound: float, rate: float, cells: int) -> list[Objection]:
-    if challenger.p_value <= bound and bound > 0.0:
+def _discovery(challenger: Challenger, bound: float | None, rate: float, cells: int) -> list[Objection]:
+    if bound is not None and challenger.p_value <= bound:
         return []
     family = f"the {cells} cells of {challenger.timeframe}" if challenger.timeframe else f"{cells} cells"
-    needed = f"{bound:.4g} or less was needed" if bound > 0.0 else "none of them does"
+    needed = f"{bound:.4g} or less was needed" if bound is not None else "none of them does"
     share = f"the {A_NIGHT * rate:g} that a night may spend of the false-discovery rate over {family}"
     words = f"p-value {challenger.p_value:.4g} does not pass {share}: {needed}"
     return [Objection(RefusalReason.SIGNIFICANCE, words)]

@@ -270,7 +270,7 @@ def product(night: int, models: Sequence[Trained], standing: Standing) -> None:
         )
 
 
-def by_bounds(bounds: Callable[[int, Mapping[str, list[float]]], Mapping[str, float]]) -> Rule:
+def by_bounds(bounds: Callable[[int, Mapping[str, list[float]]], Mapping[str, float | None]]) -> Rule:
     """What passes is champion, and stands for good."""
 
     def rule(night: int, models: Sequence[Trained], standing: Standing) -> None:
@@ -279,14 +279,14 @@ def by_bounds(bounds: Callable[[int, Mapping[str, list[float]]], Mapping[str, fl
             families.setdefault(model.place.cell.timeframe, []).append(model.p_value)
         bound = bounds(night, families)
         for model in models:
-            passes = 0 < bound[model.place.cell.timeframe] >= model.p_value
-            if passes and (model.scores.auc or 0) >= GATE.min_auc:
+            up_to = bound[model.place.cell.timeframe]
+            if up_to is not None and model.p_value <= up_to and (model.scores.auc or 0) >= GATE.min_auc:
                 standing.champions[model.place.job_id] = model
 
     return rule
 
 
-def _one_family(night: int, families: Mapping[str, list[float]]) -> dict[str, float]:
+def _one_family(night: int, families: Mapping[str, list[float]]) -> dict[str, float | None]:
     bound = false_discovery_bound([p for family in families.values() for p in family], RATE)
     return dict.fromkeys(families, bound)
 

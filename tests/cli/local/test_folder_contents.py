@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from cli.local.folder_contents import assert_mostly_there, contents_of, whole_folder
+from cli.local.folder_contents import assert_mostly_there, assert_named, contents_of, whole_folder
 from common.errors import ConfigurationError
 from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
@@ -68,6 +68,19 @@ def test_a_folder_that_fills_half_of_the_night_or_tells_no_timeframe_is_trained(
     assert_mostly_there(settings, put(tmp_path / "b", "BTCUSDT.csv"))
     with pytest.raises(ConfigurationError):
         assert_mostly_there(settings, put(tmp_path / "c", "BTCUSDT-5m.csv"))
+
+
+def test_a_symbol_that_no_file_is_of_is_refused_with_the_one_that_was_meant(tmp_path: Path) -> None:
+    put(tmp_path, "BTCUSDT-1h.csv", "ETHUSDT-1h.csv")
+    assert_named(("ETHUSDT",), tmp_path)
+    with pytest.raises(ConfigurationError) as error:
+        assert_named(("ETHUSDT", "BTCUSD"), tmp_path)
+    assert "no file of BTCUSD; it holds BTCUSDT from 1h, ETHUSDT from 1h" in str(error.value.detail)
+    assert error.value.hint == "did you mean BTCUSDT?"
+
+
+def test_a_file_that_tells_no_symbol_may_be_of_any(tmp_path: Path) -> None:
+    assert_named(("BTCUSDT", "XRPUSDT"), put(tmp_path, "BTCUSDT-1h.csv", "candles.csv"))
 
 
 @pytest.mark.parametrize("key", ["symbols", "timeframes"])

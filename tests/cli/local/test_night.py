@@ -87,7 +87,7 @@ def test_cells_without_candles_fine_enough_fail_with_the_reason_and_the_rest_is_
         "run", "--data", coarse, "--out", tmp_path / "out", "--json",
         "--symbols", "BTCUSDT", "--timeframes", "15m", "1h", "--horizons", "1",
     )  # fmt: skip
-    assert outcome.code == 1
+    assert outcome.code == 0
     by_timeframe = {job["timeframe"]: job for job in outcome.results()["jobs"]}
     assert by_timeframe["1h"]["state"] == "succeeded"
     assert by_timeframe["15m"]["state"] == "failed"

@@ -34,14 +34,14 @@ def test_the_step_up_procedure_agrees_with_its_definition(p_values: list[float],
     largest = max(
         (k for k in range(1, len(ordered) + 1) if ordered[k - 1] <= k / len(ordered) * rate), default=0
     )
-    assert bound == (ordered[largest - 1] if largest else 0.0)
+    assert bound == (ordered[largest - 1] if largest else None)
 
 
 @given(st.lists(SHARES, min_size=1, max_size=10), st.floats(0.01, 0.5))
 def test_a_family_of_which_simes_approves_has_a_discovery(p_values: list[float], rate: float) -> None:
     smallest = simes_p_value(p_values)
-    if abs(smallest - rate) > 1e-9 and min(p_values) > 0:
-        assert (smallest <= rate) == (false_discovery_bound(p_values, rate) > 0)
+    if abs(smallest - rate) > 1e-9:
+        assert (smallest <= rate) == (false_discovery_bound(p_values, rate) is not None)
 
 
 @given(FAMILIES, st.floats(0.01, 0.5))
@@ -50,7 +50,13 @@ def test_no_family_gets_more_than_it_would_alone_nor_from_better_ones(
 ) -> None:
     bounds = discovery_bounds(families, rate)
     for family, p_values in families.items():
-        assert bounds[family] <= false_discovery_bound(p_values, A_NIGHT * rate)
+        bound, alone = bounds[family], false_discovery_bound(p_values, A_NIGHT * rate)
+        assert bound is None or (alone is not None and bound <= alone)
+
+
+def test_p_values_too_small_for_a_float_are_discoveries() -> None:
+    strong = [*[0.0] * 9, *[0.5] * 9]
+    assert discovery_bounds({"1m": strong, "1d": [0.4] * 18}, 0.1) == {"1m": 0.0, "1d": None}
 
 
 def test_one_family_has_the_bound_of_benjamini_and_hochberg() -> None:
@@ -62,12 +68,12 @@ def test_a_family_alone_among_many_needs_as_small_a_p_value_as_if_all_cells_were
     others = {name: [0.5] * 18 for name in ("1m", "5m", "15m", "1h", "4h")}
     edge = 0.05 / 108
     assert discovery_bounds({**others, "1d": [edge * 0.99, *[0.5] * 17]}, 0.1)["1d"] == edge * 0.99
-    assert discovery_bounds({**others, "1d": [edge * 1.01, *[0.5] * 17]}, 0.1)["1d"] == 0.0
+    assert discovery_bounds({**others, "1d": [edge * 1.01, *[0.5] * 17]}, 0.1)["1d"] is None
 
 
 def test_what_is_not_a_number_counts_as_tried_and_is_no_discovery() -> None:
-    assert discovery_bounds({"1d": [nan, nan]}, 0.1) == {"1d": 0.0}
-    assert false_discovery_bound([0.03, nan], 0.05) == 0.0 < false_discovery_bound([0.03], 0.05)
+    assert discovery_bounds({"1d": [nan, nan]}, 0.1) == {"1d": None}
+    assert false_discovery_bound([0.03, nan], 0.05) is None and false_discovery_bound([0.03], 0.05) == 0.03
     assert discovery_bounds({}, 0.1) == {} and simes_p_value([]) == 1.0
 
 

@@ -103,8 +103,9 @@ def test_all_reasons_are_told_at_once() -> None:
 # --- Families -----------------------------------------------------------------------------------------------
 
 
-def test_strong_cells_of_one_timeframe_do_not_carry_weak_ones_of_another() -> None:
-    strong = [challenger(job_id, p_value=1e-9, timeframe="1m") for job_id in range(1, 19)]
+@pytest.mark.parametrize("tiny", [1e-9, 0.0])
+def test_strong_cells_of_one_timeframe_do_not_carry_weak_ones_of_another(tiny: float) -> None:
+    strong = [challenger(job_id, p_value=tiny, timeframe="1m") for job_id in range(1, 19)]
     weak = [challenger(job_id, p_value=0.02, timeframe="1d") for job_id in range(19, 21)]
     rest = [challenger(job_id, p_value=0.5, timeframe="1d") for job_id in range(21, 37)]
     made = {one.job_id: one for one in decide([*strong, *weak, *rest], {}, GATE, 0.10)}
