@@ -198,6 +198,9 @@ class HeldLease:
             self._news.clear()
             with self._lock:
                 checkpoint, report = self._checkpoint, self._report
+            if self.directive is Directive.CANCEL:
+                # It would be refused, since the job is no longer this trainer's, and taken for a lost lease.
+                checkpoint = None
             now = time.monotonic()
             if now >= self._renew_at:
                 self._say(self._renew, self._renewal_refused)
