@@ -8,8 +8,10 @@ import sys
 import time
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
+from typing import Any
 
 from common.errors import ConfigurationError
+from common.quoted import escaped
 
 MAX_BYTES = 10 * 1024 * 1024
 KEPT_FILES = 5
@@ -78,7 +80,8 @@ class ConcealingFormatter(logging.Formatter):
     """One line a record, with its UTC time; secrets are blotted out of text and traceback alike.
 
     It works on the finished text, because a secret may hide in an argument, in an exception or in another
-    library's record.
+    library's record. What cannot be printed is escaped in it: whoever is quoted begins no line of the log and
+    moves no cursor. The lines of a traceback are indented, so that none of them looks like a record.
     """
 
     converter = staticmethod(time.gmtime)
@@ -88,9 +91,25 @@ class ConcealingFormatter(logging.Formatter):
     def __init__(self, name: str) -> None:
         super().__init__(f"%(asctime)s %(levelname)s {name.replace('%', '%%')} %(name)s: %(message)s")
 
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name is the library's)
+        """Return the record's own line."""
+        return escaped(super().formatMessage(record))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (as above)
+        """Return the traceback of a record."""
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 (as above)
+        """Return the stack of a record."""
+        return _indented(super().formatStack(stack_info))
+
     def format(self, record: logging.LogRecord) -> str:
         """Return the record as text, without secrets."""
         return concealed(super().format(record))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {escaped(line)}" for line in text.split("\n"))
 
 
 def concealed(text: str) -> str:

@@ -16,12 +16,13 @@ from __future__ import annotations
 import json
 import logging
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict
 from pydantic.alias_generators import to_camel
 from sqlalchemy import Row, Select, case, func, select, update
 
+from common.bounds import FIRST_MOMENT, LAST_MOMENT, Evidence, Identity, Moment, ShortLine
 from common.frozen import Frozen
 from common.protocol.alerts import AlertPage, AlertView
 from coordinator.scrapes import Scrapes
@@ -54,15 +55,15 @@ class ToldAlert(_Sent):
 
     status: Literal["firing", "resolved"]
     """Whether it fires or has ended."""
-    labels: dict[str, str]
+    labels: dict[ShortLine, ShortLine]
     """Its labels; `alertname` and `severity` among them."""
-    annotations: dict[str, str] = {}  # noqa: RUF012
+    annotations: dict[ShortLine, Evidence] = {}  # noqa: RUF012
     """Its annotations: `summary`, `description` and `runbook_url` are shown."""
-    starts_at: AwareDatetime
+    starts_at: Moment
     """When it began to fire."""
     ends_at: AwareDatetime
-    """When it ended; says nothing while it fires."""
-    fingerprint: Annotated[str, Field(min_length=1, max_length=64)]
+    """When it ended; says nothing while it fires, as the year 1."""
+    fingerprint: Identity
     """Identifies it among all others."""
 
 
@@ -210,7 +211,9 @@ def _store(tx: Transaction, reported: ToldAlert) -> bool:
     query = all_of(alerts).where(alerts.c.fingerprint == reported.fingerprint).with_for_update()
     firing = tx.connection.execute(query.where(alerts.c.ends.is_(None))).first()
     same = tx.connection.execute(query.where(alerts.c.starts == reported.starts_at)).first()
-    ends = reported.ends_at if reported.status == "resolved" else None
+    ends = None
+    if reported.status == "resolved":
+        ends = min(max(reported.ends_at, FIRST_MOMENT), LAST_MOMENT)
     # Prometheus may forget when an alert began; the row of one that fires is kept nevertheless.
     row = (same or firing) if ends is not None else (firing or same)
     values = {

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ import numpy as np
 
 from common.errors import DataError
 from common.frozen import build_all
+from common.protocol.faults import checkpoint_fault
 from common.protocol.jobs import TrainingSpec
 from common.protocol.reports import (
     CHECKPOINT_SCHEMA,
@@ -51,6 +53,7 @@ from trainer.learning.training_set import TrainingSet
 
 # The fork server imports this once, and a child is forked for each cell.
 build_all()
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
 
@@ -115,7 +118,7 @@ def train(
         least = spec.min_train_rows, spec.min_test_rows
         require_trainable(data.folds, data.labels.y, *least, spec.cell.name, lost)
     inputs = inputs_digest(spec, matrix)
-    reports = _finished(load_checkpoint(), inputs)
+    reports = _finished(load_checkpoint(), inputs, spec, data)
     resumed = len(reports)
     with stages.enter("folds", resumed):
         fits = [fit_of(report, fold, Cs) for report, fold in zip(reports, data.folds, strict=False)]
@@ -252,8 +255,18 @@ def _surveyed(
     return found
 
 
-def _finished(checkpoint: Checkpoint | None, inputs: str) -> list[FoldReport]:
+def _finished(
+    checkpoint: Checkpoint | None, inputs: str, spec: TrainingSpec, data: TrainingSet
+) -> list[FoldReport]:
     if checkpoint is None or checkpoint.version != CHECKPOINT_SCHEMA or checkpoint.inputs != inputs:
+        return []
+    fault = checkpoint_fault(checkpoint, spec)
+    for report, fold in zip(checkpoint.folds, data.folds, strict=False):
+        lengths = (report.train_rows, report.test_rows, len(report.means))
+        if lengths != (fold.train_stop, fold.test_stop - fold.test_start, len(data.matrix.names)):
+            fault = fault or f"fold {report.index + 1} is of other rows or columns"
+    if fault:
+        logger.warning("%s: its checkpoint is malformed and counts as none: %s", spec.cell.name, fault)
         return []
     return list(checkpoint.folds)
 

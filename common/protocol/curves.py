@@ -5,28 +5,33 @@ No decision rests on them; the scores beside them are exact.
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from pydantic import Field
+
+from common.bounds import Count, NotNegative, Ratio
 from common.frozen import Frozen
 
 
 class RocPoint(Frozen):
     """One threshold of the ROC curve: a prediction of at least `threshold` says rise."""
 
-    threshold: float
+    threshold: Ratio
     """The probability from which on a rise is predicted."""
-    false_positive_ratio: float
+    false_positive_ratio: Ratio
     """Share of the rows that did not rise and were predicted to, 0 to 1."""
-    true_positive_ratio: float
+    true_positive_ratio: Ratio
     """Share of the rows that rose and were predicted to, 0 to 1."""
 
 
 class ReliabilityBin(Frozen):
     """Predictions of about one size, and how often they came true."""
 
-    predicted: float
+    predicted: Ratio
     """Mean predicted probability of a rise."""
-    observed: float
+    observed: Ratio
     """Share of the rows that rose, 0 to 1."""
-    rows: int
+    rows: Count
     """How many rows are in it."""
 
 
@@ -36,22 +41,22 @@ class NullDistribution(Frozen):
     The p-value is the share of it at or above `observed`.
     """
 
-    observed: float
+    observed: Ratio
     """The AUC that was reached."""
-    center: float
+    center: Ratio
     """The AUC that is expected where nothing can be predicted: 0.5, and what fading the past adds."""
-    standard_error: float
+    standard_error: NotNegative
     """Scale of the distribution, in units of the AUC."""
-    freedom: float
+    freedom: NotNegative
     """Degrees of freedom."""
 
 
 class Curves(Frozen):
     """What is drawn of one model's out-of-fold predictions."""
 
-    roc: tuple[RocPoint, ...]
+    roc: Annotated[tuple[RocPoint, ...], Field(max_length=1000)]
     """From the highest threshold to the lowest; empty where only one class was seen."""
-    reliability: tuple[ReliabilityBin, ...]
+    reliability: Annotated[tuple[ReliabilityBin, ...], Field(max_length=1000)]
     """In ascending order of the predictions, about equally many rows in each."""
     null: NullDistribution | None
     """The test behind the p-value; null where it could not be made."""

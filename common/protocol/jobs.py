@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from common.errors import InvalidRequestError
 from common.frozen import Frozen
@@ -65,11 +65,11 @@ CELL_NAME = re.compile(r"(?P<symbol>.{1,30})_(?P<timeframe>\w{1,4})_H(?P<horizon
 class Cell(Frozen):
     """One cell of the grid: whether the close rises over the next `horizon` bars of `timeframe`."""
 
-    symbol: str
+    symbol: Annotated[str, Field(max_length=30)]
     """The symbol, such as `BTCUSDT`."""
     timeframe: Timeframe
     """Length of a bar, such as `1h`."""
-    horizon: int
+    horizon: Annotated[int, Field(ge=1, le=999_999)]
     """For how many bars ahead a rise is predicted."""
 
     @property

@@ -32,6 +32,7 @@ KEY_HEADER = "Idempotency-Key"
 
 MAX_REASON_CHARACTERS = 500
 MAX_NAME_CHARACTERS = 100
+MAX_MESSAGE_CHARACTERS = 10_000
 
 
 def one_line(text: str) -> str:
@@ -105,7 +106,7 @@ class RetryOrder(Order):
 
     cause: Cause | None = None
     """Only jobs that failed by this cause."""
-    message: str | None = None
+    message: Annotated[str, Field(max_length=MAX_MESSAGE_CHARACTERS)] | None = None
     """Only jobs that failed with this message, whose own name before it may be left out."""
 
 

@@ -22,6 +22,20 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from common.bounds import (
+    Amount,
+    Bytes,
+    Count,
+    Digest,
+    Evidence,
+    Identity,
+    Line,
+    Name,
+    Ratio,
+    Seconds,
+    ShortLine,
+    Version,
+)
 from common.frozen import Frozen
 from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, Manifest, SurveyReport, TrainingReport
@@ -56,17 +70,17 @@ class LimitKind(StrEnum):
 class TrainerHello(Frozen):
     """A trainer introduces itself; leases of the same name under another boot id are given up at once."""
 
-    name: str
+    name: Name
     """Unique among live trainers; it survives a restart of the process."""
-    boot_id: str
+    boot_id: Identity
     """Fresh for each start of a trainer process."""
-    host: str
+    host: Name
     """The machine, as an opaque word; trainers that name the same one share its memory."""
     limit_kind: LimitKind
     """Who holds the trainer to its memory limit."""
-    memory_limit_bytes: int
+    memory_limit_bytes: Bytes
     """What a job of this trainer may take, in bytes."""
-    version: str
+    version: Version
     """Version of the trainer's program."""
 
 
@@ -84,32 +98,32 @@ class Welcome(Frozen):
 class HostLoad(Frozen):
     """What holds up a trainer's host and its job; shares are of the time since its last report."""
 
-    cpus: int
+    cpus: Count
     """Processors of the host."""
-    cores: float
+    cores: Amount
     """Cores that the trainer may use, by affinity and quota."""
-    cpu_pressure: float | None = None
+    cpu_pressure: Amount | None = None
     """Share of the last 10 s in which some program waited for a processor; null where none is counted."""
-    memory_pressure: float | None = None
+    memory_pressure: Amount | None = None
     """Share of the last 10 s in which some program waited for memory; null where the kernel counts none."""
-    load_average: float | None = None
+    load_average: Amount | None = None
     """Programs that ran or waited for a processor, on average over a minute; null where unknown."""
-    throttled_ratio: float = 0.0
+    throttled_ratio: Amount = 0.0
     """Share of the periods of its CPU quota in which it was held back."""
-    run_ratio: float | None = None
+    run_ratio: Amount | None = None
     """Share of the time for which its job was on a processor; null while it had none."""
-    wait_ratio: float | None = None
+    wait_ratio: Amount | None = None
     """Share of the time for which its job waited for a processor; null while it had none."""
 
 
 class HostPressure(Frozen):
     """The state of a trainer's host at a claim or a renewal: the host's figures within a cgroup limit too."""
 
-    memory_total_bytes: int
+    memory_total_bytes: Bytes
     """The host's memory, in bytes."""
-    memory_available_bytes: int
+    memory_available_bytes: Bytes
     """How much of it can be had without swapping, in bytes."""
-    cpu_ratio: float
+    cpu_ratio: Ratio
     """Share of the host's CPU time in use, 0 to 1."""
     load: HostLoad | None = None
     """What holds it up; null from a trainer that does not measure it, which the limit of its host does not
@@ -119,11 +133,11 @@ class HostPressure(Frozen):
 class DiskState(Frozen):
     """The disk where a trainer's jobs write, as it was found at a claim."""
 
-    folder: str
+    folder: Line
     """The folder of the caches, as the trainer names it."""
-    free_bytes: int | None
+    free_bytes: Bytes | None
     """How much more can be written there, in bytes; null if the file system does not say."""
-    problem: str = ""
+    problem: Line = ""
     """Why a small file could not be written there just now, in the words of the operating system; empty if
     it could."""
 
@@ -131,14 +145,14 @@ class DiskState(Frozen):
 class ClaimRequest(Frozen):
     """A trainer asks for work."""
 
-    boot_id: str
+    boot_id: Identity
     """The trainer's, as registered."""
     pressure: HostPressure
     """The state of its host."""
     disk: DiskState | None = None
     """The disk where its jobs write; null from a trainer that does not measure it, which counts as one that
     can write."""
-    last_symbol: str = ""
+    last_symbol: ShortLine = ""
     """Symbol of its last job, whose caches are warm; empty if it had none."""
 
 
@@ -169,15 +183,15 @@ class Grant(Frozen):
 class Progress(Frozen):
     """How far a child is."""
 
-    stage: str
+    stage: ShortLine
     """What the child is doing, such as `folds`."""
-    done: int
+    done: Count
     """Steps of the job that are done."""
-    total: int
+    total: Count
     """Steps of the whole job."""
-    memory_bytes: int
+    memory_bytes: Bytes
     """Memory that the child takes now, in bytes."""
-    peak_memory_bytes: int
+    peak_memory_bytes: Bytes
     """The most memory that it took so far, in bytes."""
 
 
@@ -212,12 +226,12 @@ class Finish(Frozen):
 
     result: SurveyReport | TrainingReport
     """What the job brought back: a survey's report, or a training's."""
-    artifact_sha256: str = ""
+    artifact_sha256: Digest = ""
     """SHA-256 of the .pkl of a training job, in hexadecimal; a survey has none. The coordinator makes one
     that was not uploaded from the manifest."""
-    seconds: float
+    seconds: Seconds
     """How long the attempt took, in seconds."""
-    peak_memory_bytes: int
+    peak_memory_bytes: Bytes
     """The most memory that the child took, in bytes."""
     next_claim: ClaimRequest | None = None
     """What the trainer would ask for its next job, to have the answer at once; null if it does not yet."""
@@ -228,15 +242,15 @@ class Failure(Frozen):
 
     cause: Literal[Cause.ERROR, Cause.CRASH, Cause.TIMEOUT, Cause.OOM, Cause.DATA, Cause.STORAGE]
     """Why there is no result."""
-    message: str
+    message: Line
     """What happened, in one line."""
-    evidence: str
+    evidence: Evidence
     """What proves the cause: counters, signal, last log lines or traceback."""
-    seconds: float
+    seconds: Seconds
     """How long the attempt took, in seconds."""
-    peak_memory_bytes: int
+    peak_memory_bytes: Bytes
     """The most memory that the child took, in bytes."""
-    memory_limit_bytes: int
+    memory_limit_bytes: Bytes
     """The room that the child had, in bytes."""
 
 
@@ -254,7 +268,7 @@ class Release(Frozen):
 
     cause: Literal[Cause.STOPPED, Cause.NIGHT_CLOSED, Cause.CANCELLED]
     """Why the job is given back."""
-    seconds: float
+    seconds: Seconds
     """How long the attempt took, in seconds."""
-    peak_memory_bytes: int
+    peak_memory_bytes: Bytes
     """The most memory that the child took, in bytes."""

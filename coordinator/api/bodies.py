@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -22,6 +24,32 @@ DRAINED_BYTES = 256 * 1024 * 1024
 """A body that is too large is read and dropped up to here, so that its sender gets to read the answer."""
 UNKNOWN_DRAINED_BYTES = 64 * 1024
 """The same for a sender who did not show the token."""
+
+
+_HALVES = re.compile(rb"\\u[dD][89a-fA-F]|\xed[\xa0-\xbf]")
+"""What a half of a surrogate pair looks like in JSON, escaped or as bytes; whole pairs look so too."""
+
+
+def assert_whole(body: bytes) -> None:
+    """Refuse a document with half a character: no column holds it, and it cannot be sent on.
+
+    Raises
+    ------
+    InvalidRequestError
+        There is one in a text, or in the name of a field.
+    """
+    if not _HALVES.search(body):
+        return
+    try:
+        document = json.loads(body)
+    except (ValueError, RecursionError):
+        # Whoever reads it refuses it.
+        return
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        half = f"half a character, \\u{ord(error.object[error.start]):04x}"
+        raise InvalidRequestError(f"body: it has {half}", "send whole characters") from None
 
 
 def limit_of(path: str) -> int:

@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from common.errors import InvalidRequestError, NighttrainError, UnauthorizedError
 from coordinator.api import errors
 from coordinator.api.access import OUTSIDE
-from coordinator.api.bodies import UNKNOWN_DRAINED_BYTES, Bodies, drain, limit_of
+from coordinator.api.bodies import UNKNOWN_DRAINED_BYTES, Bodies, assert_whole, drain, limit_of
 from coordinator.credentials.doorkeeper import Doorkeeper, changed_by
 from coordinator.credentials.proxies import Proxies
 from coordinator.listener import is_loopback
@@ -78,6 +78,8 @@ class Guard:
             length = Headers(scope=scope).get("content-length", "")
             announced = int(length) if length.isdecimal() else None
             async with self.bodies.read(receive, limit_of(scope["path"]), announced) as body:
+                if "json" in Headers(scope=scope).get("content-type", ""):
+                    assert_whole(body)
                 await self.app(scope, _replay(body, receive), watched)
         except NighttrainError as error:
             await errors.answer(error, scope["path"])(scope, receive, send)

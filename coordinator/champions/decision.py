@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from sqlalchemy import select, update
 
+from common.bounds import clamped
 from common.protocol.jobs import Cell, JobKind, JobState
 from common.protocol.reports import ChampionComparison, Manifest, Scores
 from common.protocol.retests import ChampionResult, Verdict
@@ -26,7 +27,8 @@ from coordinator.policy.championship import (
 )
 from coordinator.policy.promotion import Challenger, Decision, decide
 from coordinator.store.database import Transaction
-from coordinator.store.rows import RunRow
+from coordinator.store.documents import read_document
+from coordinator.store.rows import RunRow, scores_of
 from coordinator.store.tables import champion_tests, jobs, manifests, promotions, runs
 
 NO_SCORES = Scores(auc=None, brier=1.0, accuracy=0.0, log_loss=1.0, base_rate=0.0, n=0)
@@ -121,8 +123,13 @@ def decide_run(tx: Transaction, run: RunRow, is_intact: Callable[[str], bool]) -
 def tests_of(tx: Transaction, run_id: int) -> tuple[ChampionResult, ...]:
     """Return what a run found out about the champions of its cells, in the order of their names."""
     query = select(champion_tests.c.document).where(champion_tests.c.run_id == run_id)
-    found = [ChampionResult.model_validate_json(row.document) for row in tx.connection.execute(query)]
-    return tuple(sorted(found, key=lambda one: (one.symbol, one.timeframe, one.horizon)))
+    found = [
+        read_document(ChampionResult, row.document, f"what night {run_id} found of a champion")
+        for row in tx.connection.execute(query)
+    ]
+    return tuple(
+        sorted((one for one in found if one), key=lambda one: (one.symbol, one.timeframe, one.horizon))
+    )
 
 
 def _entrants(tx: Transaction, run: RunRow) -> list[Entrant]:
@@ -152,12 +159,17 @@ def _entrants(tx: Transaction, run: RunRow) -> list[Entrant]:
         if state is not JobState.SUCCEEDED or row.document is None:
             found.append(Entrant(row.id, cell, state, row.message))
             continue
-        manifest = Manifest.model_validate_json(row.document)
-        comparison = ChampionComparison.model_validate_json(row.comparison) if row.comparison else None
+        manifest = read_document(Manifest, row.document, f"the model of {cell.name} in job {row.id}")
+        scores = scores_of(row.scores)
+        if manifest is None or scores is None:
+            found.append(Entrant(row.id, cell, state, "its model cannot be read"))
+            continue
+        what = f"the comparison of job {row.id} with the champion of {cell.name}"
+        comparison = read_document(ChampionComparison, row.comparison, what)
         challenger = Challenger(
             job_id=row.id,
-            scores=Scores.model_validate_json(row.scores),
-            p_value=row.p_value,
+            scores=scores,
+            p_value=clamped(row.p_value, 0.0, 1.0),
             certified=row.certified,
             synthetic=manifest.synthetic,
             comparison=comparison,

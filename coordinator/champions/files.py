@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from common.errors import StorageError
+from common.errors import NotFoundError, StorageError
 from common.protocol.jobs import Cell
 from common.protocol.reports import Manifest
 from common.whole_file import point, write_whole
@@ -102,8 +102,17 @@ def publish(
 
 
 def manifest_bytes(document: str) -> bytes:
-    """Return the manifest as it stands beside the .pkl: indented JSON in UTF-8."""
-    return (Manifest.model_validate_json(document).model_dump_json(indent=2) + "\n").encode()
+    """Return the manifest as it stands beside the .pkl: indented JSON in UTF-8.
+
+    Raises
+    ------
+    NotFoundError
+        It cannot be read, so that it counts as none.
+    """
+    try:
+        return (Manifest.model_validate_json(document).model_dump_json(indent=2) + "\n").encode()
+    except ValidationError as error:
+        raise NotFoundError("the model's manifest cannot be read", "train the cell again") from error
 
 
 def manifest_name(cell: Cell) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func,
 
 from common.errors import ConflictError, InvalidRequestError, NotFoundError
 from common.protocol.champions import ChampionAction, ChampionChange
+from common.protocol.faults import model_fault
 from common.protocol.jobs import Cell
 from common.protocol.reports import Manifest
 from coordinator.store.database import Transaction
@@ -40,9 +41,10 @@ class ChampionRow:
     def manifest(self) -> Manifest | None:
         """Return its manifest, or None if it is malformed."""
         try:
-            return Manifest.model_validate_json(self.document)
+            manifest = Manifest.model_validate_json(self.document)
         except ValidationError:
             return None
+        return None if model_fault(manifest) else manifest
 
 
 def record_change(

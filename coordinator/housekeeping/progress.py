@@ -15,7 +15,7 @@ from coordinator.queue.checkpoints import saved_folds
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import AttemptRow, RunRow, newest_run
 from coordinator.views.forecast import Forecast
-from coordinator.views.jobs import attempts_of, jobs_of, progress_of
+from coordinator.views.jobs import attempts_of, jobs_of
 from coordinator.views.runs import run_view
 
 PROGRESS_SCHEMA = "nighttrain.progress/1"
@@ -95,7 +95,7 @@ def _progress(tx: Transaction, run: RunRow, eta: EtaView) -> dict[str, Any]:
 
 
 def _shown_progress(attempt: AttemptRow) -> dict[str, Any] | None:
-    progress = progress_of(attempt)
+    progress = attempt.reported
     return progress.model_dump(mode="json") if progress else None
 
 

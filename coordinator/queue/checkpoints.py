@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, delete, func, or_, select, update
 from common.protocol.jobs import JobState
 from common.protocol.reports import Checkpoint
 from coordinator.store.database import Transaction
+from coordinator.store.documents import read_document
 from coordinator.store.rows import JobRow
 from coordinator.store.tables import checkpoints, jobs
 
@@ -36,7 +37,7 @@ def save_checkpoint(tx: Transaction, job_id: int, checkpoint: Checkpoint) -> Non
 def load_checkpoint(tx: Transaction, job_id: int) -> Checkpoint | None:
     """Return a job's latest checkpoint."""
     document = tx.connection.execute(_DOCUMENT, {"job": job_id}).scalar()
-    return Checkpoint.model_validate_json(document) if document else None
+    return read_document(Checkpoint, document, f"the checkpoint of job {job_id}")
 
 
 def earlier_checkpoint(tx: Transaction, job: JobRow) -> Checkpoint | None:
@@ -47,7 +48,7 @@ def earlier_checkpoint(tx: Transaction, job: JobRow) -> Checkpoint | None:
     """
     cell = {"symbol": job.symbol, "timeframe": job.timeframe, "horizon": job.horizon}
     document = tx.connection.execute(_EARLIER, {"run": job.run_id, **cell}).scalar()
-    return Checkpoint.model_validate_json(document) if document else None
+    return read_document(Checkpoint, document, f"an earlier checkpoint of {job.name}")
 
 
 def discard_checkpoint(tx: Transaction, job_id: int) -> None:

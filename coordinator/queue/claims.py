@@ -5,6 +5,7 @@ A job that no trainer will ever be able to claim is failed here too.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Set
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -12,7 +13,9 @@ from typing import Any
 
 from sqlalchemy import bindparam, func, select, update
 
+from common.protocol.faults import checkpoint_fault
 from common.protocol.jobs import SPEC, Cause, JobKind, JobState, TrainingSpec
+from common.protocol.reports import Checkpoint
 from common.protocol.trainers import ClaimRequest, DiskState, Grant, HostPressure, NoWork
 from common.settings.night import NightSettings
 from coordinator.champions.registry import champion_manifest
@@ -52,6 +55,8 @@ from coordinator.queue.transitions import end_queued, open_attempt
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, AttemptRow, JobRow, RunHead, TrainerRow, running_head
 from coordinator.store.tables import jobs, trainers
+
+logger = logging.getLogger(__name__)
 
 _TRAINER = update(trainers).where(trainers.c.boot_id == bindparam("boot"))
 _CHOSEN = JOBS.where(jobs.c.id == bindparam("job"), QUEUED).with_for_update(skip_locked=True)
@@ -146,9 +151,9 @@ def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
     """Return what a trainer is told about the job that it has leased."""
     assert job.spec is not None
     spec = SPEC.validate_json(job.spec)
-    champion, checkpoint = None, load_checkpoint(tx, job.id)
+    champion, checkpoint = None, None
     if isinstance(spec, TrainingSpec):
-        checkpoint = checkpoint or earlier_checkpoint(tx, job)
+        checkpoint = _sound(load_checkpoint(tx, job.id), spec) or _sound(earlier_checkpoint(tx, job), spec)
         champion = champion_manifest(tx.connection, spec.cell, spec.synthetic)
     return Grant(
         lease_id=attempt.lease_id,
@@ -161,6 +166,15 @@ def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
         checkpoint=checkpoint,
         champion=champion,
     )
+
+
+def _sound(checkpoint: Checkpoint | None, spec: TrainingSpec) -> Checkpoint | None:
+    """Return a checkpoint that can be gone on from; a malformed one counts as none, and is told of."""
+    fault = checkpoint_fault(checkpoint, spec) if checkpoint else ""
+    if fault:
+        logger.warning("a checkpoint of %s is malformed and counts as none: %s", spec.cell.name, fault)
+        return None
+    return checkpoint
 
 
 def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow, str]]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam
 from common.protocol.trainers import HostLoad, LimitKind
 from common.settings.night import NightSettings
 from coordinator.policy.concurrency import Limit, Load, begin
+from coordinator.store.documents import read_document
 from coordinator.store.rows import AttemptRow, TrainerRow, all_of
 from coordinator.store.tables import hosts
 
@@ -66,9 +67,10 @@ def load_of(
 ) -> Load | None:
     """Return what the trainers of one host last said of it; None where none says it."""
     told = [
-        (trainer.load_seen, trainer, HostLoad.model_validate_json(trainer.load))
+        (trainer.load_seen, trainer, load)
         for trainer in here
-        if trainer.load is not None and trainer.load_seen is not None
+        if trainer.load_seen is not None
+        and (load := read_document(HostLoad, trainer.load, f"the load of {trainer.name}"))
     ]
     if not told:
         return None

@@ -7,8 +7,9 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, Row, bindparam, select
 
+from common.bounds import MOST_BYTES, MOST_ROWS, MOST_SECONDS, clamped
 from coordinator.store.database import Transaction
 from coordinator.store.tables import measurements
 
@@ -137,6 +138,16 @@ def read_history(connection: Connection) -> History:
     return _kept(connection, tuple(newest))
 
 
+def _measurement(row: Row[Any]) -> Measurement:
+    """Return a row within its bounds: an earlier version stored whatever a trainer said."""
+    return Measurement(
+        row.timeframe,
+        clamped(row.rows, 0, MOST_ROWS),
+        clamped(row.seconds, 0.0, MOST_SECONDS),
+        clamped(row.peak_memory_bytes, 0, MOST_BYTES),
+    )
+
+
 _RECORD = measurements.insert()
 _NEWEST = select(measurements).order_by(measurements.c.attempt_id.desc()).limit(bindparam("most"))
 _last: dict[tuple[str, tuple[Any, ...]], History] = {}
@@ -148,7 +159,7 @@ def _kept(connection: Connection, newest: tuple[Any, ...]) -> History:
     history = _last.get(key)
     if history is None:
         rows = connection.execute(_NEWEST, {"most": RECENT_ATTEMPTS}).all()
-        history = History(tuple(Measurement(*row[1:]) for row in reversed(rows)))
+        history = History(tuple(_measurement(row) for row in reversed(rows)))
         _last.clear()
         _last[key] = history
     return history

@@ -14,7 +14,7 @@ from sqlalchemy import Select, bindparam, select, update
 from common.errors import ConflictError, NotFoundError, StaleLeaseError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause
-from common.protocol.trainers import Progress, TrainerHello
+from common.protocol.trainers import TrainerHello
 from common.settings.night import NightSettings
 from coordinator.queue.attempts import Verdict, fail_attempt
 from coordinator.queue.transitions import Ending
@@ -129,12 +129,10 @@ def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, rand
     if known is not None and known.superseded is not None:
         raise _superseded(TrainerRow.of(known))
     reported = {**hello.model_dump(mode="json", exclude={"boot_id"}), "last_seen": tx.now}
-    if known is not None:
-        tx.connection.execute(update(trainers).where(trainers.c.boot_id == hello.boot_id).values(**reported))
-        return []
     losses, pause = [], {}
-    earlier = PRESENT_TRAINERS.where(trainers.c.name == hello.name).with_for_update()
-    for row in tx.connection.execute(earlier).all():
+    # One that comes again under a name that another bears takes it over, as a new process does.
+    others = PRESENT_TRAINERS.where(trainers.c.name == hello.name, trainers.c.boot_id != hello.boot_id)
+    for row in tx.connection.execute(others.with_for_update()).all():
         tx.connection.execute(
             update(trainers).where(trainers.c.boot_id == row.boot_id).values(superseded=tx.now)
         )
@@ -144,6 +142,10 @@ def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, rand
         for attempt in tx.connection.execute(open_attempts).all():
             message = f"trainer {hello.name} was restarted while it held this job"
             losses.append(_lose(tx, AttemptRow.of(attempt), message, settings, random))
+    if known is not None:
+        same = trainers.c.boot_id == hello.boot_id
+        tx.connection.execute(update(trainers).where(same).values(**pause, **reported))
+        return losses
     tx.connection.execute(
         trainers.insert().values(
             boot_id=hello.boot_id,
@@ -210,7 +212,7 @@ def _lose(
     tx: Transaction, attempt: AttemptRow, message: str, settings: NightSettings, random: Random
 ) -> Loss:
     job = job_of(tx, attempt)
-    progress = Progress.model_validate_json(attempt.progress) if attempt.progress else None
+    progress = attempt.reported
     ending = Ending(
         outcome=Outcome.EXPIRED,
         cause=Cause.CRASH,

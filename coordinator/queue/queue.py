@@ -13,8 +13,9 @@ from random import Random
 from sqlalchemy import bindparam, update
 
 from common.errors import ConflictError, InvalidRequestError, NighttrainError, NotFoundError
+from common.protocol.faults import checkpoint_fault
 from common.protocol.job_views import Outcome
-from common.protocol.jobs import Cause, JobKind, JobState
+from common.protocol.jobs import Cause, JobKind, JobState, TrainingSpec
 from common.protocol.reports import Checkpoint
 from common.protocol.trainers import (
     ClaimRequest,
@@ -146,12 +147,15 @@ class Queue:
         StaleLeaseError
             The lease is no longer held.
         InvalidRequestError
-            The job is a survey, which has no folds.
+            The job is a survey, which has no folds, or they are not of its specification.
         """
         with self.database.write() as tx:
             _, job = held(tx, lease_id)
             if job.kind is not JobKind.TRAINING:
                 raise InvalidRequestError(f"the {job.name} has no folds to save")
+            assert job.spec is not None
+            if fault := checkpoint_fault(checkpoint, TrainingSpec.model_validate_json(job.spec)):
+                raise InvalidRequestError(f"the checkpoint of {job.name} is malformed: {fault}")
             checkpoints.save_checkpoint(tx, job.id, checkpoint)
 
     def assert_held(self, lease_id: str) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass, replace
 
-from pydantic import ValidationError
 from sqlalchemy import bindparam, select, update
 
 from common.errors import DigestMismatchError, InvalidRequestError
 from common.model_pickle import pickle_bytes, pickle_digest
+from common.protocol.faults import model_fault, report_fault
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import JobKind, TrainingSpec
 from common.protocol.reports import Manifest, SurveyReport, TrainingReport
@@ -20,6 +19,7 @@ from coordinator.queue.attempts import succeed
 from coordinator.queue.checkpoints import discard_checkpoint
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Database, Transaction
+from coordinator.store.documents import read_document
 from coordinator.store.rows import AttemptRow, JobRow
 from coordinator.store.tables import attempts, blobs, manifests, reports
 
@@ -51,7 +51,7 @@ def accept(
     Raises
     ------
     InvalidRequestError
-        The result is not of this job.
+        The result is not of this job, or contradicts itself, the specification or the survey.
     DigestMismatchError
         The artifact was not uploaded under this lease, or is not the one that the manifest names.
     """
@@ -64,7 +64,7 @@ def accept(
         report = finish.result
         if model is not None and attempt.artifact_sha256 is None:
             attempt = attach(tx, attempt, model)
-        _check(job, attempt, finish, report, is_made=model is not None)
+        _check(tx, job, attempt, finish, report, is_made=model is not None)
         _store(tx, job, report)
         discard_checkpoint(tx, job.id)
         succeed(
@@ -91,7 +91,7 @@ def attach(tx: Transaction, attempt: AttemptRow, model: Model) -> AttemptRow:
 
 def made_by(finish: Finish) -> bytes:
     """Return the .pkl that a result's manifest makes; empty if there is none, or not the announced one."""
-    if not isinstance(finish.result, TrainingReport) or _misfit_of(finish.result.manifest):
+    if not isinstance(finish.result, TrainingReport) or model_fault(finish.result.manifest):
         return b""
     content = pickle_bytes(finish.result.manifest)
     digests = {finish.artifact_sha256, finish.result.manifest.pickle_sha256}
@@ -102,27 +102,29 @@ def made_again(database: Database, sha256: str) -> bytes:
     """Return the .pkl of a digest as the manifest of a job that is done makes it; empty if none does."""
     with database.read() as tx:
         document = tx.connection.execute(_MADE_OF, {"of": sha256}).scalar()
-    try:
-        manifest = None if document is None else Manifest.model_validate_json(document)
-    except ValidationError:
-        return b""
-    return b"" if manifest is None or _misfit_of(manifest) else pickle_bytes(manifest)
+    manifest = read_document(Manifest, document, "a model that is done")
+    return b"" if manifest is None or model_fault(manifest) else pickle_bytes(manifest)
 
 
-def _check(job: JobRow, attempt: AttemptRow, finish: Finish, report: TrainingReport, is_made: bool) -> None:
+def _check(
+    tx: Transaction, job: JobRow, attempt: AttemptRow, finish: Finish, report: TrainingReport, is_made: bool
+) -> None:
     manifest = report.manifest
     for cell in (report.cell, manifest.cell):
         if cell != job.cell:
             raise InvalidRequestError(f"a report about {cell.name} cannot end {job.name}")
     assert job.spec is not None
-    synthetic = TrainingSpec.model_validate_json(job.spec).synthetic
-    if manifest.synthetic != synthetic:
-        problem = (
-            f"{job.name}: the manifest says synthetic={manifest.synthetic}, the survey synthetic={synthetic}"
-        )
-        raise InvalidRequestError(problem)
-    if not is_made and (fault := fault_of(manifest)):
+    spec = TrainingSpec.model_validate_json(job.spec)
+    if manifest.synthetic != spec.synthetic:
+        told = f"the manifest says synthetic={manifest.synthetic}, the survey synthetic={spec.synthetic}"
+        raise InvalidRequestError(f"{job.name}: {told}")
+    surveyed = surveys.series_of(tx, job)
+    span = surveyed.span if surveyed else None
+    if fault := report_fault(report, spec, job.rows, span):
         raise InvalidRequestError(f"{job.name}: {fault}")
+    # Whoever loads the .pkl runs what it holds.
+    if not is_made and manifest.pickle_sha256 != pickle_digest(manifest):
+        raise InvalidRequestError(f"{job.name}: the .pkl is not the one that the manifest makes")
     if len({finish.artifact_sha256, manifest.pickle_sha256, attempt.artifact_sha256}) != 1:
         raise DigestMismatchError(
             f"{job.name}: artifact {finish.artifact_sha256 or 'none'} is announced,"
@@ -130,29 +132,6 @@ def _check(job: JobRow, attempt: AttemptRow, finish: Finish, report: TrainingRep
             f" and the manifest names {manifest.pickle_sha256 or 'none'}",
             "upload the .pkl that the manifest names, then finish",
         )
-
-
-def fault_of(manifest: Manifest) -> str:
-    """Return what is wrong with a model by itself; empty if nothing is.
-
-    Its .pkl must be the one that its manifest makes: whoever loads it runs what it holds.
-    """
-    if misfit := _misfit_of(manifest):
-        return misfit
-    if manifest.pickle_sha256 != pickle_digest(manifest):
-        return "the .pkl is not the one that the manifest makes"
-    return ""
-
-
-def _misfit_of(manifest: Manifest) -> str:
-    columns = len(manifest.features)
-    lengths = {len(each) for each in (manifest.means, manifest.scales, manifest.coefficients)}
-    if lengths != {columns}:
-        return f"the manifest has {columns} features, but means, scales or coefficients of other lengths"
-    numbers = (*manifest.means, *manifest.scales, *manifest.coefficients, manifest.intercept, manifest.C)
-    if not all(map(math.isfinite, numbers)) or min(*manifest.scales, manifest.C) <= 0.0:
-        return "a number of the manifest is not finite, or a scale or C is not positive"
-    return ""
 
 
 def _store(tx: Transaction, job: JobRow, report: TrainingReport) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, bindparam, func, or_, select
 
-from common.protocol.trainers import HostPressure, LimitKind, Progress
+from common.protocol.trainers import HostPressure, LimitKind
 from common.settings.night import NightSettings
 from coordinator.policy.admission import Candidate, Host, Seat, Terms
 from coordinator.policy.disk import Disk
@@ -201,13 +201,13 @@ def hosts_of(
         freshest = max(here, key=lambda trainer: (trainer.memory_total_bytes > 0, trainer.last_seen))
         held = [lease for lease in leases if lease.host == name]
         limit = limit_of(limits.get(name), here, held, settings, now)
-        reported = [Progress.model_validate_json(lease.progress) for lease in held if lease.progress]
+        reported = [lease.reported for lease in held]
         hosts.append(
             Host(
                 name=name,
                 total_bytes=freshest.memory_total_bytes,
                 available_bytes=freshest.memory_available_bytes,
-                own_bytes=sum(progress.memory_bytes for progress in reported),
+                own_bytes=sum(progress.memory_bytes for progress in reported if progress),
                 leases=len(held),
                 lone=any(lease.alone for lease in held),
                 agent=any(trainer.limit_kind is LimitKind.AGENT for trainer in here),

@@ -5,13 +5,15 @@ from __future__ import annotations
 from sqlalchemy import bindparam, select, update
 
 from common.errors import InvalidRequestError
-from common.protocol.jobs import Cause, JobState, SurveySpec, TrainingSpec
+from common.protocol.faults import survey_fault
+from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec, TrainingSpec
 from common.protocol.reports import SeriesReport, SurveyReport
 from common.settings.grid import GridConfig, grid_of
 from common.timeframes import CONTEXT_TIMEFRAMES, Timeframe
 from coordinator.queue.stretches import QUEUED, TRAINING
 from coordinator.queue.transitions import end_queued
 from coordinator.store.database import Transaction
+from coordinator.store.documents import read_document
 from coordinator.store.rows import JOBS, JobRow
 from coordinator.store.tables import jobs, reports, runs, symbols
 
@@ -58,10 +60,13 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
     Raises
     ------
     InvalidRequestError
-        The report is about another symbol.
+        The report is about another symbol, or contradicts itself or the specification.
     """
     if report.symbol != survey.symbol:
         raise InvalidRequestError(f"a report about {report.symbol} cannot end the {survey.name}")
+    assert survey.spec is not None
+    if fault := survey_fault(report, SurveySpec.model_validate_json(survey.spec)):
+        raise InvalidRequestError(f"the {survey.name}: {fault}")
     connection = tx.connection
     this = {"run": survey.run_id, "of": survey.symbol}
     connection.execute(_REPORT, {"job_id": survey.id, "document": report.model_dump_json()})
@@ -86,6 +91,19 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
     if opened:
         connection.execute(_CELL, opened)
     return refused
+
+
+def series_of(tx: Transaction, job: JobRow) -> SeriesReport | None:
+    """Return what the survey says of the candles of a training job; None if that cannot be read."""
+    query = (
+        select(reports.c.document)
+        .join_from(jobs, reports, reports.c.job_id == jobs.c.id)
+        .where(jobs.c.run_id == job.run_id, jobs.c.symbol == job.symbol, jobs.c.kind == JobKind.SURVEY)
+    )
+    document = tx.connection.execute(query).scalar()
+    report = read_document(SurveyReport, document, f"the report of the survey of {job.symbol}")
+    series = report.series if report else ()
+    return next((one for one in series if one.timeframe == job.timeframe), None)
 
 
 def _refusal(job: JobRow, series: dict[Timeframe, SeriesReport]) -> str:

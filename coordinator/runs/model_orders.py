@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import select
 
-from common.errors import ConflictError, NotFoundError
+from common.errors import ConflictError, InvalidRequestError, NotFoundError
 from common.protocol.jobs import Cell
 from common.protocol.reports import Manifest
 from common.protocol.steering import ReasonedOrder
@@ -15,6 +15,7 @@ from coordinator.audit import Effect, name_of
 from coordinator.champions.registry import champion_jobs, champion_of, record_change
 from coordinator.policy.rollback import champion_before
 from coordinator.store.database import Transaction
+from coordinator.store.documents import read_document
 from coordinator.store.tables import jobs, manifests
 
 
@@ -74,7 +75,10 @@ def _model_of(tx: Transaction, job_id: int) -> tuple[int, Manifest]:
     document = tx.connection.execute(query).scalar()
     if document is None:
         raise NotFoundError(f"job {job_id} has no model", "name a job that has succeeded")
-    return int(run_id), Manifest.model_validate_json(document)
+    manifest = read_document(Manifest, document, f"the model of job {job_id}")
+    if manifest is None:
+        raise InvalidRequestError(f"the model of job {job_id} cannot be read", "name another job")
+    return int(run_id), manifest
 
 
 def _assert_kind(job_id: int, manifest: Manifest, champion: Manifest | None) -> None:

@@ -1,4 +1,8 @@
-"""Frozen rows: what a transaction has read, by name and with types."""
+"""Frozen rows: what a transaction has read, by name and with types.
+
+A row may have been written by an earlier version, which believed more of what it was told: numbers are held
+to their bounds, and a document that cannot be read counts as none, so that one bad row takes nothing along.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +11,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
+from pydantic import ValidationError
 from sqlalchemy import Row, Select, Table, select
 
+from common.bounds import MOST_BYTES, MOST_ROWS, MOST_SECONDS, MOST_TURNOVER, clamped
 from common.errors import NotFoundError
 from common.protocol.job_views import Outcome, RefusalReason
 from common.protocol.jobs import Cause, Cell, JobKind, JobState
 from common.protocol.reports import Scores
 from common.protocol.runs import RunState
 from common.protocol.steering import Hold
-from common.protocol.trainers import LimitKind
+from common.protocol.trainers import LimitKind, Progress
 from common.timeframes import Timeframe
 from coordinator.store.database import Transaction
 from coordinator.store.tables import attempts, jobs, runs, trainers
@@ -122,10 +128,10 @@ class JobRow:
         values["timeframe"] = Timeframe(row.timeframe) if row.timeframe else None
         values["state"] = JobState(row.state)
         values["cause"] = Cause(row.cause) if row.cause else None
-        values["scores"] = Scores.model_validate_json(row.scores) if row.scores else None
+        values["scores"] = scores_of(row.scores)
         values["refused_by"] = tuple(RefusalReason(reason) for reason in json.loads(row.refused_by))
         values["reasons"] = tuple(json.loads(row.reasons))
-        return cls(**values)
+        return cls(**_within(values, _JOB_BOUNDS))
 
     @property
     def cell(self) -> Cell:
@@ -175,7 +181,12 @@ class AttemptRow:
         values = dict(row._mapping)
         values["outcome"] = Outcome(row.outcome)
         values["cause"] = Cause(row.cause) if row.cause else None
-        return cls(**values)
+        return cls(**_within(values, _ATTEMPT_BOUNDS))
+
+    @property
+    def reported(self) -> Progress | None:
+        """The progress that was last reported of it."""
+        return progress_of(self.progress)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +218,58 @@ class TrainerRow:
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:
         """Read the row."""
-        return cls(**{**row._mapping, "limit_kind": LimitKind(row.limit_kind)})
+        values = {**row._mapping, "limit_kind": LimitKind(row.limit_kind)}
+        return cls(**_within(values, _TRAINER_BOUNDS))
+
+
+_JOB_BOUNDS = {
+    "rows": MOST_ROWS,
+    "oom_room_bytes": MOST_BYTES,
+    "auc": 1.0,
+    "p_value": 1.0,
+    "volume": MOST_TURNOVER,
+}
+_ATTEMPT_BOUNDS = {
+    "memory_limit_bytes": MOST_BYTES,
+    "deadline_seconds": MOST_SECONDS,
+    "retry_in_seconds": MOST_SECONDS,
+    "seconds": MOST_SECONDS,
+    "peak_memory_bytes": MOST_BYTES,
+    "resumed_folds": MOST_ROWS,
+}
+_TRAINER_BOUNDS = {
+    "memory_limit_bytes": MOST_BYTES,
+    "memory_total_bytes": MOST_BYTES,
+    "memory_available_bytes": MOST_BYTES,
+    "cpu_ratio": 1.0,
+    "disk_free_bytes": MOST_BYTES,
+}
+"""The most that each number of a row can be; none is below 0."""
+
+
+def _within(values: dict[str, Any], bounds: dict[str, Any]) -> dict[str, Any]:
+    held = {
+        name: clamped(values[name], type(most)(0), most)
+        for name, most in bounds.items()
+        if values[name] is not None
+    }
+    return {**values, **held}
+
+
+def progress_of(document: str | None) -> Progress | None:
+    """Return the progress that a document tells of; None if there is none, or it cannot be read."""
+    try:
+        return Progress.model_validate_json(document) if document else None
+    except ValidationError:
+        return None
+
+
+def scores_of(document: str | None) -> Scores | None:
+    """Return the scores that a document tells of; None if there is none, or it cannot be read."""
+    try:
+        return Scores.model_validate_json(document) if document else None
+    except ValidationError:
+        return None
 
 
 def all_of(table: Table) -> Select[Any]:

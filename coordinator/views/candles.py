@@ -10,6 +10,7 @@ from sqlalchemy import select
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.reports import Finding, SurveyReport
 from coordinator.store.database import Database, Transaction
+from coordinator.store.documents import read_document
 from coordinator.store.rows import JOBS, JobRow, RunRow, find_run
 from coordinator.store.tables import jobs, reports
 
@@ -68,7 +69,8 @@ def candles_of(tx: Transaction, run: RunRow) -> NightCandles:
     surveyed = [job.id for job in found if job.state is JobState.SUCCEEDED]
     brought = select(reports.c.job_id, reports.c.document).where(reports.c.job_id.in_(surveyed))
     documents = {
-        row.job_id: SurveyReport.model_validate_json(row.document) for row in tx.connection.execute(brought)
+        row.job_id: read_document(SurveyReport, row.document, f"the report of survey {row.job_id}")
+        for row in tx.connection.execute(brought)
     }
     symbols = tuple(SymbolCandles(job, documents.get(job.id)) for job in found)
     return NightCandles(run.id, tx.now, run.synthetic, symbols)

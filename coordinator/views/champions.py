@@ -20,6 +20,7 @@ from common.timeframes import Timeframe
 from coordinator.champions.registry import ChampionRow, champion_jobs, champion_of, champions, changes
 from coordinator.policy.rollback import champion_before
 from coordinator.store.database import Database, Transaction
+from coordinator.store.documents import read_document
 from coordinator.store.tables import jobs, manifests
 
 
@@ -110,7 +111,10 @@ def _manifest_of(tx: Transaction, job_id: int) -> Manifest:
     document = tx.connection.execute(query).scalar()
     if document is None:
         raise NotFoundError(f"job {job_id} has no model", "name a job that has succeeded")
-    return Manifest.model_validate_json(document)
+    manifest = read_document(Manifest, document, f"the model of job {job_id}")
+    if manifest is None:
+        raise NotFoundError(f"the model of job {job_id} cannot be read", "name another job")
+    return manifest
 
 
 def _scores(manifest: Manifest) -> dict[str, str]:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.settings.grid import grid_of
 from coordinator.store.database import Transaction
-from coordinator.store.rows import RunRow
+from coordinator.store.rows import RunRow, progress_of
 from coordinator.store.tables import attempts, checkpoints, jobs, symbols
 
 
@@ -104,7 +102,7 @@ def read_grid(tx: Transaction, run: RunRow) -> Grid:
         progress,
         folds,
     ) in tx.connection.execute(query):
-        told: dict[str, Any] = json.loads(progress) if progress else {"stage": "", "done": 0, "total": 0}
+        told = progress_of(progress)
         cells[symbol, timeframe, horizon] = GridCell(
             job,
             symbol,
@@ -115,9 +113,9 @@ def read_grid(tx: Transaction, run: RunRow) -> Grid:
             message,
             auc,
             promoted,
-            told["stage"],
-            told["done"],
-            told["total"],
+            told.stage if told else "",
+            told.done if told else 0,
+            told.total if told else 0,
             folds or 0,
         )
     return Grid(

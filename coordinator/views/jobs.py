@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,13 +11,13 @@ from common.errors import NotFoundError
 from common.protocol.job_views import JobDetail, JobPage, JobView
 from common.protocol.jobs import SPEC, JobKind, JobState
 from common.protocol.reports import SurveyReport, TrainingReport
-from common.protocol.trainers import Progress
 from common.settings.night import NightSettings
 from coordinator.policy.admission import Candidate, obstacle_of, pressure_words, ranked, wait_of
 from coordinator.policy.window import night_at
 from coordinator.queue.checkpoints import load_checkpoint
 from coordinator.queue.snapshot import Snapshot, read_snapshot
 from coordinator.store.database import Database, Transaction
+from coordinator.store.documents import read_document
 from coordinator.store.rows import JOBS, AttemptRow, JobRow, all_of
 from coordinator.store.tables import attempts, jobs, manifests, reports
 from coordinator.views.ledger import next_revision
@@ -115,15 +114,10 @@ def _job_view(job: JobRow, history: Sequence[AttemptRow], waits: str) -> JobView
         waits=waits,
         attempts=len(history),
         trainer=last.trainer if last else "",
-        progress=progress_of(last) if last and job.state is JobState.LEASED else None,
+        progress=last.reported if last and job.state is JobState.LEASED else None,
         seconds=last.seconds if last else None,
         peak_memory_bytes=last.peak_memory_bytes if last else None,
     )
-
-
-def progress_of(attempt: AttemptRow) -> Progress | None:
-    """Return the progress that was last reported of an attempt."""
-    return Progress.model_validate_json(attempt.progress) if attempt.progress else None
 
 
 def waits_of(snapshot: Snapshot) -> dict[int, str]:
@@ -164,7 +158,7 @@ def survey_report(tx: Transaction, job: JobRow) -> SurveyReport | None:
     document = tx.connection.execute(
         select(reports.c.document).where(reports.c.job_id == job.id)
     ).scalar_one()
-    return SurveyReport.model_validate_json(document)
+    return read_document(SurveyReport, document, f"the report of the {job.name}")
 
 
 def training_report(tx: Transaction, job: JobRow) -> TrainingReport | None:
@@ -175,5 +169,5 @@ def training_report(tx: Transaction, job: JobRow) -> TrainingReport | None:
         reports, manifests, manifests.c.job_id == reports.c.job_id
     )
     report, manifest = tx.connection.execute(query.where(reports.c.job_id == job.id)).one()
-    whole = json.dumps({**json.loads(report), "manifest": json.loads(manifest)})
-    return TrainingReport.model_validate_json(whole)
+    whole = f'{{"manifest": {manifest}, {report.lstrip().removeprefix("{")}'
+    return read_document(TrainingReport, whole, f"the report of {job.name}")

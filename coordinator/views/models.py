@@ -16,6 +16,8 @@ from common.protocol.reports import Edge, Scores
 from common.protocol.retests import ChampionResult
 from coordinator.champions.registry import ChampionRow, champion_of, champions, changes, vacant_cells
 from coordinator.store.database import Database, Transaction
+from coordinator.store.documents import read_document
+from coordinator.store.rows import scores_of
 from coordinator.store.tables import champion_tests, jobs, manifests, runs
 
 SHOWN_NIGHTS = 10
@@ -144,7 +146,7 @@ def _summaries(tx: Transaction, rows: Sequence[ChampionRow]) -> list[ChampionSum
             age_days=(tx.now - row.since.time).total_seconds() / 86_400,
             sha256=row.sha256,
             synthetic=trained[row.job_id].synthetic,
-            scores=_scores_of(trained[row.job_id].scores),
+            scores=scores_of(trained[row.job_id].scores),
             p_value=trained[row.job_id].p_value,
             nights=nights.get(row.cell.name, ()),
             edge=_edge_of(row.document),
@@ -196,9 +198,13 @@ def _tests(tx: Transaction, cell: Cell) -> dict[int, ChampionResult]:
         .order_by(champion_tests.c.run_id.desc())
         .limit(SHOWN_TESTS)
     )
-    return {
-        row.run_id: ChampionResult.model_validate_json(row.document) for row in tx.connection.execute(query)
+    found = {
+        row.run_id: read_document(
+            ChampionResult, row.document, f"what night {row.run_id} found of {cell.name}"
+        )
+        for row in tx.connection.execute(query)
     }
+    return {run_id: one for run_id, one in found.items() if one}
 
 
 def _edge_of(manifest: str) -> Edge | None:
@@ -208,7 +214,3 @@ def _edge_of(manifest: str) -> Edge | None:
         return Edge.model_validate(found) if found else None
     except (ValueError, AttributeError):
         return None
-
-
-def _scores_of(document: str | None) -> Scores | None:
-    return Scores.model_validate_json(document) if document else None

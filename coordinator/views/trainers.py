@@ -21,7 +21,6 @@ from coordinator.queue.snapshot import Snapshot
 from coordinator.store.database import Transaction
 from coordinator.store.rows import JOBS, PRESENT_TRAINERS, AttemptRow, JobRow, TrainerRow, all_of
 from coordinator.store.tables import attempts, jobs
-from coordinator.views.jobs import progress_of
 
 SHOWN_SECONDS = 3600.0
 """For how long a lost trainer is shown."""
@@ -114,7 +113,7 @@ def trainer_views(tx: Transaction, known: Sequence[KnownTrainer]) -> list[Traine
             state=one.state,
             job_id=one.lease.job_id if one.lease else None,
             job=names[one.lease.job_id] if one.lease else "",
-            progress=progress_of(one.lease) if one.lease else None,
+            progress=one.lease.reported if one.lease else None,
             jobs_finished=finished.get(one.row.boot_id, 0),
             last_seen=one.last_seen,
         )

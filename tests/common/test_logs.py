@@ -185,3 +185,20 @@ except httpx.ConnectError:
     )
     assert re.search(r"DEBUG probe httpcore\.connection: connect_tcp", done.stderr)
     assert TOKEN not in done.stderr
+
+
+def test_nobody_forges_a_line_of_the_log_or_moves_a_cursor(tmp_path: Path) -> None:
+    path = tmp_path / "night.log"
+    logs.configure(path, False, "probe", stderr=False)
+    hostile = "t1\n2026-03-02T12:00:00.000Z ERROR probe x: forged\x1b[2J\r\ud800"
+    logging.getLogger("a").warning("trainer %s registered", hostile)
+    try:
+        raise ValueError(hostile)
+    except ValueError:
+        logging.getLogger("a").exception("a defect")
+    lines = path.read_text(encoding="utf-8").split("\n")[:-1]
+    assert all(line.isprintable() for line in lines)
+    records = [line for line in lines if not line.startswith("    ")]
+    assert len(records) == 2
+    told = r"trainer t1\n2026-03-02T12:00:00.000Z ERROR probe x: forged\x1b[2J\r\ud800 registered"
+    assert records[0].endswith(told)

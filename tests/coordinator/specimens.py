@@ -72,6 +72,8 @@ GIB = 1024**3
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 SPAN = Span(start=datetime(2024, 1, 1, tzinfo=UTC), end=datetime(2026, 1, 1, tzinfo=UTC))
 HERE = Request("127.0.0.1 nighttrain")
+ROWS = 12_000
+"""Rows of a training, unless its series is shorter."""
 BARS = {"1m": 500_000, "5m": 100_000, "15m": 35_000, "1h": 17_520, "4h": 4_380, "1d": 730}
 
 
@@ -309,24 +311,32 @@ def scores(
     return Scores(auc=auc, brier=brier, accuracy=accuracy, log_loss=log_loss, base_rate=0.5, n=10_000)
 
 
-def fold(index: int) -> FoldReport:
+def fold(index: int, n_splits: int = 5, rows: int = ROWS, paths: int = 5) -> FoldReport:
+    """A fold of a walk-forward over so many rows, spread evenly over `SPAN`."""
+    edges = [part * rows // (n_splits + 1) for part in range(n_splits + 2)]
+    start, stop = (moment_at(edges[index + side] / rows) for side in (1, 2))
+    tested = edges[index + 2] - edges[index + 1]
     return FoldReport(
         index=index,
-        train_rows=1000 * (index + 1),
-        test_rows=1000,
-        train_span=SPAN,
-        test_span=SPAN,
-        last_train_label_end=SPAN.start,
+        train_rows=edges[index + 1] - 2,
+        test_rows=tested,
+        train_span=Span(start=SPAN.start, end=start - timedelta(days=3)),
+        test_span=Span(start=start, end=stop),
+        last_train_label_end=start - timedelta(days=2),
         C=0.01,
         C_chosen_from=tuple(range(index)),
-        log_losses=(0.69, 0.1 + 0.2),
+        log_losses=(0.69,) * (paths - 1) + (0.1 + 0.2,),
         means=(0.0, 1.5),
         scales=(1.0, 2.0),
-        coefficients=((0.1, -0.2), (1 / 3, 2 / 3)),
-        intercepts=(0.0, 0.01),
+        coefficients=((0.1, -0.2),) * (paths - 1) + ((1 / 3, 2 / 3),),
+        intercepts=(0.0,) * (paths - 1) + (0.01,),
         iterations=7,
-        scores=scores(),
+        scores=scores().model_copy(update={"n": tested}),
     )
+
+
+def moment_at(share: float) -> datetime:
+    return SPAN.start + share * (SPAN.end - timedelta(days=8) - SPAN.start)
 
 
 def checkpoint(folds: int = 2) -> Checkpoint:
@@ -354,7 +364,7 @@ def manifest(cell: Cell, synthetic: bool = False, certified: bool = True, **chan
             ),
         ),
         "embargo_minutes": 30,
-        "trained_rows": 10_000,
+        "trained_rows": ROWS,
         "trained_span": SPAN,
         "scores": scores(),
         "p_value": 0.001,
@@ -370,6 +380,17 @@ def manifest(cell: Cell, synthetic: bool = False, certified: bool = True, **chan
 
 def with_digest(model: Manifest) -> Manifest:
     return model.model_copy(update={"pickle_sha256": pickle_digest(model)})
+
+
+def model_of_fold(one: FoldReport) -> FoldModel:
+    """The model that a fold has tested: that of the last C."""
+    return FoldModel(
+        trained_until=one.last_train_label_end,
+        means=one.means,
+        scales=one.scales,
+        coefficients=one.coefficients[-1],
+        intercept=one.intercepts[-1],
+    )
 
 
 def intercept_of(cell: Cell, seed: str) -> float:
@@ -393,9 +414,14 @@ def training_report(
     resumed_folds: int = 0,
     lineage: dict[str, str] | None = None,
 ) -> tuple[TrainingReport, bytes]:
-    reached = scores(auc, log_loss)
+    rows = ROWS if BARS[spec.cell.timeframe] >= ROWS else 660
+    tested = rows - rows // (spec.n_splits + 1)
+    reached = scores(auc, log_loss).model_copy(update={"n": tested})
+    folds = tuple(fold(index, spec.n_splits, rows, len(spec.Cs)) for index in range(spec.n_splits))
+    span = Span(start=SPAN.start, end=moment_at(1.0))
     model = manifest(
         spec.cell,
+        label=spec.label,
         synthetic=spec.synthetic,
         certified=certified,
         scores=reached,
@@ -403,14 +429,19 @@ def training_report(
         feature_version=feature_version,
         lineage=lineage or {"data": digest(spec.cell.name)},
         intercept=intercept_of(spec.cell, seed),
+        C=spec.Cs[-1],
+        fold_models=tuple(map(model_of_fold, folds)),
+        embargo_minutes=spec.embargo_minutes,
+        trained_rows=rows,
+        trained_span=Span(start=SPAN.start, end=SPAN.end),
     )
     content = pickle_bytes(model)
     report = TrainingReport(
         cell=spec.cell,
-        rows=9_000,
-        span=SPAN,
+        rows=rows,
+        span=span,
         scores=reached,
-        folds=tuple(fold(index) for index in range(spec.n_splits)),
+        folds=tuple(one.model_copy(update={"C": spec.Cs[-1]}) for one in folds),
         p_value=p_value,
         certificate=model.certificate,
         champion=champion,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from tests.hostile.damage import damage
 from tests.hostile.files import files
+from tests.hostile.leaves import leaves
 from tests.hostile.outcome import Outcome, Setup, as_json, markdown, verdict
 from tests.hostile.roles import roles
 from tests.hostile.schema import schema
@@ -25,6 +26,7 @@ ATTACKS: dict[str, Callable[[Setup], Iterator[Outcome]]] = {
     "roles": roles,
     "files": files,
     "damage": damage,
+    "leaves": leaves,
 }
 
 

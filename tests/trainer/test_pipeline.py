@@ -11,6 +11,7 @@ from scipy.stats import norm
 
 from common.errors import DataError
 from common.model_pickle import pickle_bytes, pickle_digest
+from common.protocol.faults import report_fault
 from common.protocol.jobs import Cell, TrainingSpec
 from common.protocol.reports import Checkpoint, Manifest
 from common.settings.sections import Label
@@ -142,6 +143,7 @@ def test_a_report_tells_the_walk_forward_in_times(trainer, hours, days):
     )
     assert report.rows == sum(fold.test_rows for fold in report.folds) + report.folds[0].train_rows + 1
     assert report.scores.n == sum(fold.test_rows for fold in report.folds)
+    assert report_fault(report, spec_of({"1h": hours, "1d": days}), len(hours), None) == ""
     assert report.manifest.trained_span.end == report.span.end + (
         report.span.end - report.span.end.replace(hour=22)
     )
@@ -228,12 +230,28 @@ def test_a_checkpoint_of_other_inputs_is_not_used(trainer, hours, simulate):
     assert trainer.train([hours]).resumed_folds == 0
 
 
+def test_a_malformed_checkpoint_counts_as_none_and_is_told_of(trainer, hours, caplog):
+    expected = trainer.train([hours])
+    saved = Checkpoint.model_validate_json(trainer.checkpoints[-1])
+    first, *rest = saved.folds
+    for wrong in ({"means": first.means[1:]}, {"train_rows": first.train_rows - 1}, {"intercepts": ()}):
+        caplog.clear()
+        forged = saved.model_copy(update={"folds": (first.model_copy(update=wrong), *rest)})
+        trainer.checkpoints = [forged.model_dump_json()]
+        again = trainer.train([hours])
+        assert again.resumed_folds == 0
+        assert undisturbed(again) == undisturbed(expected)
+        assert "its checkpoint is malformed and counts as none: fold 1" in caplog.text
+
+
 def test_missing_candles_still_give_a_certified_model(trainer, simulate):
     candles = simulate(
         5000, autocorrelation=0.3, missing=[*range(400, 460), 1000, 2222, *range(3000, 3100, 7)]
     )
-    report = trainer.train([candles], spec_of({"1h": candles}, horizon=3))
+    spec = spec_of({"1h": candles}, horizon=3)
+    report = trainer.train([candles], spec)
     assert report.certificate.valid
+    assert report_fault(report, spec, len(candles), None) == ""
     assert report.p_value < 0.05
 
 

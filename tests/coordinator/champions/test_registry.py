@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from common.errors import NighttrainError
+from common.errors import InvalidRequestError, NighttrainError
 from common.protocol.jobs import Cell, JobKind, TrainingSpec
 from common.protocol.reports import Certificate
 from coordinator.champions.registry import champion_of, changes, record_change, vacant_cells
@@ -25,7 +25,11 @@ def test_without_a_valid_certificate_of_this_very_model_there_is_no_promotion(ni
     sha256 = forged.pickle_sha256
     night.artifacts.store(content, sha256)
     night.queue.attach_artifact(grant.lease_id, sha256, len(content))
-    night.queue.finish(grant.lease_id, finish(report.model_copy(update={"manifest": forged}), sha256))
+    forged_report = report.model_copy(update={"manifest": forged})
+    with pytest.raises(InvalidRequestError, match="report and manifest differ in certificate"):
+        night.queue.finish(grant.lease_id, finish(forged_report, sha256))
+    without = forged_report.model_copy(update={"certificate": forged.certificate})
+    night.queue.finish(grant.lease_id, finish(without, sha256))
     night.housekeeping.tick()
     assert [(promoted, reasons[0]) for promoted, reasons in history(night)] == [
         (False, "the certificate is not valid: check recompute: exact"),

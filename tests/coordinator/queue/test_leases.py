@@ -91,6 +91,16 @@ def test_registering_twice_alike_loses_nothing(night: Night) -> None:
     night.succeed(grant)
 
 
+def test_a_process_that_comes_again_under_anothers_name_takes_it_over(night: Night) -> None:
+    boot = night.start()
+    grant = night.grant(boot)
+    night.register("t2")
+    assert night.queue.register(hello("t1", "t2-boot")).lost_leases == 1
+    assert night.detail(grant.job_id).history[-1].outcome is Outcome.EXPIRED
+    with pytest.raises(ConflictError, match="another process has registered as trainer t1"):
+        night.claim(boot)
+
+
 def test_a_restart_of_the_coordinator_is_free(make_night: MakeNight) -> None:
     night = make_night()
     boot = night.start()

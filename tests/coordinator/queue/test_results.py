@@ -23,10 +23,10 @@ from tests.coordinator.specimens import (
     Night,
     claim,
     finish,
-    manifest,
     spec_of,
     survey_report,
     training_report,
+    with_digest,
 )
 
 
@@ -56,7 +56,8 @@ def test_a_model_must_be_the_one_that_was_uploaded_and_that_the_manifest_names(
         night.artifacts.store(content, announced)
         night.queue.attach_artifact(grant.lease_id, announced, len(content))
     if digests == "another manifest":
-        report = report.model_copy(update={"manifest": manifest(report.cell)})
+        other = with_digest(report.manifest.model_copy(update={"intercept": 1.0}))
+        report = report.model_copy(update={"manifest": other})
     with pytest.raises(DigestMismatchError):
         night.queue.finish(grant.lease_id, finish(report, "" if digests == "not announced" else announced))
     assert night.detail(grant.job_id).state is JobState.LEASED
@@ -68,8 +69,8 @@ def test_a_model_must_be_the_one_that_was_uploaded_and_that_the_manifest_names(
     [
         ({"pickle_sha256": "ab" * 32}, "the .pkl is not the one that the manifest makes"),
         ({"coefficients": (0.1,)}, "the manifest has 2 features, but means, scales or coefficients of other"),
-        ({"scales": (1.0, 0.0)}, "a number of the manifest is not finite, or a scale or C is not positive"),
-        ({"C": -1.0}, "a number of the manifest is not finite, or a scale or C is not positive"),
+        ({"features": ("a", "a")}, "the manifest has no feature, or one twice"),
+        ({"C": 7.0}, "C = 7 is none of the specification"),
     ],
 )
 def test_a_model_that_is_not_what_its_manifest_says_is_refused(

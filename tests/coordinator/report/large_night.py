@@ -98,6 +98,8 @@ class Course:
                 "stage_seconds": {"features": 2.0, "folds": 7.5, "certificate": 3.1, "final": 0.4},
             }
         )
+        kept = report.manifest.model_copy(update={"edge": report.edge})
+        report = report.model_copy(update={"manifest": kept})
         sha256 = report.manifest.pickle_sha256
         self.night.artifacts.store(content, sha256)
         self.night.queue.attach_artifact(grant.lease_id, sha256, len(content))
@@ -116,8 +118,8 @@ class Course:
 
     def _edge(self) -> Edge:
         return Edge(
-            rows=9_000,
-            tenth_rows=900,
+            rows=12_000,
+            tenth_rows=1_000,
             high_bp=2.0,
             low_bp=-1.0,
             edge_bp=self.draw.gauss(1.5, 2.0),

@@ -90,6 +90,6 @@ def test_a_message_from_outside_stays_one_printable_line_of_bounded_length(night
     night.housekeeping.tick()
     lines = digest(night).lines
     [failed] = [line for line in lines if line.startswith("Failed:")]
-    assert failed.startswith("Failed: 4 jobs (error); most often: [31mred Report: http://evil xxx")
+    assert failed.startswith("Failed: 4 jobs (error); most often: \\x1b[31mred\\nReport: http://evil xxx")
     assert len(failed) == LONGEST and failed.isprintable()
     assert [line for line in lines if line.startswith("Report:")] == [f"Report: {ADDRESS}/nights/1/report"]

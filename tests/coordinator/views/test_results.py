@@ -61,7 +61,7 @@ def test_scores_and_folds_come_through_to_the_last_digit(night: Night) -> None:
     [job] = read_results(night.database, run).jobs
     assert job.scores is not None and job.scores.auc == exact * 2 and job.p_value == exact / 1e3
     assert job.folds[1].log_losses == fold(1).log_losses and len(job.folds) == 5
-    assert job.rows == 9_000
+    assert job.rows == 12_000
 
 
 def test_a_check_that_failed_is_told_by_name_and_detail(night: Night) -> None:
