@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from cli.arguments import Takes, spelled_out
 from cli.local.interrupt import EXIT_INTERRUPTED
 from common.errors import NighttrainError, UnauthorizedError
+from common.quoted import escaped_lines
 
 EXIT_USAGE = 2
 
@@ -115,7 +116,7 @@ def _ended(ctx: Any, invoke: Callable[[Any], Any]) -> Any:
         if isinstance(error, UnauthorizedError):
             # What the coordinator says to whoever speaks HTTP is of no use to whoever types a command.
             error = UnauthorizedError(error.detail, WHERE_IT_IS)
-        print(f"nighttrain: {error}", file=sys.stderr)
+        print(f"nighttrain: {escaped_lines(str(error))}", file=sys.stderr)
         return error.kind.exit_code
     except ModuleNotFoundError as error:
         part = (error.name or "").split(".")[0]

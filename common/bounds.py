@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, Field
 
-from common.quoted import escaped
+from common.quoted import escaped, escaped_lines
 
 MOST_ROWS = 2**31 - 1
 """The largest number that every database holds in an INTEGER."""
@@ -23,14 +23,17 @@ MOST_SECONDS = 1e7
 """Four months: as long as no attempt takes, and so little that a sum over a large grid is still a date."""
 LARGEST_NUMBER = 1e100
 """So large that no price, volume or coefficient comes near it, and its square is still a number."""
-MOST_TURNOVER = 1e30
+MOST_TURNOVER = LARGEST_NUMBER
+"""Of a day: candles of odd units are judged by their own checks, not by this."""
 FIRST_MOMENT = datetime(1800, 1, 1, tzinfo=UTC)
-LAST_MOMENT = datetime(2200, 1, 1, tzinfo=UTC)
+LAST_MOMENT = datetime(5200, 1, 1, tzinfo=UTC)
+"""Later than any time that a source file can name: candles with such a time are refused as what they are."""
 
 Bounded = TypeVar("Bounded", int, float)
 
 MOST_LINE_CHARACTERS = 2_000
 MOST_EVIDENCE_CHARACTERS = 20_000
+MOST_NAME_CHARACTERS = 200
 
 Count = Annotated[int, Field(ge=0, le=MOST_ROWS)]
 Bytes = Annotated[int, Field(ge=0, le=MOST_BYTES)]
@@ -57,10 +60,7 @@ def line(text: str, most: int = MOST_LINE_CHARACTERS) -> str:
 
 def last_lines(text: str, most: int = MOST_EVIDENCE_CHARACTERS) -> str:
     """Return the last lines of a text, at most `most` characters; tabs are kept."""
-    fit = "\n".join(
-        "\t".join(map(escaped, one.split("\t"))) for one in text[-most:].replace("\r\n", "\n").split("\n")
-    )
-    return fit[-most:]
+    return escaped_lines(text[-most:].replace("\r\n", "\n"))[-most:]
 
 
 def _shown(text: str) -> str:
@@ -78,7 +78,7 @@ Line = Annotated[str, AfterValidator(line)]
 ShortLine = Annotated[str, AfterValidator(_fits(200))]
 Evidence = Annotated[str, AfterValidator(last_lines)]
 """Lines of a log or a traceback, the last of them."""
-Name = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_shown)]
+Name = Annotated[str, Field(min_length=1, max_length=MOST_NAME_CHARACTERS), AfterValidator(_shown)]
 """What something is told from others by; one that cannot be shown is refused, as two might look the same."""
 Version = Annotated[str, Field(max_length=64), AfterValidator(_shown)]
 Identity = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_shown)]

@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from common.quoted import escaped
+
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 PROBLEM_TYPE_PREFIX = "urn:nighttrain:error:"
 
@@ -173,9 +175,10 @@ ERRORS: dict[str, type[NighttrainError]] = {
 def from_problem(document: dict[str, Any]) -> NighttrainError:
     """Turn a problem+json document back into the exception that it was made from.
 
-    An unknown type becomes an `InternalError` that keeps the document's words.
+    An unknown type becomes an `InternalError` that keeps the document's words. They become one line each, of
+    what can be printed: whoever answers may be anybody.
     """
     code = str(document.get("type", "")).removeprefix(PROBLEM_TYPE_PREFIX)
     error = ERRORS.get(code, InternalError)
     detail = str(document.get("detail") or document.get("title") or "no detail given")
-    return error(detail, str(document.get("hint") or ""))
+    return error(escaped(detail), escaped(str(document.get("hint") or "")))

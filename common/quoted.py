@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any
+
 LONGEST = 60
 """Characters of a piece that are quoted, unless its place allows more."""
 
@@ -31,6 +35,45 @@ def escaped(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else _code(one) for one in text)
+
+
+def escaped_lines(text: str) -> str:
+    """Return a text whose lines and tabs are kept, with all else that cannot be printed escaped."""
+    if text.isprintable():
+        return text
+    return "\n".join("\t".join(map(escaped, one.split("\t"))) for one in text.split("\n"))
+
+
+def harmless(document: bytes) -> bytes:
+    """Return a JSON document whose texts a terminal can be given; one that is none is returned as it is.
+
+    Almost every document is harmless and is not even parsed.
+    """
+    if not _HARMFUL.search(document):
+        return document
+    try:
+        return json.dumps(_harmless(json.loads(document))).encode()
+    except (ValueError, RecursionError):
+        # Whoever reads it refuses it.
+        return document
+
+
+_HARMFUL = re.compile(
+    # Controls and halves of surrogate pairs as JSON escapes them; line ends and tabs do no harm.
+    rb"\\[bfr]|\\u(?:00[01789]|061|20[0-6]|[dD][89a-fA-F]|[fF][eE][fF])"
+    # DEL, the second set of controls, and signs that turn the direction of writing, as UTF-8.
+    rb"|\x7f|\xc2[\x80-\x9f]|\xd8\x9c|\xe2\x80[\x8b-\x8f\xa8-\xae]|\xe2\x81[\xa0-\xaf]|\xef\xbb\xbf|\xed[\xa0-\xbf]"
+)
+
+
+def _harmless(value: Any) -> Any:
+    if isinstance(value, str):
+        return escaped_lines(value)
+    if isinstance(value, list):
+        return [_harmless(each) for each in value]
+    if isinstance(value, dict):
+        return {escaped(key): _harmless(each) for key, each in value.items()}
+    return value
 
 
 def _code(character: str) -> str:

@@ -19,9 +19,11 @@ from common.lean_import import uncollected
 
 with uncollected():
     from common import logs
+    from common.bounds import MOST_NAME_CHARACTERS
     from common.client.client import TrainerClient
     from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
     from common.host import ControlGroup, control_group
+    from common.quoted import quoted
     from common.settings.sections import GIBIBYTE
     from trainer.agent.agent import TRAINING, WORKER, Agent, Workplace
     from trainer.agent.identity import introduce
@@ -83,7 +85,12 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="where it listens, e.g. http://127.0.0.1:5000; - reads it from the first line of standard input",
     )
     add("--token-file", required=True, type=Path, metavar="FILE", help="the trainers' bearer token")
-    add("--name", default=socket.gethostname(), help="unique among trainers, the same after a restart")
+    add(
+        "--name",
+        type=_name,
+        default=socket.gethostname(),
+        help="unique among trainers, the same after a restart",
+    )
     add("--data", required=True, type=Path, metavar="DIR", help="the folder with the candles")
     add("--cache", required=True, type=Path, metavar="DIR", help="where candles and features are cached")
     add(
@@ -104,6 +111,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--exit-with-parent", action="store_true", help="stop at the end of standard input")
     add("--debug", action="store_true", help="log more, and tracebacks")
     return parser.parse_args(arguments)
+
+
+def _name(text: str) -> str:
+    if not 0 < len(text) <= MOST_NAME_CHARACTERS or not text.isprintable():
+        raise argparse.ArgumentTypeError(
+            f"'{quoted(text)}' is not a name; give plain text, at most {MOST_NAME_CHARACTERS} characters"
+        )
+    return text
 
 
 def _port(text: str) -> int:

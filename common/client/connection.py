@@ -28,6 +28,7 @@ from common.errors import (
     from_problem,
 )
 from common.lean_import import without
+from common.quoted import escaped, harmless
 from common.token_file import read_token
 
 with without("httpx._main"):
@@ -127,12 +128,12 @@ class Answer:
     def read(self, model: type[AnswerT]) -> AnswerT:
         """Return the body as a `model`; if it is not one, something else than a coordinator answered."""
         try:
-            return model.model_validate_json(self.content)
+            return model.model_validate_json(harmless(self.content))
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = "".join(f"{part}: " for part in first["loc"])
             what = f"{self.said} with something that is not a {model.__name__}: {place}{first['msg']}"
-            raise ConfigurationError(what, SAME_VERSION) from error
+            raise ConfigurationError(escaped(what), SAME_VERSION) from error
 
 
 class Connection:
@@ -255,7 +256,7 @@ def _error(said: str, response: httpx.Response, content: bytes) -> NighttrainErr
     status = response.status_code
     if response.headers.get("content-type", "").partition(";")[0] == PROBLEM_MEDIA_TYPE:
         try:
-            document = json.loads(content)
+            document = json.loads(harmless(content))
         except ValueError:
             document = None
         if isinstance(document, dict):

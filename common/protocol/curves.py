@@ -43,8 +43,9 @@ class NullDistribution(Frozen):
 
     observed: Ratio
     """The AUC that was reached."""
-    center: Ratio
-    """The AUC that is expected where nothing can be predicted: 0.5, and what fading the past adds."""
+    center: NotNegative
+    """The AUC that is expected where nothing can be predicted: 0.5, and what fading the past adds. So much
+    may be added in a short series that no score can reach it."""
     standard_error: NotNegative
     """Scale of the distribution, in units of the AUC."""
     freedom: NotNegative

@@ -60,6 +60,9 @@ def survey_fault(report: SurveyReport, spec: SurveySpec) -> str:
         return "its series are not the timeframes of the specification"
     for series in report.series:
         span, bar = series.span, timedelta(seconds=series.timeframe.seconds)
+        if series.refusal:
+            # Nothing is trained on it, and what it was refused for may be its times.
+            continue
         if (span is None) != (series.rows == 0):
             return f"{series.timeframe}: rows without a time, or a time without rows"
         if span is not None and (span.end - span.start < series.rows * bar):

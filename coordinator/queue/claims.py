@@ -153,7 +153,11 @@ def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
     spec = SPEC.validate_json(job.spec)
     champion, checkpoint = None, None
     if isinstance(spec, TrainingSpec):
-        checkpoint = _sound(load_checkpoint(tx, job.id), spec) or _sound(earlier_checkpoint(tx, job), spec)
+        checkpoint = _sound(load_checkpoint(tx, job.id), spec)
+        if checkpoint is None:
+            earlier = earlier_checkpoint(tx, job)
+            # One of another configuration is no fault.
+            checkpoint = None if earlier and checkpoint_fault(earlier, spec) else earlier
         champion = champion_manifest(tx.connection, spec.cell, spec.synthetic)
     return Grant(
         lease_id=attempt.lease_id,
@@ -172,7 +176,7 @@ def _sound(checkpoint: Checkpoint | None, spec: TrainingSpec) -> Checkpoint | No
     """Return a checkpoint that can be gone on from; a malformed one counts as none, and is told of."""
     fault = checkpoint_fault(checkpoint, spec) if checkpoint else ""
     if fault:
-        logger.warning("a checkpoint of %s is malformed and counts as none: %s", spec.cell.name, fault)
+        logger.warning("the checkpoint of %s is malformed and counts as none: %s", spec.cell.name, fault)
         return None
     return checkpoint
 

@@ -240,3 +240,11 @@ def test_a_shell_completes_commands_and_options(words: str, offered: list[str]) 
         timeout=60,
     )
     assert done.stdout.split() == offered
+
+
+def test_an_error_that_names_something_hostile_moves_no_cursor(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["run", "--config", str(tmp_path / "a\x1b[2J.yaml"), "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err
+    assert code == 2 and "a\\x1b[2J.yaml" in said and "\x1b" not in said

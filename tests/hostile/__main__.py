@@ -19,6 +19,7 @@ from tests.hostile.files import files
 from tests.hostile.leaves import leaves
 from tests.hostile.outcome import Outcome, Setup, as_json, markdown, verdict
 from tests.hostile.roles import roles
+from tests.hostile.rows import rows
 from tests.hostile.schema import schema
 
 ATTACKS: dict[str, Callable[[Setup], Iterator[Outcome]]] = {
@@ -27,6 +28,7 @@ ATTACKS: dict[str, Callable[[Setup], Iterator[Outcome]]] = {
     "files": files,
     "damage": damage,
     "leaves": leaves,
+    "rows": rows,
 }
 
 

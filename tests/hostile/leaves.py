@@ -104,7 +104,7 @@ def changed(document: dict[str, Any], place: tuple[Any, ...], value: Any) -> dic
 
 def _attacked(coordinator: Target, setup: Setup, log: Lines, messages: list[Message]) -> Iterator[Outcome]:
     each = setup.tries(400, 4)
-    saved = _saved(coordinator)
+    restore = kept_aside(coordinator)
     reader = Reader(coordinator)
     for message in messages:
         random = setup.random(message.name)
@@ -116,7 +116,7 @@ def _attacked(coordinator: Target, setup: Setup, log: Lines, messages: list[Mess
             results.add(
                 *_sent(coordinator, reader, log, message, changed(message.document, place, value), where)
             )
-            saved()
+            restore()
         yield results.outcome(f"leaves: one of {message.name}")
 
 
@@ -201,7 +201,7 @@ def _message(name: str, method: str, path: str, message: Any) -> Message:
     return Message(name, method, path, message.model_dump(mode="json", by_alias=True))
 
 
-def _saved(coordinator: Target) -> Callable[[], None]:
+def kept_aside(coordinator: Target) -> Callable[[], None]:
     """Keep the database as it is, and return what brings it back."""
     database = coordinator.parts.database
     path = Path(str(database.engine.url.database))

@@ -19,6 +19,8 @@ from cli.screen import alerts as alert_screen
 from cli.screen import jobs as job_screen
 from cli.screen.plain_table import lines
 from cli.screen.progress import PlainDisplay
+from common.client.connection import Answer
+from common.errors import NighttrainError
 from common.logs import ConcealingFormatter
 from common.protocol.alerts import AlertPage
 from common.protocol.job_views import JobDetail, JobPage
@@ -104,8 +106,8 @@ class Reader:
     def _document(self, path: str, model: type[Model]) -> Model:
         answer = self._get(path)
         try:
-            return model.model_validate_json(answer.content)
-        except ValidationError as error:
+            return Answer(f"GET {path}", answer.status_code, answer.headers, answer.content).read(model)
+        except NighttrainError as error:
             raise BrokenPromiseError(f"GET {path}: {answer.status_code} {error}") from error
 
     def _post(self, path: str, message: BaseModel) -> httpx.Response:

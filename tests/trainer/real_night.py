@@ -17,6 +17,7 @@ from common.protocol.jobs import JobKind
 from common.protocol.runs import RunRequest, RunState
 from common.settings.grid import GridConfig
 from common.settings.night import NightSettings
+from tests.trainer.targets import FOLDS
 
 ROOT = Path(__file__).parents[2]
 WITH_TARGET = "tests.trainer.agent_of_target"
@@ -24,6 +25,7 @@ QUICK: dict[str, Any] = {
     "symbols": ["BTCUSDT"],
     "timeframes": ["1h"],
     "horizons": [1],
+    "n_splits": FOLDS,
     "lease": {"seconds": 1.5},
     "retry": {"backoff_base": 0.05, "backoff_cap": 0.05},
 }

@@ -10,15 +10,16 @@ import socket
 import sys
 import time
 import zlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from common.model_pickle import pickle_bytes
-from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
+from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
 from common.protocol.reports import (
     Certificate,
     Check,
     Checkpoint,
+    FoldModel,
     FoldReport,
     Manifest,
     Scores,
@@ -32,9 +33,21 @@ from trainer.process.channel import AttemptFailure, ChildEnd, Task
 FOLDS = 15
 FOLD_SECONDS = 0.1
 
-SPAN = Span(start=datetime(2024, 1, 1, tzinfo=UTC), end=datetime(2024, 1, 2, tzinfo=UTC))
+ROWS = 9_000
+SPAN = Span(start=datetime(1990, 1, 1, tzinfo=UTC), end=datetime(2025, 1, 1, tzinfo=UTC))
+"""So long that there are so many bars of any timeframe."""
 SCORES = Scores(auc=0.53, brier=0.249, accuracy=0.51, log_loss=0.69, base_rate=0.5, n=100)
 CERTIFICATE = Certificate(checks=(Check(name="recompute", passed=True, checked=1, detail="exact"),))
+SPEC = TrainingSpec(
+    cell=Cell(symbol="BTCUSDT", timeframe="1h", horizon=3),
+    n_splits=FOLDS,
+    embargo_minutes=30,
+    Cs=(0.1, 1.0),
+    min_train_rows=100,
+    min_test_rows=40,
+    data_digests={},
+    synthetic=False,
+)
 
 
 def digest(text: str) -> str:
@@ -46,7 +59,7 @@ def survey_report(spec: SurveySpec) -> SurveyReport:
         SeriesReport(
             timeframe=timeframe,
             source="native",
-            rows=100,
+            rows=ROWS,
             span=SPAN,
             digest=digest(timeframe),
             missing=0,
@@ -67,33 +80,41 @@ def survey_report(spec: SurveySpec) -> SurveyReport:
     )
 
 
-def checkpoint(folds: int) -> Checkpoint:
-    return Checkpoint(inputs=digest("inputs"), folds=tuple(fold(index) for index in range(folds)))
+def checkpoint(folds: int, spec: TrainingSpec = SPEC) -> Checkpoint:
+    return Checkpoint(inputs=digest("inputs"), folds=tuple(fold(index, spec) for index in range(folds)))
 
 
-def fold(index: int) -> FoldReport:
+def fold(index: int, spec: TrainingSpec = SPEC) -> FoldReport:
+    """A fold of a walk-forward over `ROWS` rows, spread evenly over `SPAN`."""
+    edges = [part * ROWS // (spec.n_splits + 1) for part in range(spec.n_splits + 2)]
+    start, stop = (SPAN.start + edges[index + side] / ROWS * (SPAN.end - SPAN.start) for side in (1, 2))
+    known = start - timedelta(minutes=spec.embargo_minutes)
+    paths, tested = len(spec.Cs), edges[index + 2] - edges[index + 1]
     return FoldReport(
         index=index,
-        train_rows=100,
-        test_rows=50,
-        train_span=SPAN,
-        test_span=SPAN,
-        last_train_label_end=SPAN.end,
-        C=0.1,
-        C_chosen_from=(),
-        log_losses=(0.69,),
+        train_rows=edges[index + 1],
+        test_rows=tested,
+        train_span=Span(start=SPAN.start, end=known),
+        test_span=Span(start=start, end=stop),
+        last_train_label_end=known,
+        C=spec.Cs[0],
+        C_chosen_from=tuple(range(index)),
+        log_losses=(0.69,) * paths,
         means=(0.0,),
         scales=(1.0,),
-        coefficients=((0.1,),),
-        intercepts=(0.0,),
+        coefficients=((0.1,),) * paths,
+        intercepts=(0.0,) * paths,
         iterations=3,
-        scores=SCORES,
+        scores=SCORES.model_copy(update={"n": tested}),
     )
 
 
 def training_report(spec: TrainingSpec, resumed_folds: int = 0) -> tuple[TrainingReport, bytes]:
+    folds = checkpoint(spec.n_splits, spec).folds
+    scores = SCORES.model_copy(update={"n": sum(one.test_rows for one in folds)})
     manifest = Manifest(
         cell=spec.cell,
+        label=spec.label,
         synthetic=spec.synthetic,
         features=("return_1",),
         feature_version="1",
@@ -101,12 +122,21 @@ def training_report(spec: TrainingSpec, resumed_folds: int = 0) -> tuple[Trainin
         scales=(1.0,),
         coefficients=(1 / 3,),
         intercept=zlib.crc32(spec.cell.name.encode()) / 1e12,
-        C=0.1,
-        fold_models=(),
-        embargo_minutes=30,
-        trained_rows=100,
+        C=spec.Cs[0],
+        fold_models=tuple(
+            FoldModel(
+                trained_until=one.last_train_label_end,
+                means=one.means,
+                scales=one.scales,
+                coefficients=one.coefficients[0],
+                intercept=one.intercepts[0],
+            )
+            for one in folds
+        ),
+        embargo_minutes=spec.embargo_minutes,
+        trained_rows=ROWS,
         trained_span=SPAN,
-        scores=SCORES,
+        scores=scores,
         p_value=0.001,
         certificate=CERTIFICATE,
         lineage={},
@@ -116,10 +146,10 @@ def training_report(spec: TrainingSpec, resumed_folds: int = 0) -> tuple[Trainin
     manifest = manifest.model_copy(update={"pickle_sha256": hashlib.sha256(content).hexdigest()})
     report = TrainingReport(
         cell=spec.cell,
-        rows=9_000,
+        rows=ROWS,
         span=SPAN,
-        scores=SCORES,
-        folds=(fold(0),),
+        scores=scores,
+        folds=folds,
         p_value=0.001,
         certificate=CERTIFICATE,
         champion=None,
@@ -147,35 +177,45 @@ def succeed(channel: socket.socket) -> None:
         end.result(*training_report(task.spec))
 
 
-def fold_on(channel: socket.socket, folds: int = FOLDS) -> None:
+def fold_on(channel: socket.socket) -> None:
     """Save fold after fold until it is asked to stop, or all are done."""
-    if work := begin(channel):
+    if (work := begin(channel)) and (resumed := folds_saved(*work)) is not None:
         end, task = work
-        resumed = len(task.checkpoint.folds) if task.checkpoint else 0
-        for done in range(resumed + 1, folds + 1):
-            time.sleep(FOLD_SECONDS)
-            end.step("crossval", done, folds)
-            end.checkpoint(checkpoint(done))
-            if end.stop_asked:
-                end.stopped()
-                return
         end.result(*training_report(task.spec, resumed_folds=resumed))
 
 
 def fold_long(channel: socket.socket) -> None:
-    fold_on(channel, 300)
+    """Save fold after fold, and then work on until it is asked to stop."""
+    if (work := begin(channel)) and folds_saved(*work) is not None:
+        step_on(work[0])
+
+
+def folds_saved(end: ChildEnd, task: Task) -> int | None:
+    """Save each fold that is not yet; return how many were, or None if it was asked to stop."""
+    resumed = len(task.checkpoint.folds) if task.checkpoint else 0
+    for done in range(resumed + 1, task.spec.n_splits + 1):
+        time.sleep(FOLD_SECONDS)
+        end.step("crossval", done, task.spec.n_splits)
+        end.checkpoint(checkpoint(done, task.spec))
+        if end.stop_asked:
+            end.stopped()
+            return None
+    return resumed
 
 
 def step_long(channel: socket.socket) -> None:
     """Tell step after step until it is asked to stop, and save nothing: what it sends does not grow."""
     if work := begin(channel):
-        end, _ = work
-        for done in itertools.count(1):
-            time.sleep(FOLD_SECONDS)
-            end.step("crossval", done % 300, 300)
-            if end.stop_asked:
-                end.stopped()
-                return
+        step_on(work[0])
+
+
+def step_on(end: ChildEnd) -> None:
+    for done in itertools.count(1):
+        time.sleep(FOLD_SECONDS)
+        end.step("crossval", done % 300, 300)
+        if end.stop_asked:
+            end.stopped()
+            return
 
 
 def linger_then_succeed(channel: socket.socket) -> None:
@@ -193,7 +233,7 @@ def linger(channel: socket.socket) -> None:
     if work := begin(channel):
         end, task = work
         end.step("crossval", 1, 5)
-        end.checkpoint(checkpoint(1))
+        end.checkpoint(checkpoint(1, task.spec))
         Path(task.data_dir, f"child-{os.getpid()}").touch()
         wait_for_ever()
 

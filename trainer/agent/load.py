@@ -93,7 +93,7 @@ class LoadMeter:
             cpu_pressure=pressure_ratio("cpu", self._group),
             memory_pressure=pressure_ratio("memory", self._group),
             load_average=os.getloadavg()[0],
-            throttled_ratio=since[1] / since[0] if since[0] > 0 else 0.0,
+            throttled_ratio=max(0.0, since[1] / since[0]) if since[0] > 0 else 0.0,
             run_ratio=min(1.0, self._ran / seconds) if self._worked else None,
             wait_ratio=min(1.0, self._waited / seconds) if self._worked else None,
         )

@@ -143,7 +143,7 @@ def test_claim_with_headers_of_another_language_is_refused(trainer, coordinator,
 
 
 def test_every_write_on_a_lease_names_it(trainer, coordinator, server) -> None:
-    checkpoint = Checkpoint(inputs="i", folds=())
+    checkpoint = Checkpoint(inputs="0f", folds=())
     finish = Finish(result=REPORT, seconds=1.5, peak_memory_bytes=7)
     failure = Failure(
         cause=Cause.OOM, message="m", evidence="e", seconds=1.0, peak_memory_bytes=1, memory_limit_bytes=2
@@ -247,3 +247,18 @@ def test_reading_needs_no_token(coordinator, server) -> None:
     with OperatorClient(server.url, None) as client:
         assert client.health().status == "ok"
     assert "Authorization" not in server.asked[0].headers
+
+
+def test_no_word_of_an_answer_moves_a_cursor_or_begins_a_line(operator, coordinator) -> None:
+    coordinator.says("GET", "/healthz", {"status": "ok", "detail": "up\x1b[2J\n\tnow\u202e\x9b"})
+    assert operator.health().detail == "up\\x1b[2J\n\tnow\\u202e\\x9b"
+    problem = NotFoundError("no\x1b[2J\nnighttrain: all is well", "go\raway").problem()
+    content = {"Content-Type": "application/problem+json"}
+    coordinator.script["GET", "/api/runs/4"] = Reply(404, json.dumps(problem).encode(), content)
+    with pytest.raises(NotFoundError) as said:
+        operator.run(4)
+    assert str(said.value) == "no\\x1b[2J\\nnighttrain: all is well (go\\raway)"
+    coordinator.says("GET", "/api/runs/4", {"a\x1b]0;owned\x07": 1})
+    with pytest.raises(ConfigurationError) as said:
+        operator.run(4)
+    assert str(said.value).isprintable()

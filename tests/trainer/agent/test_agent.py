@@ -403,3 +403,5 @@ def test_an_impossible_option_is_refused_by_the_parser(own_night) -> None:
     for text in ("0.01", "abc", "nan"):
         said = refused(own_night, "--memory-limit-gb", text)
         assert f"--memory-limit-gb: '{text}' is not a limit; give GiB, at least 0.1" in said
+    said = refused(own_night, "--name", "gpu\x1b[2J")
+    assert "--name: 'gpu\\x1b[2J' is not a name; give plain text, at most 200 characters" in said

@@ -71,7 +71,7 @@ def test_all_that_a_child_says_arrives_in_order(ends) -> None:
 
 def test_numbers_arrive_to_the_last_digit(ends) -> None:
     exact = fold(0).model_copy(update={"coefficients": ((1 / 3, 5e-324, 0.1 + 0.2),), "C": 1e-4})
-    ends.child.checkpoint(Checkpoint(inputs="i", folds=(exact,)))
+    ends.child.checkpoint(Checkpoint(inputs="0f", folds=(exact,)))
     (arrived,) = ends.messages(1)
     assert isinstance(arrived, Checkpoint)
     assert arrived.folds[0] == exact
@@ -105,7 +105,8 @@ def test_a_message_larger_than_the_sockets_buffer_arrives(ends) -> None:
 
 
 def test_a_task_larger_than_the_sockets_buffer_blocks_nobody(ends) -> None:
-    large = TASK.model_copy(update={"checkpoint": checkpoint(3_000)})
+    many = checkpoint(0).model_copy(update={"folds": (fold(0),) * 3_000})
+    large = TASK.model_copy(update={"checkpoint": many})
     ends.agent.give(large)
     got = []
     reader = threading.Thread(target=lambda: got.append(ends.child._frame()))

@@ -9,10 +9,10 @@ import pytest
 
 from common.host import ControlGroup, control_group
 from common.model_pickle import pickle_bytes
-from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
+from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, TrainingReport
 from common.settings.sections import SurveyPolicy
-from tests.trainer.targets import FOLDS, checkpoint
+from tests.trainer.targets import FOLDS, SPEC, checkpoint
 from trainer.process import child as child_module
 from trainer.process.channel import AttemptFailure, Result, Stopped, Task
 from trainer.process.child import Child, End
@@ -21,16 +21,6 @@ from trainer.process.fork_server import ForkServer
 
 MIB = 1024**2
 POLICY = SurveyPolicy(max_missing_share=0.2, max_defect_share=0.01, max_bar_missing_share=0.0)
-SPEC = TrainingSpec(
-    cell=Cell(symbol="BTCUSDT", timeframe="1h", horizon=3),
-    n_splits=5,
-    embargo_minutes=30,
-    Cs=(0.1, 1.0),
-    min_train_rows=100,
-    min_test_rows=40,
-    data_digests={},
-    synthetic=False,
-)
 LIMITS = Limits(memory_bytes=512 * MIB, deadline_seconds=20.0)
 
 Start = Callable[..., Child]
