@@ -205,7 +205,5 @@ def _malformed(champion: Manifest) -> str:
                 return f"{name} has {len(values)} {part} for {columns} columns"
             if not all(map(math.isfinite, values)):
                 return f"{name} has {part} that are no numbers"
-        if not all(model.scales):
-            return f"{name} has a scale of 0"
     moments = [fold.trained_until for fold in champion.fold_models]
     return "" if moments == sorted(moments) else "its folds are not in order of time"

@@ -17,7 +17,12 @@ from tests.trainer.real_night import Coordinator, RealNight, eventually
 from trainer.sources.sample import write_sample
 
 DAYS = 60
-TRAINED = {"symbols": ["BTCUSDT", "ETHUSDT", "NOCANDLES"], "timeframes": ["15m", "1h"], "horizons": [1, 3]}
+TRAINED = {
+    "symbols": ["BTCUSDT", "ETHUSDT", "NOCANDLES"],
+    "timeframes": ["15m", "1h"],
+    "horizons": [1, 3],
+    "n_splits": 5,
+}
 """The grid of the night that is over: two symbols can be trained, and the third has no candles."""
 
 

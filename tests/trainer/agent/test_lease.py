@@ -31,6 +31,7 @@ from common.protocol.trainers import (
 )
 from common.settings.sections import SurveyPolicy
 from tests.common.scripted_server import Asked, Reply, ScriptedServer
+from tests.trainer.targets import SPEC as TRAINED
 from tests.trainer.targets import checkpoint, survey_report
 from trainer.agent.lease import FAILURES, HeldLease, Success
 
@@ -232,8 +233,9 @@ def test_checkpoints_in_quick_succession_cost_a_request_each_second_and_not_each
 ) -> None:
     began = time.monotonic()
     lease = hold(checkpoint_seconds=0.2)
+    spec = TRAINED.model_copy(update={"n_splits": 40})
     for folds in range(1, 41):
-        lease.save(checkpoint(folds))
+        lease.save(checkpoint(folds, spec))
         time.sleep(0.01)
     until(lambda: bodies(server, "checkpoint") and len(bodies(server, "checkpoint")[-1].json["folds"]) == 40)
     assert 1 <= len(bodies(server, "checkpoint")) <= (time.monotonic() - began) / 0.2

@@ -135,7 +135,6 @@ def test_a_champion_that_has_seen_everything_is_not_scored(rows):
         ({"label": Label(kind="beyond_costs")}, Obstacle.LABELS, "predicts beyond_costs of 10 bp, not dir"),
         ({"cell": Cell(symbol="BTCUSDT", timeframe="1m", horizon=3)}, Obstacle.CELL, "BTCUSDT_1m_H3"),
         ({"means": (0.0,)}, Obstacle.MALFORMED, "its final model has 1 means for 2 columns"),
-        ({"scales": (1.0, 0.0)}, Obstacle.MALFORMED, "its final model has a scale of 0"),
         ({"fold_models": (model(30, 0), model(20, 0))}, Obstacle.MALFORMED, "not in order of time"),
     ],
 )
