@@ -164,7 +164,8 @@ def begin(client: OperatorClient, settings: NightSettings, fresh: bool) -> tuple
 
 
 def _words(run: RunView, made: bool) -> str:
-    grid = f"{run.training.total} cells of {len(run.config.symbols)} symbols"
+    symbols = len(run.config.symbols)
+    grid = f"{run.training.total} cells of {symbols} symbol{'' if symbols == 1 else 's'}"
     if made:
         return f"night {run.id} started: {grid}"
     paused = f"; it is paused {run.paused.words}: nighttrain resume lets it go on" if run.paused else ""

@@ -67,7 +67,7 @@ def outlook(status: StatusDocument) -> str:
     if eta.p50 is None or eta.p90 is None:
         closes = f"; the window closes at {clock(night.closes)}" if night.closes else ""
         return f"The end is not known before the first cells are trained{closes}"
-    ends = f"Ends between {clock(eta.p50)} and {clock(eta.p90)} (as likely as not, and with 90 %)"
+    ends = f"Ends by {clock(eta.p50)} as likely as not, and by {clock(eta.p90)} 9 times of 10"
     if night.closes is None:
         return ends
     if eta.p90 <= night.closes:

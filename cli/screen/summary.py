@@ -158,7 +158,9 @@ def edges(results: Results) -> list[str]:
         if own:
             edge, job = max(own, key=lambda one: one[0].edge_bp)
             of = f"{job.symbol} H{job.horizon}, {edge.beyond_costs_share:.0%}"
-            most.append(f"{timeframe} {edge.edge_bp:.1f} ± {edge.standard_error_bp:.2g} ({of})")
+            error = edge.standard_error_bp
+            shown = f"{error:.2g}" if error < 100 else f"{error:.0f}"
+            most.append(f"{timeframe} {edge.edge_bp:.1f} ± {shown} ({of})")
             poor += [timeframe] * (edge.edge_bp <= costs)
     promoted = [(edge, job) for edge, job in measured if job.promoted]
     lose = [(edge, job) for edge, job in promoted if edge.edge_bp <= 0]

@@ -118,7 +118,7 @@ def _scores(found: Contents) -> str:
     if not scored:
         return ""
     best = max(scored, key=lambda one: one.auc or 0.0)
-    words = f"AUC: {found.night.mean_auc:.4f} on the mean, best {best.auc:.3f} ({best.job.name})"
+    words = f"AUC: {found.night.mean_auc:.4f} on average, best {best.auc:.3f} ({best.job.name})"
     comparison = found.comparison
     if comparison is None or comparison.mean_gain is None:
         return f"{words}; no earlier night to compare with."

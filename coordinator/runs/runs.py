@@ -178,8 +178,14 @@ def _assert_equal(present: RunRow, wanted: GridConfig) -> None:
     if shares == (FORMER_BAR_MISSING_SHARE, Data().max_bar_missing_share):
         before["data"] = {**before["data"], "max_bar_missing_share": shares[1]}
     differing = [
-        f"{key} (there {before[key]}, here {after[key]})" for key in after if before[key] != after[key]
+        f"{key} (there {_listed(before[key])}, here {_listed(after[key])})"
+        for key in after
+        if before[key] != after[key]
     ]
     if differing:
         problem = f"night {present.id} is unfinished and has another configuration: {'; '.join(differing)}"
         raise ConflictError(problem, "continue it with its own configuration, or start over with --fresh")
+
+
+def _listed(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -148,7 +148,9 @@ def _seatless(candidate: Candidate, snapshot: Snapshot, ahead: int) -> str:
     refusals = [obstacle.words for obstacle in obstacles if obstacle is not None]
     if len(refusals) == len(obstacles):
         return refusals[0]
-    return f"it waits for a free trainer; {ahead} jobs are ahead of it"
+    if ahead == 0:
+        return "it waits for a free trainer and is the next"
+    return f"it waits for a free trainer; {ahead} {'job is' if ahead == 1 else 'jobs are'} ahead of it"
 
 
 def survey_report(tx: Transaction, job: JobRow) -> SurveyReport | None:

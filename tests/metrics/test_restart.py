@@ -17,6 +17,7 @@ from common.metrics.declarations import (
 from common.metrics.exposition import Exporter, Source
 from tests.metrics.scrape import Series, scrape
 from tests.trainer.real_night import Coordinator, RealNight, eventually
+from tests.trainer.targets import FOLDS
 
 MOVING = {metric.name for metric in (CHECKPOINT_TIMESTAMP, QUEUE_OLDEST_WAIT, TRAINER_LAST_SEEN)}
 """Facts that change while nothing happens but time passing, renewals, and the progress file being written."""
@@ -54,7 +55,7 @@ def test_a_kill_in_the_middle_of_a_night_changes_no_fact(night: RealNight) -> No
     before = facts(night)
     names = {name for name, _ in before}
     # A running job, a waiting one, the folds that were saved and who is at work are among what is compared.
-    assert before["nighttrain_run_progress_ratio", ()] == pytest.approx(0.1)
+    assert before["nighttrain_run_progress_ratio", ()] == pytest.approx(0.5 / FOLDS)
     assert told.value("nighttrain_trainers", state="working") == 1
     assert {"nighttrain_running_job_started_timestamp_seconds", "nighttrain_claims_total"} <= names
     assert told.value("nighttrain_queue_jobs", symbol="BTCUSDT") == 1

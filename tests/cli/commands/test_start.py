@@ -169,7 +169,7 @@ class TestStart:
         other = GRID.replace("1h", "4h")
         code, out, err = start_night(grid=other)
         assert (code, out) == (2, "")
-        assert "timeframes (there ['15m', '1h'], here ['15m', '4h'])" in err
+        assert "timeframes (there 15m, 1h, here 15m, 4h)" in err
         assert start_night("--fresh", grid=other)[1].startswith("night 2 started")
 
     def test_training_switched_off_begins_nothing(

@@ -105,7 +105,7 @@ def test_without_a_terminal_there_are_lines_until_the_night_is_over(
     process = lines("--interval", 0.5)
     assert process.stdout is not None
     first = process.stdout.readline()
-    assert "night 1: 0/8 cells, done 0" in first and "\x1b" not in first
+    assert "night 1: 0/8 cells, ETA not known yet, done 0" in first and "\x1b" not in first
     work.finish_all(boot)
     work.housekeeping.tick()
     rest, errors = process.communicate(timeout=60)

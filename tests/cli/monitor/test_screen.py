@@ -141,7 +141,7 @@ def test_it_shows_headline_grid_trainers_and_failures(
         [group] = driver.table("failed")
         assert group[:2] == ["data", "1"]
         # Words from outside are shown as they are: neither as markup nor as orders to the terminal.
-        assert group[3] == "[bold]KeyError[/] �[31m[@click=app.bell]x[/]"
+        assert group[3] == r"[bold]KeyError[/] \x1b[31m[@click=app.bell]x[/]"
         await driver.press("q")
 
     assert drive(look) == 0

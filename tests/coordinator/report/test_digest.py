@@ -31,7 +31,7 @@ def test_the_subject_says_promoted_failed_and_duration_and_ten_lines_say_the_res
         "4 of 4 cells trained, from 2026-03-02 13:00 to 14:00 UTC.",
         "Promoted: BTCUSDT_1h_H1 (AUC 0.560), BTCUSDT_1h_H3 (AUC 0.560), ETHUSDT_1h_H1 (AUC 0.560), "
         "ETHUSDT_1h_H3 (AUC 0.560).",
-        "AUC: 0.5600 on the mean, best 0.560 (BTCUSDT_1h_H1); +0.0300 against night 1, 4 cells better, "
+        "AUC: 0.5600 on average, best 0.560 (BTCUSDT_1h_H1); +0.0300 against night 1, 4 cells better, "
         "0 worse.",
         "Failed: nothing.",
         "Data: nothing was found wrong.",

@@ -13,7 +13,7 @@ def test_every_waiting_job_says_why(make_night: MakeNight) -> None:
     assert night.waits(3) == "it waits for the survey of BTCUSDT"
     boot = night.register()
     night.survey_all(boot)
-    assert night.waits(3) == "it waits for a free trainer; 0 jobs are ahead of it"
+    assert night.waits(3) == "it waits for a free trainer and is the next"
     assert night.waits(6) == "it waits for a free trainer; 5 jobs are ahead of it"
     grant = night.grant(boot)
     assert night.waits(grant.job_id) == ""

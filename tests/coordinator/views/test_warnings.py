@@ -47,7 +47,7 @@ def test_it_warns_of_a_trainer_that_cannot_write_and_says_so_wherever_a_job_wait
     grant = night.grant(boot, disk=disk())
     document = night.status().document()
     assert document.warnings == () and document.trainers[0].blocked_since is None
-    assert night.waits(2) == "it waits for a free trainer; 0 jobs are ahead of it"
+    assert night.waits(2) == "it waits for a free trainer and is the next"
     night.queue.fail(grant.lease_id, failure(Cause.STORAGE, "/cache/x: No space left on device"))
     document = night.status().document()
     words = "trainer t1 cannot write since 12:00:06 UTC: /cache/x: No space left on device"
@@ -78,7 +78,7 @@ def test_a_job_that_no_disk_has_room_for_says_how_much_it_needs(night: Night) ->
     words = "7.7 MiB are needed in /cache, which has 3.0 MiB left: free some room"
     assert night.waits(2) == f"trainer t1 has had too little room since 12:00:00 UTC: {words}"
     night.register("t2")
-    assert night.waits(2) == "it waits for a free trainer; 0 jobs are ahead of it"
+    assert night.waits(2) == "it waits for a free trainer and is the next"
 
 
 def test_a_trainer_that_falls_silent_with_a_job_is_lost_and_missed(night: Night) -> None:

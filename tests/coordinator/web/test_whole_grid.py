@@ -44,7 +44,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("whole")
     grid = NightSettings()
     asked = {"symbols": grid.symbols, "timeframes": grid.timeframes, "horizons": grid.horizons}
-    coordinator = Coordinator(folder, **asked)
+    coordinator = Coordinator(folder, **asked, n_splits=grid.n_splits)
     night = RealNight(coordinator, folder)
     try:
         write_sample(night.data, grid.symbols, DAYS, 7, lambda *_: None)

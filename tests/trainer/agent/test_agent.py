@@ -326,13 +326,14 @@ def test_a_coordinator_that_is_killed_and_comes_back_gets_the_result(own, own_ni
 
 
 def test_when_the_night_closes_the_running_fold_is_saved_and_the_job_carried_over(own, own_night) -> None:
-    own.start()
+    # Longer than the longest wait between two tries of the trainer (5 s).
+    own.start(lease={"seconds": 8.0})
     trainer = own_night.begin().start_trainer("fold_long")
     eventually(lambda: own_night.saved_folds() >= 1)
     own.kill()
     now = datetime.now(UTC)
     later = [(now + timedelta(hours=hours)).time().replace(microsecond=0) for hours in (2, 3)]
-    own.start(window={"start": later[0].isoformat(), "end": later[1].isoformat()})
+    own.start(lease={"seconds": 8.0}, window={"start": later[0].isoformat(), "end": later[1].isoformat()})
     eventually(lambda: "no job: night_closed" in trainer.said)
     cell = own_night.cell()
     (attempt,) = cell.history
