@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from cli.local.folder_contents import contents_of
 from cli.local.night_length import Series
 from common.protocol.reports import SeriesReport
 from common.protocol.results import Results
@@ -12,6 +13,8 @@ from common.settings.night import NightSettings
 from common.timeframes import Timeframe
 
 DAY_SECONDS = 86400
+BARS_A_DAY = 1440.0
+"""Of a symbol whose files' names tell no timeframe."""
 
 
 def rows_of(settings: NightSettings, data: Path | None, nights: Sequence[Results]) -> list[Series]:
@@ -27,27 +30,57 @@ def rows_of(settings: NightSettings, data: Path | None, nights: Sequence[Results
         Nights on these candles, the calibration too; at least one.
     """
     surveyed: dict[str, SeriesReport] = {}
+    empty: set[tuple[str, str]] = set()
     for night in reversed(nights):
         for survey in night.surveys:
             if survey.report and (filled := [one for one in survey.report.series if one.rows]):
                 surveyed[survey.symbol] = min(filled, key=lambda one: one.timeframe.seconds)
+                told = {
+                    (survey.symbol, str(one.timeframe)): bool(one.refusal) for one in survey.report.series
+                }
+                empty = (empty - told.keys()) | {place for place, refused in told.items() if refused}
     days = {symbol: _days(one) for symbol, one in surveyed.items()}
     if data is None:
         days = dict.fromkeys(settings.symbols, float(settings.data.sample.days))
-    sizes = {} if data is None else {symbol: bytes_of(data, symbol) for symbol in {*settings.symbols, *days}}
-    known = [days[symbol] / sizes[symbol] for symbol in days if sizes.get(symbol)]
-    for symbol in settings.symbols:
-        if data is not None and not sizes[symbol]:
-            # Whatever a night has surveyed once is not in this folder.
-            days[symbol] = 0.0
-        elif symbol not in days:
-            days[symbol] = sizes[symbol] * (sum(known) / len(known) if known else 0.0)
+    else:
+        days |= _days_by_size(settings.symbols, data, days)
+        contents = contents_of(data, settings.symbols)
+        empty |= {
+            (symbol, timeframe)
+            for symbol in settings.symbols
+            for timeframe in settings.timeframes
+            if symbol not in surveyed and not contents.fills(symbol, timeframe)
+        }
     return [
         Series(symbol, rows, len(settings.horizons))
         for symbol in settings.symbols
         for timeframe in settings.timeframes
+        if (symbol, timeframe) not in empty
         if (rows := int(days[symbol] * DAY_SECONDS / Timeframe(timeframe).seconds)) > 0
     ]
+
+
+def _days_by_size(symbols: Sequence[str], data: Path, known: Mapping[str, float]) -> dict[str, float]:
+    """Return the days of the symbols that no survey knows, and 0 for those of which no file is left.
+
+    Files are as large as their finest bars are many.
+    """
+    contents = contents_of(data, tuple({*symbols, *known}))
+    bars = {
+        symbol: DAY_SECONDS / min(one.seconds for one in named)
+        for symbol, named in contents.timeframes.items()
+        if named
+    }
+    sizes = {symbol: bytes_of(data, symbol) for symbol in {*symbols, *known}}
+    rates = [
+        days * bars.get(symbol, BARS_A_DAY) / sizes[symbol] for symbol, days in known.items() if sizes[symbol]
+    ]
+    rate = sum(rates) / len(rates) if rates else 0.0
+    return {
+        symbol: sizes[symbol] * rate / bars.get(symbol, BARS_A_DAY)
+        for symbol in symbols
+        if symbol not in known or not sizes[symbol]
+    }
 
 
 def _days(series: SeriesReport) -> float:
