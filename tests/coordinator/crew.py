@@ -25,12 +25,13 @@ from tests.coordinator.specimens import claim, finish, hello, renewal, survey_re
 class Crew:
     """Trainers that work when they may, each at one of the coordinators, at another if that does not answer.
 
-    `work` lets them hand in so many jobs more; `may_end` lets them hand in all, and leave when none is left.
+    `work` lets them hand in so many jobs more, `work_on` all that there are and come; `end` lets them leave.
     """
 
     def __init__(self, urls: Sequence[str], token: Path, trainers: int) -> None:
         self.urls, self.token = urls, token
-        self.may_end = threading.Event()
+        self._unbounded = threading.Event()
+        self._may_leave = threading.Event()
         self.finished: Counter[int] = Counter()
         self.faults: list[BaseException] = []
         self._allowed = threading.Semaphore(0)
@@ -44,8 +45,12 @@ class Crew:
         eventually(lambda: True if self.faults or self.finished.total() >= before + count else None)
         assert not self.faults, self.faults
 
+    def work_on(self) -> None:
+        self._unbounded.set()
+
     def end(self) -> None:
-        self.may_end.set()
+        self._unbounded.set()
+        self._may_leave.set()
         for thread in self._threads:
             thread.join()
         assert not self.faults, self.faults
@@ -81,12 +86,12 @@ class Crew:
                 grant = insist("claim", claim(boot))
                 if isinstance(grant, Grant):
                     self._hand_in(grant, insist)
-                elif self.may_end.wait(0.2):
+                elif self._may_leave.wait(0.2):
                     return
 
     def _hand_in(self, grant: Grant, insist: Callable[..., object]) -> None:
         try:
-            while not self._allowed.acquire(timeout=1.0) and not self.may_end.is_set():
+            while not self._allowed.acquire(timeout=1.0) and not self._unbounded.is_set():
                 insist("renew", grant.lease_id, renewal())
             if isinstance(grant.spec, SurveySpec):
                 insist("finish", grant.lease_id, finish(survey_report(grant.spec)))

@@ -45,9 +45,10 @@ def test_a_night_goes_on_after_its_database_was_away(server: Server, tmp_path: P
                 assert "the database does not answer" in answer.json()["detail"]
                 server.start()
                 crew.work(2)
+                crew.work_on()
+                eventually(lambda: operator.run(run.id).state is RunState.DONE or None)
             finally:
                 crew.end()
-            eventually(lambda: operator.run(run.id).state is RunState.DONE or None)
             # What failed meanwhile is tried again after a pause, and then works again.
             eventually(lambda: not any("database" in one for one in operator.status().warnings) or None)
     finally:
