@@ -18,7 +18,7 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AwareDatetime, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from sqlalchemy import Row, Select, case, func, select, update
 
@@ -57,7 +57,7 @@ class ToldAlert(_Sent):
     """Whether it fires or has ended."""
     labels: dict[ShortLine, ShortLine]
     """Its labels; `alertname` and `severity` among them."""
-    annotations: dict[ShortLine, Evidence] = {}  # noqa: RUF012
+    annotations: dict[ShortLine, Evidence] = Field(default_factory=dict)
     """Its annotations: `summary`, `description` and `runbook_url` are shown."""
     starts_at: Moment
     """When it began to fire."""

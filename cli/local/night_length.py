@@ -65,7 +65,8 @@ def length(costs: Costs, grid: Sequence[Series], trainers: int) -> Length:
 
     In each draw every job takes its computed time by a measured ratio, all of them by one factor of how the
     machine is that night, and the trainers take the jobs as they become free; what was never measured in such
-    a size is less certain, by a tenth for each doubling of the rows.
+    a size is less certain, by a tenth for each doubling of the rows. No more trainers work than do good, as
+    the coordinator sees to: where a night waits for one long job, further ones would only slow it.
 
     Parameters
     ----------
@@ -74,18 +75,25 @@ def length(costs: Costs, grid: Sequence[Series], trainers: int) -> Length:
     grid : sequence of Series
         All series, those of a symbol beside each other.
     trainers : int
-        How many work at once.
+        How many there are.
     """
     random = Random(SEED)
     largest = max((series.rows for series in grid), default=1)
     beyond = max(0.0, math.log2(largest / max(1, costs.most_rows)))
     spread = math.hypot(costs.spread, 0.1 * beyond)
-    further = max(0, trainers - costs.trainers)
+    at_work = [trainers]
+    while at_work[-1] // 2 >= max(1, costs.trainers):
+        at_work.append(at_work[-1] // 2)
     ends = []
-    for _ in range(DRAWS):
+    for draw in range(DRAWS):
         factor = math.exp(random.gauss(0.0, spread))
-        slowed = 1.0 + further * random.uniform(0.0, WORST_SHARING)
-        ends.append(factor * (costs.fixed + _played(costs, grid, trainers, slowed, random)))
+        sharing = random.uniform(0.0, WORST_SHARING)
+        # With the same luck, so that they differ by their number alone.
+        played = [
+            _played(costs, grid, count, 1.0 + max(0, count - costs.trainers) * sharing, Random(draw))
+            for count in at_work
+        ]
+        ends.append(factor * (costs.fixed + min(played)))
     ends.sort()
     return Length(*(ends[int(share * (DRAWS - 1))] for share in (0.1, 0.5, 0.9)))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -41,6 +42,14 @@ def test_more_trainers_share_the_work_and_no_cell_begins_before_its_survey() -> 
 def test_further_trainers_slow_each_other() -> None:
     grid = [Series(name, 10_000, 1) for name in "ABCD"]
     assert length(COSTS, grid, 4).p50 > length(replace(COSTS, trainers=4), grid, 4).p50
+
+
+def test_trainers_that_would_only_slow_the_longest_job_do_not_work() -> None:
+    costs = replace(COSTS, trainers=2, spread=0.3, ratios=(0.7, 1.0, 1.4), survey_row=0.1)
+    grid = [Series("A", 100_000, 1), *(Series(name, 1_000, 1) for name in "BCD")]
+    found = [length(costs, grid, trainers) for trainers in (2, 4, 8, 16)]
+    for fewer, more in pairwise(found):
+        assert more.p10 <= fewer.p10 and more.p50 <= fewer.p50 and more.p90 <= fewer.p90
 
 
 def test_spread_and_untried_sizes_widen_it() -> None:
