@@ -142,7 +142,9 @@ def covariances(
         p, y = (rfft(series[start : start + step], length) for series in (placement, outcome))
         later_p, later_y = p, y
         if start + step < len(outcome):
-            later_p, later_y = (rfft(series[start : start + length], length) for series in (placement, outcome))
+            later_p, later_y = (
+                rfft(series[start : start + length], length) for series in (placement, outcome)
+            )
         p, y = np.conj(p), np.conj(y)
         sums += p * later_p, (y - slope * p) * (later_y - slope * later_p), y * later_p
     own_p, own_y, later = (irfft(each, length)[: reach + 1] for each in sums)

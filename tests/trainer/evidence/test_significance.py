@@ -33,7 +33,9 @@ def assert_size(p_values):
 
 
 @settings(max_examples=120, deadline=None)
-@given(rows=st.integers(4, 60), reach=st.integers(1, 20), block=st.integers(1, 60), seed=st.integers(0, 2**16))
+@given(
+    rows=st.integers(4, 60), reach=st.integers(1, 20), block=st.integers(1, 60), seed=st.integers(0, 2**16)
+)
 def test_the_transform_gives_what_sums_one_by_one_give(rows, reach, block, seed):
     reach = min(reach, rows - 1)
     draw = np.random.default_rng(seed)
