@@ -6,7 +6,7 @@ import sys
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
@@ -15,6 +15,9 @@ from cli.arguments import Takes, spelled_out
 from cli.local.interrupt import EXIT_INTERRUPTED
 from common.errors import NighttrainError, UnauthorizedError
 from common.quoted import escaped_lines
+
+if TYPE_CHECKING:
+    from common.objects.address import Place
 
 EXIT_USAGE = 2
 
@@ -35,9 +38,28 @@ OUT = Path("night")
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help="the configuration (deploy/night_training.yaml)")
 ]
+
+
+def _place(text: str) -> Place:
+    from common.objects.address import place_of
+
+    try:
+        return place_of(text)
+    except ValueError as error:
+        # Without the value, which may hold a password.
+        raise typer.BadParameter(f"the address {error}") from None
+
+
 Candles = Annotated[
-    Path | None, typer.Option(metavar="DIR", help="folder with candles (data.dir of the configuration)")
+    Any,
+    typer.Option(
+        metavar="DIR|URL",
+        parser=_place,
+        help="folder with candles, or s3://BUCKET/PREFIX, gs://..., az://... (data.dir of the configuration)",
+    ),
 ]
+"""A folder or an address; Typer knows no option that may be either, so the type stands with the parser."""
+
 OwnOut = Annotated[Path, typer.Option(metavar="DIR", help="folder that everything is written to")]
 Trainers = Annotated[str | None, typer.Option(metavar="N", help="number of trainers, or auto (num_workers)")]
 Port = Annotated[str | None, typer.Option(metavar="PORT", help="port of the coordinator (dashboard.port)")]

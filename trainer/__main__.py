@@ -23,6 +23,8 @@ with uncollected():
     from common.client.client import TrainerClient
     from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
     from common.host import ControlGroup, control_group
+    from common.objects.address import Place, place_of
+    from common.objects.store import open_objects
     from common.quoted import quoted
     from common.settings.sections import GIBIBYTE
     from trainer.agent.agent import TRAINING, WORKER, Agent, Workplace
@@ -91,8 +93,21 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         default=socket.gethostname(),
         help="unique among trainers, the same after a restart",
     )
-    add("--data", required=True, type=Path, metavar="DIR", help="the folder with the candles")
+    add(
+        "--data",
+        required=True,
+        type=_place,
+        metavar="DIR|URL",
+        help="the folder with the candles, or s3://BUCKET/PREFIX, gs://BUCKET/PREFIX, az://CONTAINER/PREFIX; "
+        "credentials are those of the environment",
+    )
     add("--cache", required=True, type=Path, metavar="DIR", help="where candles and features are cached")
+    add(
+        "--cache-limit-gb",
+        type=_gibibytes,
+        metavar="GIB",
+        help="what candles may take in the cache (default: half of what its disk has left for it)",
+    )
     add(
         "--memory-limit-gb",
         type=_gibibytes,
@@ -121,6 +136,14 @@ def _name(text: str) -> str:
     return text
 
 
+def _place(text: str) -> Place:
+    try:
+        return place_of(text)
+    except ValueError as error:
+        # Without the value, which may hold a password.
+        raise argparse.ArgumentTypeError(f"the address {error}") from None
+
+
 def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number from 0 to 65535")
@@ -137,8 +160,11 @@ def _gibibytes(text: str) -> float:
     return value
 
 
-def _check_folders(data: Path, cache: Path) -> None:
-    if not data.is_dir():
+def _check_folders(data: Place, cache: Path) -> None:
+    if isinstance(data, str):
+        # Each job asks the store anew; that its client is there is known now.
+        open_objects(data)
+    elif not data.is_dir():
         raise ConfigurationError(
             f"the data folder {data} does not exist", "name the folder with candles by --data"
         )
@@ -180,7 +206,9 @@ def _run(options: argparse.Namespace, url: str, server: ForkServer, stop: StopRe
                 return
     with TrainerClient(url, token) as client:
         client.report_failures(vitals.failed)
-        Agent(client, hello, server, Workplace(options.data, options.cache, group), stop, vitals).run()
+        bound = int(options.cache_limit_gb * GIBIBYTE) if options.cache_limit_gb else None
+        place = Workplace(options.data, options.cache, group, bound)
+        Agent(client, hello, server, place, stop, vitals).run()
 
 
 def _memory_limit_bytes(options: argparse.Namespace, group: ControlGroup) -> int:

@@ -14,13 +14,14 @@ import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from common.errors import DataError, NighttrainError, StorageError
+from common.errors import DataError, NighttrainError, StorageError, StoreError
 from common.model_pickle import pickle_bytes
 from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, SurveyReport
 from common.timeframes import Timeframe
 from trainer.candles.cache import open_candles
 from trainer.candles.candles import Candles
+from trainer.candles.room import Count, Room
 from trainer.process.channel import AttemptFailure, ChildEnd, Task
 from trainer.survey.survey import survey
 
@@ -66,7 +67,8 @@ def failure_of(error: Exception) -> AttemptFailure:
         return AttemptFailure(cause=Cause.DATA, message=_line(str(error)), evidence=evidence)
     reason = error.__cause__ if isinstance(error, StorageError) else error
     full = isinstance(reason, OSError) and reason.errno in NO_ROOM
-    cause = Cause.STORAGE if full else Cause.ERROR
+    # No fault of the job either is a store that is away or refuses: its words say what it waits for.
+    cause = Cause.STORAGE if full or isinstance(error, StoreError) else Cause.ERROR
     text = str(error) if isinstance(error, NighttrainError) else f"{name}: {error}"
     return AttemptFailure(cause=cause, message=_line(text), evidence=evidence)
 
@@ -75,13 +77,22 @@ def _line(text: str) -> str:
     return " ".join(text.split())[:500].removesuffix(":")
 
 
-def _survey(task: Task, spec: SurveySpec, end: ChildEnd) -> SurveyReport:
+def _survey(
+    task: Task, spec: SurveySpec, end: ChildEnd, keep: dict[str, Candles] | None = None
+) -> SurveyReport:
     def progress(stage: str, done: int, total: int) -> None:
         end.step(stage, done, total)
         if end.stop_asked:
             raise GivenUp
 
-    return survey(spec, task.data_dir, task.cache_dir, progress)
+    def count(what: Count, number: int) -> None:
+        if what == "objects_hit" or what == "objects_missed":
+            end.looked_up("objects", what == "objects_hit")
+        else:
+            end.counted(what, number)
+
+    room = Room(task.cache_limit_bytes, count)
+    return survey(spec, task.data_dir, task.cache_dir, progress, room, keep)
 
 
 def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> None:
@@ -136,6 +147,7 @@ class SurveyedCandles:
     spec: TrainingSpec
     end: ChildEnd
     _surveyed: bool = field(default=False, init=False)
+    _kept: dict[str, Candles] = field(default_factory=dict, init=False)
 
     def open(self, timeframe: Timeframe) -> Candles | None:
         """Return the candles of a timeframe, or None if the survey found none.
@@ -155,8 +167,9 @@ class SurveyedCandles:
             self._surveyed = True
             timeframes = tuple(timeframe for timeframe in Timeframe if timeframe in self.spec.data_digests)
             survey_spec = SurveySpec(symbol=symbol, timeframes=timeframes, policy=self.spec.policy)
-            _survey(self.task, survey_spec, self.end)
-            candles = open_candles(self.task.cache_dir, symbol, timeframe, digest)
+            _survey(self.task, survey_spec, self.end, self._kept)
+        if candles is None:
+            candles = self._kept.get(digest)
         if candles is None:
             what = f"the {timeframe} candles of {symbol} below {self.task.data_dir} changed since the survey"
             raise DataError(what, "run again with --fresh")

@@ -245,7 +245,11 @@ def download(
             raise ConfigurationError("symbols is all, which names none", "name them with --symbols")
         named = list(settings.symbols)
     bars = separated(timeframes) or ["1m"]
+    if out is None and isinstance(settings.data.dir, str):
+        problem = f"{settings.data.dir}: candles are fetched into a folder"
+        raise ConfigurationError(problem, "name one with --out, and copy it to the store")
     folder, address = out or settings.data.dir, archive or settings.data.archive
+    assert isinstance(folder, Path)
     order = Order(market, named, bars, start, update, folder, address, parallel, timeout)
     with interruptible() as interrupt:
         result = fetch(order, interrupt)

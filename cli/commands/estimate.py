@@ -14,6 +14,7 @@ from cli.command import Candles, Config, Debug, Json, Trainers
 
 if TYPE_CHECKING:
     from cli.local.estimate import Estimate, OnCores
+    from common.objects.address import Place
     from common.settings.night import NightSettings
 
 EPILOG = """\b
@@ -61,7 +62,7 @@ def estimate(
     return report(load(found, {key: value for key, value in given.items() if value}), data, out, as_json)
 
 
-def report(settings: NightSettings, data: Path | None, out: Path, as_json: bool) -> int:
+def report(settings: NightSettings, data: Place | None, out: Path, as_json: bool) -> int:
     """Estimate, and print it."""
     from cli.local.estimate import estimate as estimated
     from cli.local.interrupt import interruptible

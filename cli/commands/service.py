@@ -78,7 +78,8 @@ def install(
     configured(order)
     words = ["--out", str(out.absolute())]
     for option, path in (("--config", order.file), ("--data", data)):
-        words += [option, str(path.absolute())] if path is not None else []
+        place = path if path is None or isinstance(path, str) else path.absolute()
+        words += [option, str(place)] if place is not None else []
     for option, value in (("--trainers", trainers), ("--port", port)):
         words += [option, value] if value is not None else []
     service = service_of(name, words, out)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import OUT, Debug, Json
+from cli.command import OUT, Candles, Debug, Json
 from cli.orders import AnyUrl, TokenFile, client_of
 
 if TYPE_CHECKING:
     from common.client.client import OperatorClient
+    from common.objects.address import Place
     from common.protocol.runs import RunView
     from common.protocol.status import NightView
     from common.settings.night import NightSettings
@@ -52,9 +53,7 @@ def start(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="cancel an unfinished night and start over instead of resuming it")
     ] = False,
-    data: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="folder of candles, for symbols or timeframes: all")
-    ] = None,
+    data: Candles = None,
     dashboard: Annotated[
         bool, typer.Option("--dashboard/--no-dashboard", help="say where the night can be watched")
     ] = True,
@@ -110,7 +109,7 @@ def _configured(config: Path) -> Path:
 
 
 def _check(
-    url: str | None, token_file: Path | None, config: Path, data: Path | None, out: Path, as_json: bool
+    url: str | None, token_file: Path | None, config: Path, data: Place | None, out: Path, as_json: bool
 ) -> int:
     from cli.commands.check import report
     from cli.local.coordinator_check import wanted
@@ -121,14 +120,14 @@ def _check(
     return report(Looked(config, data, out, place, is_meant(Path.cwd())), as_json)
 
 
-def _of_folder(settings: NightSettings, data: Path | None) -> tuple[NightSettings, str]:
+def _of_folder(settings: NightSettings, data: Place | None) -> tuple[NightSettings, str]:
     from cli.local.folder_contents import whole_folder
     from common.errors import ConfigurationError
 
     if data is None:
         problem = "symbols or timeframes are all, and a coordinator sees no candles"
         raise ConfigurationError(problem, "start from where the candles are, with --data DIR, or name them")
-    if not data.is_dir():
+    if isinstance(data, Path) and not data.is_dir():
         raise ConfigurationError(f"{data}: no such folder here", "start from where the candles are")
     return whole_folder(settings, data)
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from cli.local.candles_at_hand import make_sample
 from common.errors import DataError, InternalError
+from common.objects.address import Place
 from common.protocol.results import Results
 from common.settings.night import NightSettings
 from common.timeframes import Timeframe
@@ -28,7 +29,7 @@ SIZES = (1, 4)
 
 
 def calibrate(
-    settings: NightSettings, data: Path | None, symbol: str, days: float, check: Callable[[], None]
+    settings: NightSettings, data: Place | None, symbol: str, days: float, check: Callable[[], None]
 ) -> Results:
     """Train a few cells of one symbol, and return the results of that small night.
 
@@ -36,7 +37,7 @@ def calibrate(
     ----------
     settings : NightSettings
         Folds and values of C.
-    data : Path or None
+    data : Path, str or None
         The candles; None makes a small sample.
     symbol : str
         Whose candles.

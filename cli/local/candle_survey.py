@@ -9,6 +9,7 @@ from pathlib import Path
 
 from cli.local.folder_contents import whole_folder
 from common.errors import ConfigurationError, DataError
+from common.objects.address import Place
 from common.protocol.jobs import SurveySpec
 from common.protocol.reports import SurveyReport
 from common.settings.night import NightSettings
@@ -53,7 +54,7 @@ class FolderSurvey:
 
 
 def survey_folder(
-    settings: NightSettings, data: Path, everything: bool, said: Callable[[str], None]
+    settings: NightSettings, data: Place, everything: bool, said: Callable[[str], None]
 ) -> FolderSurvey:
     """Survey each symbol of the grid; nothing is kept.
 
@@ -61,8 +62,8 @@ def survey_folder(
     ----------
     settings : NightSettings
         The grid and how damaged candles may be.
-    data : Path
-        The folder of candles.
+    data : Path or str
+        The folder of candles, or the address of a store.
     everything : bool
         Whether all symbols of the folder are surveyed in place of those of the grid.
     said : callable
@@ -74,10 +75,12 @@ def survey_folder(
         The folder is not there, or its files' names tell no symbol.
     DataError
         The folder cannot be read.
+    StoreError
+        The store refuses, or is away.
     """
     from trainer.survey.survey import survey
 
-    if not data.is_dir():
+    if isinstance(data, Path) and not data.is_dir():
         hint = "name it with --data DIR, or fetch candles: nighttrain data download"
         raise ConfigurationError(f"{data}: no such folder", hint)
     if everything:

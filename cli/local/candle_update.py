@@ -76,6 +76,9 @@ class CandleUpdate:
     def begin(self, settings: NightSettings, deadline: datetime) -> None:
         """Begin an update that ends at the deadline, done or not."""
         folder = settings.data.dir
+        if isinstance(folder, str):
+            self._fail(f"{folder} is no folder of this machine; whoever writes to the store updates it")
+            return
         markets = [market for market in Market if series_below(folder, market)]
         if not markets:
             self._fail(f"{folder} holds nothing of the archive (fetch it with nighttrain data download)")

@@ -11,7 +11,8 @@ from typing import NoReturn
 from rich.console import Console
 
 from cli.local.interrupt import Interrupt
-from common.errors import ConfigurationError
+from common.errors import ConfigurationError, StoreError
+from common.objects.address import Place
 from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 
@@ -23,22 +24,24 @@ HINT = "put candles there, name a folder with --data DIR, or leave --data out to
 
 def candles_for(
     settings: NightSettings,
-    given: Path | None,
+    given: Place | None,
     out: OutFolder,
     console: Console,
     interrupt: Interrupt,
-) -> Path:
-    """Return the folder with candles; make a sample where none was named and the configured folder has none.
+) -> Place:
+    """Return where the candles are; make a sample where none were named and the configured folder has none.
 
     Raises
     ------
     ConfigurationError
         The folder that was named does not exist, is not a folder, cannot be read, or is empty; or there are
-        no candles and the night is of all that there is.
+        no candles and the night is of all that there is. The store refuses, or has nothing at that address.
+    StoreError
+        The store is away.
     KeyboardInterrupt
         A signal came while the sample was made.
     """
-    found = _there(settings, given)
+    found = candles_there(settings, given)
     if found is not None:
         return found
     if settings.all_symbols or settings.all_timeframes:
@@ -52,15 +55,15 @@ def candles_for(
     return out.sample
 
 
-def candles_again(settings: NightSettings, given: Path | None, before: Path, out: OutFolder) -> Path:
-    """Return the folder with candles of a changed configuration; a sample that is there stays, none is made.
+def candles_again(settings: NightSettings, given: Place | None, before: Place, out: OutFolder) -> Place:
+    """Return where the candles of a changed configuration are; a sample that is there stays, none is made.
 
     Raises
     ------
     ConfigurationError
         There are no candles, or they cannot be read.
     """
-    found = _there(settings, given)
+    found = candles_there(settings, given)
     if found is not None:
         return found
     if before == out.sample:
@@ -91,22 +94,37 @@ def make_sample(
     write_sample(directory, symbols, days, seed, say)
 
 
-def _there(settings: NightSettings, given: Path | None) -> Path | None:
-    if given is not None:
-        assert_has_files(given)
-        return given
-    configured = settings.data.dir
-    return configured if configured.is_dir() and has_files(configured) else None
-
-
-def assert_has_files(folder: Path) -> None:
-    """Refuse a folder that was named and cannot have candles.
+def candles_there(settings: NightSettings, given: Place | None) -> Place | None:
+    """Return where the candles of a configuration lie; None where nothing was named and its folder has none.
 
     Raises
     ------
     ConfigurationError
-        It does not exist, is not a folder, cannot be read, or has no files in it.
+        What was named has no candles: see `assert_has_files`.
+    StoreError
+        The store is away.
     """
+    place = settings.data.dir if given is None else given
+    if given is not None or isinstance(place, str):
+        assert_has_files(place)
+        return place
+    return place if place.is_dir() and has_files(place) else None
+
+
+def assert_has_files(folder: Place) -> None:
+    """Refuse a folder or store that was named and cannot have candles.
+
+    Raises
+    ------
+    ConfigurationError
+        The folder does not exist, is not a folder, cannot be read, or has no files in it; the store refuses,
+        or has no objects there.
+    StoreError
+        The store is away.
+    """
+    if isinstance(folder, str):
+        _assert_has_objects(folder)
+        return
     if not folder.exists():
         raise ConfigurationError(f"{folder}: no such folder", HINT)
     if not folder.is_dir():
@@ -120,6 +138,21 @@ def assert_has_files(folder: Path) -> None:
         aim = aim.parent if aim.is_file() else aim
         raise ConfigurationError(problem, f"it is not followed: name the folder with --data {aim}")
     raise ConfigurationError(f"{folder}: has no files in it", HINT)
+
+
+def _assert_has_objects(url: str) -> None:
+    from trainer.sources.folder import files_below
+
+    try:
+        found = files_below(url)
+    except StoreError as error:
+        if error.passing:
+            raise
+        raise ConfigurationError(error.detail, error.hint) from None
+    if not found:
+        raise ConfigurationError(
+            f"{url}: has no objects below it", "correct the address, or put candles there"
+        )
 
 
 def has_files(folder: Path) -> bool:

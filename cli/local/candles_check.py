@@ -11,7 +11,8 @@ from cli.local.folder_contents import contents_of, whole_folder
 from cli.local.grid_rows import rows_of
 from cli.local.nights_measured import measured_nights
 from cli.local.requirement import Requirement, failed, ok, warning
-from common.errors import NighttrainError
+from common.errors import ConfigurationError, NighttrainError
+from common.objects.address import Place
 from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 from common.timeframes import Timeframe
@@ -29,20 +30,20 @@ class CandleNeeds:
     basis: str
 
 
-def candles(settings: NightSettings, data: Path | None, out: Path) -> CandleNeeds:
+def candles(settings: NightSettings, data: Place | None, out: Path) -> CandleNeeds:
     """Check the folder of candles.
 
     Parameters
     ----------
     settings : NightSettings
         The grid.
-    data : Path or None
-        The folder that was named; None takes the configuration's.
+    data : Path, str or None
+        The folder or address that was named; None takes the configuration's.
     out : Path
         Out folder of earlier nights, whose surveys tell how many rows there are.
     """
     folder = data or settings.data.dir
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if isinstance(folder, Path) and (not folder.is_dir() or not any(folder.iterdir())):
         return _none(settings, folder, named=data is not None)
     if importlib.util.find_spec("pyarrow") is None:
         todo = "the trainer's part, which reads candles, is not installed here; check where it is"
@@ -51,6 +52,8 @@ def candles(settings: NightSettings, data: Path | None, out: Path) -> CandleNeed
         settings, _ = whole_folder(settings, folder)
         contents = contents_of(folder, settings.symbols)
         size = _size(folder)
+        if isinstance(folder, str) and not size:
+            raise ConfigurationError(f"{folder}: has no objects below it", "correct the address")
     except NighttrainError as error:
         return CandleNeeds(failed("candles", error.detail, error.hint or "look at the folder"), None, "")
     cells = [(symbol, timeframe) for symbol in settings.symbols for timeframe in settings.timeframes]
@@ -87,7 +90,7 @@ def _none(settings: NightSettings, folder: Path, named: bool) -> CandleNeeds:
     return CandleNeeds(warning("candles", found, todo), needs, "for the sample")
 
 
-def _measured(settings: NightSettings, folder: Path, out: Path) -> tuple[int, str]:
+def _measured(settings: NightSettings, folder: Place, out: Path) -> tuple[int, str]:
     """Return what the night writes by the surveys of earlier nights, and what that is based on; 0 without."""
     nights = measured_nights(OutFolder(out))
     surveyed = {survey.symbol for night in nights for survey in night.surveys if survey.report}
@@ -104,7 +107,7 @@ def _share(settings: NightSettings) -> float:
     return sum(finest / each for each in seconds) or 1.5
 
 
-def _size(folder: Path) -> int:
+def _size(folder: Place) -> int:
     from trainer.sources.folder import files_below
 
     return sum(file.size for file in files_below(folder))

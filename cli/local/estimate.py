@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cli.local.calibration import calibrate
 from cli.local.candle_survey import least_rows
-from cli.local.candles_at_hand import assert_has_files, has_files
+from cli.local.candles_at_hand import candles_there
 from cli.local.disk_needs import needed_bytes
 from cli.local.fit import AGENT_BYTES
 from cli.local.folder_contents import whole_folder
@@ -18,6 +18,7 @@ from cli.local.measured_costs import comparable, costs_of, peaks_of
 from cli.local.night_length import Costs, Length, Series, length
 from cli.local.nights_measured import measured_nights
 from common.errors import ConfigurationError, DataError
+from common.objects.address import Place
 from common.out_folder import OutFolder
 from common.protocol.results import Results
 from common.settings.night import NightSettings
@@ -56,15 +57,15 @@ class Estimate:
     disk_bytes: int
 
 
-def estimate(settings: NightSettings, data: Path | None, out: Path, check: Callable[[], None]) -> Estimate:
+def estimate(settings: NightSettings, data: Place | None, out: Path, check: Callable[[], None]) -> Estimate:
     """Estimate a night.
 
     Parameters
     ----------
     settings : NightSettings
         The configuration.
-    data : Path or None
-        Folder of candles; None takes the configuration's, or the sample where it has none.
+    data : Path, str or None
+        Folder or address of candles; None takes the configuration's, or the sample where it has none.
     out : Path
         Out folder of earlier nights; without any, a few cells are trained for the purpose.
     check : callable
@@ -77,7 +78,7 @@ def estimate(settings: NightSettings, data: Path | None, out: Path, check: Calla
     DataError
         The candles cannot be trained.
     """
-    folder = _folder(settings, data)
+    folder = candles_there(settings, data)
     if folder is not None:
         settings, _ = whole_folder(settings, folder)
     elif settings.all_symbols or settings.all_timeframes:
@@ -108,15 +109,7 @@ def estimate(settings: NightSettings, data: Path | None, out: Path, check: Calla
     return Estimate(basis, cells, cells - trained, tuple(grid), here, others, disk)
 
 
-def _folder(settings: NightSettings, data: Path | None) -> Path | None:
-    if data is not None:
-        assert_has_files(data)
-        return data
-    configured = settings.data.dir
-    return configured if configured.is_dir() and has_files(configured) else None
-
-
-def _of_these_candles(night: Results, folder: Path | None) -> bool:
+def _of_these_candles(night: Results, folder: Place | None) -> bool:
     """Return whether a night was trained on the candles of a folder, by the names of its files."""
     if folder is None:
         return night.synthetic
@@ -146,7 +139,7 @@ def _trainable(settings: NightSettings, grid: Sequence[Series]) -> list[Series]:
     return found
 
 
-def _first_with_candles(settings: NightSettings, folder: Path | None) -> str:
+def _first_with_candles(settings: NightSettings, folder: Place | None) -> str:
     if folder is None:
         return settings.symbols[0]
     for symbol in settings.symbols:
@@ -168,7 +161,7 @@ def _peak(nights: Sequence[Results], grid: Sequence[Series]) -> int:
     return int(SAFETY * max([*surveys, trainings.at(largest)]))
 
 
-def _days(settings: NightSettings, folder: Path | None, nights: Sequence[Results]) -> float:
+def _days(settings: NightSettings, folder: Place | None, nights: Sequence[Results]) -> float:
     """Return about how long the candles of the first symbol are: by an earlier survey, else by their size."""
     if folder is None:
         return float(settings.data.sample.days)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from dataclasses import dataclass
-from pathlib import Path
 
 from common.errors import ConfigurationError
+from common.objects.address import Place
 from common.settings.night import ALL, NightSettings
 from common.timeframes import Timeframe
 
@@ -42,7 +42,7 @@ class Contents:
         return list(self.timeframes.items())[:SHOWN]
 
 
-def contents_of(folder: Path, asked: tuple[str, ...] = ()) -> Contents:
+def contents_of(folder: Place, asked: tuple[str, ...] = ()) -> Contents:
     """Look through the names of a folder's files, for what they tell and for the symbols that are asked for.
 
     Raises
@@ -71,7 +71,7 @@ def _finest(named: frozenset[Timeframe]) -> Timeframe:
     return min(named, key=lambda one: one.seconds)
 
 
-def whole_folder(settings: NightSettings, folder: Path) -> tuple[NightSettings, str]:
+def whole_folder(settings: NightSettings, folder: Place) -> tuple[NightSettings, str]:
     """Put what the folder holds in the place of `all`.
 
     Returns
@@ -100,7 +100,7 @@ def whole_folder(settings: NightSettings, folder: Path) -> tuple[NightSettings, 
     return expanded, f"all in {folder}: {', '.join(symbols)}; {', '.join(timeframes)}{lost}"
 
 
-def _common(contents: Contents, symbols: tuple[str, ...], folder: Path) -> tuple[tuple[str, ...], str]:
+def _common(contents: Contents, symbols: tuple[str, ...], folder: Place) -> tuple[tuple[str, ...], str]:
     hint = "name the timeframes, such as --timeframes 1h 4h 1d"
     for symbol in symbols:
         if symbol not in contents.timeframes:
@@ -117,7 +117,7 @@ def _common(contents: Contents, symbols: tuple[str, ...], folder: Path) -> tuple
     return common, f" (not {', '.join(lost)}, which some lack)" if lost else ""
 
 
-def assert_mostly_there(settings: NightSettings, folder: Path) -> None:
+def assert_mostly_there(settings: NightSettings, folder: Place) -> None:
     """Refuse a night of which most cells have no candles, before it begins.
 
     Raises
@@ -138,7 +138,7 @@ def assert_mostly_there(settings: NightSettings, folder: Path) -> None:
     )
 
 
-def assert_named(symbols: tuple[str, ...], folder: Path) -> None:
+def assert_named(symbols: tuple[str, ...], folder: Place) -> None:
     """Refuse symbols that no file is of, where the names of all files tell their symbol.
 
     Raises

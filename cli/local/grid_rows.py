@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from cli.local.folder_contents import contents_of
 from cli.local.night_length import Series
+from common.objects.address import Place
 from common.protocol.reports import SeriesReport
 from common.protocol.results import Results
 from common.settings.night import NightSettings
@@ -17,14 +17,14 @@ BARS_A_DAY = 1440.0
 """Of a symbol whose files' names tell no timeframe."""
 
 
-def rows_of(settings: NightSettings, data: Path | None, nights: Sequence[Results]) -> list[Series]:
+def rows_of(settings: NightSettings, data: Place | None, nights: Sequence[Results]) -> list[Series]:
     """Return the series of the grid; a symbol that no night surveyed is taken to be as its files are large.
 
     Parameters
     ----------
     settings : NightSettings
         The grid, without ``all``.
-    data : Path or None
+    data : Path, str or None
         The candles; None is the sample.
     nights : sequence of Results
         Nights on these candles, the calibration too; at least one.
@@ -60,7 +60,7 @@ def rows_of(settings: NightSettings, data: Path | None, nights: Sequence[Results
     ]
 
 
-def _days_by_size(symbols: Sequence[str], data: Path, known: Mapping[str, float]) -> dict[str, float]:
+def _days_by_size(symbols: Sequence[str], data: Place, known: Mapping[str, float]) -> dict[str, float]:
     """Return the days of the symbols that no survey knows, and 0 for those of which no file is left.
 
     Files are as large as their finest bars are many.
@@ -87,7 +87,7 @@ def _days(series: SeriesReport) -> float:
     return series.rows * series.timeframe.seconds / DAY_SECONDS
 
 
-def bytes_of(data: Path, symbol: str) -> int:
+def bytes_of(data: Place, symbol: str) -> int:
     """Return the size of the files of a symbol; 0 where it has none."""
     from common.errors import DataError
     from trainer.sources.folder import symbol_files

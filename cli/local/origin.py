@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from common.errors import ConflictError
 from common.frozen import Frozen
+from common.objects.address import Place
 from common.out_folder import OutFolder
 from common.whole_file import write_whole
 
@@ -19,7 +20,7 @@ class Origin(Frozen):
     data: str
 
 
-def assert_same_candles(out: OutFolder, run: int, made: bool, data: Path) -> None:
+def assert_same_candles(out: OutFolder, run: int, made: bool, data: Place) -> None:
     """Record on which candles a run was begun; one that resumes must go on with the same.
 
     Cells that are surveyed already would be trained on the candles of before, whatever the command names now.
@@ -32,15 +33,15 @@ def assert_same_candles(out: OutFolder, run: int, made: bool, data: Path) -> Non
         The run.
     made : bool
         Whether it was begun now.
-    data : Path
-        The folder of candles that the command names.
+    data : Path or str
+        The folder or address of candles that the command names.
 
     Raises
     ------
     ConflictError
         The run was begun on candles of another folder.
     """
-    here = str(data.resolve())
+    here = str(data.resolve()) if isinstance(data, Path) else data
     if made:
         write_whole(out.origin, Origin(run=run, data=here).model_dump_json().encode())
         return

@@ -16,6 +16,7 @@ from cli.local.folder_contents import assert_mostly_there, assert_named, whole_f
 from cli.local.interrupt import Interrupt
 from cli.local.machine import this_machine, trainer_count
 from common.errors import ConfigurationError
+from common.objects.address import Place
 from common.out_folder import OutFolder
 from common.settings.given import Given
 from common.settings.night import DEFAULT, NightSettings, load_with_origins
@@ -31,8 +32,9 @@ class Order:
     ----------
     config : Path or None
         The configuration; None takes that of the repository, or the defaults where there is none.
-    data : Path or None
-        Folder with candles; None takes that of the configuration, or a sample where it has none.
+    data : Path, str or None
+        Folder with candles, or the address of a store; None takes that of the configuration, or a sample
+        where it has none.
     out : Path
         Where everything is written.
     settings : dict
@@ -42,7 +44,7 @@ class Order:
     """
 
     config: Path | None
-    data: Path | None
+    data: Place | None
     out: Path
     settings: dict[str, Any]
     debug: bool
@@ -108,7 +110,7 @@ def prepared(order: Order, given: Given, out: OutFolder, console: Console, inter
     return _placed(order, given, settings, data)
 
 
-def prepared_again(order: Order, before: Path, out: OutFolder) -> Given:
+def prepared_again(order: Order, before: Place, out: OutFolder) -> Given:
     """Read the configuration once more, while the night goes on with the candles in `before`.
 
     Raises
@@ -122,7 +124,7 @@ def prepared_again(order: Order, before: Path, out: OutFolder) -> Given:
     return _placed(order, Given(settings, {one.key: one.source for one in origins}), whole, data)
 
 
-def _placed(order: Order, given: Given, settings: NightSettings, data: Path) -> Given:
+def _placed(order: Order, given: Given, settings: NightSettings, data: Place) -> Given:
     asked = given.settings
     settings = settings.model_copy(update={"data": settings.data.model_copy(update={"dir": data})})
     origins = dict(given.origins)
@@ -137,7 +139,7 @@ def _placed(order: Order, given: Given, settings: NightSettings, data: Path) -> 
 
 
 def _of_folder(
-    order: Order, settings: NightSettings, data: Path, out: OutFolder
+    order: Order, settings: NightSettings, data: Place, out: OutFolder
 ) -> tuple[NightSettings, str]:
     if data == out.sample:
         return settings, ""

@@ -11,6 +11,7 @@ from cli.local.coordinator_at_hand import of_out_folder
 from cli.local.ports_check import port
 from cli.local.requirement import Requirement, failed, ok
 from common.errors import ConfigurationError
+from common.objects.address import Place
 from common.settings.night import load
 
 
@@ -19,7 +20,7 @@ class Looked:
     """Where to look, and whether the containers are meant."""
 
     config: Path | None
-    data: Path | None
+    data: Place | None
     out: Path
     coordinator: coordinator_check.Wanted
     stack: bool

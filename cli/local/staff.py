@@ -15,6 +15,7 @@ from cli.local.interrupt import Interrupt
 from cli.local.processes import Child, describe_exit
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, InternalError, UnavailableError
+from common.objects.address import Place
 from common.out_folder import OutFolder
 from common.protocol.status import Address
 from common.settings.given import Given, write_given
@@ -43,6 +44,13 @@ NEEDED_BY_TRAINERS = frozenset(
 )
 BEGINNINGS_NEEDED_BY_TRAINERS = ("DYLD_", "LC_", "MALLOC_", "MKL_", "OMP_", "OPENBLAS_", "PYTHON")
 """Of variables that say how numbers are computed and memory is had; those of Python may name its packages."""
+NEEDED_BY_STORES = {"s3": ("AWS_",), "gs": ("GOOGLE_",), "az": ("AZURE_", "MSI_", "IDENTITY_")}
+"""Of variables by which the SDKs of a store find their credentials, by the scheme of its address."""
+NEEDED_BY_NETWORKS = frozenset(
+    name
+    for word in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
+    for name in (word, word.lower())
+)
 BY_LAUNCHER = "nighttrain run"
 """The source of a setting that the launcher decides on, whatever file and environment say."""
 
@@ -77,17 +85,26 @@ def trainers_of(settings: NightSettings, out: OutFolder, debug: bool, count: int
         command += [str(out.tokens[Role.TRAINER])]
         command += ["--name", name, "--data", str(settings.data.dir), "--cache", str(out.cache)]
         command += ["--logs", str(out.logs), "--memory-limit-gb", str(settings.max_memory_per_process)]
+        if settings.max_cache != "auto":
+            command += ["--cache-limit-gb", str(settings.max_cache)]
         command += ["--exit-with-parent"]
-        children.append(Child(name, command + ["--debug"] * debug, environment_of_trainers(os.environ)))
+        environment = environment_of_trainers(os.environ, settings.data.dir)
+        children.append(Child(name, command + ["--debug"] * debug, environment))
     return children
 
 
-def environment_of_trainers(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return what trainers inherit: what a process needs to run, and nothing that may hold a secret."""
+def environment_of_trainers(environment: Mapping[str, str], data: Place) -> dict[str, str]:
+    """Return what trainers inherit: what a process needs to run, and nothing else that may hold a secret.
+
+    Where candles lie in a store, that is also what its SDKs find their credentials by.
+    """
+    names: frozenset[str] = NEEDED_BY_TRAINERS
+    beginnings: tuple[str, ...] = BEGINNINGS_NEEDED_BY_TRAINERS
+    if isinstance(data, str):
+        names |= NEEDED_BY_NETWORKS
+        beginnings += NEEDED_BY_STORES[data.partition(":")[0]]
     return {
-        name: value
-        for name, value in environment.items()
-        if name in NEEDED_BY_TRAINERS or name.startswith(BEGINNINGS_NEEDED_BY_TRAINERS)
+        name: value for name, value in environment.items() if name in names or name.startswith(beginnings)
     }
 
 

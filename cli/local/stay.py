@@ -33,8 +33,8 @@ LOG = logging.getLogger("nighttrain.launcher")
 
 LOOK_SECONDS = 1.0
 FOREVER = float("inf")
-SIZES = ("num_workers", "parallelism", "max_memory_per_process", "memory_threshold")
-"""What decides how many trainers there are, besides the machine."""
+SIZES = ("num_workers", "parallelism", "max_memory_per_process", "memory_threshold", "max_cache")
+"""What decides how many trainers there are, and what each may take, besides the machine."""
 
 
 def stay(order: Order, now: bool) -> int:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from cli.local.origin import assert_same_candles, is_recorded
 from cli.local.watch import StatusFeed
 from cli.screen.progress import Display
+from common.objects.address import Place
 from common.out_folder import OutFolder
 from common.protocol.runs import RunState, RunView
 from common.protocol.status import StatusDocument
@@ -54,12 +54,12 @@ class Vigil:
         self._quiet_since: float | None = None
         self._said_wait = ""
 
-    def look(self, data: Path, settings: NightSettings) -> StatusDocument | None:
+    def look(self, data: Place, settings: NightSettings) -> StatusDocument | None:
         """Say what has changed, and return the status, or None while the coordinator does not answer.
 
         Parameters
         ----------
-        data : Path
+        data : Path or str
             The candles that trainers work on.
         settings : NightSettings
             The window in force.
@@ -87,7 +87,7 @@ class Vigil:
         """Take note of a night whose beginning was said already."""
         self._running = run.id
 
-    def _goes_on(self, run: RunView, data: Path) -> None:
+    def _goes_on(self, run: RunView, data: Place) -> None:
         self._quiet_since, self._said_wait = None, ""
         if run.id == self._running:
             return

@@ -35,7 +35,7 @@ TIMEFRAME = Label("timeframe", tuple(Timeframe))
 HORIZON = Label("horizon", bound="the horizons of the current run")
 CELL = (SYMBOL, TIMEFRAME, HORIZON)
 KIND = Label("kind", tuple(JobKind))
-CACHE = Label("cache", ("candles", "features"))
+CACHE = Label("cache", ("candles", "features", "objects"))
 TRAINER = Label("trainer", bound="the trainers that are known: live ones, and lost ones for an hour")
 TRAINER_ITSELF = Label("trainer", bound="one a process")
 FINAL_CAUSE = Label("cause", tuple(cause for cause in Cause if cause not in FREE_CAUSES))
@@ -403,13 +403,24 @@ TRAINER_CPUS = _measured_by_trainer(
 )
 TRAINER_CACHE_REQUESTS = _told_by_trainer(
     "nighttrain_trainer_cache_requests_total",
-    "Look-ups in the caches of candles and of feature matrices, by outcome.",
+    "Look-ups in the caches of candles, of feature matrices and of fetched objects, by outcome.",
     (CACHE, Label("outcome", ("hit", "miss"))),
 )
 TRAINER_CACHE_SIZE = _measured_by_trainer(
     "nighttrain_trainer_cache_size_bytes",
     "Size of a cache on disk; the trainers of a host that share it all report the same.",
     (CACHE,),
+)
+TRAINER_CACHE_FETCHED = _told_by_trainer(
+    "nighttrain_trainer_cache_fetched_bytes_total", "Bytes of candles that were fetched from an object store."
+)
+TRAINER_CACHE_DROPPED_FILES = _told_by_trainer(
+    "nighttrain_trainer_cache_dropped_files_total",
+    "Files of candles and objects that were dropped to keep the cache within its bound.",
+)
+TRAINER_CACHE_DROPPED = _told_by_trainer(
+    "nighttrain_trainer_cache_dropped_bytes_total",
+    "Bytes of candles and objects that were dropped to keep the cache within its bound.",
 )
 TRAINER_CACHE_DISK_SIZE = _measured_by_trainer(
     "nighttrain_trainer_cache_disk_size_bytes", "Size of the file system that holds the trainer's caches."

@@ -9,6 +9,9 @@ from urllib.parse import unquote, urlsplit
 SCHEMES = {"file": "a folder", "s3": "Amazon S3 and what speaks like it", "gs": "Google", "az": "Azure"}
 """The kinds of store, by the scheme of their address."""
 
+Place = Path | str
+"""Where candles lie: a folder, or the address of a store below which objects are as files in one."""
+
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -42,6 +45,20 @@ def checked(url: str) -> str:
     if any(part in {".", ".."} for part in parts.path.split("/")) or "//" in parts.path:
         raise ValueError("must be without empty parts, . and .. in its path")
     return url.rstrip("/")
+
+
+def place_of(text: str | Path) -> Place:
+    """Return where candles lie: what has ``://`` in it is an address, and `file:` names a folder.
+
+    Raises
+    ------
+    ValueError
+        As of `checked`.
+    """
+    if isinstance(text, Path) or "://" not in text:
+        return Path(text)
+    url = checked(text)
+    return folder_of(url) if url.startswith("file:") else url
 
 
 def folder_of(url: str) -> Path:

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from common.errors import ConfigurationError, StorageError
+from common.errors import ConfigurationError, StoreError
 from common.objects.aws_profile import AwsProfile
+from common.objects.store import ChangedError, Stored
 
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 60
+CHUNK_BYTES = 1 << 20
+
+PRECONDITION_FAILED = 412
 
 _ANSWER = TypeVar("_ANSWER")
 
@@ -30,7 +34,16 @@ _REFUSED = {
     "InvalidToken": "the session token is none of its own",
     "RequestTimeTooSkewed": "the clock of this machine is wrong",
     "AccessDenied": "these credentials may not do that",
+    "InvalidObjectState": "the object is in an archive, and must be restored first",
 }
+
+_ELSEWHERE = frozenset(
+    {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+)
+"""What a store of S3 says to whoever asks for a bucket in another region."""
+
+_BUSY = frozenset({408, 425, 429, 500, 502, 503, 504})
+"""What a store answers that may answer otherwise in a moment."""
 
 _WHERE = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws",
@@ -109,6 +122,71 @@ class RemoteObjects:
 
         return self._asked(listed)
 
+    def listed(self) -> list[Stored]:
+        """Return all objects, in the order in which the store names them.
+
+        Raises
+        ------
+        StoreError
+            The store is away or refuses.
+        """
+
+        def listed() -> list[Stored]:
+            return [
+                Stored(
+                    found["path"],
+                    found["size"],
+                    int(found["last_modified"].timestamp() * 1000) * 1_000_000,
+                    found["e_tag"] or found["version"] or "",
+                )
+                for page in self._obstore.list(self._store)
+                for found in page
+            ]
+
+        return self._asked(listed)
+
+    def read(self, stored: Stored, offset: int) -> Iterator[bytes]:
+        """Yield an object piece by piece from a byte on, as it was when it was listed.
+
+        Raises
+        ------
+        ChangedError
+            It is gone, or has become another.
+        StoreError
+            The store is away or refuses, or the connection broke: what was yielded until then stands.
+        """
+        options: dict[str, Any] = {"range": {"offset": offset}} if offset else {}
+        if stored.version:
+            options["if_match"] = stored.version
+
+        def opened() -> Iterator[Any]:
+            try:
+                answer = self._obstore.get(self._store, stored.name, options=options)
+            except FileNotFoundError as error:
+                if _code(error) == "NoSuchBucket":
+                    raise
+                raise ChangedError(self.url, stored.name) from None
+            except self._obstore.exceptions.PreconditionError:
+                raise ChangedError(self.url, stored.name) from None
+            # A store that does not know conditions sends what is there now.
+            if answer.meta["size"] != stored.size or (answer.meta["e_tag"] or "") != stored.version:
+                raise ChangedError(self.url, stored.name)
+            return iter(answer.stream(CHUNK_BYTES))
+
+        pieces = self._asked(opened)
+
+        def following() -> Any:
+            try:
+                return next(pieces, None)
+            except self._obstore.exceptions.BaseError as error:
+                # The client has gone on by itself where the connection broke.
+                if _status(error) == PRECONDITION_FAILED:
+                    raise ChangedError(self.url, stored.name) from None
+                raise
+
+        while (piece := self._asked(following)) is not None:
+            yield bytes(piece)
+
     def delete(self, name: str) -> None:
         """Remove an object, as `Objects.delete`."""
 
@@ -128,24 +206,33 @@ class RemoteObjects:
             # Without the cause: a traceback in the log would show it.
             raise self._explained(error) from None
 
-    def _explained(self, error: Exception) -> StorageError:
-        words, code = str(error), _code(error)
-        found = _STATUS.search(words)
-        status = int(found[1]) if found else 0
+    def _explained(self, error: Exception) -> StoreError:
+        words, code, status = str(error), _code(error), _status(error)
         if code == "NoSuchBucket" or (isinstance(error, FileNotFoundError) and not code):
-            return StorageError(f"{self.url}: there is no such bucket", "make it, or correct the address")
+            return StoreError(f"{self.url}: there is no such bucket", "make it, or correct the address")
+        if code in _ELSEWHERE or status == 301 or "incorrectly configured region" in words:
+            return StoreError(f"{self.url}: the bucket is in another region", "set AWS_REGION to its region")
         if status in (401, 403) or code in _REFUSED:
             reason = _REFUSED.get(code, "these credentials may not do that")
-            return StorageError(f"{self.url}: refused: {reason}", f"check {_WHERE[self.scheme]}")
+            return StoreError(f"{self.url}: refused: {reason}", f"check {_WHERE[self.scheme]}")
         if status:
-            return StorageError(f"{self.url}: answers with status {status}{f' ({code})' if code else ''}")
+            said = f"{self.url}: answers with status {status}{f' ({code})' if code else ''}"
+            return StoreError(said, passing=status in _BUSY)
         if "kind: Timeout" in words or "timed out" in words:
-            return StorageError(f"{self.url}: does not answer in time")
+            return StoreError(f"{self.url}: does not answer in time", passing=True)
         if "kind: Connect" in words or "error sending request" in words:
-            return StorageError(f"{self.url}: cannot be reached", "check its endpoint and the network")
+            hint = "check its endpoint and the network"
+            return StoreError(f"{self.url}: cannot be reached", hint, passing=True)
+        if "kind: Body" in words or "kind: Decode" in words or "error decoding response body" in words:
+            return StoreError(f"{self.url}: the connection broke", passing=True)
         if "redential" in words or "169.254.169.254" in words:
-            return StorageError(f"{self.url}: no credentials are found", f"set {_WHERE[self.scheme]}")
-        return StorageError(f"{self.url}: the request failed ({type(error).__name__})")
+            return StoreError(f"{self.url}: no credentials are found", f"set {_WHERE[self.scheme]}")
+        return StoreError(f"{self.url}: the request failed ({type(error).__name__})")
+
+
+def _status(error: Exception) -> int:
+    found = _STATUS.search(str(error))
+    return int(found[1]) if found else 0
 
 
 def _code(error: Exception) -> str:

@@ -6,10 +6,34 @@ What must not be mixed up is named by its content.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
-from common.errors import ConfigurationError
+from common.errors import ConfigurationError, StoreError
 from common.objects.address import checked, folder_of
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An object as it was listed.
+
+    `mtime_ns` is when it was written, in nanoseconds since the epoch. `version` tells it from whatever bears
+    its name later (the ETag), and is empty where the store tells none.
+    """
+
+    name: str
+    size: int
+    mtime_ns: int
+    version: str
+
+
+class ChangedError(StoreError):
+    """An object is not what it was when it was listed."""
+
+    def __init__(self, url: str, name: str) -> None:
+        super().__init__(
+            f"{url}: {name} changes while it is read", "leave it as it is while a night reads it", True
+        )
 
 
 class Objects(Protocol):

@@ -37,7 +37,8 @@ FINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLE
 class Cause(StrEnum):
     """Why an attempt ended without a result. The first five can fail a job; the others are free.
 
-    STORAGE: the trainer could not write, for example because its disk is full.
+    STORAGE: the trainer could not write, for example because its disk is full, or the store that holds its
+    candles was away or refused.
     """
 
     ERROR = "error"

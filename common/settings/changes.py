@@ -43,6 +43,7 @@ TAKEN_UP: dict[str, TakenUp] = {
     "max_wait_seconds": TakenUp.BETWEEN_JOBS,
     "num_workers": TakenUp.TRAINERS,
     "max_memory_per_process": TakenUp.TRAINERS,
+    "max_cache": TakenUp.TRAINERS,
     "symbols": TakenUp.NEXT_NIGHT,
     "timeframes": TakenUp.NEXT_NIGHT,
     "horizons": TakenUp.NEXT_NIGHT,

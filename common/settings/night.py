@@ -82,6 +82,7 @@ class NightSettings(BaseSettings):
     num_workers: Literal["auto"] | Annotated[Whole, Field(ge=1, le=256)] = "auto"
     max_memory_per_process: Annotated[Number, Field(ge=0.1, le=100_000)] = 2.0
     max_memory_alone: Annotated[Number, Field(ge=0, le=100_000)] = 8.0
+    max_cache: Literal["auto"] | Annotated[Number, Field(ge=0.1, le=1_000_000)] = "auto"
     memory_threshold: Annotated[Number, Field(gt=0, le=1)] = 0.85
     parallelism: Parallelism = Parallelism()
     label: Label = Label()

@@ -8,9 +8,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    PlainSerializer,
+    PlainValidator,
+    field_validator,
+    model_validator,
+)
 
 from common.frozen import Frozen
+from common.objects.address import Place, place_of
 
 
 def _no_truth(value: Any) -> Any:
@@ -26,6 +35,15 @@ def _network(value: str) -> str:
     except ValueError:
         raise ValueError("must be an address such as 127.0.0.1 or a network such as 172.16.0.0/12") from None
 
+
+def _place(value: Any) -> Place:
+    if not isinstance(value, str | Path):
+        raise ValueError("must be a path in quotes")
+    return place_of(value)
+
+
+CandlePlace = Annotated[Place, PlainValidator(_place), PlainSerializer(str, when_used="json")]
+"""Where candles lie; as JSON it is text, of which only an address has ``://`` in it."""
 
 GIBIBYTE = 1024**3
 
@@ -138,7 +156,8 @@ class ColumnMapping(Frozen):
 class Data(Frozen):
     """Where candles come from, how damaged they may be, and what their columns are."""
 
-    dir: Path = Path("data/candles")
+    dir: CandlePlace = Path("data/candles")
+    """The folder, or the address of a store below which objects are as files in one."""
     sample: SampleData = SampleData()
     max_missing_share: Share = 0.20
     max_defect_share: Share = 0.01

@@ -241,7 +241,10 @@ def read_environment(model: type[BaseSettings], prefix: str, aliases: Mapping[st
 _TAGS = ("literal[", "constrained-", "function-")
 """How pydantic marks, within a location, the branch of a union that it tried."""
 
-_RIGHT = {"num_workers": "must be auto or a whole number from 1 to 256"}
+_RIGHT = {
+    "num_workers": "must be auto or a whole number from 1 to 256",
+    "max_cache": "must be auto or a number from 0.1 to 1000000",
+}
 
 _WORDS = {
     "model_type": "must be a section with keys of its own",

@@ -6,11 +6,13 @@
    symbol and timeframe: once one of them has begun, in this run or the one before, no more room is asked for.
 3. An attempt that could not be written all the same makes its trainer pause: the room for a survey cannot be
    predicted, other programs write too, and a quota shows in no figure. The pause is short at first, and then
-   always as long again as the trouble has lasted, up to a minute.
+   always as long again as the trouble has lasted, up to a minute. So does one whose candles lie in a store
+   that was away or refused.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -66,6 +68,12 @@ def matrix_bytes(rows: int) -> int:
 def pause_seconds(blocked_seconds: float) -> float:
     """Return how long a trainer pauses that has been unable to write for so many seconds."""
     return min(MAX_PAUSE_SECONDS, max(PAUSE_SECONDS, blocked_seconds))
+
+
+def is_of_store(why: str) -> bool:
+    """Return whether an attempt was kept from its candles by the store that they lie in, by its message."""
+    # Messages about a store begin with its address, those about a disk with a path.
+    return re.match(r"(s3|gs|az)://", why) is not None
 
 
 def mebibytes(count: int) -> str:

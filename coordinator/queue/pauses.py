@@ -1,4 +1,4 @@
-"""Trainers that pause, because an attempt of theirs could not be written."""
+"""Trainers that pause, because an attempt of theirs could not be written or had no candles yet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, select, update
 
-from coordinator.policy.disk import pause_seconds
+from coordinator.policy.disk import is_of_store, pause_seconds
 from coordinator.store.database import Transaction
 from coordinator.store.rows import AttemptRow
 from coordinator.store.tables import trainers
@@ -42,6 +42,8 @@ def lift_pause(tx: Transaction, boot_id: str) -> None:
 
 
 def blocked_words(trainer: str, since: datetime, why: str, cannot_write: bool = True) -> str:
-    """Return in words that a trainer gets no job, because of its disk."""
+    """Return in words that a trainer gets no job, because of its disk or of the store of its candles."""
     what = "cannot write" if cannot_write else "has had too little room"
+    if is_of_store(why):
+        what = "waits for candles"
     return f"trainer {trainer} {what} since {since:%H:%M:%S} UTC: {why}"

@@ -13,6 +13,7 @@ from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.steering import Action
 from common.settings.night import NightSettings
 from common.settings.sections import Window
+from coordinator.policy.disk import is_of_store
 from coordinator.policy.window import night_at
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import AttemptRow, JobRow, RunRow, TrainerRow, all_of, find_run
@@ -174,7 +175,8 @@ def _pause_after(attempt: AttemptRow) -> str:
     if attempt.outcome is Outcome.EXPIRED:
         return "it had fallen silent, and its job was taken back"
     if attempt.cause is Cause.STORAGE:
-        return f"it paused, because it could not write: {attempt.message}"
+        what = "waited for candles" if is_of_store(attempt.message) else "could not write"
+        return f"it paused, because it {what}: {attempt.message}"
     if attempt.cause is Cause.STOPPED:
         return "it was stopped, and gave its job back"
     return ""

@@ -56,6 +56,7 @@ COUNT = units.Short
 RATIO = units.PercentUnit
 SECONDS = "s"
 BYTES = units.BytesIEC
+BYTES_PER_SECOND = units.BytesPerSecondIEC
 CLOCK = "time:ddd D MMM HH:mm"
 """A moment; its values are in milliseconds since the epoch."""
 BRIEF_CLOCK = "time:ddd HH:mm"

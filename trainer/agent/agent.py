@@ -18,6 +18,7 @@ from common.client.client import Nothing, TrainerClient
 from common.client.connection import Backoff, retry
 from common.errors import NighttrainError, NotFoundError
 from common.host import ControlGroup
+from common.objects.address import Place
 from common.protocol.jobs import Cause, SurveySpec
 from common.protocol.trainers import (
     ClaimRequest,
@@ -64,11 +65,12 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Workplace:
-    """Where jobs are done: the folders, the control group, what a child runs, and what training needs."""
+    """Where jobs are done: candles, cache and its bound, the control group, what a child runs and needs."""
 
-    data_dir: Path
+    data_dir: Place
     cache_dir: Path
     group: ControlGroup
+    cache_limit_bytes: int | None = None
     target: str = f"{WORKER}:perform"
     training: str = TRAINING
 
@@ -226,6 +228,7 @@ class Agent:
             spec=grant.spec,
             data_dir=self._place.data_dir,
             cache_dir=self._place.cache_dir,
+            cache_limit_bytes=self._place.cache_limit_bytes,
             checkpoint=grant.checkpoint,
             champion=grant.champion,
         )
@@ -266,6 +269,7 @@ class Agent:
             lease.progress = self._vitals.progress = child.progress
             self._load.watch(child.pid)
             self._vitals.looked_up(child.take_lookups())
+            self._vitals.counted(child.take_counts())
             self._vitals.beat()
             checkpoint = child.take_checkpoint()
             if checkpoint is not None:

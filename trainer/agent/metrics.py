@@ -108,6 +108,10 @@ class TrainerCollector(Collector):
 
     def _read_caches(self, readings: Readings) -> None:
         readings.counts(metrics.TRAINER_CACHE_REQUESTS, self.vitals.lookups.copy())
+        counts = self.vitals.counts
+        readings.put(metrics.TRAINER_CACHE_FETCHED, float(counts["fetched_bytes"]))
+        readings.put(metrics.TRAINER_CACHE_DROPPED_FILES, float(counts["dropped_files"]))
+        readings.put(metrics.TRAINER_CACHE_DROPPED, float(counts["dropped_bytes"]))
         # A disk that does not answer holds up a scrape and nothing else; its trainer says so itself.
         with suppress(OSError):
             disk = shutil.disk_usage(self.cache_dir)
@@ -184,10 +188,11 @@ def _family_seconds() -> float:
 
 
 def _cache_bytes(cache_dir: Path) -> dict[str, int]:
-    """Return the size of the candles, which have folders of their own, and of the features beside them."""
-    sizes = {"candles": 0, "features": 0}
+    """Return the size of candles and objects, which have folders of their own, and of the features."""
+    sizes = {"candles": 0, "features": 0, "objects": 0}
     for folder, _, names in os.walk(cache_dir):
-        cache = "features" if Path(folder) == cache_dir else "candles"
+        own = Path(folder).relative_to(cache_dir).parts
+        cache = "features" if not own else "objects" if own[0] == "objects" else "candles"
         for name in names:
             # Another trainer may drop what is out of use.
             with suppress(OSError):

@@ -16,7 +16,7 @@ from enum import StrEnum
 from common.errors import NighttrainError
 from common.protocol.reports import SurveyReport, TrainingReport
 from common.protocol.trainers import Grant, Progress
-from trainer.process.channel import Lookup
+from trainer.process.channel import Count, Lookup
 
 SUCCEEDED = "succeeded"
 LOST = "lost"
@@ -40,7 +40,8 @@ class Vitals:
 
     `grant` is what is worked on, None while idle; `progress` is that of its child. `memory_kills` are
     children that the agent killed for their memory, `rows` the candles of finished jobs. `jobs` counts by
-    kind and outcome, `lookups` by cache and outcome, `errors` requests that failed, by the error's code.
+    kind and outcome, `lookups` by cache and outcome, `errors` requests that failed, by the error's code,
+    `counts` what was done to the cache of candles.
     """
 
     phase: Phase = Phase.CONNECTING
@@ -51,6 +52,7 @@ class Vitals:
     jobs: Counter[tuple[str, ...]] = field(default_factory=Counter)
     lookups: Counter[tuple[str, ...]] = field(default_factory=Counter)
     errors: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    counts: Counter[str] = field(default_factory=Counter)
     _beat: float = field(default_factory=time.monotonic)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -76,6 +78,11 @@ class Vitals:
     def looked_up(self, lookups: Iterable[Lookup]) -> None:
         """Count what a child found in the caches, and what not."""
         self.lookups.update((lookup.cache, lookup.outcome) for lookup in lookups)
+
+    def counted(self, counts: Iterable[Count]) -> None:
+        """Add up what a child did to the cache of candles."""
+        for count in counts:
+            self.counts[count.what] += count.number
 
     def worked_through(self, report: SurveyReport | TrainingReport) -> None:
         """Count the candles of a job that is done; a survey that read no source worked through none."""

@@ -20,6 +20,7 @@ from common.timeframes import Timeframe
 from common.whole_file import whole_file
 from trainer.candles.candles import COLUMNS, DTYPES, Candles
 from trainer.candles.checked import is_checked, keep_checked, settled
+from trainer.candles.room import CANDLES, NO_BOUND, Room, hold, use
 
 FORMAT = "nighttrain.candles/1"
 HEAD_BYTES = 4096
@@ -41,11 +42,13 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
     Returns
     -------
     Candles or None
-        Read-only memory maps of what has the digest; None if they are not cached, or damaged.
+        Read-only memory maps of what has the digest, which is not dropped while one of them is there; None if
+        they are not cached, or damaged.
     """
     path = _series_path(cache_dir, symbol, timeframe, digest)
     try:
         with path.open("rb") as file:
+            hold(file.fileno())
             head = json.loads(file.read(HEAD_BYTES))
             rows, synthetic = int(head["rows"]), bool(head["synthetic"])
             status = os.fstat(file.fileno())
@@ -64,6 +67,7 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
         for place, name in enumerate(COLUMNS)
     }
     if checked:
+        use(path)
         return Candles(symbol, timeframe, **columns, digest=digest, synthetic=synthetic)
     try:
         candles = Candles.of(symbol, timeframe, columns, synthetic)
@@ -75,16 +79,22 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
     return candles
 
 
-def store_candles(cache_dir: Path, candles: Candles) -> None:
+def store_candles(cache_dir: Path, candles: Candles, room: Room = NO_BOUND) -> Candles | None:
     """Write a series to the cache, unless it is there already.
+
+    Returns
+    -------
+    Candles or None
+        What `open_candles` returns of it, which is not dropped as long as it is there.
 
     Raises
     ------
     StorageError
         The file cannot be written; names it.
     """
-    if open_candles(cache_dir, candles.symbol, candles.timeframe, candles.digest):
-        return
+    known = open_candles(cache_dir, candles.symbol, candles.timeframe, candles.digest)
+    if known is not None:
+        return known
     head = {
         "format": FORMAT,
         "symbol": candles.symbol,
@@ -93,21 +103,24 @@ def store_candles(cache_dir: Path, candles: Candles) -> None:
         "synthetic": candles.synthetic,
         "digest": candles.digest,
     }
-
-    _tag(cache_dir / "candles")
+    tag(cache_dir / CANDLES)
+    room.make(cache_dir, HEAD_BYTES + len(candles) * 8 * len(COLUMNS))
     with whole_file(_series_path(cache_dir, candles.symbol, candles.timeframe, candles.digest)) as file:
         file.write(json.dumps(head, sort_keys=True).encode().ljust(HEAD_BYTES))
         for name, column in candles.columns.items():
             file.write(column.astype(DTYPES[name], copy=False).data)
+    return open_candles(cache_dir, candles.symbol, candles.timeframe, candles.digest)
 
 
 def find_report(cache_dir: Path, symbol: str, key: str) -> SurveyReport | None:
     """Return the report of an earlier survey of the same inputs; None if there is none or it is damaged."""
     try:
-        digest, _, document = _report_path(cache_dir, symbol, key).read_bytes().partition(b"\n")
+        path = _report_path(cache_dir, symbol, key)
+        digest, _, document = path.read_bytes().partition(b"\n")
         # A flipped bit in a count or a digest would be a report all the same.
         if digest.decode() != hashlib.sha256(document).hexdigest():
             return None
+        use(path)
         return SurveyReport.model_validate_json(document)
     except (OSError, ValueError):
         return None
@@ -128,10 +141,11 @@ def store_report(cache_dir: Path, key: str, report: SurveyReport) -> None:
 
 def candle_folder(cache_dir: Path, symbol: str) -> Path:
     """Return the folder of one symbol within the cache."""
-    return cache_dir / "candles" / symbol
+    return cache_dir / CANDLES / symbol
 
 
-def _tag(folder: Path) -> None:
+def tag(folder: Path) -> None:
+    """Make a folder of the cache, and say in it that it is one."""
     # So that backups leave the cache out, and a search for candles does too. See https://bford.info/cachedir/
     path = folder / "CACHEDIR.TAG"
     if not path.exists():

@@ -39,7 +39,7 @@ def settled(descriptor: int) -> os.stat_result:
 def is_checked(path: Path, status: os.stat_result, digest: str) -> bool:
     """Tell whether a file was found to have this digest, and has not changed since."""
     try:
-        kept = json.loads(_note(path).read_bytes())
+        kept = json.loads(note_of(path).read_bytes())
         seconds = time.time() - float(kept["at"])
         return bool(kept["what"] == _what(status, digest) and 0.0 <= seconds < AGAIN_SECONDS)
     except (OSError, ValueError, KeyError, TypeError):
@@ -65,15 +65,16 @@ def keep_checked(path: Path, status: os.stat_result, digest: str) -> None:
     note = json.dumps({"at": now, "what": _what(status, digest)})
     # Without it the next job digests the file, which is no reason to fail.
     with suppress(OSError):
-        _note(path).write_text(note, encoding="ascii")
+        note_of(path).write_text(note, encoding="ascii")
 
 
 def forget(path: Path) -> None:
     """Remove what is known of a file that is removed."""
-    _note(path).unlink(missing_ok=True)
+    note_of(path).unlink(missing_ok=True)
 
 
-def _note(path: Path) -> Path:
+def note_of(path: Path) -> Path:
+    """Return where it is kept what is known of a file."""
     return path.with_name(f".{path.name}.checked")
 
 

@@ -24,6 +24,7 @@ from pydantic import Field, TypeAdapter
 from common.frozen import Frozen
 from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, Manifest, SurveyReport, TrainingReport
+from common.settings.sections import CandlePlace
 
 STEP_SECONDS = 0.1
 """Steps of one stage are reported at most so often."""
@@ -36,15 +37,16 @@ _LENGTH = struct.Struct("!I")
 _REPORT: TypeAdapter[SurveyReport | TrainingReport] = TypeAdapter(SurveyReport | TrainingReport)
 
 _TASK, _STOP = b"T", b"X"
-_STEP, _LOOKUP, _CHECKPOINT, _RESULT, _FAILURE, _STOPPED = b"s", b"l", b"c", b"r", b"m", b"x"
+_STEP, _LOOKUP, _COUNT, _CHECKPOINT, _RESULT, _FAILURE, _STOPPED = b"s", b"l", b"n", b"c", b"r", b"m", b"x"
 
 
 class Task(Frozen):
     """What a child has to do, and what earlier attempts and nights left for it."""
 
     spec: Annotated[SurveySpec | TrainingSpec, Field(discriminator="kind")]
-    data_dir: Path
+    data_dir: CandlePlace
     cache_dir: Path
+    cache_limit_bytes: int | None = None
     checkpoint: Checkpoint | None
     champion: Manifest | None
 
@@ -60,8 +62,15 @@ class Step(Frozen):
 class Lookup(Frozen):
     """Whether something was found in a cache."""
 
-    cache: Literal["candles", "features"]
+    cache: Literal["candles", "features", "objects"]
     outcome: Literal["hit", "miss"]
+
+
+class Count(Frozen):
+    """What was done to the cache of candles: bytes fetched for it, files and bytes dropped from it."""
+
+    what: Literal["fetched_bytes", "dropped_files", "dropped_bytes"]
+    number: int
 
 
 @dataclass(frozen=True)
@@ -85,7 +94,7 @@ class Stopped:
     """The child gave up because it was asked to, after its last checkpoint."""
 
 
-Message = Step | Lookup | Checkpoint | Result | AttemptFailure | Stopped
+Message = Step | Lookup | Count | Checkpoint | Result | AttemptFailure | Stopped
 
 
 class AgentEnd:
@@ -164,6 +173,8 @@ def _message(kind: bytes, payload: bytes) -> Message:
         return Step.model_validate_json(payload)
     if kind == _LOOKUP:
         return Lookup.model_validate_json(payload)
+    if kind == _COUNT:
+        return Count.model_validate_json(payload)
     if kind == _CHECKPOINT:
         return Checkpoint.model_validate_json(payload)
     if kind == _RESULT:
@@ -205,10 +216,14 @@ class ChildEnd:
             self._last_step = (stage, now)
             self._send(_STEP, Step(stage=stage, done=done, total=total).model_dump_json().encode())
 
-    def looked_up(self, cache: Literal["candles", "features"], found: bool) -> None:
+    def looked_up(self, cache: Literal["candles", "features", "objects"], found: bool) -> None:
         """Say whether something was found in a cache."""
         lookup = Lookup(cache=cache, outcome="hit" if found else "miss")
         self._send(_LOOKUP, lookup.model_dump_json().encode())
+
+    def counted(self, what: Literal["fetched_bytes", "dropped_files", "dropped_bytes"], number: int) -> None:
+        """Say what was done to the cache of candles."""
+        self._send(_COUNT, Count(what=what, number=number).model_dump_json().encode())
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
         """Hand over the finished folds."""

@@ -24,6 +24,7 @@ from trainer.process.channel import (
     READS,
     AgentEnd,
     AttemptFailure,
+    Count,
     Lookup,
     Message,
     Result,
@@ -86,6 +87,7 @@ class Child:
         self._step = Step(stage="", done=0, total=0)
         self._memory = self._peak = 0
         self._lookups: list[Lookup] = []
+        self._counts: list[Count] = []
         self._checkpoint: Checkpoint | None = None
         self._outcome: Result | Stopped | AttemptFailure | None = None
         self._outcome_at = 0.0
@@ -135,6 +137,11 @@ class Child:
         """Return what it has looked up in the caches since this was last asked."""
         lookups, self._lookups = self._lookups, []
         return lookups
+
+    def take_counts(self) -> list[Count]:
+        """Return what it has done to the cache of candles since this was last asked."""
+        counts, self._counts = self._counts, []
+        return counts
 
     @property
     def killed(self) -> Killed | None:
@@ -188,6 +195,8 @@ class Child:
             self._step = message
         elif isinstance(message, Lookup):
             self._lookups.append(message)
+        elif isinstance(message, Count):
+            self._counts.append(message)
         elif isinstance(message, Checkpoint):
             self._checkpoint = message
         elif self._outcome is None:

@@ -26,10 +26,10 @@ from trainer.sources import arrow_table
 from trainer.sources.arrow_table import read_arrow
 from trainer.sources.columns import bars_of, chosen_columns
 from trainer.sources.csv_text import CsvTable, read_csv
-from trainer.sources.folder import SourceFile
 from trainer.sources.instruments import selected
 from trainer.sources.json_rows import read_json
 from trainer.sources.probe import Asked, Probe, UnreadableError
+from trainer.sources.source_file import SourceFile
 from trainer.sources.unpacked import Allowance, Content, directory, gunzipped, member, plain
 
 ZIP_MAGIC, GZIP_MAGIC = b"PK\x03\x04", b"\x1f\x8b"
@@ -175,6 +175,7 @@ def _entries(
 
 def _opened(file: SourceFile) -> IO[bytes]:
     # Between the look into the folder and now a file may have become a link, or a pipe that never ends.
+    assert file.path is not None
     descriptor = os.open(file.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     stream = os.fdopen(descriptor, "rb")
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

@@ -17,16 +17,12 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from common.errors import DataError
-from common.out_folder import DATABASE_NAME
+from common.objects.address import Place
 from common.timeframes import Timeframe
 from trainer.sources.instruments import TRADED, Kind, kind_of, selected
 from trainer.sources.names import exported_by_terminal, symbol_named, written
-
-COMPANIONS = (".checksum", ".sha256", ".md5", ".part", ".tmp", ".crdownload")
-"""Endings of files that lie beside candles and hold none."""
-
-NOT_SOURCES = frozenset({"CACHEDIR.TAG", DATABASE_NAME})
-"""A file of this name says that its folder is a cache or the out folder of a night, and holds no sources."""
+from trainer.sources.source_file import NOT_SOURCES, SourceFile, is_passed_over, printable
+from trainer.sources.stored import NONE, Patience, objects_below
 
 NOT_FOLDERS = frozenset({"lost+found"})
 """Folders that disks have of their own and that only root can read."""
@@ -37,16 +33,6 @@ MOST_UNNAMED = 20
 _TIMEFRAME = re.compile(r"(?<![A-Za-z0-9])(\d{1,4})(min|[smhdwM])(?![A-Za-z0-9])")
 _UNIT_SECONDS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800, "M": 2_592_000}
 _NAMES = {timeframe.seconds: timeframe for timeframe in Timeframe}
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file of the data folder; `relative` is its path below the folder with ``/`` between the parts."""
-
-    path: Path
-    relative: str
-    size: int
-    mtime_ns: int
 
 
 @dataclass(frozen=True)
@@ -66,28 +52,33 @@ class SymbolFiles:
     links_out: tuple[str, ...] = ()
 
 
-def symbol_files(data_dir: Path, symbol: str) -> SymbolFiles:
+def symbol_files(data_dir: Place, symbol: str, patience: Patience = NONE) -> SymbolFiles:
     """Find the files that hold a symbol's candles, by name, without opening any.
 
     Parameters
     ----------
-    data_dir : Path
+    data_dir : Path or str
         Searched with all its folders; passed over are names that begin with a dot, within it caches and the
-        out folders of nights, and links that lead out of it: what is read may be shown.
+        out folders of nights, and links that lead out of it: what is read may be shown. Of a store, its
+        address.
     symbol : str
         Canonical spelling.
+    patience : Patience, optional
+        How long a store may be away.
 
     Raises
     ------
     DataError
         The folder is missing or cannot be read, or holds no file that can be of the symbol and trained.
+    StoreError
+        The store refuses, or is away.
     """
-    if not data_dir.is_dir():
+    if isinstance(data_dir, Path) and not data_dir.is_dir():
         raise DataError(
             f"{symbol}: there is no data folder {data_dir}", "name the folder of candles with --data DIR"
         )
     all_out: list[str] = []
-    files = _sorted(_walk(data_dir, all_out))
+    files = _sorted(_files(data_dir, all_out, patience))
     links_out = tuple(link for link in sorted(all_out) if symbol_named(link) in ("", symbol))
     selection = selected([file.relative for file in files], symbol)
     if selection.kind is not None:
@@ -122,7 +113,7 @@ def links_told(links_out: Sequence[str]) -> str:
     )
 
 
-def source_files(data_dir: Path, symbol: str) -> list[SourceFile]:
+def source_files(data_dir: Place, symbol: str) -> list[SourceFile]:
     """Return the files of `symbol_files` whose names tell the symbol.
 
     Raises
@@ -136,9 +127,17 @@ def source_files(data_dir: Path, symbol: str) -> list[SourceFile]:
     return found.files
 
 
-def files_below(data_dir: Path) -> list[SourceFile]:
-    """Return all files of the data folder that may hold candles, sorted by relative path."""
-    return _sorted(_walk(data_dir, []))
+def files_below(data_dir: Place) -> list[SourceFile]:
+    """Return all files of the data folder or store that may hold candles, sorted by relative path.
+
+    Raises
+    ------
+    DataError
+        The folder cannot be read.
+    StoreError
+        The store refuses, or is away.
+    """
+    return _sorted(_files(data_dir, [], NONE))
 
 
 def named_timeframe(relative: str) -> Timeframe | Literal[""] | None:
@@ -165,6 +164,12 @@ def _sorted(files: Iterable[SourceFile]) -> list[SourceFile]:
     return sorted(files, key=lambda file: file.relative)
 
 
+def _files(data_dir: Place, links_out: list[str], patience: Patience) -> Iterable[SourceFile]:
+    if isinstance(data_dir, Path):
+        return _walk(data_dir, links_out)
+    return objects_below(data_dir, patience)
+
+
 def _walk(data_dir: Path, links_out: list[str]) -> Iterator[SourceFile]:
     """Yield the files of a folder, and note the links that lead out of it."""
     seen: set[tuple[int, int]] = set()
@@ -173,7 +178,7 @@ def _walk(data_dir: Path, links_out: list[str]) -> Iterator[SourceFile]:
     def leads_out(path: Path) -> bool:
         if not path.is_symlink() or Path(os.path.realpath(path)).is_relative_to(root):
             return False
-        links_out.append(_printable(path.relative_to(data_dir).as_posix()))
+        links_out.append(printable(path.relative_to(data_dir).as_posix()))
         return True
 
     def refuse(error: OSError) -> NoReturn:
@@ -198,12 +203,12 @@ def _walk(data_dir: Path, links_out: list[str]) -> Iterator[SourceFile]:
         )
         for name in names:
             path = Path(folder, name)
-            if name.startswith(".") or name.lower().endswith(COMPANIONS) or leads_out(path):
+            if is_passed_over(name) or leads_out(path):
                 continue
             of_file = _status(path)
             if of_file is None or not (stat.S_ISREG(of_file.st_mode) or stat.S_ISLNK(of_file.st_mode)):
                 continue
-            relative = _printable(path.relative_to(data_dir).as_posix())
+            relative = printable(path.relative_to(data_dir).as_posix())
             # Whoever opens it follows no link: by then it may be another.
             own = Path(os.path.realpath(path)) if path.is_symlink() else path
             yield SourceFile(own, relative, of_file.st_size, of_file.st_mtime_ns)
@@ -218,12 +223,6 @@ def _status(path: Path) -> os.stat_result | None:
         with suppress(FileNotFoundError):
             return path.lstat()
     return None
-
-
-def _printable(name: str) -> str:
-    # Names go into reports and onto terminals, which bytes that are no UTF-8 and control characters would
-    # break.
-    return "".join(character if character.isprintable() else "\ufffd" for character in name)
 
 
 def _inventory(files: list[SourceFile]) -> str:

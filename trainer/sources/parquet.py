@@ -14,7 +14,7 @@ from common.whole_file import whole_file
 from trainer.candles.bars import FIELDS
 from trainer.sources.arrow_table import SYNTHETIC_KEY
 from trainer.sources.files import Source, read_source
-from trainer.sources.folder import SourceFile
+from trainer.sources.source_file import SourceFile
 
 ORIGIN_KEY = b"nighttrain.origin"
 """Key in the metadata: size and time of change of the file that the candles are from."""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from common.errors import DataError
+from common.objects.address import Place
+from common.objects.store import ChangedError
 from common.protocol.jobs import SurveySpec
 from common.protocol.reports import Finding, SeriesReport, SurveyReport
 from common.settings.sections import SurveyPolicy
@@ -15,6 +17,8 @@ from common.timeframes import Timeframe
 from common.whole_file import sweep
 from trainer.candles import findings
 from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report
+from trainer.candles.candles import Candles
+from trainer.candles.room import NO_BOUND, OBJECTS, Room
 from trainer.sources.files import Source, read_source
 from trainer.sources.folder import (
     SymbolFiles,
@@ -24,6 +28,9 @@ from trainer.sources.folder import (
     symbol_files,
     timeframe_of,
 )
+from trainer.sources.kept import at_hand
+from trainer.sources.source_file import SourceFile
+from trainer.sources.stored import Patience
 from trainer.survey.idle import settled
 from trainer.survey.repair import NativeSeries, repaired
 from trainer.survey.series import assembled
@@ -37,22 +44,40 @@ COLUMN = "column of symbols"
 FEW_ROWS = 3
 """In a file of so few rows, a timeframe in the name is believed if their distances are multiples of it."""
 
+AWAY_SECONDS = 20.0
+"""How long a job waits for a store that is away, before it gives its place to another."""
+
+LISTINGS = 3
+"""How often what a store has is looked up anew, where an object changes between the look and the reading."""
+
 Progress = Callable[[str, int, int], None]
 
 
-def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress) -> SurveyReport:
+def survey(
+    spec: SurveySpec,
+    data_dir: Place,
+    cache_dir: Path,
+    progress: Progress,
+    room: Room = NO_BOUND,
+    keep: dict[str, Candles] | None = None,
+) -> SurveyReport:
     """Survey one symbol.
 
     Parameters
     ----------
     spec : SurveySpec
         The symbol, the timeframes that are asked for, and the policy.
-    data_dir : Path
-        Where source files are searched for, with all its folders.
+    data_dir : Path or str
+        Where source files are searched for, with all its folders: a folder, or the address of a store.
     cache_dir : Path
         Where the candles are kept for `open_candles`, and the report for the next survey of unchanged files.
     progress : callable
-        Called as ``progress(stage, done, total)`` with the stages ``read``, ``assemble``.
+        Called as ``progress(stage, done, total)`` with the stages ``read``, ``assemble``, and those of
+        fetching objects.
+    room : Room, optional
+        What the cache may take.
+    keep : dict of Candles, optional
+        Gets the candles by their digest, so that none is dropped before it is opened.
 
     Returns
     -------
@@ -65,16 +90,40 @@ def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress
     DataError
         The folder cannot be read, or the symbol has no candles in it that can be read.
     StorageError
-        The cache cannot be written.
+        The cache cannot be written, or the store is away or refuses.
     """
-    of_symbol = symbol_files(data_dir, spec.symbol)
+    for listing in range(1, LISTINGS + 1):
+        try:
+            return _surveyed(spec, data_dir, cache_dir, progress, room, {} if keep is None else keep)
+        except ChangedError:
+            if listing == LISTINGS:
+                raise
+    raise AssertionError
+
+
+def _surveyed(
+    spec: SurveySpec,
+    data_dir: Place,
+    cache_dir: Path,
+    progress: Progress,
+    room: Room,
+    keep: dict[str, Candles],
+) -> SurveyReport:
+    patience = Patience(AWAY_SECONDS, progress)
+    of_symbol = symbol_files(data_dir, spec.symbol, patience)
     files = of_symbol.files
     key = _key(spec, of_symbol)
     known = find_report(cache_dir, spec.symbol, key)
-    if known and _cached(cache_dir, known):
+    if known and _cached(cache_dir, known, keep):
         return known.model_copy(update={"cache_hit": True})
     sweep(candle_folder(cache_dir, spec.symbol))
-    sources, found = _read(of_symbol, spec, progress)
+    sweep(cache_dir / OBJECTS)
+
+    def read(file: SourceFile) -> tuple[list[Source], list[Finding]]:
+        with at_hand(data_dir, file, cache_dir, room, patience) as here:
+            return read_source(here, spec.symbol, spec.policy.columns, bool(of_symbol.unnamed))
+
+    sources, found = _read(of_symbol, read, progress)
     if of_symbol.unnamed and not sources:
         raise DataError(_none_named(of_symbol, found), none_named(spec.symbol))
     by_timeframe, of_names = _by_timeframe(sources)
@@ -95,7 +144,9 @@ def survey(spec: SurveySpec, data_dir: Path, cache_dir: Path, progress: Progress
         progress("assemble", place, len(spec.timeframes))
         one, candles, of_series = assembled(spec.symbol, timeframe, native, spec.policy, synthetic)
         if candles:
-            store_candles(cache_dir, candles)
+            stored = store_candles(cache_dir, candles, room)
+            if stored is not None:
+                keep[candles.digest] = stored
         series.append(one)
         found += of_series
     progress("assemble", len(spec.timeframes), len(spec.timeframes))
@@ -117,28 +168,38 @@ def _key(spec: SurveySpec, of_symbol: SymbolFiles) -> str:
         "version": VERSION,
         "timeframes": spec.timeframes,
         "policy": spec.policy.model_dump(),
-        "files": [(file.relative, file.size, file.mtime_ns) for file in of_symbol.files],
+        "files": [
+            (file.relative, file.size, file.mtime_ns, *([file.stored.version] if file.stored else []))
+            for file in of_symbol.files
+        ],
         "left_out": of_symbol.left_out,
         "links_out": of_symbol.links_out,
     }
     return hashlib.sha256(json.dumps(document, sort_keys=True).encode()).hexdigest()
 
 
-def _cached(cache_dir: Path, report: SurveyReport) -> bool:
-    return all(
-        open_candles(cache_dir, report.symbol, series.timeframe, series.digest) is not None
-        for series in report.series
-        if not series.refusal
-    )
+def _cached(cache_dir: Path, report: SurveyReport, keep: dict[str, Candles]) -> bool:
+    for series in report.series:
+        if series.refusal:
+            continue
+        candles = open_candles(cache_dir, report.symbol, series.timeframe, series.digest)
+        if candles is None:
+            return False
+        keep[series.digest] = candles
+    return True
 
 
-def _read(of_symbol: SymbolFiles, spec: SurveySpec, progress: Progress) -> tuple[list[Source], list[Finding]]:
+def _read(
+    of_symbol: SymbolFiles,
+    read: Callable[[SourceFile], tuple[list[Source], list[Finding]]],
+    progress: Progress,
+) -> tuple[list[Source], list[Finding]]:
     files, by_column = of_symbol.files, bool(of_symbol.unnamed)
     sources: list[Source] = []
     found: list[Finding] = []
     for place, file in enumerate(files):
         progress("read", place, len(files))
-        of_file, damage = read_source(file, spec.symbol, spec.policy.columns, by_column)
+        of_file, damage = read(file)
         sources += of_file
         # Whether what names no symbol is candles at all is nothing that each symbol should tell.
         found += [one for one in damage if of_file or not by_column or COLUMN in one.detail]
@@ -201,6 +262,6 @@ def _none_named(of_symbol: SymbolFiles, found: Sequence[Finding]) -> str:
     return "; ".join([of_symbol.unnamed, *told[:3]])
 
 
-def _nothing_read(symbol: str, data_dir: Path, files: int, found: Sequence[Finding]) -> str:
+def _nothing_read(symbol: str, data_dir: Place, files: int, found: Sequence[Finding]) -> str:
     why = " ".join(finding.detail for finding in found[:3]).rstrip(".")
     return f"{symbol}: nothing could be read of {findings.counted(files, 'file')} in {data_dir}. {why}"

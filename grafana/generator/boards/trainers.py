@@ -5,6 +5,9 @@ from __future__ import annotations
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from common.metrics.declarations import (
+    TRAINER_CACHE_DROPPED,
+    TRAINER_CACHE_DROPPED_FILES,
+    TRAINER_CACHE_FETCHED,
     TRAINER_CACHE_SIZE,
     TRAINER_CHILD_MEMORY,
     TRAINER_CHILD_PEAK,
@@ -35,6 +38,7 @@ from grafana.generator.queries import (
 from grafana.generator.roster import CRASHED, KILLED, KILLS, NO_TRAINER, PHASE_COLOURS, roster
 from grafana.generator.style import (
     BYTES,
+    BYTES_PER_SECOND,
     CORES,
     COUNT,
     PER_MINUTE,
@@ -287,8 +291,9 @@ def _caches() -> list[Panel]:
         graph_panel(
             Frame(
                 "Cache hits",
-                "Share of look-ups in the hour before that found candles or features ready. Low at the start "
-                "of a night on new candles, high after it; low all night: the cache is not shared.",
+                "Share of look-ups in the hour before that found candles, features or fetched objects ready. "
+                "Low at the start of a night on new candles, high after it; low all night: the cache is not "
+                "shared, or too small.",
                 "No look-ups in the hour before, or no trainer is scraped",
                 12,
                 8,
@@ -307,5 +312,31 @@ def _caches() -> list[Panel]:
             [Query(f"max by (cache) ({TRAINER_CACHE_SIZE.name})", "{{cache}}")],
             Look(BYTES, minimum=0),
             Drawing.STACKED,
+        ),
+        graph_panel(
+            Frame(
+                "Fetched and dropped",
+                "Candles that came from an object store, and what was dropped to keep caches within their "
+                "bound, over 5 minutes. Both all night: `max_cache` is too small for the night.",
+                NO_TRAINER,
+                12,
+                7,
+            ),
+            [
+                Query(f"sum(rate({TRAINER_CACHE_FETCHED.name}[5m]))", "fetched"),
+                Query(f"sum(rate({TRAINER_CACHE_DROPPED.name}[5m]))", "dropped"),
+            ],
+            Look(BYTES_PER_SECOND, minimum=0, reach=1),
+        ),
+        graph_panel(
+            Frame(
+                "Files dropped",
+                "Files of candles and objects that were used longest ago, a minute, over 5 minutes.",
+                NO_TRAINER,
+                12,
+                7,
+            ),
+            [Query(f"60 * sum(rate({TRAINER_CACHE_DROPPED_FILES.name}[5m]))", "files")],
+            Look(PER_MINUTE, minimum=0, reach=1),
         ),
     ]

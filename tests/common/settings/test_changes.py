@@ -24,6 +24,7 @@ CASES: list[tuple[str, Any, TakenUp]] = [
     ("dashboard", {"external_url": "https://night.example.org"}, TakenUp.BETWEEN_JOBS),
     ("num_workers", 3, TakenUp.TRAINERS),
     ("max_memory_per_process", 1.0, TakenUp.TRAINERS),
+    ("max_cache", 5.0, TakenUp.TRAINERS),
     ("symbols", ["BTCUSDT"], TakenUp.NEXT_NIGHT),
     ("timeframes", ["1h"], TakenUp.NEXT_NIGHT),
     ("horizons", [1], TakenUp.NEXT_NIGHT),

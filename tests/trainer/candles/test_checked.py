@@ -37,8 +37,10 @@ CHANGES = {
     "replaced": replace_and_set_the_time_back,
     "longer": lambda path: path.write_bytes(b"whole and more"),
     "only its time is another": lambda path: os.utime(path, ns=(0, 0)),
-    "the note is cut": lambda path: checked._note(path).write_bytes(checked._note(path).read_bytes()[:20]),
-    "the note is none": lambda path: checked._note(path).write_text("[]"),
+    "the note is cut": lambda path: checked.note_of(path).write_bytes(
+        checked.note_of(path).read_bytes()[:20]
+    ),
+    "the note is none": lambda path: checked.note_of(path).write_text("[]"),
     "forgotten": forget,
 }
 

@@ -1,0 +1,135 @@
+"""Objects that were fetched, kept as files in the cache of the host, where all its trainers find them.
+
+A file bears the digest of its content in its name, and is digested again before it is read: one that is cut
+or damaged is fetched anew, so that nothing need wait for the disk. One trainer fetches an object while the
+others of the host wait for it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from common.errors import DataError, StorageError
+from common.objects.address import Place
+from common.objects.store import Stored
+from common.whole_file import whole_file
+from trainer.candles.cache import tag
+from trainer.candles.room import OBJECTS, Room, hold, use
+from trainer.sources.source_file import SourceFile
+from trainer.sources.stored import LOOK_SECONDS, Patience, fetch
+
+FETCHED_ELSEWHERE = "fetched by another"
+"""The stage of a job that waits until another trainer of the host has fetched an object."""
+
+
+@contextmanager
+def at_hand(
+    place: Place, file: SourceFile, cache_dir: Path, room: Room, patience: Patience
+) -> Iterator[SourceFile]:
+    """Give a file as it can be read; an object is fetched first, unless it is kept already.
+
+    As long as it is given, no trainer of the host drops it.
+
+    Raises
+    ------
+    ChangedError
+        The object is not what it was when it was listed.
+    DataError
+        It is larger than all that the cache may hold.
+    StorageError
+        The store is away or refuses, or the cache cannot be written.
+    """
+    stored = file.stored
+    if isinstance(place, Path) or stored is None:
+        yield file
+        return
+    folder = cache_dir / OBJECTS
+    key = _key(place, stored)
+    try:
+        tag(folder)
+        with _alone(folder, key, patience):
+            found = _kept(folder, key)
+            room.count("objects_hit" if found else "objects_missed", 1)
+            if found is None:
+                _fetch(place, stored, folder / key, cache_dir, room, patience)
+                found = _kept(folder, key)
+    except OSError as error:
+        raise StorageError(f"{folder}: cannot be written: {error.strerror}", "free some space") from error
+    if found is None:
+        raise StorageError(f"{folder}: an object is damaged as soon as it is written", "check the disk")
+    path, descriptor = found
+    try:
+        use(path)
+        yield replace(file, path=path)
+    finally:
+        os.close(descriptor)
+
+
+def _key(url: str, stored: Stored) -> str:
+    identity = [url, stored.name, stored.size, stored.mtime_ns, stored.version]
+    return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
+
+
+def _fetch(url: str, stored: Stored, path: Path, cache_dir: Path, room: Room, patience: Patience) -> None:
+    limit = room.limit(cache_dir)
+    if stored.size > limit:
+        raise DataError(
+            f"{url}: {stored.name} has {stored.size / 1024**3:.3g} GiB, more than the cache of this host may "
+            f"hold ({limit / 1024**3:.3g} GiB)",
+            "raise max_cache (--cache-limit-gb of a trainer), or split it",
+        )
+    # Whoever was killed while it fetched this object holds its lock no longer.
+    for unfinished in path.parent.glob(f".{path.name}.*.unfinished"):
+        unfinished.unlink(missing_ok=True)
+    room.make(cache_dir, stored.size)
+    with whole_file(path, durable=False) as file:
+        digest = fetch(url, stored, file, patience)
+    room.count("fetched_bytes", stored.size)
+    path.rename(path.with_name(f"{path.name}-{digest}"))
+
+
+def _kept(folder: Path, key: str) -> tuple[Path, int] | None:
+    """Return a whole file and a descriptor that holds it; what is damaged is removed."""
+    for path in folder.glob(f"{key}-*"):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        hold(descriptor)
+        if path.name == f"{key}-{_digest(descriptor)}":
+            return path, descriptor
+        os.close(descriptor)
+        path.unlink(missing_ok=True)
+    return None
+
+
+def _digest(descriptor: int) -> str:
+    with os.fdopen(os.dup(descriptor), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _alone(folder: Path, key: str, patience: Patience) -> Iterator[None]:
+    """Wait until no other process fetches this object, and keep others from it meanwhile."""
+    # A byte of one file stands for each object, so that no locks are left behind; the kernel's ends with its
+    # process.
+    descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        while True:
+            try:
+                fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, int(key[:15], 16))
+                break
+            except (BlockingIOError, PermissionError):
+                patience.progress(FETCHED_ELSEWHERE, 0, 0)
+                time.sleep(LOOK_SECONDS)
+            except OSError:
+                # A file system without locks: then each fetches for itself.
+                break
+        yield
+    finally:
+        os.close(descriptor)
