@@ -25,6 +25,7 @@ from cli.commands import (
     check,
     config,
     data,
+    db,
     estimate,
     jobs,
     models,
@@ -66,6 +67,7 @@ app.command("alerts", cls=Command, epilog=alerts.EPILOG)(alerts.alerts)
 app.command("autoscale", cls=Command, epilog=autoscale.EPILOG)(autoscale.autoscale)
 app.add_typer(stack.app, name="stack", hidden=True)
 app.add_typer(data.app, name="data")
+app.add_typer(db.app, name="db")
 app.add_typer(config.app, name="config")
 
 

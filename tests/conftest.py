@@ -13,7 +13,10 @@ from tests.postgres import VARIABLE, Server, programs
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 
-USES_POSTGRES = Path(__file__).parent / "coordinator"
+HERE = Path(__file__).parent
+
+USES_POSTGRES = (HERE / "coordinator", HERE / "cli" / "commands" / "test_db.py")
+"""Where there are tests that need a server."""
 
 SERVER = pytest.StashKey[Server]()
 
@@ -24,7 +27,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or os.environ.get(VARIABLE) or folder is None:
         return
     asked = [Path(one.partition("::")[0]).resolve() for one in config.args]
-    if any(USES_POSTGRES.is_relative_to(one) or one.is_relative_to(USES_POSTGRES) for one in asked):
+    if any(used.is_relative_to(one) or one.is_relative_to(used) for used in USES_POSTGRES for one in asked):
         config.stash[SERVER] = Server(folder)
         os.environ[VARIABLE] = config.stash[SERVER].url
 

@@ -151,8 +151,11 @@ def train(
         model = rescaled(fitted, recalibration.slope)
     with stages.enter("significance"):
         p, y = np.concatenate(tested), data.labels.y[data.first_test_row :]
-        scores, test = known.scores_and_test(p, y, horizon, data.memory)
-        ties = score_ties(p, y, np.concatenate(tied), len(data.labels.tie), data.labels.tie_share)
+        order = np.argsort(p)
+        scores, test = known.scores_and_test(p, y, horizon, data.memory, order)
+        ties = score_ties(p, y, np.concatenate(tied), len(data.labels.tie), data.labels.tie_share, order)
+        drawn = curves(p, y, test, order)
+        del order
         p_value = 1.0 if test is None else test.p_value
         # A slope leaves a fold's predictions in their order, which is all that the tenths are chosen by.
         outcomes = [data.outcome(fold, *said) for fold, said in zip(data.folds, judged, strict=True)]
@@ -208,7 +211,7 @@ def train(
         edge=gained,
         gates=gates,
         recalibration=recalibration,
-        curves=curves(p, y, test),
+        curves=drawn,
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -28,3 +30,14 @@ def masked(address: str) -> str:
         return address
     # Parameters are written percent-encoded.
     return url.update_query_dict(secret).render_as_string(hide_password=True).replace("%2A%2A%2A", MASK)
+
+
+def sqlite_file(address: str) -> Path | None:
+    """Return the file of a SQLite database, None for another database and for one in memory."""
+    try:
+        url = make_url(address)
+    except (ArgumentError, ValueError):
+        return None
+    if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+        return None
+    return Path(str(url.database))

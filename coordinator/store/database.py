@@ -24,6 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlch
 from common.errors import ConfigurationError, StorageError, UnavailableError
 from common.lean_import import without
 from common.quoted import escaped
+from coordinator.store.address import masked
 from coordinator.store.errors import REPAIR, is_damage, reason_of, translated
 from coordinator.store.group_commit import GroupCommit
 from coordinator.store.schema import statements
@@ -154,21 +155,21 @@ class Database:
         ConfigurationError
             The database cannot be opened or written, is damaged, or a newer program has made its schema.
         """
-        shown = self.engine.url.render_as_string(hide_password=True)
-        known = _revisions()
+        shown = masked(self.engine.url.render_as_string(hide_password=False))
+        known = revisions()
         try:
             with self._alone(), self._writes.begin() as connection:
                 self._refuse_damage(connection, shown)
                 if not self.is_sqlite:
                     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
-                present = _revision_of(connection)
+                present = revision_of(connection)
                 if present is not None and present not in known:
                     problem = f"the database {shown} was made by a newer Nighttrain (schema {present})"
                     raise ConfigurationError(problem, "update this one, or name another out folder")
                 if self.is_sqlite and not inspect(connection).get_table_names():
                     for statement in statements():
                         connection.exec_driver_sql(statement)
-                    present = _revision_of(connection)
+                    present = revision_of(connection)
                 if present != known[-1]:
                     migrate(connection)
         except (SQLAlchemyError, UnicodeDecodeError) as error:
@@ -196,10 +197,10 @@ class Database:
         UnavailableError
             The database cannot be written or is not at the version of this program.
         """
-        head = _revisions()[-1]
+        head = revisions()[-1]
         try:
             with self.write() as transaction:
-                present = _revision_of(transaction.connection)
+                present = revision_of(transaction.connection)
                 transaction.connection.execute(text("UPDATE alembic_version SET version_num = version_num"))
         except (StorageError, UnavailableError) as error:
             reason = reason_of(error.__cause__) if isinstance(error.__cause__, DBAPIError) else str(error)
@@ -273,12 +274,13 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _revisions() -> list[str]:
+def revisions() -> list[str]:
     """Return the versions of the schema that this program knows, in order."""
     return sorted(path.name[1:5] for path in MIGRATIONS.glob("v[0-9][0-9][0-9][0-9]_*.py"))
 
 
-def _revision_of(connection: Connection) -> str | None:
+def revision_of(connection: Connection) -> str | None:
+    """Return the version of the schema of a database, None where there is none of ours."""
     if not inspect(connection).has_table("alembic_version"):
         return None
     present: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()

@@ -67,6 +67,9 @@ def seat_in(out: OutFolder) -> Seat:
 
 def others_present(tx: Transaction, seat: Seat) -> list[tuple[str, str, str]]:
     """Return store, instance and place of each other coordinator that is there."""
+    if seat == SOLE:
+        # The lock of the folder keeps others away. A life may be that of another database, copied here.
+        return []
     newest = select(func.max(lives.c.id)).group_by(lives.c.store, lives.c.instance)
     query = select(lives.c.store, lives.c.instance, lives.c.place).where(
         lives.c.id.in_(newest), lives.c.stopped.is_(None), lives.c.seen > tx.now - PRESENT

@@ -47,12 +47,13 @@ class JobListing:
         wanted: list[ColumnElement[bool]] = [
             jobs.c[column] == value for column, value in filters.items() if value is not None
         ]
-        if since is not None:
-            wanted.append(or_(jobs.c.revision >= since, jobs.c.state == JobState.LEASED))
         with self.database.read() as tx:
             run_id = filters.get("run_id")
             # Before the jobs: what changes in between is seen once more, and never missed.
             revision = next_revision(tx.connection, run_id) if run_id is not None else None
+            # One that has not been reached is of another database: this one was copied or restored since.
+            if since is not None and (revision is None or since <= revision):
+                wanted.append(or_(jobs.c.revision >= since, jobs.c.state == JobState.LEASED))
             total = tx.connection.execute(select(func.count()).select_from(jobs).where(*wanted)).scalar_one()
             query = JOBS.where(*wanted).order_by(jobs.c.run_id, jobs.c.ordinal).limit(limit).offset(offset)
             found = [JobRow.of(row) for row in tx.connection.execute(query)]

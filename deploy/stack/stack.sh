@@ -124,10 +124,21 @@ build() { # SERVICE...
   trap 'kill "$beat" 2>/dev/null || :; rm -f "$log"' EXIT
   trap 'exit 130' INT TERM
   built || echo "building the images; the first time takes minutes"
-  docker compose --progress plain build "$@" >"$log" 2>&1 || { tail -n 15 "$log" >&2; fail "the images could not be built"; }
+  docker compose --progress plain build "$@" >"$log" 2>&1 || { tail -n 15 "$log" >&2; unbuilt; }
   kill "$beat" 2>/dev/null || :
   trap - EXIT INT TERM
   rm -f "$log"
+}
+
+unbuilt() {
+  ! grep -qi 'no space left on device' "$log" ||
+    fail "the images could not be built: the disk of the engine is full; docker system df says with what, docker builder prune deletes what builds left"
+  fail "the images could not be built"
+}
+
+# Each build leaves the images that it replaced, without a name, of hundreds of megabytes.
+remove_replaced_images() {
+  docker image prune --force --filter "label=com.docker.compose.project=$project" >/dev/null 2>&1 || :
 }
 
 # Whether the image is there and knows `nighttrain stack`; one of an earlier version does not.
@@ -209,6 +220,7 @@ up() {
   fi
   # shellcheck disable=SC2086 # a list of words
   start $SERVICES
+  remove_replaced_images
   docker compose exec -T coordinator nighttrain stack start ${FRESH:+--fresh} --ports "$(ports | tr '\n' ' ')"
 }
 

@@ -73,7 +73,7 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if getattr(request, "param", "sqlite") == "sqlite":
         yield sqlite_url(tmp_path / "nighttrain.db")
     else:
-        with _new_database(request.getfixturevalue("postgres"), "template1") as url:
+        with new_database(request.getfixturevalue("postgres"), "template1") as url:
             yield url
 
 
@@ -87,12 +87,12 @@ def database_url(
         yield empty_url
     else:
         template = request.getfixturevalue("postgres_template")
-        with _new_database(request.getfixturevalue("postgres"), template) as url:
+        with new_database(request.getfixturevalue("postgres"), template) as url:
             yield url
 
 
 @contextmanager
-def _new_database(server: str, template: str) -> Iterator[str]:
+def new_database(server: str, template: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
     execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
     yield of_database(server, name)

@@ -189,6 +189,8 @@ def _remove_remains() -> None:
         for identity, project in map(str.split, listed.splitlines()):
             if project == PROJECT or project.startswith(f"{PROJECT}-"):
                 run("docker", kind, *remove, identity, cwd=ROOT)
+    for project in (PROJECT, f"{PROJECT}-2", f"{PROJECT}-by-hand"):
+        run("docker", "image", "prune", "--force", "--filter", f"label={label}={project}", cwd=ROOT)
 
 
 @pytest.fixture(scope="session")

@@ -552,6 +552,9 @@ def test_a_user_goes_on_where_root_has_begun_in_a_clone_that_its_owner_alone_may
     assert stack.query("count_over_time(up[1h])"), "and the metrics"
     token = stack.folder / "secrets" / "nighttrain_token"
     assert token.stat().st_uid == 1000 and token.stat().st_mode & 0o777 == 0o600
+    replaced = ("--filter", "dangling=true", "--filter", f"label=com.docker.compose.project={PROJECT}")
+    left = run("docker", "image", "ls", "--quiet", *replaced, cwd=stack.folder)
+    assert not left, "images of an earlier build are left"
 
 
 @pytest.mark.parametrize(

@@ -352,3 +352,8 @@ def tell_rare_modules(channel: socket.socket) -> None:
 def import_a_rare_module(channel: socket.socket) -> None:
     del channel
     importlib.import_module(RARE[0])
+
+
+def tell_malloc(channel: socket.socket) -> None:
+    said = [f"{name}={value}" for name, value in os.environ.items() if name.startswith("MALLOC_")]
+    channel.sendall(" ".join(said).encode())

@@ -195,10 +195,11 @@ def _label_times(candles: Candles, bar: IntArray, horizon: int) -> tuple[IntArra
 
 def _moves(candles: Candles, bar: IntArray, horizon: int) -> tuple[IntArray, IntArray]:
     """Return the rows of the matrix whose close moves over an unbroken horizon, and the ties."""
-    ahead = np.searchsorted(candles.open_time, candles.open_time[bar] + horizon * candles.interval_ms)
-    inside = ahead < len(candles)
-    ahead = np.where(inside, ahead, 0)
-    unbroken = inside & (ahead - bar == horizon)
-    unbroken &= candles.open_time[ahead] - candles.open_time[bar] == horizon * candles.interval_ms
-    change = candles.close[ahead] - candles.close[bar]
-    return np.flatnonzero(unbroken & (change != 0.0)), np.flatnonzero(unbroken & (change == 0.0))
+    segments = np.asarray(candles.segments(), dtype=np.int64).reshape(-1, 2)
+    first = np.searchsorted(bar, segments[:, 0])
+    stop = np.searchsorted(bar, segments[:, 1] - horizon)
+    unbroken = np.concatenate([np.arange(*rows) for rows in zip(first, stop, strict=True)])
+    now = bar[unbroken]
+    change = candles.close[now + horizon]
+    change -= candles.close[now]
+    return unbroken[change != 0.0], unbroken[change == 0.0]

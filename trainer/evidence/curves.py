@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 
 from common.protocol.curves import Curves, NullDistribution, ReliabilityBin, RocPoint
-from trainer.candles.arrays import FloatArray
+from trainer.candles.arrays import FloatArray, IntArray
 from trainer.evidence.significance import RankSum
 from trainer.learning.scores import unequal_pairs
 
@@ -22,7 +22,7 @@ DIGITS = 5
 """Decimals of a share or a probability: a plot of 400 pixels shows three."""
 
 
-def curves(p: FloatArray, y: FloatArray, test: RankSum | None) -> Curves:
+def curves(p: FloatArray, y: FloatArray, test: RankSum | None, order: IntArray | None = None) -> Curves:
     """Return what is drawn of predictions.
 
     Parameters
@@ -33,8 +33,10 @@ def curves(p: FloatArray, y: FloatArray, test: RankSum | None) -> Curves:
         Labels 0 and 1 of the same rows, and 1/2 for neither; the ROC curve leaves these out.
     test : RankSum or None
         The test of their score.
+    order : ndarray of int64, shape (n,), optional
+        The order of ascending predictions, where it is known already.
     """
-    order = np.argsort(p)
+    order = np.argsort(p) if order is None else order
     ordered, outcomes = p[order], y[order]
     return Curves(
         roc=_roc(ordered, outcomes), reliability=_reliability(ordered, outcomes), null=_null(y, test)

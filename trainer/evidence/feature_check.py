@@ -50,7 +50,7 @@ def check_features(data: TrainingSet) -> Check:
     if check.passed and products is not None and not are_products(products):
         detail = "the sums of products that are kept beside the matrix are not those of its rows"
         check = Check(name="features", passed=False, checked=check.checked, detail=detail)
-    with whole_file(path) as file:
+    with whole_file(path, durable=False) as file:
         file.write(_RememberedCheck(digest=of, check=check).model_dump_json().encode())
     return check
 

@@ -28,6 +28,9 @@ from trainer.candles.arrays import FloatArray
 from trainer.features.indicators import WARM_UP
 from trainer.learning.scores import midranks
 
+BLOCK_ROWS = 65_536
+"""Length of a transform, unless the lags reach too far for it."""
+
 
 @dataclass(frozen=True)
 class RankSum:
@@ -128,14 +131,24 @@ def covariances(
 
     The placements' with themselves and what they leave of the outcomes with itself, at the lags 0 to
     `reach`, and placements with outcomes 1 to `reach` rows before them.
+
+    Long series are taken in blocks that the caches have room for: the rows of each with those and the `reach`
+    rows after them. What they add is summed up before it is transformed back.
     """
-    length = next_fast_len(len(outcome) + reach, real=True)
-    of_p, of_y = rfft(placement, length), rfft(outcome, length)
-    rest = of_y - slope * of_p
-    own_p: FloatArray = irfft(of_p.real**2 + of_p.imag**2, length)[: reach + 1]
-    own_y: FloatArray = irfft(rest.real**2 + rest.imag**2, length)[: reach + 1]
-    later: FloatArray = irfft(of_p * np.conj(of_y), length)[1 : reach + 1]
-    return own_p, own_y, later
+    length = next_fast_len(min(len(outcome) + reach, max(BLOCK_ROWS, 4 * reach)), real=True)
+    sums = np.zeros((3, length // 2 + 1), dtype=np.complex128)
+    step = length - reach
+    for start in range(0, len(outcome), step):
+        p, y = (rfft(series[start : start + step], length) for series in (placement, outcome))
+        later_p, later_y = p, y
+        if start + step < len(outcome):
+            later_p, later_y = (
+                rfft(series[start : start + length], length) for series in (placement, outcome)
+            )
+        p, y = np.conj(p), np.conj(y)
+        sums += p * later_p, (y - slope * p) * (later_y - slope * later_p), y * later_p
+    own_p, own_y, later = (irfft(each, length)[: reach + 1] for each in sums)
+    return own_p, own_y, later[1:]
 
 
 def lift_of_fading(p_after_y: FloatArray, like_p: FloatArray, rows: int) -> float:

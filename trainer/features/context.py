@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.timeframes import Timeframe
-from trainer.candles.arrays import BoolArray, Float32Array, IntArray
+from trainer.candles.arrays import Float32Array, IntArray
 from trainer.candles.candles import Candles
 from trainer.features.indicators import BOUND, in_volatilities, realised_volatility, volatility_level
 from trainer.features.ta import talib
@@ -49,18 +49,20 @@ class ContextFrame:
         """The columns' names as features: ``context_1h_trend_5`` and so on."""
         return tuple(f"context_{self.timeframe}_{column}" for column in COLUMNS)
 
-    def known_at(self, close_time: IntArray) -> BoolArray:
-        """Tell for each moment (ms, shape (n,)) whether a context bar has closed by then and is fresh."""
-        position = np.searchsorted(self.close_time, close_time, side="right") - 1
-        if not len(self.close_time):
-            return np.zeros(len(close_time), dtype=np.bool_)
-        age = close_time - self.close_time[np.maximum(position, 0)]
-        known: BoolArray = (position >= 0) & (age <= MAX_AGE_BARS * self.timeframe.milliseconds)
-        return known
+    def positions(self, close_time: IntArray) -> IntArray:
+        """Return the row that is known at each moment (ms, ascending), shape (n,); -1 where none is fresh.
 
-    def as_of(self, close_time: IntArray) -> Float32Array:
-        """Return the values known at each moment, shape (n, 3); every moment must be `known_at`."""
-        return self.values[np.searchsorted(self.close_time, close_time, side="right") - 1]
+        Each row is placed among the moments, of which there are many more.
+        """
+        if not len(self.close_time):
+            return np.full(len(close_time), -1, dtype=np.int64)
+        first = np.searchsorted(close_time, self.close_time, side="left")
+        position = np.repeat(
+            np.arange(-1, len(first), dtype=np.int64), np.diff(first, prepend=0, append=len(close_time))
+        )
+        age = close_time - self.close_time[np.maximum(position, 0)]
+        position[age > MAX_AGE_BARS * self.timeframe.milliseconds] = -1
+        return position
 
 
 def reach_of(candles: Candles) -> int:

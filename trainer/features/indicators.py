@@ -12,6 +12,7 @@ square of log returns; its range-based counterpart is Parkinson's (1980, Journal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -131,7 +132,7 @@ class _Bars:
     close: FloatArray
     volume: FloatArray
     close_time: IntArray
-    bars_per_day: float
+    interval_ms: int
     log_close: FloatArray
     log_return: FloatArray
     volatility: FloatArray
@@ -150,7 +151,7 @@ class _Bars:
             close=close,
             volume=np.ascontiguousarray(candles.volume[window]),
             close_time=candles.open_time[window] + candles.interval_ms,
-            bars_per_day=_DAY_MS / candles.interval_ms,
+            interval_ms=candles.interval_ms,
             log_close=log_close,
             log_return=log_return,
             volatility=realised_volatility(log_return, 60),
@@ -170,7 +171,7 @@ def _returns(bars: _Bars) -> dict[str, FloatArray]:
     for window in VOLATILITY_WINDOWS:
         volatility = realised_volatility(bars.log_return, window)
         columns[f"volatility_{window}"] = log_ratio(volatility, bars.volatility)
-    columns["volatility_level"] = volatility_level(bars.volatility, bars.bars_per_day)
+    columns["volatility_level"] = volatility_level(bars.volatility, _DAY_MS / bars.interval_ms)
     log_range = np.log(bars.high / bars.low)
     parkinson = realised_volatility(log_range, 20) / np.sqrt(4 * np.log(2))
     columns["range_volatility_20"] = log_ratio(parkinson, bars.volatility)
@@ -227,16 +228,24 @@ def _volume(bars: _Bars) -> dict[str, FloatArray]:
 
 
 def _shape(bars: _Bars) -> dict[str, FloatArray]:
-    day = 2.0 * np.pi * (bars.close_time % _DAY_MS) / _DAY_MS
-    week = 2.0 * np.pi * (bars.close_time % _WEEK_MS) / _WEEK_MS
+    day_sin, day_cos = _turns(bars, _DAY_MS)
+    week_sin, week_cos = _turns(bars, _WEEK_MS)
     return {
         "body": quotient(bars.close - bars.open, bars.high - bars.low, 0.0),
         "close_location": quotient(2.0 * bars.close - bars.high - bars.low, bars.high - bars.low, 0.0),
-        "day_sin": np.sin(day),
-        "day_cos": np.cos(day),
-        "week_sin": np.sin(week),
-        "week_cos": np.cos(week),
+        "day_sin": day_sin,
+        "day_cos": day_cos,
+        "week_sin": week_sin,
+        "week_cos": week_cos,
     }
+
+
+def _turns(bars: _Bars, period_ms: int) -> tuple[FloatArray, FloatArray]:
+    """Return sine and cosine of where in a period each bar closes; bars close at few places of it."""
+    step = math.gcd(bars.interval_ms, period_ms)
+    angles = 2.0 * np.pi * np.arange(0, period_ms, step) / period_ms
+    place = bars.close_time % period_ms // step
+    return np.sin(angles)[place], np.cos(angles)[place]
 
 
 def in_volatilities(distance: FloatArray, volatility: FloatArray, steps: float) -> FloatArray:

@@ -109,10 +109,12 @@ def rise_labels(candles: Candles, bar: IntArray, horizon: int) -> Labels:
         ``y = 1`` if ``close[bar + horizon] > close[bar]``; equal closes are ties and have no label.
     """
     row = _with_future(candles, bar, horizon)
-    now, later = bar[row], bar[row] + horizon
-    moved = candles.close[later] != candles.close[now]
-    rises = candles.close[later] > candles.close[now]
-    return _labelled(candles, bar, horizon, row[moved], rises[moved].astype(np.float64), row[~moved])
+    now = bar[row]
+    later = candles.close[now + horizon]
+    close = candles.close[now]
+    moved = later != close
+    rises = (later > close)[moved].astype(np.float64)
+    return _labelled(candles, bar, horizon, row[moved], rises, row[~moved])
 
 
 def beyond_costs_labels(candles: Candles, bar: IntArray, horizon: int, costs_bp: float) -> Labels:
@@ -137,11 +139,10 @@ def beyond_costs_labels(candles: Candles, bar: IntArray, horizon: int, costs_bp:
 
 
 def _with_future(candles: Candles, bar: IntArray, horizon: int) -> IntArray:
-    row = np.flatnonzero(bar < len(candles) - horizon)
-    now = bar[row]
-    spans = candles.open_time[now + horizon] - candles.open_time[now]
-    unbroken: IntArray = row[spans == horizon * candles.interval_ms]
-    return unbroken
+    now = bar[: np.searchsorted(bar, len(candles) - horizon)]
+    spans = candles.open_time[now + horizon]
+    spans -= candles.open_time[now]
+    return np.flatnonzero(spans == horizon * candles.interval_ms)
 
 
 def _labelled(

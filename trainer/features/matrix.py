@@ -110,7 +110,10 @@ def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles])
         matrix = _mapped(path, key)
         if matrix is None:
             _drop_unfinished(cache_dir, stem)
-            _build(path, key, candles, [context_frame(coarse) for coarse in context])
+            digest = _build(path, key, candles, [context_frame(coarse) for coarse in context])
+            # Read back now it would come from memory, which says nothing of the disk.
+            with path.open("rb") as file:
+                keep_checked(path, settled(file.fileno()), digest)
             _drop_old(cache_dir, stem)
             matrix = _mapped(path, key)
             if matrix is not None:
@@ -137,12 +140,21 @@ def matrix_rows(
     """
     bar = np.arange(block.first, block.stop, dtype=np.int64)
     close_time = candles.open_time[block.first : block.stop] + candles.interval_ms
-    values = block_features(candles, block)
-    usable = np.isfinite(values).all(axis=1)
-    for frame in frames:
-        usable &= frame.known_at(close_time)
-    parts = [values[usable], *(frame.as_of(close_time[usable]) for frame in frames)]
-    return bar[usable], np.concatenate(parts, axis=1)
+    own = block_features(candles, block)
+    usable = np.isfinite(own).all(axis=1)
+    context = [(frame.values, frame.positions(close_time)) for frame in frames]
+    for _, positions in context:
+        usable &= positions >= 0
+    rows = np.flatnonzero(usable)
+    columns = own.shape[1] + sum(known.shape[1] for known, _ in context)
+    values = np.empty((len(rows), columns), dtype=np.float32)
+    values[:, : own.shape[1]] = own if len(rows) == len(own) else own[rows]
+    start = own.shape[1]
+    for known, positions in context:
+        stop = start + known.shape[1]
+        values[:, start:stop] = known[positions[rows]]
+        start = stop
+    return bar[rows], values
 
 
 def _key(candles: Candles, context: Sequence[Candles]) -> str:
@@ -156,13 +168,15 @@ def _key(candles: Candles, context: Sequence[Candles]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _build(path: Path, key: str, candles: Candles, frames: Sequence[ContextFrame]) -> None:
+def _build(path: Path, key: str, candles: Candles, frames: Sequence[ContextFrame]) -> str:
+    """Write the matrix, and return its digest."""
     plan = list(blocks(candles))
     frames = _covering(candles, plan, frames)
     names = (*NAMES, *(name for frame in frames for name in frame.names))
     digest = hashlib.sha256()
     bars = []
-    with whole_file(path) as file:
+    # What a loss of power leaves of it is another boot's to digest, and is built again.
+    with whole_file(path, durable=False) as file:
         file.seek(HEADER_BYTES)
         for block in plan:
             bar, values = matrix_rows(candles, block, frames)
@@ -184,6 +198,7 @@ def _build(path: Path, key: str, candles: Candles, frames: Sequence[ContextFrame
         }
         file.seek(0)
         file.write(json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n")
+    return digest.hexdigest()
 
 
 def _covering(candles: Candles, plan: Sequence[Block], frames: Iterable[ContextFrame]) -> list[ContextFrame]:
@@ -191,7 +206,7 @@ def _covering(candles: Candles, plan: Sequence[Block], frames: Iterable[ContextF
         return []
     opens = np.concatenate([candles.open_time[block.first : block.stop] for block in plan])
     close_time = opens + candles.interval_ms
-    return [frame for frame in frames if frame.known_at(close_time).mean() >= MIN_CONTEXT_COVERAGE]
+    return [frame for frame in frames if (frame.positions(close_time) >= 0).mean() >= MIN_CONTEXT_COVERAGE]
 
 
 def _unusable(candles: Candles, plan: Sequence[Block]) -> DataError:

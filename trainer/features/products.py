@@ -110,7 +110,7 @@ def open_products(path: Path, digest: str, values: Float32Array) -> Products:
     if products is None:
         products = Products.computed(values)
         head = {"schema": SCHEMA, "matrix": digest, "sha256": products.digest}
-        with whole_file(place) as file:
+        with whole_file(place, durable=False) as file:
             file.write(json.dumps(head).encode().ljust(HEAD_BYTES))
             file.write(products.blocks.data)
     return products

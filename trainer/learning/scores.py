@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from common.protocol.reports import Scores, Ties
-from trainer.candles.arrays import FloatArray
+from trainer.candles.arrays import FloatArray, IntArray
 
 
-def midranks(values: FloatArray) -> FloatArray:
-    """Return the rank of each value from 1 to n, shape (n,); equal values share the mean of their ranks."""
-    order = np.argsort(values)
+def midranks(values: FloatArray, order: IntArray | None = None) -> FloatArray:
+    """Return the rank of each value from 1 to n, shape (n,); equal values share the mean of their ranks.
+
+    `order` is that of ascending values, where it is known already.
+    """
+    order = np.argsort(values) if order is None else order
     ordered = values[order]
     ranks = np.empty(len(values))
     differs = ordered[1:] != ordered[:-1]
@@ -105,7 +108,14 @@ def score(p: FloatArray, y: FloatArray, ranks: FloatArray | None = None) -> Scor
     )
 
 
-def score_ties(p: FloatArray, y: FloatArray, tied: FloatArray, rows: int, share: float) -> Ties:
+def score_ties(
+    p: FloatArray,
+    y: FloatArray,
+    tied: FloatArray,
+    rows: int,
+    share: float,
+    order: IntArray | None = None,
+) -> Ties:
     """Report what was left out as a tie, and what the score would be with it.
 
     Parameters
@@ -116,10 +126,36 @@ def score_ties(p: FloatArray, y: FloatArray, tied: FloatArray, rows: int, share:
         The same models' predictions of the ties beside them.
     rows, share : int, float
         The ties of all rows, those before the first test row too, and their share.
+    order : ndarray of int64, shape (n,), optional
+        The order of ascending predictions, where it is known already.
     """
-    ranks = midranks(np.concatenate([p, tied]))
-    return Ties(
-        rows=rows,
-        share=share,
-        auc_with_ties=area_under_curve(ranks, np.concatenate([y, np.zeros(len(tied))])),
-    )
+    order = np.argsort(p) if order is None else order
+    ordered, outcomes = p[order], y[order]
+    ranks = midranks(ordered, np.arange(len(p)))
+    auc = area_under_curve_with_falls(ordered, outcomes, ranks, tied)
+    return Ties(rows=rows, share=share, auc_with_ties=auc)
+
+
+def area_under_curve_with_falls(
+    p: FloatArray, y: FloatArray, ranks: FloatArray, falls: FloatArray
+) -> float | None:
+    """Return `area_under_curve` of ascending predictions and of further ones whose outcome is 0.
+
+    Parameters
+    ----------
+    p, y, ranks : ndarray of float64, shape (n,)
+        Ascending predictions, their outcomes and `midranks`.
+    falls : ndarray of float64, shape (t,)
+        The further predictions, in any order.
+    """
+    rises, level = int(np.count_nonzero(y > 0.5)), int(np.count_nonzero(y == 0.5))
+    lower = len(y) - rises - level + len(falls)
+    pairs = rises * lower + 0.5 * (rises + lower) * level
+    if not pairs:
+        return None
+    # Each of them raises the ranks above it by one, and those of its equals by a half. All sums are multiples
+    # of one quarter, and exact.
+    total = np.concatenate([[0.0], np.cumsum(y)])
+    raised = total[-1] - (total[np.searchsorted(p, falls)] + total[np.searchsorted(p, falls, "right")]) / 2
+    ranked = float(ranks @ y) + float(raised.sum())
+    return float((ranked - float(y.sum()) * (len(y) + len(falls) + 1) / 2 + pairs / 2) / pairs)

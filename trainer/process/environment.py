@@ -23,6 +23,18 @@ nearly every x86-64 machine since 2013 has, so that a job resumed on another mac
 """
 
 
+KEPT_MEMORY = {
+    "MALLOC_MMAP_MAX_": "0",
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "NUMPY_MADVISE_HUGEPAGE": "0",
+}
+"""What an array leaves the next one takes: glibc gives large ones back at once, and the kernel has to clear
+the same pages anew for each. They were a fifth of what a cell of a million rows costs. A child ends with its
+job, so that nothing is kept for longer. Other allocators do not read these. Huge pages would have to be
+found too, which takes longer than it saves where files fill the memory.
+"""
+
+
 def environment(machine: str | None = None, cpu_info: Path = CPU_INFO) -> dict[str, str]:
     """Return the variables for a process that computes.
 

@@ -32,7 +32,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from common.errors import InternalError
-from trainer.process.environment import environment
+from trainer.process.environment import KEPT_MEMORY, environment
 
 PR_SET_PDEATHSIG = 1
 _MESSAGE_BYTES = 65536
@@ -82,7 +82,7 @@ class ForkServer:
             arguments = [str(theirs.fileno()), str(os.getpid()), self._preload, self._later]
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "trainer.process.fork_server", *arguments],
-                env=os.environ | environment(),
+                env=KEPT_MEMORY | os.environ | environment(),
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,

@@ -58,7 +58,7 @@ def run_values(**changes: Any) -> dict[str, Any]:
 
 def test_the_migrations_make_the_schema_of_the_tables(empty_url: str, clock: Clock) -> None:
     database = Database(empty_url, clock)
-    _upgrade(database, "head")
+    upgrade(database, "head")
     with database.read() as tx:
         assert compare_metadata(MigrationContext.configure(tx.connection), metadata) == []
     database.close()
@@ -116,7 +116,7 @@ def test_an_upgrade_keeps_a_night_in_progress_and_goes_on_with_it(
     night.queue.fail(night.grant(boot).lease_id, failure(Cause.ERROR))
     lease = night.grant(boot).lease_id
     database = Database(empty_url, clock)
-    _upgrade(database, revision)
+    upgrade(database, revision)
     _copy(today, database)
     today.close()
     before = _attempts(database)
@@ -155,7 +155,7 @@ def _copy(source: Database, target: Database) -> None:
                 new.connection.execute(text(counted))
 
 
-def _upgrade(database: Database, revision: str) -> None:
+def upgrade(database: Database, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", "coordinator.store:migrations")
     with database.engine.begin() as connection:
@@ -294,7 +294,7 @@ def test_champions_of_before_are_taken_over_with_their_succession(
         wanted = [(one.action, one.model, one.former, one.run) for one in changes(tx.connection)]
         [champion] = champions(tx.connection)
     database = Database(empty_url, clock)
-    _upgrade(database, "0006")
+    upgrade(database, "0006")
     _copy(today, database)
     today.close()
     database.upgrade()

@@ -1,3 +1,5 @@
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -5,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 from scipy.stats import kstest, mannwhitneyu
 
+from trainer.evidence import significance
 from trainer.evidence.significance import auc_p_value, covariances, lift_of_fading
 from trainer.learning.scores import area_under_curve, midranks
 
@@ -29,14 +32,17 @@ def assert_size(p_values):
         assert share <= 1.3 * level + 3 * np.sqrt(level * (1 - level) / len(p_values)), level
 
 
-@settings(max_examples=60, deadline=None)
-@given(rows=st.integers(4, 60), reach=st.integers(1, 20), seed=st.integers(0, 2**16))
-def test_the_transform_gives_what_sums_one_by_one_give(rows, reach, seed):
+@settings(max_examples=120, deadline=None)
+@given(
+    rows=st.integers(4, 60), reach=st.integers(1, 20), block=st.integers(1, 60), seed=st.integers(0, 2**16)
+)
+def test_the_transform_gives_what_sums_one_by_one_give(rows, reach, block, seed):
     reach = min(reach, rows - 1)
     draw = np.random.default_rng(seed)
     p, y = draw.standard_normal((2, rows))
     rest = y - 0.3 * p
-    own_p, own_y, later = covariances(p, y, 0.3, reach)
+    with mock.patch.object(significance, "BLOCK_ROWS", block):
+        own_p, own_y, later = covariances(p, y, 0.3, reach)
     lags = range(reach + 1)
     assert own_p == pytest.approx([sum(p[k:] * p[: rows - k]) for k in lags], abs=1e-9)
     assert own_y == pytest.approx([sum(rest[k:] * rest[: rows - k]) for k in lags], abs=1e-9)

@@ -19,17 +19,24 @@ def frame_of(hours, timeframe="1h"):
 def test_a_bar_is_known_from_its_close_on_and_not_a_millisecond_earlier():
     frame = frame_of([10, 11, 12])
     moments = np.array([11 * HOUR - 1, 11 * HOUR, 12 * HOUR - 1, 12 * HOUR])
-    assert frame.as_of(moments)[:, 0].tolist() == [10, 11, 11, 12]
+    assert frame.values[frame.positions(moments), 0].tolist() == [10, 11, 11, 12]
 
 
 def test_before_the_first_bar_and_two_bars_after_the_last_nothing_is_known():
     frame = frame_of([10, 20])
     moments = np.array([10 * HOUR - 1, 10 * HOUR, 12 * HOUR, 12 * HOUR + 1, 20 * HOUR - 1, 20 * HOUR])
-    assert frame.known_at(moments).tolist() == [False, True, True, False, False, True]
+    assert frame.positions(moments).tolist() == [-1, 0, 0, -1, -1, 1]
 
 
 def test_an_empty_frame_knows_nothing():
-    assert frame_of([]).known_at(np.array([5 * HOUR])).tolist() == [False]
+    assert frame_of([]).positions(np.array([5 * HOUR])).tolist() == [-1]
+
+
+def test_no_moment_before_the_frame_or_after_it_is_needed():
+    frame = frame_of([10, 11, 30])
+    moments = np.array([11 * HOUR, 11 * HOUR, 13 * HOUR])
+    assert frame.positions(moments).tolist() == [1, 1, 1]
+    assert frame.positions(moments[:0]).tolist() == []
 
 
 def test_context_comes_only_from_timeframes_that_are_not_finer():

@@ -192,7 +192,6 @@ def test_one_bit_that_flipped_on_the_disk_is_noticed_and_the_matrix_built_again(
 
 def test_a_matrix_that_was_found_good_is_not_digested_again_until_it_changes(tmp_path, simulate, monkeypatch):
     candles, digested = simulate(1000), []
-    matrix = open_features(tmp_path, candles, [])
     of_content = feature_cache._content_digest
 
     def counted(found):
@@ -200,6 +199,7 @@ def test_a_matrix_that_was_found_good_is_not_digested_again_until_it_changes(tmp
         return of_content(found)
 
     monkeypatch.setattr(feature_cache, "_content_digest", counted)
+    matrix = open_features(tmp_path, candles, [])
     again = open_features(tmp_path, candles, [])
     assert (again.digest, digested) == (matrix.digest, [])
     assert np.array_equal(again.values, matrix.values)

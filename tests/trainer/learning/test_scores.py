@@ -90,3 +90,15 @@ def test_known_ranks_give_the_same_scores():
     p, y = draw.random(300).round(2), draw.integers(0, 2, 300).astype(float)
     assert score(p, y, midranks(p)) == score(p, y)
     assert score(p, y, midranks(-p)).auc != score(p, y).auc
+
+
+@pytest.mark.parametrize("outcomes", [[0.0, 1.0], [0.0, 0.5, 1.0], [1.0], [0.0]])
+@pytest.mark.parametrize("decimals", [1, 2, 17])
+def test_the_area_with_ties_is_that_of_all_rows_to_the_last_digit(outcomes, decimals):
+    draw = np.random.default_rng(decimals)
+    p, tied = draw.random(3000).round(decimals), draw.random(400).round(decimals)
+    y = draw.choice(outcomes, 3000)
+    everything, truth = np.concatenate([p, tied]), np.concatenate([y, np.zeros(400)])
+    expected = area_under_curve(midranks(everything), truth)
+    assert score_ties(p, y, tied, 400, 0.1).auc_with_ties == expected
+    assert score_ties(p, y, tied, 400, 0.1, np.argsort(p)).auc_with_ties == expected

@@ -1,18 +1,29 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from trainer.process.environment import CPU_INFO, environment
+from trainer.process.environment import CPU_INFO, KEPT_MEMORY, environment
 
 SUMS = """
 import hashlib, numpy
 a = numpy.random.default_rng(0).standard_normal((4096, 46))
 print(hashlib.sha256((a.T @ a).tobytes()).hexdigest())
+"""
+
+FAULTS = """
+import resource, numpy
+for _ in range(2):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    arrays = [numpy.ones(3 << 17) for _ in range(8)]
+    faults = resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+    del arrays
+print(faults)
 """
 
 
@@ -59,3 +70,13 @@ def test_sums_are_equal_whatever_the_surroundings_asked_for() -> None:
         check=True,
     )
     assert other.stdout not in digests, "the kernels differ, so naming one is what makes the sums equal"
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another allocator does not read the variables")
+def test_what_an_array_leaves_the_next_one_takes() -> None:
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
+    faults = [
+        int(subprocess.run([sys.executable, "-c", FAULTS], env=env, capture_output=True, check=True).stdout)
+        for env in (plain, plain | KEPT_MEMORY)
+    ]
+    assert faults[1] < faults[0] / 4

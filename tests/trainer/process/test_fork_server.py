@@ -68,6 +68,20 @@ def test_it_is_ready_once_it_has_imported(server) -> None:
     assert server.fileno() >= 0
 
 
+def test_memory_is_kept_unless_the_surroundings_say_otherwise(monkeypatch) -> None:
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "131072")
+    running = ForkServer("tests.trainer.targets")
+    running.start()
+    try:
+        with fork(running, "tests.trainer.targets:tell_malloc") as channel:
+            until(heard(running, lambda: running.child_exit))
+            said = channel.recv(1000).decode().split()
+    finally:
+        running.close()
+    assert "MALLOC_TRIM_THRESHOLD_=131072" in said
+    assert "MALLOC_MMAP_MAX_=0" in said
+
+
 def test_a_child_is_its_child_and_its_exit_is_told(server) -> None:
     with fork(server, "tests.trainer.targets:wait_for_word"):
         until(heard(server, lambda: server.child_pid))

@@ -1,0 +1,203 @@
+"""Databases of nights that a command names: a night in progress moved from one to another, and backups."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.errors import ConfigurationError, ConflictError, StorageError
+from common.out_folder import DATABASE_NAME, OutFolder, held, held_by_coordinator
+from coordinator.store.address import masked, sqlite_file
+from coordinator.store.database import Database, revision_of, revisions, sqlite_url
+from coordinator.store.occupancy import alone, refuse_open_file, snapshot
+from coordinator.store.transfer import Told, count_rows, refuse_content, transfer
+
+Bar = Callable[[int], AbstractContextManager[Told]]
+"""Shows how far so many steps are."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """A database.
+
+    Attributes
+    ----------
+    name : str
+        What it is called for people: without a password.
+    url : str
+        Its address.
+    file : Path or None
+        The file of a SQLite database.
+    """
+
+    name: str
+    url: str
+    file: Path | None = None
+
+    @property
+    def out(self) -> Path | None:
+        """The out folder whose database it is, if it is one's."""
+        return self.file.parent if self.file is not None and self.file.name == DATABASE_NAME else None
+
+    @property
+    def identity(self) -> str:
+        """What is the same for two names of one database, as far as names tell."""
+        return self.url if self.file is None else str(self.file.resolve())
+
+
+def place_of(word: str) -> Place:
+    """Return the database of an address as of `database_url`, of a SQLite file or of an out folder.
+
+    Raises
+    ------
+    ConfigurationError
+        It is a file of another name, or an address of something in memory.
+    """
+    if "://" in word:
+        file = sqlite_file(word)
+        if file is None and word.startswith("sqlite"):
+            raise ConfigurationError(
+                f"{masked(word)} is in memory, and holds nothing", "write sqlite:////path/file.db"
+            )
+        return Place(masked(word), word, file)
+    path = Path(word)
+    if path.suffix != ".db":
+        if path.exists() and not path.is_dir():
+            hint = "the name of a SQLite file ends with .db; another database is named by its address"
+            raise ConfigurationError(f"{path} is a file, and no out folder", hint)
+        path = OutFolder(path).database
+    return Place(str(path), sqlite_url(path), path)
+
+
+def copy(source: Place, target: Place, bar: Bar) -> dict[str, int]:
+    """Bring all that one database holds into another one, and return how many rows were compared by table.
+
+    Raises
+    ------
+    ConfigurationError
+        One of them cannot be opened, or is not ours.
+    ConflictError
+        A coordinator uses one of them, the target holds something, or the source nothing.
+    """
+    if source.identity == target.identity:
+        raise ConflictError(f"{source.name} cannot be copied to itself", "name another database")
+    _refuse_absent(source)
+    with ExitStack() as stack:
+        for place in (source, target):
+            if place.out is not None:
+                stack.enter_context(held(place.out))
+                stack.enter_context(held_by_coordinator(place.out))
+            if place.file is not None:
+                refuse_open_file(place.file)
+        origin = stack.enter_context(_opened(source))
+        _refuse_strange(origin, source)
+        goal = stack.enter_context(_opened(target))
+        origin.upgrade()
+        goal.upgrade()
+        into = stack.enter_context(alone(goal, target.name, writes=True))
+        refuse_content(into, target.name)
+        night = stack.enter_context(alone(origin, source.name, writes=False))
+        rows = count_rows(night)
+        if not rows["runs"]:
+            raise ConflictError(f"{source.name} holds no night", "there is nothing to copy")
+        with bar(2 * sum(rows.values())) as told:
+            return transfer(night, into, told)
+
+
+def back_up(source: Place, file: Path, bar: Bar) -> dict[str, int]:
+    """Write one state of a database into a new SQLite file, whole or not at all, whoever writes meanwhile.
+
+    Raises
+    ------
+    ConfigurationError
+        The database cannot be opened, is not ours or has another schema than this program's.
+    ConflictError
+        The file is there already.
+    StorageError
+        It cannot be written.
+    """
+    if file.exists():
+        raise ConflictError(f"{file} is there already", "name a new file")
+    _refuse_absent(source)
+    with _opened(source) as database, snapshot(database) as night:
+        present = revision_of(night)
+        if present is None:
+            raise _strange(source)
+        if present != revisions()[-1]:
+            problem = f"{source.name} has schema {present}, and this program's is {revisions()[-1]}"
+            raise ConfigurationError(problem, "make the backup with the version that uses it")
+        rows = count_rows(night)
+        with _unfinished(file) as unfinished, bar(2 * sum(rows.values())) as told:
+            with closing_database(sqlite_url(unfinished)) as made:
+                made.upgrade()
+                with made.engine.execution_options(writes=True).begin() as into:
+                    compared = transfer(night, into, told)
+            # One file, without a log beside it.
+            with closing(sqlite3.connect(unfinished)) as connection:
+                connection.execute("PRAGMA journal_mode=DELETE")
+    return compared
+
+
+@contextmanager
+def closing_database(url: str) -> Iterator[Database]:
+    """Open a database, and close it at the end."""
+    database = Database(url)
+    try:
+        yield database
+    finally:
+        database.close()
+
+
+@contextmanager
+def _opened(place: Place) -> Iterator[Database]:
+    if place.file is not None:
+        try:
+            place.file.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(place.file.parent, error) from error
+    with closing_database(place.url) as database:
+        yield database
+
+
+@contextmanager
+def _unfinished(file: Path) -> Iterator[Path]:
+    """Name a file beside another one that takes its place at the end, or is removed."""
+    path = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.unfinished")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        yield path
+        # Fails where somebody else has made the file meanwhile.
+        os.link(path, file)
+    except FileExistsError as error:
+        raise ConflictError(f"{file} is there already", "name a new file") from error
+    except OSError as error:
+        raise _unwritable(file, error) from error
+    finally:
+        for end in ("", "-wal", "-shm", "-journal"):
+            path.with_name(path.name + end).unlink(missing_ok=True)
+
+
+def _unwritable(path: Path, error: OSError) -> StorageError:
+    return StorageError(f"{path}: cannot be written: {error.strerror or error}", "name another place")
+
+
+def _refuse_absent(place: Place) -> None:
+    if place.file is not None and not place.file.exists():
+        raise ConfigurationError(
+            f"there is no database {place.name}", "name an out folder, a SQLite file or an address"
+        )
+
+
+def _refuse_strange(database: Database, place: Place) -> None:
+    with snapshot(database) as connection:
+        if revision_of(connection) is None:
+            raise _strange(place)
+
+
+def _strange(place: Place) -> ConfigurationError:
+    return ConfigurationError(f"{place.name} is no database of Nighttrain", "name the one that holds nights")
