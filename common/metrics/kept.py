@@ -18,6 +18,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder, gzip_accepted
 from prometheus_client.openmetrics.exposition import DOTS
+from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 from prometheus_client.utils import floatToGoString
 
@@ -37,6 +38,8 @@ Series = Mapping[tuple[str, ...], float]
 class Part:
     """Some lines of a scrape, and their compressed form once somebody asked for it."""
 
+    __slots__ = ("_deflated", "text")
+
     def __init__(self, text: bytes) -> None:
         self.text = text
         self._deflated: bytes | None = None
@@ -55,7 +58,7 @@ class WrittenFamily:
     """A family of gauges with its text in parts; to `prometheus_client` it is a family like any other."""
 
     metric: Metric
-    kept: tuple[tuple[Series, Part], ...]
+    kept: tuple[Part, ...]
 
     type = "gauge"
     unit = ""
@@ -72,17 +75,13 @@ class WrittenFamily:
 
     @property
     def samples(self) -> list[Sample]:
-        """All series one by one, for a format that is not written here."""
-        names = self.metric.label_names
-        return [
-            Sample(self.name, dict(zip(names, values, strict=True)), value)
-            for series, _ in self.kept
-            for values, value in series.items()
-        ]
+        """All series one by one, for a format that is not written here: read from the text that is kept."""
+        lines = b"".join(part.text for part in self.kept).decode()
+        return [sample for family in text_string_to_metric_families(lines) for sample in family.samples]
 
     def parts(self, openmetrics: bool) -> Iterator[Part]:
         """Yield its text; nothing where it has no series."""
-        lines = [part for _, part in self.kept if part.text]
+        lines = [part for part in self.kept if part.text]
         if lines:
             yield _head(self.metric, openmetrics)
             yield from lines
@@ -106,7 +105,7 @@ class KeptFamily:
         if metric.kind is not Kind.GAUGE:
             raise ValueError(f"{metric.name} is a {metric.kind}")
         self.metric = metric
-        self._parts: dict[str, tuple[object, Series, Part]] = {}
+        self._parts: dict[str, tuple[object, Part]] = {}
 
     def keep(self, name: str, key: object, read: Callable[[], Series]) -> None:
         """Have a part in the family; it is read only where its key is not the one that it had.
@@ -116,14 +115,15 @@ class KeptFamily:
         ValueError
             A label has a value that is not declared.
         """
-        kept = self._parts.get(name)
-        if kept is None or kept[0] != key:
-            series = read()
-            self._parts[name] = key, series, Part(_lines(self.metric, series))
+        known, part = self._parts.get(name, (None, None))
+        if part is None or known != key:
+            text = _lines(self.metric, read())
+            # What is compressed already need not be compressed again.
+            self._parts[name] = key, part if part is not None and part.text == text else Part(text)
 
     def written(self) -> WrittenFamily:
         """Return the family as it is now."""
-        return WrittenFamily(self.metric, tuple((series, part) for _, series, part in self._parts.values()))
+        return WrittenFamily(self.metric, tuple(part for _, part in self._parts.values()))
 
 
 def scrape(registry: CollectorRegistry, accept: str, accept_encoding: str) -> tuple[bytes, dict[str, str]]:

@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from common.protocol.jobs import JobState
+from sqlalchemy import Row, bindparam, select
+
+from common.protocol.jobs import JobKind
 from common.protocol.status import EtaView
-from common.whole_file import write_whole
+from common.whole_file import whole_file
 from coordinator.housekeeping.duty import Duty, Turn
-from coordinator.queue.checkpoints import saved_folds
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import AttemptRow, RunRow, newest_run
+from coordinator.store.rows import RunRow, job_name, newest_run, progress_of
+from coordinator.store.tables import attempts, checkpoints, jobs
 from coordinator.views.forecast import Forecast
-from coordinator.views.jobs import attempts_of, jobs_of
 from coordinator.views.runs import run_view
 
 PROGRESS_SCHEMA = "nighttrain.progress/1"
+CHUNK = 500
+"""So many jobs are read at a time."""
+
+_JOBS = (
+    select(
+        jobs.c.id,
+        jobs.c.kind,
+        jobs.c.symbol,
+        jobs.c.timeframe,
+        jobs.c.horizon,
+        jobs.c.state,
+        jobs.c.cause,
+        jobs.c.message,
+        jobs.c.changed,
+        attempts.c.trainer,
+        attempts.c.progress,
+        checkpoints.c.folds,
+    )
+    .outerjoin_from(jobs, attempts, (attempts.c.job_id == jobs.c.id) & attempts.c.ended.is_(None))
+    .outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
+    .where(jobs.c.run_id == bindparam("run"))
+    .order_by(jobs.c.ordinal)
+    .execution_options(yield_per=CHUNK)
+)
 
 
 class ProgressFile(Duty):
@@ -62,41 +88,42 @@ class ProgressFile(Duty):
         eta = self.forecast.eta()
         with self.database.read() as tx:
             run = newest_run(tx)
-            if run is None:
-                return
-            document = _progress(tx, run, eta)
-        write_whole(self.path, (json.dumps(document, indent=1) + "\n").encode())
+            if run is not None:
+                with whole_file(self.path) as file:
+                    file.writelines(_written(tx, run, eta))
 
 
-def _progress(tx: Transaction, run: RunRow, eta: EtaView) -> dict[str, Any]:
-    found = jobs_of(tx, run.id)
-    history = attempts_of(tx, [job.id for job in found if job.state is JobState.LEASED])
-    folds = saved_folds(tx, [job.id for job in found])
-    return {
+def _written(tx: Transaction, run: RunRow, eta: EtaView) -> Iterator[bytes]:
+    """Yield the document piece by piece, for the jobs of a large night are more than should be held at once."""
+    head = {
         "schema": PROGRESS_SCHEMA,
         "written": _iso(tx.now),
         "run": run_view(tx, run).model_dump(mode="json", exclude={"config"}),
         "eta": eta.model_dump(mode="json"),
-        "jobs": [
-            {
-                "id": job.id,
-                "job": job.name,
-                "state": job.state,
-                "cause": job.cause,
-                "message": job.message,
-                "trainer": history[job.id][-1].trainer if job.id in history else "",
-                "progress": _shown_progress(history[job.id][-1]) if job.id in history else None,
-                "folds_saved": folds.get(job.id, 0),
-                "changed": _iso(job.changed),
-            }
-            for job in found
-        ],
+        "jobs": [],
     }
+    yield json.dumps(head, indent=1).removesuffix("]\n}").encode()
+    separator = "\n  "
+    for rows in tx.connection.execute(_JOBS, {"run": run.id}).partitions():
+        documents = [json.dumps(_job(row)) for row in rows]
+        yield (separator + ",\n  ".join(documents)).encode()
+        separator = ",\n  "
+    yield b"\n ]\n}\n"
 
 
-def _shown_progress(attempt: AttemptRow) -> dict[str, Any] | None:
-    progress = attempt.reported
-    return progress.model_dump(mode="json") if progress else None
+def _job(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
+    progress = progress_of(row.progress)
+    return {
+        "id": row.id,
+        "job": job_name(JobKind(row.kind), row.symbol, row.timeframe, row.horizon),
+        "state": row.state,
+        "cause": row.cause,
+        "message": row.message,
+        "trainer": row.trainer or "",
+        "progress": progress.model_dump(mode="json") if progress else None,
+        "folds_saved": row.folds or 0,
+        "changed": _iso(row.changed),
+    }
 
 
 def _iso(moment: datetime) -> str:

@@ -74,7 +74,7 @@ class SymbolSeries:
         decided = (job for job in jobs if job.kind is JobKind.TRAINING and job.promoted is not None)
         series[metrics.CELL_PROMOTED] = {_cell(job): float(bool(job.promoted)) for job in decided}
         for metric, values in series.items():
-            self._families[metric].keep(symbol, values, partial(dict, values))
+            self._families[metric].keep(symbol, edition, partial(dict, values))
         since = min((job.waiting_since for job in queued if job.waiting_since is not None), default=None)
         self._waiting[symbol] = edition, since
         return since

@@ -54,9 +54,3 @@ def earlier_checkpoint(tx: Transaction, job: JobRow) -> Checkpoint | None:
 def discard_checkpoint(tx: Transaction, job_id: int) -> None:
     """Forget the checkpoint of a job that is done; its folds are in its report."""
     tx.connection.execute(_DISCARDED, {"job": job_id})
-
-
-def saved_folds(tx: Transaction, run_jobs: list[int]) -> dict[int, int]:
-    """Return the number of saved folds by job, for those of the given jobs that have a checkpoint."""
-    query = select(checkpoints.c.job_id, checkpoints.c.folds).where(checkpoints.c.job_id.in_(run_jobs))
-    return {row.job_id: row.folds for row in tx.connection.execute(query)}

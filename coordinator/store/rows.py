@@ -142,7 +142,12 @@ class JobRow:
     @property
     def name(self) -> str:
         """What people call the job: ``BTCUSDT_1h_H3`` or ``survey of BTCUSDT``."""
-        return self.cell.name if self.kind is JobKind.TRAINING else f"survey of {self.symbol}"
+        return job_name(self.kind, self.symbol, self.timeframe, self.horizon)
+
+
+def job_name(kind: JobKind, symbol: str, timeframe: str | None, horizon: int | None) -> str:
+    """Return what people call a job: ``BTCUSDT_1h_H3`` or ``survey of BTCUSDT``."""
+    return f"{symbol}_{timeframe}_H{horizon}" if kind is JobKind.TRAINING else f"survey of {symbol}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -87,12 +86,6 @@ class Try(NamedTuple):
     seconds: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    job: JobFact
-    tries: tuple[Try, ...]
-
-
 class Book:
     """A run's jobs with their attempts.
 
@@ -138,17 +131,18 @@ class Book:
         self.by_auc: list[tuple[float, int, int]] = []
         self.by_end: list[tuple[datetime, int, int]] = []
         self.by_change: list[tuple[datetime, int]] = []
-        self._entries: dict[int, _Entry] = {}
+        self._jobs: dict[int, JobFact] = {}
+        self._tries: dict[int, tuple[Try, ...]] = {}
         self._span = (0, 0)
         self._symbols: dict[str, list[int]] = {}
         self._editions: Counter[str] = Counter()
 
     def __contains__(self, job_id: int) -> bool:
-        return job_id in self._entries
+        return job_id in self._jobs
 
     def job(self, job_id: int) -> JobFact:
         """Return a job of the run."""
-        return self._entries[job_id].job
+        return self._jobs[job_id]
 
     @property
     def span(self) -> tuple[int, int]:
@@ -169,18 +163,19 @@ class Book:
 
     def enter(self, job: JobFact, tries: tuple[Try, ...]) -> None:
         """Take a job as it is now, with its attempts, in place of what was known of it."""
-        before = self._entries.get(job.id)
+        before = self._jobs.get(job.id)
         if before is None:
             self._symbols.setdefault(job.symbol, []).append(job.id)
             self._span = min(self._span[0] or job.id, job.id), max(self._span[1], job.id)
         else:
-            self._count(before, -1)
-        self._entries[job.id] = entry = _Entry(job, tries)
-        self._count(entry, 1)
+            self._count(before, self._tries.pop(job.id, ()), -1)
+        self._jobs[job.id] = job
+        if tries:
+            self._tries[job.id] = tries
+        self._count(job, tries, 1)
         self._editions[job.symbol] += 1
 
-    def _count(self, entry: _Entry, by: int) -> None:
-        job = entry.job
+    def _count(self, job: JobFact, tries: tuple[Try, ...], by: int) -> None:
         _add(self.states, (job.kind, job.state), by)
         for reason in job.refused_by:
             _add(self.refusals, reason, by)
@@ -198,8 +193,8 @@ class Book:
             _place(self.by_auc, (job.auc, -job.ordinal, job.id), by)
             if job.finished is not None:
                 _place(self.by_end, (job.finished, -job.ordinal, job.id), by)
-        self.attempts += by * len(entry.tries)
-        for one in entry.tries:
+        self.attempts += by * len(tries)
+        for one in tries:
             self._count_try(job, one, by)
 
     def _count_try(self, job: JobFact, one: Try, by: int) -> None:

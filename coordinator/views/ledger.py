@@ -110,8 +110,10 @@ class Ledger:
         result = connection.execute(changed.execution_options(yield_per=CHUNK))
         for rows in result.partitions():
             tries = _tries(connection, [row.id for row in rows])
+            # Jobs of a symbol have most times in common, which are held once.
+            held: dict[Any, Any] = {}
             for row in rows:
-                book.enter(_job(row), tuple(tries.get(row.id, ())))
+                book.enter(_job(row, held), tuple(tries.get(row.id, ())))
             if self.database.is_sqlite:
                 self._known = max(self._known, *(row.revision + 1 for row in rows))
 
@@ -133,7 +135,10 @@ def _tries(connection: Connection, job_ids: Sequence[int]) -> dict[int, list[Try
     return found
 
 
-def _job(row: Row[*tuple[Any, ...]]) -> JobFact:
+def _job(row: Row[*tuple[Any, ...]], held: dict[Any, Any]) -> JobFact:
+    def once(value: Any) -> Any:
+        return held.setdefault(value, value)
+
     told: dict[str, Any] | None = from_json(row.scores) if row.scores else None
     return JobFact(
         id=row.id,
@@ -145,13 +150,13 @@ def _job(row: Row[*tuple[Any, ...]]) -> JobFact:
         state=_STATES[row.state],
         cause=_CAUSES[row.cause] if row.cause else None,
         rows=row.rows,
-        volume=row.volume,
-        waiting_since=row.waiting_since,
-        not_before=row.not_before,
-        wanted_next=row.wanted_next,
-        started=row.started,
-        finished=row.finished,
-        changed=row.changed,
+        volume=once(row.volume),
+        waiting_since=once(row.waiting_since),
+        not_before=once(row.not_before),
+        wanted_next=once(row.wanted_next),
+        started=once(row.started),
+        finished=once(row.finished),
+        changed=once(row.changed),
         auc=row.auc,
         scores=(told["auc"], told["brier"], told["accuracy"]) if told else None,
         promoted=row.promoted,
