@@ -94,7 +94,7 @@ class ProgressFile(Duty):
 
 
 def _written(tx: Transaction, run: RunRow, eta: EtaView) -> Iterator[bytes]:
-    """Yield the document piece by piece, for the jobs of a large night are more than should be held at once."""
+    """Yield the document piece by piece: a large night has more jobs than should be held at once."""
     head = {
         "schema": PROGRESS_SCHEMA,
         "written": _iso(tx.now),

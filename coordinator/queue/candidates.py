@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -76,6 +76,11 @@ class Candidates:
     def all(self) -> tuple[Candidate, ...]:
         """Return the whole queue, in the order of the grid."""
         return tuple(self.of(Stretch((), {"run": self.run_id}).read(self.connection, "ordinal")))
+
+    def pieces(self) -> Iterator[list[Candidate]]:
+        """Yield the whole queue in the order of the grid, some jobs at a time."""
+        for rows in Stretch((), {"run": self.run_id}).pieces(self.connection, "ordinal"):
+            yield self.of(rows)
 
     def of(self, rows: Iterable[Row[*tuple[Any, ...]]]) -> list[Candidate]:
         """Return the candidates of some rows, in their order."""

@@ -6,7 +6,7 @@ long as to have it answered, so a statement is made once, and only its values ch
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
@@ -73,6 +73,9 @@ CONDITIONS: dict[str, ColumnElement[bool]] = {
 }
 """What jobs of a stretch have in common; the values bear the names of the parameters."""
 
+CHUNK = 500
+"""So many rows are a piece."""
+
 _ORDERS = {
     "ordinal": jobs.c.ordinal.asc(),
     "volume": jobs.c.volume.desc(),
@@ -100,6 +103,11 @@ class Stretch:
         """Return the rows, ordered by a column and the first `size` of them where that is wanted."""
         values = self.values if size is None else {**self.values, "size": size}
         return connection.execute(_statement(self.where, column, size is not None), values).all()
+
+    def pieces(self, connection: Connection, column: str) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
+        """Yield the rows ordered by a column, some at a time: all may be more than should be held."""
+        query = _statement(self.where, column, False).execution_options(yield_per=CHUNK)
+        yield from connection.execute(query, self.values).partitions()
 
     def most_rows(self, connection: Connection) -> int | None:
         """Return how many rows the largest of them has, None where none has any."""

@@ -13,6 +13,7 @@ from coordinator.store.database import Database, Transaction
 from coordinator.store.documents import read_document
 from coordinator.store.rows import JOBS, JobRow, RunRow, find_run
 from coordinator.store.tables import jobs, reports
+from coordinator.views.excerpt import EVERYTHING, Excerpt, Shown, shown_of
 
 HARMLESS = {"kept", "sorted", "resampled"}
 """What was done about findings that take nothing away."""
@@ -42,16 +43,18 @@ class SymbolCandles:
 
 @dataclass(frozen=True)
 class NightCandles:
-    """The candles of a night, in the order of its symbols."""
+    """The candles of a night's symbols that are shown, in order; `names` are all its symbols."""
 
     run_id: int
     now: datetime
     synthetic: bool
+    names: tuple[str, ...]
+    shown: Shown
     symbols: tuple[SymbolCandles, ...]
 
 
-def night_candles(database: Database, run_id: int) -> NightCandles:
-    """Return the candles that the surveys of a night saw.
+def night_candles(database: Database, run_id: int, excerpt: Excerpt = EVERYTHING) -> NightCandles:
+    """Return the candles that the surveys of a night saw, of the symbols that are shown.
 
     Raises
     ------
@@ -59,12 +62,18 @@ def night_candles(database: Database, run_id: int) -> NightCandles:
         There is no such night.
     """
     with database.read() as tx:
-        return candles_of(tx, find_run(tx, run_id))
+        return candles_of(tx, find_run(tx, run_id), excerpt)
 
 
-def candles_of(tx: Transaction, run: RunRow) -> NightCandles:
+def candles_of(tx: Transaction, run: RunRow, excerpt: Excerpt = EVERYTHING) -> NightCandles:
     """Return the candles that the surveys of a night saw that was read in this transaction."""
-    query = JOBS.where(jobs.c.run_id == run.id, jobs.c.kind == JobKind.SURVEY).order_by(jobs.c.ordinal)
+    of_night = (jobs.c.run_id == run.id, jobs.c.kind == JobKind.SURVEY)
+    offered = select(jobs.c.symbol).where(*of_night).order_by(jobs.c.ordinal)
+    names = tuple(tx.connection.execute(offered).scalars())
+    shown = shown_of(names, excerpt)
+    query = JOBS.where(*of_night).order_by(jobs.c.ordinal)
+    if len(shown.symbols) < len(names):
+        query = query.where(jobs.c.symbol.in_(shown.symbols))
     found = [JobRow.of(row) for row in tx.connection.execute(query)]
     surveyed = [job.id for job in found if job.state is JobState.SUCCEEDED]
     brought = select(reports.c.job_id, reports.c.document).where(reports.c.job_id.in_(surveyed))
@@ -73,7 +82,7 @@ def candles_of(tx: Transaction, run: RunRow) -> NightCandles:
         for row in tx.connection.execute(brought)
     }
     symbols = tuple(SymbolCandles(job, documents.get(job.id)) for job in found)
-    return NightCandles(run.id, tx.now, run.synthetic, symbols)
+    return NightCandles(run.id, tx.now, run.synthetic, names, shown, symbols)
 
 
 def place_of(finding: Finding) -> datetime | None:

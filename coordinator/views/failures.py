@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import select
@@ -133,8 +133,8 @@ def _groups(tx: Transaction, run_id: int) -> tuple[FailureGroup, ...]:
         )
         own = common_words(row.message, row.symbol, row.timeframe, row.horizon)
         found[row.id] = (row.cause, own, job)
-    groups: dict[tuple[str, str], FailureGroup] = {}
+    alike: dict[tuple[str, str], list[FailedJob]] = {}
     for cause, own, job in found.values():
-        group = groups.setdefault((cause, own), FailureGroup(Cause(cause), own, ()))
-        groups[cause, own] = replace(group, jobs=(*group.jobs, job))
-    return tuple(sorted(groups.values(), key=lambda group: (group.untrainable, -len(group.jobs))))
+        alike.setdefault((cause, own), []).append(job)
+    groups = [FailureGroup(Cause(cause), own, tuple(failed)) for (cause, own), failed in alike.items()]
+    return tuple(sorted(groups, key=lambda group: (group.untrainable, -len(group.jobs))))

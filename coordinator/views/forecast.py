@@ -160,7 +160,7 @@ def _parted(prospect: Prospect, book: Book) -> tuple[Bulk, list[tuple[Candidate,
     terms, history, breakers = scene.terms, scene.history, prospect.breakers
 
     def candidate(one: Alike) -> Candidate:
-        return _candidate(one, history, breakers.get(one.symbol), scene.now)
+        return candidate_of(one, history, breakers.get(one.symbol), scene.now)
 
     firsts = [candidate(next(iter(alike))) for alike in book.queued.values()]
     left = most_played(scene.workers)
@@ -190,8 +190,11 @@ def _seconds(alike: Alike, history: History) -> float | None:
     return history.seconds(alike.timeframe or SURVEY, alike.rows)
 
 
-def _candidate(alike: Alike, history: History, breaker: Breaker | None, now: datetime) -> Candidate:
-    # What only a seat asks for, room in memory and on a disk, makes no difference to an end.
+def candidate_of(alike: Alike, history: History, breaker: Breaker | None, now: datetime) -> Candidate:
+    """Return what stands for queued jobs that are alike, without what only a seat asks for.
+
+    Room in memory and on a disk makes no difference to an end, nor to what keeps a job from every seat.
+    """
     return Candidate(
         job_id=0,
         kind=alike.kind,

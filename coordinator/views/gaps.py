@@ -19,7 +19,7 @@ LONGEST_ROUTINE_SECONDS = 3.0
 """Between two jobs a trainer reports, asks and forks: a shorter gap needs no reason."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stay:
     """A time from `start` to `end`, with what it is in words; `kind` is that of a gap."""
 

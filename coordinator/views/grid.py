@@ -1,17 +1,19 @@
-"""The grid of a run: what each cell is at, in one query, for thousands of cells."""
+"""The grid of a run: what each cell is at, in one query, of as many symbols as are shown."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, or_, select
 
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.settings.grid import grid_of
 from coordinator.store.database import Transaction
 from coordinator.store.rows import RunRow, progress_of
 from coordinator.store.tables import attempts, checkpoints, jobs, symbols
+from coordinator.views.excerpt import EVERYTHING, Excerpt, Shown, shown_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,24 +62,44 @@ class GridSymbol:
 
 @dataclass(frozen=True)
 class Grid:
-    """All cells of a run; `cells` are by symbol, timeframe and horizon."""
+    """The cells of a run's symbols that are shown; `cells` are by symbol, timeframe and horizon.
+
+    `rows` are the symbols that are shown, `names` those of the whole run.
+    """
 
     run_id: int
     n_splits: int
-    symbols: tuple[GridSymbol, ...]
+    names: tuple[str, ...]
+    shown: Shown
+    rows: tuple[GridSymbol, ...]
     timeframes: tuple[str, ...]
     horizons: tuple[int, ...]
     cells: dict[tuple[str, str, int], GridCell]
 
-    @property
-    def untrainable(self) -> int:
-        """How many cells have candles that cannot be trained on."""
-        return sum(cell.untrainable for cell in self.cells.values())
+
+_FAILED = jobs.c.state == JobState.FAILED
+_STATES: dict[str, ColumnElement[bool]] = {
+    "promoted": jobs.c.promoted.is_(True),
+    "untrainable": _FAILED & (jobs.c.cause == Cause.DATA),
+    "failed": _FAILED & jobs.c.cause.is_distinct_from(Cause.DATA),
+}
+"""The states that a grid tells apart besides those of a job."""
 
 
-def read_grid(tx: Transaction, run: RunRow) -> Grid:
-    """Return the grid of a run."""
+def read_grid(
+    tx: Transaction, run: RunRow, excerpt: Excerpt = EVERYTHING, states: Sequence[str] = ()
+) -> Grid:
+    """Return the grid of a run, as much of it as is shown.
+
+    Where that is not all, symbols with a cell in one of the `states` come first, without any those of which a
+    cell broke: what somebody looks for is on the first page.
+    """
     config = grid_of(run.config)
+    survey = {one.symbol: one for one in _symbols(tx, run.id)}
+    first: frozenset[str] = frozenset()
+    if excerpt.limit is not None and len(survey) > excerpt.limit:
+        first = _with_cells(tx, run.id, states or ("failed",))
+    shown = shown_of(tuple(survey), excerpt, first)
     columns = (jobs.c.id, jobs.c.symbol, jobs.c.timeframe, jobs.c.horizon, jobs.c.state, jobs.c.cause)
     more = (jobs.c.message, jobs.c.auc, jobs.c.promoted, attempts.c.progress, checkpoints.c.folds)
     query = (
@@ -86,7 +108,9 @@ def read_grid(tx: Transaction, run: RunRow) -> Grid:
         .outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
         .where(jobs.c.run_id == run.id, jobs.c.kind == JobKind.TRAINING)
     )
-    states = {str(state): state for state in JobState}
+    if len(shown.symbols) < len(survey):
+        query = query.where(jobs.c.symbol.in_(shown.symbols))
+    by_name = {str(state): state for state in JobState}
     causes = {str(cause): cause for cause in Cause}
     cells = {}
     for (
@@ -108,7 +132,7 @@ def read_grid(tx: Transaction, run: RunRow) -> Grid:
             symbol,
             timeframe,
             horizon,
-            states[state],
+            by_name[state],
             causes[cause] if cause else None,
             message,
             auc,
@@ -121,11 +145,21 @@ def read_grid(tx: Transaction, run: RunRow) -> Grid:
     return Grid(
         run_id=run.id,
         n_splits=config.n_splits,
-        symbols=_symbols(tx, run.id),
+        names=tuple(survey),
+        shown=shown,
+        rows=tuple(survey[symbol] for symbol in shown.symbols),
         timeframes=tuple(str(timeframe) for timeframe in config.timeframes),
         horizons=tuple(config.horizons),
         cells=cells,
     )
+
+
+def _with_cells(tx: Transaction, run_id: int, states: Sequence[str]) -> frozenset[str]:
+    """Return the symbols that have a cell in one of some states."""
+    wanted = or_(*(_STATES.get(state, jobs.c.state == state) for state in states))
+    query = select(jobs.c.symbol).distinct()
+    query = query.where(jobs.c.run_id == run_id, jobs.c.kind == JobKind.TRAINING, wanted)
+    return frozenset(tx.connection.execute(query).scalars())
 
 
 def _symbols(tx: Transaction, run_id: int) -> tuple[GridSymbol, ...]:

@@ -123,28 +123,42 @@ def _job_view(job: JobRow, history: Sequence[AttemptRow], waits: str) -> JobView
 
 def waits_of(snapshot: Snapshot) -> dict[int, str]:
     """Return in words why each queued job has not been handed out yet."""
-    night = night_at(snapshot.settings.window, snapshot.now)
-    closed = f"the night is closed until {night.opens:%Y-%m-%d %H:%M} UTC" if not night.open else ""
-    closed = snapshot.held_back or closed
+    closed = closed_words(snapshot)
     ahead = 0
     words = {}
     for candidate in ranked(snapshot.candidates, "", snapshot.terms):
         obstacle = wait_of(candidate, snapshot.now)
         words[candidate.job_id] = closed or (
-            obstacle.words if obstacle else _seatless(candidate, snapshot, ahead)
+            obstacle.words if obstacle else seat_words(candidate, snapshot, ahead)
         )
         ahead += obstacle is None
     return words
 
 
-def _seatless(candidate: Candidate, snapshot: Snapshot, ahead: int) -> str:
+def closed_words(snapshot: Snapshot) -> str:
+    """Return in words why no job at all is handed out, or nothing."""
+    night = night_at(snapshot.settings.window, snapshot.now)
+    closed = f"the night is closed until {night.opens:%Y-%m-%d %H:%M} UTC" if not night.open else ""
+    return snapshot.held_back or closed
+
+
+def seatless_words(snapshot: Snapshot) -> str:
+    """Return in words why no trainer takes any job, or nothing."""
     if not snapshot.live:
         return "no trainer is alive"
     if snapshot.blocked == snapshot.live:
         return "; ".join(trainer.note for trainer in snapshot.blocked)
+    threshold = snapshot.terms.threshold
+    if all(host.pressed(threshold) for host in snapshot.hosts.values()):
+        return "; ".join(pressure_words(host, threshold) for host in snapshot.hosts.values())
+    return ""
+
+
+def seat_words(candidate: Candidate, snapshot: Snapshot, ahead: int) -> str:
+    """Return in words why a job that waits for nothing else has no trainer; `ahead` jobs come before it."""
+    if seatless := seatless_words(snapshot):
+        return seatless
     terms = snapshot.terms
-    if all(host.pressed(terms.threshold) for host in snapshot.hosts.values()):
-        return "; ".join(pressure_words(host, terms.threshold) for host in snapshot.hosts.values())
     obstacles = [obstacle_of(candidate, snapshot.seat(trainer, ""), terms) for trainer in snapshot.live]
     refusals = [obstacle.words for obstacle in obstacles if obstacle is not None]
     if len(refusals) == len(obstacles):

@@ -14,6 +14,7 @@ from common.protocol.runs import JobCounts, RunState
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import RunRow, all_of, find_run
 from coordinator.store.tables import attempts, jobs, runs
+from coordinator.views.excerpt import EVERYTHING, Excerpt
 from coordinator.views.grid import Grid, read_grid
 
 
@@ -74,8 +75,10 @@ def night_page(database: Database, limit: int, offset: int) -> NightPage:
         return NightPage(tx.now, total, limit, offset, tuple(_summaries(tx, found)))
 
 
-def night_grid(database: Database, run_id: int) -> tuple[NightSummary, Grid, datetime]:
-    """Return one night in figures, its grid, and the coordinator's time.
+def night_grid(
+    database: Database, run_id: int, excerpt: Excerpt = EVERYTHING, states: Sequence[str] = ()
+) -> tuple[NightSummary, Grid, datetime]:
+    """Return one night in figures, what is shown of its grid (`read_grid`), and the coordinator's time.
 
     Raises
     ------
@@ -84,7 +87,7 @@ def night_grid(database: Database, run_id: int) -> tuple[NightSummary, Grid, dat
     """
     with database.read() as tx:
         run = find_run(tx, run_id)
-        return night_summary(tx, run), read_grid(tx, run), tx.now
+        return night_summary(tx, run), read_grid(tx, run, excerpt, states), tx.now
 
 
 def nights_until(tx: Transaction, run: RunRow, limit: int) -> list[NightSummary]:

@@ -16,13 +16,25 @@ from common.settings.sections import Window
 from coordinator.policy.disk import is_of_store
 from coordinator.policy.window import night_at
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import AttemptRow, JobRow, RunRow, TrainerRow, all_of, find_run
+from coordinator.store.rows import AttemptRow, RunRow, TrainerRow, all_of, find_run, job_name
 from coordinator.store.tables import attempts, audit, jobs, lives, trainers
 from coordinator.views.gaps import LONGEST_ROUTINE_SECONDS, Around, Stay, reason_of
-from coordinator.views.jobs import jobs_of
 
 AWAY_SECONDS = 15.0
 """A heartbeat of the coordinator is older than this only if it was away."""
+
+CHUNK = 500
+"""So many jobs are read at a time."""
+
+_JOBS = select(
+    jobs.c.id,
+    jobs.c.kind,
+    jobs.c.symbol,
+    jobs.c.timeframe,
+    jobs.c.horizon,
+    jobs.c.state,
+    jobs.c.finished,
+).execution_options(yield_per=CHUNK)
 
 
 @dataclass(frozen=True)
@@ -76,9 +88,7 @@ def timeline_of(tx: Transaction, run: RunRow, settings: NightSettings) -> Timeli
     """Return what each trainer did in a night that was read in this transaction."""
     start, end = run.created, run.decided or run.finished or tx.now
     night = Stay(start, max(end, start + timedelta(seconds=1)))
-    found = jobs_of(tx, run.id)
-    by_trainer = _attempts(tx, run, night)
-    lanes = _lanes(tx, run, night, found, by_trainer, settings)
+    lanes = _lanes(tx, run, night, _attempts(tx, run, night), settings)
     return Timeline(run.id, night.start, night.end, run.finished is not None, lanes)
 
 
@@ -105,14 +115,13 @@ def _lanes(
     tx: Transaction,
     run: RunRow,
     night: Stay,
-    found: Sequence[JobRow],
     by_trainer: dict[str, list[AttemptRow]],
     settings: NightSettings,
 ) -> tuple[TrainerTime, ...]:
-    names = {job.id: job.name for job in found}
+    names = _names(tx, run)
     everything = [attempt for one in by_trainer.values() for attempt in one]
     absences, closed, held = _absences(tx, night), _closed(settings.window, night), _pauses(tx, run, night)
-    waiting = _waiting(found, everything, night)
+    waiting = _waiting(tx, run, everything, night)
     rows = all_of(trainers).where(trainers.c.name.in_(by_trainer)).order_by(trainers.c.registered)
     processes: dict[str, list[TrainerRow]] = {}
     for row in tx.connection.execute(rows):
@@ -228,25 +237,34 @@ def _closed(window: Window | None, night: Stay) -> list[Stay]:
     return found
 
 
-def _waiting(found: Sequence[JobRow], tried: Sequence[AttemptRow], night: Stay) -> list[Stay]:
-    """Return the times in which each job could have been handed out: surveyed, and past its backoff."""
-    surveyed = {
-        job.symbol: job.finished
-        for job in found
-        if job.kind is JobKind.SURVEY and job.state is JobState.SUCCEEDED
+def _names(tx: Transaction, run: RunRow) -> dict[int, str]:
+    """Return what the jobs are called of which there was an attempt."""
+    tried = select(attempts.c.job_id).where(attempts.c.job_id == jobs.c.id)
+    query = _JOBS.where(jobs.c.run_id == run.id, tried.exists())
+    return {
+        row.id: job_name(JobKind(row.kind), row.symbol, row.timeframe, row.horizon)
+        for row in tx.connection.execute(query)
     }
+
+
+def _waiting(tx: Transaction, run: RunRow, tried: Sequence[AttemptRow], night: Stay) -> list[Stay]:
+    """Return the times in which each job could have been handed out: surveyed, and past its backoff."""
+    surveys = select(jobs.c.symbol, jobs.c.finished).where(
+        jobs.c.run_id == run.id, jobs.c.kind == JobKind.SURVEY, jobs.c.state == JobState.SUCCEEDED
+    )
+    surveyed = {row.symbol: row.finished for row in tx.connection.execute(surveys)}
     by_job: dict[int, list[AttemptRow]] = {}
     for attempt in tried:
         by_job.setdefault(attempt.job_id, []).append(attempt)
     stays = []
-    for job in found:
-        ready = night.start if job.kind is JobKind.SURVEY else surveyed.get(job.symbol)
+    for job in tx.connection.execute(_JOBS.where(jobs.c.run_id == run.id).order_by(jobs.c.ordinal)):
+        ready = night.start if job.kind == JobKind.SURVEY else surveyed.get(job.symbol)
         for attempt in sorted(by_job.get(job.id, []), key=lambda one: one.number):
             if ready is not None and attempt.started > ready:
                 stays.append(Stay(ready, attempt.started))
             ready = attempt.ended and attempt.ended + timedelta(seconds=attempt.retry_in_seconds or 0.0)
         until = job.finished or night.end
-        if ready is not None and job.state is not JobState.SUCCEEDED and until > ready:
+        if ready is not None and job.state != JobState.SUCCEEDED and until > ready:
             stays.append(Stay(ready, until))
     return stays
 

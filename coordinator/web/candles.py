@@ -6,24 +6,22 @@ from typing import Annotated
 
 from fastapi import Query
 
-from common.frozen import Frozen
 from coordinator.api.access import PartsOf
 from coordinator.report.drawings import coverage_of, span_of
 from coordinator.views.candles import HARMLESS, night_candles
-from coordinator.web.choices import Chosen, Night, choice, newest_night
+from coordinator.web.choices import Night, newest_night
+from coordinator.web.paging import SymbolFilters, excerpt_of, paging_of, search_of, symbol_choice
 from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
 
 router = page_router()
 
 
-class CandleFilters(Frozen):
+class CandleFilters(SymbolFilters):
     """Which night, and which symbols."""
 
     run: Night = None
     """The night; the newest by default."""
-    symbol: Chosen = ()
-    """Symbols; all by default."""
 
 
 def candles(parts: PartsOf, filters: Annotated[CandleFilters, Query()]) -> Show:
@@ -33,17 +31,16 @@ def candles(parts: PartsOf, filters: Annotated[CandleFilters, Query()]) -> Show:
         run = filters.run if filters.run is not None else newest_night(parts)
         if run is None:
             return Page("no_night.html", "Data", {"status": parts.status.document()})
-        found = night_candles(parts.database, run)
-        shown = [one for one in found.symbols if not filters.symbol or one.job.symbol in filters.symbol]
-        spans = span_of(shown)
+        found = night_candles(parts.database, run, excerpt_of(filters))
+        spans = span_of(found.symbols)
         content = {
             "run": run,
             "found": found,
-            "symbols": [(one, coverage_of(one, *spans) if spans else "") for one in shown],
+            "symbols": [(one, coverage_of(one, *spans) if spans else "") for one in found.symbols],
             "harmless": HARMLESS,
-            "choices": [
-                choice("symbol", "Symbol", [one.job.symbol for one in found.symbols], filters.symbol)
-            ],
+            "choices": [symbol_choice(found.names, filters.symbol)],
+            "search": search_of(found.names, filters.find),
+            "paging": paging_of(found.shown, filters),
             "hidden": {"run": run},
         }
         return Page("data.html", f"Candles of night {run}", content)

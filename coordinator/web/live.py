@@ -38,7 +38,8 @@ LONGEST_PAUSE_SECONDS = 5.0
 BEAT_SECONDS = 5.0
 """How often a page hears that the coordinator is there while nothing changes."""
 KEPT_VIEWS = 100
-"""Views that nobody looks at are kept up to so many, for pages that come back."""
+KEPT_CHARACTERS = 10_000_000
+"""Views that nobody looks at are kept up to so many, and so many characters, for pages that come back."""
 
 Render = Callable[[], dict[str, str]]
 """Renders a view and returns its parts by id; called in a thread of its own."""
@@ -49,7 +50,7 @@ class View:
     """What is looked at under one address by one kind of reader, as it was rendered last.
 
     `changed` is the number of the rendering in which each part changed last; `number` that of the last one
-    that differed, `began` when the last one began, by the monotonic clock.
+    that differed, `began` when the last one began, by the monotonic clock. `characters` is how long all are.
     """
 
     render: Render
@@ -60,6 +61,7 @@ class View:
     began: float = 0.0
     news: asyncio.Event = field(default_factory=asyncio.Event)
     failing: bool = False
+    characters: int = 0
     _told: dict[int, str] = field(default_factory=dict)
 
     def accept(self, parts: dict[str, str], began: float) -> bool:
@@ -74,7 +76,7 @@ class View:
         self.changed = {one: self.changed.get(one, 0) for one in parts} | dict.fromkeys(
             different, self.number
         )
-        self.parts = parts
+        self.parts, self.characters = parts, sum(map(len, parts.values()))
         self._told.clear()
         self.news.set()
         self.news = asyncio.Event()
@@ -182,8 +184,11 @@ class Live:
         view = self._views.setdefault(key, View(render))
         self._views.move_to_end(key)
         idle = [one for one, kept in self._views.items() if not kept.watchers and one != key]
-        for one in idle[: max(0, len(idle) - KEPT_VIEWS)]:
-            del self._views[one]
+        characters = 0
+        for place, one in enumerate(reversed(idle)):
+            characters += self._views[one].characters
+            if place >= KEPT_VIEWS or characters > KEPT_CHARACTERS:
+                del self._views[one]
         return view
 
     def _identity(self, number: int) -> str:

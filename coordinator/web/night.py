@@ -10,7 +10,6 @@ from urllib.parse import quote
 from fastapi import Query
 from markupsafe import Markup
 
-from common.frozen import Frozen
 from common.protocol.jobs import Cause, JobState
 from common.protocol.runs import RunState
 from common.protocol.status import StatusDocument, TrainerState
@@ -19,12 +18,12 @@ from coordinator.html.plots.history import history_plot
 from coordinator.html.values import duration, gibibytes, percent, some
 from coordinator.views.grid import Grid, GridCell
 from coordinator.views.vitals import Sample
+from coordinator.web.choices import Choice, Chosen
+from coordinator.web.paging import SymbolFilters, excerpt_of, paging_of, search_of, symbol_choice
 from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
 
 router = page_router()
-
-Chosen = tuple[str, ...]
 
 FEWEST_SLOTS = 20
 """A history has room for so many samples at least, so that the first few are no steep mountains."""
@@ -32,13 +31,11 @@ SHOWN_CHANGES = 5
 """So many changes by operators are shown, the newest first."""
 
 
-class NightFilters(Frozen):
+class NightFilters(SymbolFilters):
     """What of the grid is shown; of each kind several, and all where none is named."""
 
     state: Chosen = ()
     """States of cells, `promoted` and `untrainable`; the others are dimmed."""
-    symbol: Chosen = ()
-    """Symbols, whose rows are shown."""
     timeframe: Chosen = ()
     """Timeframes, whose columns are shown."""
     horizon: Chosen = ()
@@ -98,7 +95,7 @@ def night(parts: PartsOf, filters: Annotated[NightFilters, Query()]) -> Show:
     """Show the newest night: its headline, its grid, and the machine."""
 
     def show() -> Page:
-        now = parts.overview.read()
+        now = parts.overview.read(excerpt_of(filters), filters.state)
         status = now.status
         if status.run is None or now.grid is None:
             return Page("no_night.html", "Night", {"status": status})
@@ -109,14 +106,17 @@ def night(parts: PartsOf, filters: Annotated[NightFilters, Query()]) -> Show:
             "now": now,
             "status": status,
             "run": status.run,
-            "headline": headline(status, grid.untrainable),
-            "untrainable": grid.untrainable,
+            "headline": headline(status, status.run.untrainable),
+            "untrainable": status.run.untrainable,
             "tab": tab_title(status),
             "filters": filters,
             "choices": grid_choices(grid, filters),
             "timeframes": timeframes,
             "horizons": horizons,
+            "search": search_of(grid.names, filters.find),
             "rows": rows_of(grid, filters, timeframes, horizons),
+            "paging": paging_of(grid.shown, filters),
+            "first": first_words(filters),
             "looks": LOOKS,
             "alerts": [one for one in status.alerts if one.firing],
             "worth_a_look": tuple(one for one in status.warnings if not _told_above(one)),
@@ -216,12 +216,10 @@ def machine_of(status: StatusDocument, samples: tuple[Sample, ...], threshold: f
 def rows_of(
     grid: Grid, filters: NightFilters, timeframes: tuple[str, ...], horizons: tuple[int, ...]
 ) -> tuple[ShownRow, ...]:
-    """Return the rows of the grid that the filters leave."""
+    """Return the rows of the grid that are shown."""
     places = [(timeframe, horizon) for timeframe in timeframes for horizon in horizons]
     rows = []
-    for one in grid.symbols:
-        if filters.symbol and one.symbol not in filters.symbol:
-            continue
+    for one in grid.rows:
         cells = (grid.cells.get((one.symbol, *place)) for place in places)
         shown = tuple(None if cell is None else shown_cell(cell, filters.state) for cell in cells)
         unpark = f"/runs/{grid.run_id}/symbols/{quote(one.symbol, safe='')}/unpark"
@@ -255,11 +253,17 @@ def _chosen(offered: tuple[str, ...], wanted: Chosen) -> tuple[str, ...]:
     return tuple(one for one in offered if not wanted or one in wanted)
 
 
-def grid_choices(grid: Grid, filters: NightFilters) -> list[tuple[str, str, list[tuple[str, str]], Chosen]]:
+def first_words(filters: NightFilters) -> str:
+    """Return in words which symbols come first where not all of them are shown."""
+    sought = [LOOKS[state].word for state in filters.state if state in LOOKS]
+    return f"those with cells that are {' or '.join(sought)} come first" if sought else "failures come first"
+
+
+def grid_choices(grid: Grid, filters: NightFilters) -> list[Choice]:
     """Return for each filter its name, its heading, what can be chosen by value and words, and what is."""
     return [
         ("state", "State", [(state, look.word) for state, look in LOOKS.items()], filters.state),
-        ("symbol", "Symbol", [(one.symbol, one.symbol) for one in grid.symbols], filters.symbol),
+        symbol_choice(grid.names, filters.symbol),
         ("timeframe", "Timeframe", [(one, one) for one in grid.timeframes], filters.timeframe),
         ("horizon", "Horizon", [(str(one), f"H{one}") for one in grid.horizons], filters.horizon),
     ]

@@ -39,6 +39,21 @@ def test_a_full_disk_is_named_with_its_folder(night: Night) -> None:
     assert "/cache" in now(night).standstill[0]
 
 
+def test_jobs_that_wait_for_different_reasons_are_counted_by_them(night: Night) -> None:
+    night.begin()
+    boot = night.register()
+    night.clock.advance(20)
+    # Two surveys are ready, and their cells wait for them.
+    assert now(night).standstill == (
+        "4 jobs: it waits for the survey of BTCUSDT.",
+        "4 jobs: it waits for the survey of ETHUSDT.",
+    )
+    night.survey_all(boot)
+    assert now(night).standstill == ("Jobs are ready, and trainer t1 has not asked for one yet.",)
+    night.clock.advance(3600)
+    assert now(night).standstill == ("8 jobs: no trainer is alive.",)
+
+
 def test_the_grid_has_each_cell_with_what_it_is_at(night: Night) -> None:
     boot = night.start(symbols=("BTCUSDT",))
     night.succeed(night.grant(boot), auc=0.57)

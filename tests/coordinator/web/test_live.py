@@ -155,3 +155,17 @@ def test_over_http_a_page_hears_of_a_night_that_begins(client: httpx.Client, par
         while "</hx-partial>" not in heard:
             heard += next(lines)
     assert 'hx-target="#main"' in heard and "0 of 4 cells done" in heard
+
+
+def test_views_that_nobody_looks_at_are_kept_as_long_as_they_are_small_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown = Shown()
+    size = sum(map(len, shown.parts.values()))
+    monkeypatch.setattr(module, "KEPT_CHARACTERS", 2 * size)
+    live = Live()
+    states = [live.accept(f"view {number}", shown, shown(), 0.0) for number in range(4)]
+    # One that was forgotten begins anew with its next rendering.
+    shown.parts["two"] = '<p id="two">3</p>'
+    again = {number: live.accept(f"view {number}", shown, shown(), 1.0) for number in (3, 2, 1, 0)}
+    assert [again[number] != states[number] for number in range(4)] == [False, True, True, True]
