@@ -103,14 +103,24 @@ def fresh_token() -> str:
 
 
 def _make(path: Path) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
+    # What an earlier version left when it was killed here.
+    path.with_name(f".{path.name}.new").unlink(missing_ok=True)
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(fresh_token() + "\n")
         file.flush()
         os.fsync(file.fileno())
-    fresh.rename(path)
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        # Another coordinator of this folder was quicker, and its token is that of all.
+        fresh.unlink()
+    except OSError:
+        # A file system without links.
+        fresh.rename(path)
+    else:
+        fresh.unlink()
 
 
 def _read(path: Path, missing: str) -> bytes:

@@ -164,6 +164,7 @@ def assemble(
     registry = process_registry()
     measures = Measures(registry)
     database.took = measures.transaction_took
+    measures.leads_while(seat.instance, lambda: leader.leadership() is not None)
     collector = NightCollector(ledger, settings, out, forecast, program_version(), uploads)
     registry.register(collector)
 

@@ -9,6 +9,12 @@ night: renewals, claims that got nothing, writes that came too late, checkpoints
 led to is among the facts. Such a counter begins at 0 with each start of its process; `rate()` and
 `increase()` bridge that, over a whole night too, and its bare value means nothing.
 
+Where several coordinators share a database, each reports all its facts, and what else they share
+(`Source.SHARED`): whichever answers tells the whole night, and a takeover leaves no gap. So of such a metric
+only the largest over the coordinators counts, ``max by`` its labels, and never the sum. What a process did or
+takes is its own: counters of traffic are summed over them. `grafana.generator.instances` finds expressions
+that do otherwise.
+
 No label is without a bound, and a run's number stands only in `RUN_INFO`.
 """
 
@@ -26,6 +32,7 @@ from common.protocol.trainers import LimitKind, NoWork
 from common.timeframes import Timeframe
 
 BREAKER_STATES = ("closed", "parked", "probation")
+COORDINATOR_STATES = ("present", "lost")
 HTTP_METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "other")
 LEASE_WRITES = ("renewals", "checkpoint", "artifact", "finish", "failure", "release")
 TRAINER_PHASES = ("connecting", "idle", "working", "stopping")
@@ -42,6 +49,7 @@ FINAL_CAUSE = Label("cause", tuple(cause for cause in Cause if cause not in FREE
 ENDED = Label("outcome", tuple(outcome for outcome in Outcome if outcome is not Outcome.RUNNING))
 
 _fact = partial(Metric, source=Source.DATABASE)
+_shared = partial(Metric, source=Source.SHARED)
 _counted = partial(Metric, source=Source.PROCESS)
 _measured = partial(Metric, source=Source.HOST)
 
@@ -295,12 +303,12 @@ DATABASE_DURATION = _counted(
     (Label("mode", ("read", "write")),),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
 )
-DATABASE_SIZE = _measured("nighttrain_database_size_bytes", "Size of the database, write-ahead log included.")
-UNSENT = _measured(
+DATABASE_SIZE = _shared("nighttrain_database_size_bytes", "Size of the database, write-ahead log included.")
+UNSENT = _shared(
     "nighttrain_artifacts_unsent",
     "Models, results and reports that wait to be sent to the object store; 0 where none is configured.",
 )
-UNSENT_OLDEST = _measured(
+UNSENT_OLDEST = _shared(
     "nighttrain_artifacts_unsent_oldest_seconds",
     "For how long the oldest of what waits to be sent has been waiting; 0 where none does.",
 )
@@ -333,7 +341,22 @@ COORDINATOR_CRASHES = _fact(
     "nighttrain_coordinator_crashes",
     "Times in the last 15 minutes that a process of the coordinator ended without having been asked to.",
 )
-PAGE_INFO = _measured(
+COORDINATORS = _fact(
+    "nighttrain_coordinators",
+    "Coordinators of the database by whether they are there; lost are those that fell silent without having "
+    "been asked to stop and that no other took the place of, for an hour.",
+    (Label("state", COORDINATOR_STATES),),
+)
+LEADS = _counted(
+    "nighttrain_coordinator_leads",
+    "1 while this coordinator does the housekeeping for all that share the database, 0 while another does.",
+    (Label("coordinator", bound="one a process: its name among several"),),
+)
+LEADERS = _fact(
+    "nighttrain_leaders_total",
+    "Times that a coordinator has taken the lead of this database; stays 0 with SQLite, where there is one.",
+)
+PAGE_INFO = _shared(
     "nighttrain_page_info",
     "The address by which people reach the coordinator's page.",
     (Label("url", bound="one a process"),),
@@ -436,6 +459,11 @@ TRAINER_JOBS = _told_by_trainer(
     "nighttrain_trainer_jobs_total",
     "Jobs that the trainer has ended, by kind and outcome: succeeded, the cause, or lost with its lease.",
     (KIND, Label("outcome", ("succeeded", *Cause, "lost"))),
+)
+TRAINER_UNSENT = _told_by_trainer(
+    "nighttrain_trainer_unsent_seconds",
+    "For how long the trainer has been trying to hand in what became of its job; 0 while it has nothing to "
+    "hand in.",
 )
 TRAINER_COORDINATOR_ERRORS = _told_by_trainer(
     "nighttrain_trainer_coordinator_errors_total",

@@ -39,9 +39,14 @@ class Exporter(StrEnum):
 
 
 class Source(StrEnum):
-    """Where a value comes from at a scrape: the database, the machine, or the process' own memory."""
+    """Where a value comes from at a scrape.
+
+    The database, what coordinators share besides its rows (its size, the out folder, the page's address), the
+    machine, or the process' own memory.
+    """
 
     DATABASE = "database"
+    SHARED = "shared"
     HOST = "host"
     PROCESS = "process"
 
@@ -83,6 +88,11 @@ class Metric:
         """The base unit that the name ends in (before ``_total``), or "" for what is counted in things."""
         last = self.name.removesuffix("_total").rpartition("_")[2]
         return last if last in UNITS else ""
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether each of several coordinators reports the same, so that only one of them may count."""
+        return self.source in (Source.DATABASE, Source.SHARED)
 
     @property
     def series(self) -> tuple[str, ...]:

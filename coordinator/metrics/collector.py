@@ -16,12 +16,21 @@ from coordinator.blobs.uploads import Uploads
 from coordinator.metrics.facts import read_facts
 from coordinator.metrics.machine import Machine
 from coordinator.metrics.models import read_models
-from coordinator.metrics.night import read_attempts, read_queue, read_run, read_trainers, read_window
+from coordinator.metrics.night import (
+    read_attempts,
+    read_coordinators,
+    read_queue,
+    read_run,
+    read_trainers,
+    read_window,
+)
 from coordinator.metrics.process import read_build
 from coordinator.metrics.symbols import SymbolSeries
 from coordinator.policy.uploading import NOTHING_WAITS
 from coordinator.views.forecast import Forecast
 from coordinator.views.ledger import Ledger
+
+READ = (read_run, read_window, read_queue, read_attempts, read_trainers, read_coordinators, read_models)
 
 
 class NightCollector(Collector):
@@ -67,7 +76,7 @@ class NightCollector(Collector):
         with self.ledger.read() as (tx, book):
             facts = read_facts(tx, book, self.settings, self.forecast, self.progress_file)
             self.machine.read(readings, tx)
-            for read in (read_run, read_window, read_queue, read_attempts, read_trainers, read_models):
+            for read in READ:
                 read(readings, facts)
             kept = self.symbols.families(facts)
         readings.info(metrics.PAGE_INFO, url=self.settings.dashboard.address)

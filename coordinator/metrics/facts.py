@@ -19,13 +19,14 @@ from common.protocol.runs import RunState, RunView
 from common.protocol.status import EtaView
 from common.settings.night import NightSettings
 from coordinator.policy.admission import Host
+from coordinator.policy.attendance import Presence, attendance
 from coordinator.policy.breaker import Gate
 from coordinator.queue.breakers import read_breakers
 from coordinator.queue.history import History
 from coordinator.store.database import Transaction
 from coordinator.store.rows import AttemptRow, RunRow, TrainerRow, all_of, newest_run
 from coordinator.store.seats import PRESENT
-from coordinator.store.tables import attempts, jobs, lives, runs, trainers
+from coordinator.store.tables import attempts, jobs, leadership, lives, runs, trainers
 from coordinator.views.book import Book, JobFact
 from coordinator.views.forecast import Forecast, Prospect
 from coordinator.views.runs import saved_of, view_of
@@ -35,6 +36,9 @@ MOST_EARLIER_RUNS = 5
 
 CRASH_WINDOW = timedelta(minutes=15)
 """For how long a crash is counted."""
+
+REMEMBERED = timedelta(hours=1)
+"""For how long a coordinator that fell silent is missed."""
 
 BRIEF = timedelta(seconds=30)
 """A process that was there for less, and had no job, is held to have crashed."""
@@ -65,7 +69,8 @@ class Facts:
     """All facts at one moment.
 
     `starts` counts the processes of each known trainer, `crashes` those that ended uncleanly within
-    `CRASH_WINDOW`; `own_crashes` counts those of the coordinator.
+    `CRASH_WINDOW`; `own_crashes` counts those of the coordinator. `coordinators` counts those that are there
+    and those that are lost, `leaders` how often one has taken the lead.
     """
 
     now: datetime
@@ -77,6 +82,8 @@ class Facts:
     starts: dict[str, int]
     crashes: dict[str, int]
     own_crashes: int
+    coordinators: dict[str, int]
+    leaders: int
     last_claim: datetime | None
     progress_written: datetime | None
 
@@ -115,6 +122,8 @@ def read_facts(
         starts=_starts(tx, [one.row.name for one in known]),
         crashes=_crashes(tx, [one.row.name for one in known]),
         own_crashes=_own_crashes(tx),
+        coordinators=_coordinators(tx),
+        leaders=int(tx.connection.execute(select(leadership.c.term)).scalar() or 0),
         last_claim=tx.connection.execute(last_claim).scalar(),
         progress_written=_written(progress_file),
     )
@@ -194,6 +203,15 @@ def _own_crashes(tx: Transaction) -> int:
         followed | ((lives.c.store != "") & (lives.c.seen < tx.now - PRESENT)),
     )
     return int(tx.connection.execute(query).scalar_one())
+
+
+def _coordinators(tx: Transaction) -> dict[str, int]:
+    newest = select(func.max(lives.c.id)).group_by(lives.c.store, lives.c.instance)
+    query = select(lives.c.began, lives.c.seen).where(
+        lives.c.id.in_(newest), lives.c.stopped.is_(None), lives.c.seen > tx.now - REMEMBERED
+    )
+    found = [Presence(row.began, row.seen) for row in tx.connection.execute(query)]
+    return attendance(found, tx.now - PRESENT)
 
 
 def _written(path: Path) -> datetime | None:

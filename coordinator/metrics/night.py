@@ -76,9 +76,15 @@ def read_attempts(readings: Readings, facts: Facts) -> None:
     _read_checkpoints(readings, facts, run)
 
 
-def read_trainers(readings: Readings, facts: Facts) -> None:
-    """Read the trainers that are known, and how often one or the coordinator crashed lately."""
+def read_coordinators(readings: Readings, facts: Facts) -> None:
+    """Read who is there of the coordinators, and how often one crashed lately or took the lead."""
     readings.put(metrics.COORDINATOR_CRASHES, float(facts.own_crashes))
+    readings.counts(metrics.COORDINATORS, {(key,): float(count) for key, count in facts.coordinators.items()})
+    readings.put(metrics.LEADERS, float(facts.leaders))
+
+
+def read_trainers(readings: Readings, facts: Facts) -> None:
+    """Read the trainers that are known, and how often one crashed lately."""
     readings.counts(metrics.TRAINERS, _count((one.state,) for one in facts.trainers))
     for host in facts.hosts:
         if host.limit is not None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry
 
 from common.metrics import declarations as metrics
 from common.metrics.declarations import HTTP_METHODS
-from common.metrics.exposition import Readings, counter, histogram
+from common.metrics.exposition import Readings, counter, gauge, histogram
 
 
 class Measures:
@@ -26,8 +27,13 @@ class Measures:
         self._stale_writes = counter(metrics.STALE_WRITES, registry)
         self._refusals = counter(metrics.ADMISSION_REFUSALS, registry)
         self._wrong_tokens = counter(metrics.WRONG_TOKENS, registry)
+        self._leads = gauge(metrics.LEADS, registry)
         self._requests = histogram(metrics.HTTP_DURATION, registry)
         self._transactions = histogram(metrics.DATABASE_DURATION, registry)
+
+    def leads_while(self, instance: str, leads: Callable[[], bool]) -> None:
+        """Report at each scrape whether this process leads; `instance` is its name among several."""
+        self._leads.labels(instance).set_function(lambda: float(leads()))
 
     def refused_stale(self, operation: str) -> None:
         """Count a write whose lease was no longer held; `operation` is the last part of its path."""

@@ -16,7 +16,7 @@ from grafana.generator.alerts import firing
 from grafana.generator.colours import BLUE, CLEAR, GREY
 from grafana.generator.layout import PAGE
 from grafana.generator.panels import bar_panel
-from grafana.generator.queries import Query, every, last_by_run, last_of_run, milliseconds, or_words
+from grafana.generator.queries import Query, every, last_by_run, last_of_run, milliseconds, once, or_words
 from grafana.generator.style import CLOCK, COUNT, PLAIN, Frame, Look, Panel
 from grafana.generator.tables import Cells, Column, table_panel
 
@@ -25,6 +25,10 @@ SPAN = "30d"
 
 FINE = 10_000
 """Points of a subquery over `SPAN`: fine enough to find a run that was current for a few minutes only."""
+
+FAILED = once(f'{RUN_FAILED_JOBS.name}{{cause!="data"}}')
+REFUSED = once(every(RUN_FAILED_JOBS, cause="data"))
+"""Jobs of the run that failed in training, and for their candles; by symbol and cause."""
 
 OPEN_RUN = (
     "/d/nighttrain-night?var-run=${__data.fields.Run}"
@@ -60,9 +64,9 @@ def runs() -> Panel:
             Query(last_by_run("max(nighttrain:cell_brier_ratio:avg)"), ref="brier"),
             Query(last_by_run("max(nighttrain:cell_accuracy_ratio:avg)"), ref="accuracy"),
             Query(last_by_run(f"max({RUN_PROMOTED_MODELS.name})"), ref="promoted"),
-            Query(last_by_run(f"sum({every(RUN_JOBS, state=JobState.SUCCEEDED)})"), ref="succeeded"),
-            Query(last_by_run(f'sum({RUN_FAILED_JOBS.name}{{cause!="data"}})'), ref="failed"),
-            Query(last_by_run(f"sum({every(RUN_FAILED_JOBS, cause='data')})"), ref="refused"),
+            Query(last_by_run(f"sum({once(every(RUN_JOBS, state=JobState.SUCCEEDED))})"), ref="succeeded"),
+            Query(last_by_run(f"sum({FAILED})"), ref="failed"),
+            Query(last_by_run(f"sum({REFUSED})"), ref="refused"),
             Query(made_up, ref="made_up"),
         ],
         [

@@ -68,7 +68,7 @@ def machine() -> list[Panel]:
         ),
         graph_panel(
             Frame("CPU by mode", "Cores' worth of the host's time, over 2 minutes.", DOWN, 12, 9),
-            [Query(f"sum by (mode) (rate({HOST_CPU.name}[2m]))", "{{mode}}")],
+            [Query(f"avg by (mode) (rate({HOST_CPU.name}[2m]))", "{{mode}}")],
             Look(CORES, decimals=1, minimum=0, reach=1),
             Drawing.STACKED,
         ),

@@ -16,8 +16,11 @@ from promql_parser import (
     Call,
     Expr,
     MatchOp,
+    MatrixSelector,
     ParenExpr,
     StringLiteral,
+    SubqueryExpr,
+    UnaryExpr,
     VectorSelector,
 )
 
@@ -109,13 +112,38 @@ def names(expr: str) -> Names:
 
 
 def grouped_by(expr: str) -> frozenset[str]:
-    """Return the labels that aggregations in an expression keep."""
+    """Return the labels that the outermost aggregations of an expression keep."""
     return frozenset(
         label
-        for node in nodes(tree(expr))
+        for node in outermost(tree(expr))
         if isinstance(node, AggregateExpr) and node.modifier and node.modifier.type == AggModifierType.By
         for label in node.modifier.labels
     )
+
+
+def outermost(node: Expr) -> Iterator[Expr]:
+    """Yield what an expression's labels come from: aggregations that are in no other, and selectors."""
+    match node:
+        case AggregateExpr() | VectorSelector():
+            yield node
+        case _:
+            for child in children(node):
+                yield from outermost(child)
+
+
+def children(node: Expr) -> list[Expr]:
+    """Return the nodes directly below a node, but the parameter of an aggregation."""
+    match node:
+        case Call():
+            return list(node.args)
+        case AggregateExpr() | ParenExpr() | SubqueryExpr() | UnaryExpr():
+            return [node.expr]
+        case MatrixSelector():
+            return [node.vector_selector]
+        case BinaryExpr():
+            return [node.lhs, node.rhs]
+        case _:
+            return []
 
 
 def _labels(node: Expr) -> Iterator[str]:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from promql_parser import AggregateExpr, Call, VectorSelector
 
-from common.metrics.declarations import RUN_INFO, TRAINER_INFO
+from common.metrics.declarations import METRICS, RUN_INFO, TRAINER_INFO
 from common.metrics.exposition import Metric
 from common.timeframes import Timeframe
 from grafana.generator import vocabulary
-from grafana.generator.promql import tree
+from grafana.generator.instances import doubled, undercounted
+from grafana.generator.promql import names, tree
 
 CHOSEN_RUN = f'{RUN_INFO.name}{{run=~"$run"}}'
 # 1, with the run's number. If Prometheus was away as the run changed, both runs are there for some minutes.
@@ -31,7 +32,8 @@ class Query:
     """One query of a panel.
 
     `legend` names a series with ``{{label}}``, `ref` identifies the query in the panel. Making one raises
-    `vocabulary.UnknownNameError` for a metric or label that does not exist.
+    `vocabulary.UnknownNameError` for a metric or label that does not exist, and a ValueError where several
+    coordinators would make it wrong.
     """
 
     expr: str
@@ -40,6 +42,10 @@ class Query:
 
     def __post_init__(self) -> None:
         vocabulary.check(self.expr)
+        if found := doubled(self.expr):
+            raise ValueError(f"{', '.join(found)} would count once for each coordinator in: {self.expr}")
+        if found := undercounted(self.expr):
+            raise ValueError(f"{', '.join(found)} is not summed over the coordinators in: {self.expr}")
 
 
 def of_run(expr: str) -> str:
@@ -74,6 +80,14 @@ def of_cells(metric: Metric | str, **matchers: str) -> str:
     return _selector(
         metric, {"symbol": "$symbol", "timeframe": "$timeframe", "horizon": "$horizon"}, matchers
     )
+
+
+def once(selector: str) -> str:
+    """Return each series of a selector of a shared metric once, however many coordinators report it."""
+    [(name, _)] = names(selector).selectors
+    [metric] = (one for one in METRICS.values() if name in one.series)
+    labels = ", ".join((*metric.label_names, *(["le"] if name.endswith("_bucket") else [])))
+    return f"max by ({labels}) ({selector})" if labels else f"max({selector})"
 
 
 def by_trainer(expr: str) -> str:
@@ -140,9 +154,14 @@ def each_timeframe(series: str) -> str:
 
 
 def per_minute(metric: Metric, *labels: str, **matchers: str) -> str:
-    """Return how often something happened a minute, over 5 minutes, by the labels; nothing where never."""
+    """Return how often something happened a minute, over 5 minutes, by the labels; nothing where never.
+
+    Of a shared metric `labels` and `matchers` have to name all labels.
+    """
     by = f" by ({', '.join(labels)})" if labels else ""
-    return f"60 * sum{by} (rate({every(metric, **matchers)}[5m]))"
+    # What each coordinator reports alike must not be added; who is counted apart is.
+    total = "max" if metric.is_shared else "sum"
+    return f"60 * {total}{by} (rate({every(metric, **matchers)}[5m]))"
 
 
 def _operand(expr: str) -> str:

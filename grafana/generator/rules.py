@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from promql_parser import Call, Function, NumberLiteral
+from promql_parser import Call, Function, NumberLiteral, VectorSelector
 
-from grafana.generator.promql import grouped_by, tree
+from grafana.generator.promql import grouped_by, outermost, tree
 
 RULES_FILE = Path(__file__).parents[2] / "prometheus" / "rules.yml"
 THRESHOLD_PREFIX = "nighttrain:threshold:"
@@ -36,6 +36,9 @@ def recorded() -> Mapping[str, Recorded]:
     for rule in _rules():
         name, expr = str(rule["record"]), str(rule["expr"])
         labels = grouped_by(expr) | frozenset(rule.get("labels") or {})
+        for node in outermost(tree(expr)):
+            if isinstance(node, VectorSelector) and node.name in found:
+                labels |= found[node.name].labels
         if name in found:
             labels |= found[name].labels
         found[name] = Recorded(name, expr, labels)

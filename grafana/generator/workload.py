@@ -23,6 +23,7 @@ from grafana.generator.queries import (
     numbered,
     of_run,
     of_symbols,
+    once,
     or_words,
 )
 from grafana.generator.style import (
@@ -97,7 +98,7 @@ def at_work() -> list[Panel]:
             [
                 Query(
                     or_words(
-                        last_of_run(f"sum by (timeframe) ({JOB_DURATION.name}_count)"),
+                        last_of_run(f"max by (timeframe) ({JOB_DURATION.name}_count)"),
                         "timeframe",
                         "none yet",
                     ),
@@ -106,7 +107,7 @@ def at_work() -> list[Panel]:
                 Query(last_of_run(each_timeframe(f"{JOB_DURATION.name}_count")), ref="bar"),
                 Query(last_of_run(f"max by (timeframe) ({durations}:p50)"), ref="median"),
                 Query(last_of_run(f"max by (timeframe) ({durations}:p90)"), ref="late"),
-                Query(last_of_run(f"sum by (timeframe) ({JOB_DURATION.name}_sum)"), ref="total"),
+                Query(last_of_run(f"max by (timeframe) ({JOB_DURATION.name}_sum)"), ref="total"),
             ],
             [
                 Column("timeframe", "Timeframe", width=150),
@@ -136,12 +137,12 @@ def queue() -> list[Panel]:
             ),
             [
                 Query(
-                    or_words(last_of_run(f"sum by (symbol) ({of_symbols(QUEUE_JOBS)})"), "symbol", "no run"),
+                    or_words(last_of_run(f"max by (symbol) ({of_symbols(QUEUE_JOBS)})"), "symbol", "no run"),
                     ref="waiting",
                 ),
                 Query(last_of_run(f"max by (symbol) ({of_symbols(QUEUE_OLDEST_WAIT)})"), ref="oldest"),
                 Query(last_of_run(f"max by (symbol) ({numbered(BREAKER_STATE, of_symbols)})"), ref="breaker"),
-                Query(last_of_run(f"sum by (symbol) ({of_symbols(RUN_FAILED_JOBS)})"), ref="failed"),
+                Query(last_of_run(f"sum by (symbol) ({once(of_symbols(RUN_FAILED_JOBS))})"), ref="failed"),
             ],
             [
                 Column("symbol", "Symbol", width=150),
@@ -166,7 +167,7 @@ def queue() -> list[Panel]:
                 12,
                 9,
             ),
-            [Query(of_run(f"sum by (symbol) ({of_symbols(QUEUE_JOBS)})"), "{{symbol}}")],
+            [Query(of_run(f"max by (symbol) ({of_symbols(QUEUE_JOBS)})"), "{{symbol}}")],
             Look(COUNT, minimum=0, reach=5),
             Drawing.STACKED,
         ),
@@ -186,7 +187,7 @@ def failures() -> list[Panel]:
                 12,
                 9,
             ),
-            Query(last_of_run(f"sum by (symbol, cause) ({of_symbols(RUN_FAILED_JOBS)}) > 0")),
+            Query(last_of_run(f"max by (symbol, cause) ({of_symbols(RUN_FAILED_JOBS)}) > 0")),
             "symbol",
             FINAL_CAUSE.values,
             Look(COUNT, ((None, ORANGE),)),
@@ -213,7 +214,7 @@ def failures() -> list[Panel]:
                 12,
                 9,
             ),
-            [Query(f"sort_desc({last_of_run(f'sum by (outcome) ({ATTEMPTS.name})')})", "{{outcome}}")],
+            [Query(f"sort_desc({last_of_run(f'max by (outcome) ({ATTEMPTS.name})')})", "{{outcome}}")],
             Look(COUNT, NEUTRAL, minimum=0),
         ),
         graph_panel(

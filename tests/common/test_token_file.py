@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -103,3 +105,17 @@ def test_a_token_that_this_user_may_not_read_is_not_told_to_be_made(tmp_path: Pa
     with pytest.raises(ConfigurationError, match="cannot be read") as error:
         read_token(tmp_path / "token")
     assert error.value.hint == "this user must be able to read it"
+
+
+def test_who_make_a_token_at_the_same_time_make_one(tmp_path: Path) -> None:
+    for turn in range(20):
+        path, together = tmp_path / f"token-{turn}", threading.Barrier(4)
+
+        def make(path: Path = path, together: threading.Barrier = together) -> str:
+            together.wait()
+            return open_token(path)
+
+        with ThreadPoolExecutor(4) as pool:
+            made = {future.result() for future in [pool.submit(make) for _ in range(4)]}
+        assert made == {open_token(path)}
+    assert len(list(tmp_path.iterdir())) == 20

@@ -70,7 +70,7 @@ def pictured_night(folder: Path) -> Moments:
     try:
         coordinator.start()
         addresses = [f"127.0.0.1:{port}" for port in ports]
-        monitoring = Monitoring(folder, f"127.0.0.1:{coordinator.port}", addresses, STEP_SECONDS)
+        monitoring = Monitoring(folder, [f"127.0.0.1:{coordinator.port}"], addresses, STEP_SECONDS)
         monitoring.start()
         began = time.time()
         for name, port in zip(NAMES, ports, strict=False):

@@ -55,7 +55,7 @@ def eventful_night(folder: Path) -> Iterator[Monitoring]:
         write_sample(night.data, ["BTCUSDT"], DAYS, 7, lambda *_: None)
         coordinator.start()
         addresses = [f"127.0.0.1:{port}" for port in ports.values()]
-        monitoring = Monitoring(folder, f"127.0.0.1:{coordinator.port}", addresses)
+        monitoring = Monitoring(folder, [f"127.0.0.1:{coordinator.port}"], addresses)
         monitoring.start()
         known = monitoring.now
         eventually(lambda: known('ALERTS{alertname="NighttrainNoTrainer",alertstate="firing"}'))

@@ -47,24 +47,28 @@ class Monitoring:
     ----------
     folder : Path
         Where they keep their files.
-    coordinator : str
-        The coordinator's address.
+    coordinators : sequence of str
+        The coordinators' addresses.
     trainers : sequence of str
         The trainers' addresses, which the stack learns from its name server.
     step_seconds : float
         How often it scrapes and evaluates its rules.
+    thresholds : mapping, optional
+        Thresholds of alerts by their name, in place of those of the stack.
     """
 
     def __init__(
         self,
         folder: Path,
-        coordinator: str,
+        coordinators: Sequence[str],
         trainers: Sequence[str],
         step_seconds: float = STEP_SECONDS,
+        thresholds: Mapping[str, float] | None = None,
     ) -> None:
         self.folder = folder
         self.step_seconds = step_seconds
-        self.targets = {"coordinator": [coordinator], "trainer": list(trainers)}
+        self.thresholds = thresholds or {}
+        self.targets = {"coordinator": list(coordinators), "trainer": list(trainers)}
         self.targets |= {job: [f"127.0.0.1:{free_port()}"] for job in ("prometheus", "alertmanager")}
         self.began = time.time()
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -81,6 +85,9 @@ class Monitoring:
         (self.folder / "prometheus.yml").write_text(yaml.safe_dump(self._configuration()))
         for name in ("rules.yml", "alerts.yml"):
             text = (ROOT / "prometheus" / name).read_text()
+            for threshold, value in self.thresholds.items():
+                rule = rf"(nighttrain:threshold:{threshold}\b[^\n]*\n\s*expr: vector)\([^)]*\)"
+                text = re.sub(rule, rf"\g<1>({value})", text)
             (self.folder / name).write_text(sooner(text))
         self._start(
             "prometheus",

@@ -243,6 +243,7 @@ class Agent:
             LOG.info("job %d: %s after %.1f s, peak %s", grant.job_id, _word(end), child.seconds, peak)
             if not lease.is_over:
                 lease.conclude(self._report(end, child, lease.directive, limits))
+                self._vitals.conclude()
             while not lease.wait(0.1):
                 self._vitals.beat()
                 if self._stop.age_seconds > STOP_SECONDS:

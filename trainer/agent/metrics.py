@@ -83,6 +83,7 @@ class TrainerCollector(Collector):
         readings.put(metrics.TRAINER_CHILD_PEAK, float(progress.peak_memory_bytes))
         readings.put(metrics.TRAINER_ROWS, float(vitals.rows))
         readings.counts(metrics.TRAINER_JOBS, vitals.jobs.copy())
+        readings.put(metrics.TRAINER_UNSENT, vitals.unsent_seconds)
         readings.counts(metrics.TRAINER_COORDINATOR_ERRORS, vitals.errors.copy())
 
     def _read_memory(self, readings: Readings) -> None:

@@ -41,12 +41,14 @@ class Vitals:
     `grant` is what is worked on, None while idle; `progress` is that of its child. `memory_kills` are
     children that the agent killed for their memory, `rows` the candles of finished jobs. `jobs` counts by
     kind and outcome, `lookups` by cache and outcome, `errors` requests that failed, by the error's code,
-    `counts` what was done to the cache of candles.
+    `counts` what was done to the cache of candles. `concluded` is when the present job was, on the monotonic
+    clock, None until it is.
     """
 
     phase: Phase = Phase.CONNECTING
     grant: Grant | None = None
     progress: Progress = NOTHING
+    concluded: float | None = None
     memory_kills: int = 0
     rows: int = 0
     jobs: Counter[tuple[str, ...]] = field(default_factory=Counter)
@@ -69,11 +71,21 @@ class Vitals:
         """Record that a job has begun."""
         self.phase, self.grant, self.progress = Phase.WORKING, grant, NOTHING
 
+    def conclude(self) -> None:
+        """Record that the job has an end, which the coordinator has yet to take."""
+        self.concluded = time.monotonic()
+
+    @property
+    def unsent_seconds(self) -> float:
+        """For how long what became of the job has been waiting to be taken; 0 where nothing is."""
+        concluded = self.concluded
+        return 0.0 if concluded is None else time.monotonic() - concluded
+
     def end(self, outcome: str) -> None:
         """Record that the job is over: ``succeeded``, its cause, or ``lost``."""
         assert self.grant is not None
         self.jobs[self.grant.spec.kind.value, outcome] += 1
-        self.phase, self.grant, self.progress = Phase.IDLE, None, NOTHING
+        self.phase, self.grant, self.progress, self.concluded = Phase.IDLE, None, NOTHING, None
 
     def looked_up(self, lookups: Iterable[Lookup]) -> None:
         """Count what a child found in the caches, and what not."""

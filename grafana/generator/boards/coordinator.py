@@ -16,12 +16,12 @@ from common.metrics.declarations import (
     RENEWALS,
     STALE_WRITES,
     UNSENT,
-    UNSENT_OLDEST,
     WRONG_TOKENS,
 )
 from common.protocol.job_views import Outcome
 from grafana.generator.alerts import firing
 from grafana.generator.alerts_table import alerts_now
+from grafana.generator.attendance import coordinators
 from grafana.generator.colours import BLUE, GREEN, GREY, LOST, ORANGE, PURPLE, RED, WAITING
 from grafana.generator.layout import Section, board
 from grafana.generator.machine import machine
@@ -55,6 +55,7 @@ def coordinator() -> Dashboard:
         "How much the coordinator does and how fast; its leases, its database and its machine.",
         [
             Section("At a glance", _glance()),
+            Section("Coordinators", coordinators()),
             Section("Leases", _leases()),
             Section("Requests", _requests()),
             Section("Database", _database()),
@@ -71,7 +72,7 @@ def _glance() -> list[Panel]:
     failing = f'(sum({REQUESTS}{{status="5xx"}}) or vector(0)) / sum({REQUESTS})'
     return [
         stat_panel(
-            Frame("State now", "Whether it answers Prometheus.", "not scraped", 4, 4),
+            Frame("State now", "Whether one answers Prometheus.", "not scraped", 4, 4),
             [Query(f"max({UP})", "coordinator")],
             Look(PLAIN, values={0: ("down", RED), 1: ("up", GREEN)}),
         ),
@@ -79,7 +80,7 @@ def _glance() -> list[Panel]:
         stat_panel(
             Frame(
                 "Up for",
-                "Time since its process began.",
+                "Time since its process began, or that of the one which began last.",
                 "unknown",
                 4,
                 4,
@@ -95,9 +96,9 @@ def _glance() -> list[Panel]:
                 4,
                 4,
             ),
-            [Query(f"sum by (job) ({COORDINATOR_CRASHES.name})", "crashes")],
+            [Query(f"max by (job) ({COORDINATOR_CRASHES.name})", "crashes")],
             Look(
-                COUNT, firing("NighttrainCrashLoop", f"sum by (job) ({COORDINATOR_CRASHES.name})", whole=True)
+                COUNT, firing("NighttrainCrashLoop", f"max by (job) ({COORDINATOR_CRASHES.name})", whole=True)
             ),
         ),
         stat_panel(
@@ -267,13 +268,19 @@ def _object_store() -> list[Panel]:
     return [
         graph_panel(
             Frame("Waits to be sent", "Models, results and reports; 0 without an object store.", DOWN, 12, 8),
-            [Query(f"sum({UNSENT.name})", "files")],
+            [Query(f"max({UNSENT.name})", "files")],
             Look(COUNT, minimum=0),
         ),
         graph_panel(
-            Frame("For how long the oldest waits", "The status says why.", DOWN, 12, 8),
-            [Query(f"max({UNSENT_OLDEST.name})", "oldest")],
-            Look(SECONDS, minimum=0),
+            Frame(
+                "For how long the oldest waits",
+                "The status says why. Above the red line an alert fires.",
+                DOWN,
+                12,
+                8,
+            ),
+            [Query("nighttrain:artifacts_unsent_oldest:seconds", "oldest")],
+            Look(SECONDS, firing("NighttrainArtifactsUnsent"), minimum=0),
         ),
     ]
 

@@ -16,7 +16,6 @@ from common.metrics.declarations import (
     NIGHT_NEXT_OPENING,
     NIGHT_OPEN,
     RUN_ETA,
-    RUN_FAILED_JOBS,
     RUN_FINISHED,
     RUN_PAUSED,
     RUN_PROGRESS,
@@ -31,6 +30,7 @@ from common.protocol.status import TrainerState
 from grafana.generator.alerts import firing, to_spare
 from grafana.generator.alerts_table import alerts_now, alerts_table
 from grafana.generator.colours import BLUE, GREEN, ORANGE, PURPLE, RED, STATES, TEXT
+from grafana.generator.history import FAILED, REFUSED
 from grafana.generator.layout import Section, board, page_variable, run_variable, symbol_variable
 from grafana.generator.panels import Drawing, graph_panel, stat_panel
 from grafana.generator.queries import (
@@ -43,6 +43,7 @@ from grafana.generator.queries import (
     milliseconds,
     numbered,
     of_run,
+    once,
 )
 from grafana.generator.style import (
     BRIEF_CLOCK,
@@ -159,8 +160,8 @@ def _progress_at_a_glance() -> list[Panel]:
 
 def _health_at_a_glance() -> list[Panel]:
     live = "nighttrain:trainers_live:sum"
-    of_all = f'{live} * on () group_left (of) count_values("of", sum({TRAINERS.name}))'
-    lost = f"sum({every(TRAINERS, state=TrainerState.LOST)})"
+    of_all = f'{live} * on () group_left (of) count_values("of", sum({once(TRAINERS.name)}))'
+    lost = f"max({every(TRAINERS, state=TrainerState.LOST)})"
     window = f"max({NIGHT_OPEN.name}) * (1 + (max({RUN_PAUSED.name}) or vector(0)))"
     refused = firing("NighttrainDataRefused", whole=True)
     clock = {"unit": BRIEF_CLOCK, "mappings": []}
@@ -193,8 +194,8 @@ def _health_at_a_glance() -> list[Panel]:
                 4,
             ),
             [
-                Query(last_of_run(f'sum({RUN_FAILED_JOBS.name}{{cause!="data"}})'), "failed", "failed"),
-                Query(last_of_run(f"sum({every(RUN_FAILED_JOBS, cause='data')})"), "refused", "refused"),
+                Query(last_of_run(f"sum({FAILED})"), "failed", "failed"),
+                Query(last_of_run(f"sum({REFUSED})"), "refused", "refused"),
             ],
             Look(COUNT, firing("NighttrainTooManyFailedJobs", whole=True, warning=1)),
             different={"refused": {"thresholds": thresholds(refused).build()}},
@@ -232,7 +233,7 @@ def _health_at_a_glance() -> list[Panel]:
 
 def _run_state() -> str:
     def of(run: str) -> str:
-        return f"max by (run) (({numbered(RUN_STATE, every)}) * on () group_right () {run})"
+        return f"max by (run) (max({numbered(RUN_STATE, every)}) * on () group_right () {run})"
 
     return f"{of(CHOSEN_RUN)} or last_over_time(({of(ONE_RUN)}){RANGE})"
 

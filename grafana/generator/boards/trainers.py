@@ -33,6 +33,7 @@ from grafana.generator.queries import (
     every,
     numbered,
     of_trainers,
+    once,
     per_minute,
 )
 from grafana.generator.roster import CRASHED, KILLED, KILLS, NO_TRAINER, PHASE_COLOURS, roster
@@ -54,6 +55,7 @@ from grafana.generator.style import (
 
 UID = "nighttrain-trainers"
 UNKNOWN = "Unknown: the coordinator does not answer"
+UNSENT = "trainer:nighttrain_trainer_unsent:seconds"
 SHARE = "trainer:nighttrain_memory_used:ratio"
 
 
@@ -87,7 +89,7 @@ def _counts() -> list[Panel]:
     states = [
         stat_panel(
             Frame(f"{state.capitalize()} now", description, "unknown", 4, 4),
-            [Query(f"sum({every(TRAINERS, state=state)})", state)],
+            [Query(f"max({every(TRAINERS, state=state)})", state)],
             Look(COUNT, steps),
         )
         for state, (description, steps) in looks.items()
@@ -227,6 +229,18 @@ def _trouble() -> list[Panel]:
             [Query(f"{per_minute(TRAINER_COORDINATOR_ERRORS, 'error')} > 0", "{{error}}")],
             Look(PER_MINUTE, decimals=1, minimum=0, reach=1),
         ),
+        graph_panel(
+            Frame(
+                "Waits to be handed in",
+                "For how long each trainer has been trying to hand in what became of its job; it keeps it "
+                "and tries again. Above the red line an alert fires, if a coordinator answers.",
+                NO_TRAINER,
+                24,
+                7,
+            ),
+            [Query(of_trainers(UNSENT), "{{trainer}}")],
+            Look(SECONDS, firing("NighttrainTrainerUnsent", UNSENT), minimum=0, reach=10),
+        ),
     ]
 
 
@@ -271,8 +285,8 @@ def _throughput() -> list[Panel]:
                 7,
             ),
             [
-                Query(f"sum({every(TRAINERS, state=TrainerState.WORKING)})", "at work"),
-                Query(f"sum({every(TRAINERS_LIMIT)})", "may work"),
+                Query(f"max({every(TRAINERS, state=TrainerState.WORKING)})", "at work"),
+                Query(f"sum({once(TRAINERS_LIMIT.name)})", "may work"),
             ],
             Look(COUNT, minimum=0, reach=1),
             limits=["may work"],

@@ -15,7 +15,7 @@ from coordinator.housekeeping.heartbeat import Heartbeat
 from coordinator.queue.checkpoints import save_checkpoint
 from coordinator.runs.steering import Steering
 from coordinator.store.seats import PRESENT, Seat
-from coordinator.store.tables import checkpoints
+from coordinator.store.tables import checkpoints, leadership
 from tests.coordinator.metrics.scraped import CELL, ONE_CELL, ended, scraped, surveyed
 from tests.coordinator.specimens import (
     FULL_DISK,
@@ -286,6 +286,34 @@ class TestTrainers:
         night.clock.advance(PRESENT.total_seconds() + 1)
         second.run(Turn(night.clock()))
         assert scraped(night)("coordinator_crashes") == 1
+
+    def test_a_coordinator_that_falls_silent_is_lost_until_another_is_in_its_place(
+        self, night: Night
+    ) -> None:
+        def counted() -> tuple[float | None, float | None]:
+            scrape = scraped(night)
+            return scrape("coordinators", state="present"), scrape("coordinators", state="lost")
+
+        first, second, third = (Heartbeat(night.database, Seat("folder", name, "/night")) for name in "abc")
+        first.start()
+        second.start()
+        assert counted() == (2, 0)
+        night.clock.advance(PRESENT.total_seconds() + 1)
+        second.run(Turn(night.clock()))
+        assert counted() == (1, 1)
+        third.start()
+        assert counted() == (2, 0)
+        third.stop()
+        assert counted() == (1, 1)
+        night.clock.advance(3600)
+        second.run(Turn(night.clock()))
+        assert counted() == (1, 0)
+
+    def test_the_takings_of_the_lead_are_those_of_the_database(self, night: Night) -> None:
+        assert scraped(night)("leaders_total") == 0
+        with night.database.write() as tx:
+            tx.connection.execute(update(leadership).values(term=7))
+        assert scraped(night)("leaders_total") == 7
 
     def test_one_that_cannot_write_says_so_until_it_can(self, night: Night) -> None:
         boot = surveyed(night)

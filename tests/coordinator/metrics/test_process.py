@@ -59,6 +59,10 @@ def scrape_of(client: httpx.Client) -> Scrape:
     return Scrape(client.get("/metrics").raise_for_status().text)
 
 
+def test_a_coordinator_says_by_its_name_whether_it_leads(parts: Parts, client: httpx.Client) -> None:
+    assert scrape_of(client)("coordinator_leads", coordinator="") == 1
+
+
 def test_what_leases_are_used_for_is_counted(client: httpx.Client, night_of: Night) -> None:
     boot = surveyed(night_of)
     lease = night_of.grant(boot).lease_id

@@ -30,6 +30,7 @@ def test_a_recorded_series_has_the_labels_of_its_grouping_and_its_own():
     assert recorded()["trainer:nighttrain_silence:seconds"].labels == {"trainer"}
     assert recorded()["nighttrain:threshold:checkpoint_age_seconds"].labels == {"kind"}
     assert recorded()["nighttrain:trainers_live:sum"].labels == set()
+    assert recorded()["cause:nighttrain_attempt_failures:increase1h"].labels == {"cause"}
 
 
 def test_every_rule_is_known():

@@ -5,8 +5,8 @@ from grafana.generator.style import COUNT, Frame, Look
 from grafana.generator.tables import Column, matrix_panel, table_panel
 
 FRAME = Frame("Table", "What it shows.", "Nothing", 12, 8)
-JOBS = Query("sum by (state) (nighttrain_run_jobs)", ref="jobs")
-OTHERS = Query("count by (state) (nighttrain_run_jobs)", ref="others")
+JOBS = Query("max by (state) (nighttrain_run_jobs)", ref="jobs")
+OTHERS = Query("min by (state) (nighttrain_run_jobs)", ref="others")
 
 
 def organized(panel):

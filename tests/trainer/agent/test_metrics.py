@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import time
@@ -126,6 +127,26 @@ class TestARealTrainer:
             assert httpx.get(f"{trainer.url}/other", trust_env=False).status_code == 404
         finally:
             night.close()
+
+    def test_says_for_how_long_it_has_kept_a_result_that_nobody_takes(self, tmp_path: Path) -> None:
+        coordinator = Coordinator(tmp_path, lease={"seconds": 60.0}).start()
+        night = RealNight(coordinator, tmp_path).begin()
+        try:
+            trainer = Watched(night, "linger")
+            night.child_pid()
+            trainer.reaches(1, "job_steps_done")
+            assert trainer.told().value("nighttrain_trainer_unsent_seconds", trainer="t1") == 0
+            coordinator.kill()
+            os.kill(night.child_pid(), signal.SIGKILL)
+            eventually(
+                lambda: (trainer.told().value("nighttrain_trainer_unsent_seconds", trainer="t1") or 0) > 1
+            )
+            coordinator.start()
+            trainer.reaches(1, "jobs_total", kind="training", outcome="crash")
+            trainer.reaches(0, "unsent_seconds")
+        finally:
+            night.close()
+            coordinator.close()
 
     def test_takes_the_limit_of_its_control_group_or_two_gibibytes(self, night: RealNight) -> None:
         night.start_trainer("succeed")

@@ -1,0 +1,64 @@
+"""Rules and alerts where several coordinators are scraped: nothing counts twice, nothing is left out."""
+
+import json
+import re
+
+import pytest
+import yaml
+
+from grafana.generator.instances import doubled, undercounted
+from grafana.generator.promql import names
+from tests.prometheus.committed import ALERTS, DECLARED, PROMETHEUS, RECORDS, load
+from tests.prometheus.test_rules import EXPRESSIONS
+from tests.prometheus.test_scenarios import SCENARIOS
+
+
+@pytest.mark.parametrize(("rule", "text"), EXPRESSIONS, ids=[name for name, _ in EXPRESSIONS])
+def test_a_rule_counts_what_coordinators_share_once_and_what_each_did_for_all(rule, text):
+    del rule
+    assert doubled(text) == []
+    assert undercounted(text) == []
+
+
+def beside(series, instance):
+    """The same series as another coordinator reports it."""
+    kept = re.sub(r'(?<=[{,])instance="[^"]*",?', "", series)
+    name, _, labels = kept.removesuffix("}").partition("{")
+    return f"{name}{{{','.join(filter(None, (labels.rstrip(','), f'instance={json.dumps(instance)}')))}}}"
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
+def test_every_scenario_goes_the_same_if_another_coordinator_reports_the_same(promtool, scenario, tmp_path):
+    document = load(scenario)
+    document["rule_files"] = [str(PROMETHEUS / name) for name in ("rules.yml", "alerts.yml")]
+    added = 0
+    for test in document["tests"]:
+        fed = test.get("input_series", [])
+        for one in list(fed):
+            ((name, _),) = names(one["series"]).selectors
+            if name in DECLARED and DECLARED[name].is_shared:
+                fed.append({**one, "series": beside(one["series"], "another:5000")})
+                added += 1
+    assert added or scenario.stem == "monitoring"
+    file = tmp_path / "scenario.yml"
+    file.write_text(yaml.safe_dump(document))
+    status, output = promtool("test", "rules", file)
+    assert status == 0, output
+
+
+def test_every_shared_metric_that_a_rule_reads_is_played_with_a_second_coordinator():
+    fed = {
+        name
+        for document in map(load, SCENARIOS)
+        for test in document["tests"]
+        for one in test.get("input_series", ())
+        for name, _ in names(one["series"]).selectors
+    }
+    read = {
+        name
+        for text in [*(rule["expr"] for rule in ALERTS.values()), *(rule["expr"] for rule in RECORDS)]
+        for name in names(text).metrics
+        if name in DECLARED and DECLARED[name].is_shared
+    }
+    assert len(read) > 20
+    assert sorted(read - fed) == []
