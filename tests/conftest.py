@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.postgres import VARIABLE, Server, programs
+from tests.postgres import VARIABLE, Server, programs, version_of
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
@@ -30,6 +30,12 @@ def pytest_configure(config: pytest.Config) -> None:
     if any(used.is_relative_to(one) or one.is_relative_to(used) for used in USES_POSTGRES for one in asked):
         config.stash[SERVER] = Server(folder)
         os.environ[VARIABLE] = config.stash[SERVER].url
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say which PostgreSQL was asked, so that a log shows what was tried."""
+    if url := os.environ.get(VARIABLE):
+        terminalreporter.write_line(f"PostgreSQL {version_of(url)} was asked")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -14,6 +14,9 @@ from sqlalchemy import URL, create_engine, make_url, text
 VARIABLE = "NIGHTTRAIN_TEST_POSTGRES"
 """URL of a PostgreSQL server in which tests make and drop databases; without it they start their own."""
 
+PROGRAMS = "NIGHTTRAIN_TEST_POSTGRES_PROGRAMS"
+"""Folder of the programs (initdb, postgres ...) of the server that tests start; without it the newest here."""
+
 TEMPLATE = "nighttrain_migrated"
 """A database with the present schema, of which tests make copies."""
 
@@ -21,7 +24,10 @@ USER = "nighttrain"
 
 
 def programs() -> Path | None:
-    """Return the folder of the newest server that is installed, None where there is none."""
+    """Return the folder of the server that is named, or of the newest that is installed; None without one."""
+    if named := os.environ.get(PROGRAMS):
+        assert Path(named, "initdb").is_file(), f"{PROGRAMS}: there is no initdb in {named}"
+        return Path(named)
     found = shutil.which("initdb")
     debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if debian:
@@ -99,6 +105,15 @@ class Server:
                 timeout=60,
             )
         assert done.returncode == 0, f"{program}: {(self.home / 'said').read_text()}"
+
+
+def version_of(url: str) -> str:
+    """Return the version of a server, such as 15.13."""
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        version = connection.execute(text("SHOW server_version")).scalar_one()
+    engine.dispose()
+    return str(version).partition(" ")[0]
 
 
 def execute(url: str, statement: str) -> None:
