@@ -15,7 +15,7 @@ VARIABLE = "NIGHTTRAIN_TEST_POSTGRES"
 """URL of a PostgreSQL server in which tests make and drop databases; without it they start their own."""
 
 PROGRAMS = "NIGHTTRAIN_TEST_POSTGRES_PROGRAMS"
-"""Folder of the programs (initdb, postgres ...) of the server that tests start; without it the newest here."""
+"""Folder of the programs (initdb, postgres ...) of the server that tests start; else that of the newest."""
 
 TEMPLATE = "nighttrain_migrated"
 """A database with the present schema, of which tests make copies."""

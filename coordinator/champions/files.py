@@ -31,6 +31,9 @@ from coordinator.store.blobs import Artifacts
 VERSIONS = ".models"
 """The folder of pairs and pointers, within that of promoted models."""
 
+MANIFEST = "_logreg_optimized.json"
+"""What the name of a manifest ends with, behind that of its cell."""
+
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 """What a file system without symbolic links says."""
 
@@ -39,12 +42,14 @@ NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 class Published:
     """The cells whose files were written, were removed, or are left as they are, by name.
 
-    The last have a champion in the database whose manifest is malformed.
+    Those left have a champion in the database whose manifest is malformed, or are unknown to it: it is new,
+    or an older state of it was brought back.
     """
 
     written: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     malformed: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
 
 
 def publish(
@@ -70,11 +75,14 @@ def publish(
     """
     done = Published()
     failed: StorageError | None = None
+    known: set[str] = set()
     try:
         for cell in vacant:
+            known.add(cell.name)
             if _remove(_Place(directory, cell)):
                 done.removed.append(cell.name)
         for champion in wanted:
+            known.add(champion.cell.name)
             if champion.manifest() is None:
                 # It counts as none, and the end of the next run says so; what is shown of it is still whole.
                 done.malformed.append(champion.cell.name)
@@ -90,6 +98,8 @@ def publish(
                 failed = failed or error
             else:
                 done.written.append(champion.cell.name)
+        shown = (path.name.removesuffix(MANIFEST) for path in directory.glob(f"[!.]*{MANIFEST}"))
+        done.unknown = sorted(set(shown) - known)
     except OSError as error:
         reason = error.strerror or str(error)
         where = error.filename or directory
@@ -117,7 +127,7 @@ def manifest_bytes(document: str) -> bytes:
 
 def manifest_name(cell: Cell) -> str:
     """Return the name of the manifest of a cell's champion."""
-    return f"{cell.name}_logreg_optimized.json"
+    return f"{cell.name}{MANIFEST}"
 
 
 class _Place:

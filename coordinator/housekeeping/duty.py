@@ -46,3 +46,7 @@ class Duty:
 
     def stop(self) -> None:
         """Do what is due after the last request was answered."""
+
+    def troubles(self) -> tuple[str, ...]:
+        """Return in words what people should know that no error tells."""
+        return ()

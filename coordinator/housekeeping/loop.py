@@ -85,8 +85,9 @@ class Loop:
         self._wake.set()
 
     def troubles(self) -> tuple[str, ...]:
-        """Return in words what could not be done at the last try."""
-        return *self._troubles.values(), *self._leader.troubles()
+        """Return in words what could not be done at the last try, and what else people should know."""
+        told = (words for duty in self.duties for words in duty.troubles())
+        return *self._troubles.values(), *told, *self._leader.troubles()
 
     def tick(self) -> None:
         """Do all that is due, and of what only the leader does nothing while another process leads."""

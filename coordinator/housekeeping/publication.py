@@ -16,6 +16,10 @@ from coordinator.store.database import Database
 logger = logging.getLogger(__name__)
 
 
+NAMED = 5
+"""So many models are named at most."""
+
+
 class Publication(Duty):
     """Makes the folder of promoted models say what the database says.
 
@@ -43,6 +47,16 @@ class Publication(Duty):
         self._due = False
         self._is_shown = False
         self._published = 0
+        self._unknown: list[str] = []
+
+    def troubles(self) -> tuple[str, ...]:
+        """Say which models the folder shows that are no champions in the database."""
+        if not self._unknown:
+            return ()
+        count = f"{len(self._unknown)} {'model' if len(self._unknown) == 1 else 'models'}"
+        names = ", ".join(self._unknown[:NAMED]) + (" ..." if len(self._unknown) > NAMED else "")
+        where = f"{self.name}: {self.directory} shows {count} that the database does not know: {names}"
+        return (f"{where}; it is new or was restored: see 'Backup and restore' in the runbook",)
 
     def start(self) -> None:
         """Restore what is missing or damaged."""
@@ -75,6 +89,10 @@ class Publication(Duty):
             wanted, vacant = champions(tx.connection), vacant_cells(tx.connection)
             newest = newest_change(tx.connection)
         done = publish(self.artifacts, self.directory, wanted, vacant)
+        if done.unknown != self._unknown:
+            self._unknown = done.unknown
+            for words in self.troubles():
+                logger.warning("%s", words)
         for name in done.written:
             logger.info("%s: the promoted model is in %s", name, self.directory)
         for name in done.malformed:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -14,11 +15,11 @@ from sqlalchemy import text
 
 from cli.app import main
 from coordinator.store.database import Database, sqlite_url
-from tests.cli.conftest import GRID, Outcome
+from tests.cli.conftest import GRID, ROOT, Outcome
 from tests.cli.nights import Night, begun, cells_done, essence, going, only_results_of, until
 from tests.cli.terminal import in_terminal, plain
 from tests.coordinator.conftest import new_database, postgres  # noqa: F401
-from tests.coordinator.half_night import in_progress
+from tests.coordinator.half_night import content, in_progress
 from tests.coordinator.process import Process
 from tests.coordinator.specimens import Clock, settings
 from tests.coordinator.specimens import Night as Half
@@ -208,3 +209,25 @@ def test_a_backup_is_one_whole_file_or_none(
     with closing(sqlite3.connect(backup)) as made:
         assert made.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert made.execute("SELECT count(*) FROM runs").fetchone() == (2,)
+
+
+def test_a_backup_of_either_kind_and_of_sqlites_own_shell_is_brought_back(
+    half: Path,
+    call: Said,
+    clock: Clock,
+    tmp_path: Path,
+    server_url: str,
+) -> None:
+    if shutil.which("sqlite3") is None:
+        pytest.skip("sqlite3 is not installed (Debian: apt install sqlite3)")
+    assert 'sqlite3 night/nighttrain.db ".backup night-1.db"' in (ROOT / "deploy" / "runbook.md").read_text()
+    by_shell, by_us, back = (tmp_path / name for name in ("shell.db", "ours.db", "back.db"))
+    subprocess.run(["sqlite3", half, f".backup {by_shell}"], check=True, timeout=60)
+    for words in (("copy", by_shell, server_url), ("backup", server_url, by_us), ("copy", by_us, back)):
+        assert call(*words)[0] == 0
+    found = []
+    for path in (half, back):
+        database = Database(sqlite_url(path), clock)
+        found.append({name: len(rows) for name, rows in content(database).items()})
+        database.close()
+    assert found[0] == found[1] and found[0]["runs"] == 2

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from common.out_folder import OutFolder
@@ -41,3 +44,25 @@ def test_files_that_could_not_be_restored_at_the_start_are_restored_later(make_n
     again.clock.advance(6)
     again.housekeeping.tick()
     assert {name: path.read_bytes() for name, path in direction(again).items()} == before
+
+
+def test_models_that_an_older_state_of_the_database_does_not_know_are_told_of_and_kept(
+    make_night: MakeNight, migrated: Path
+) -> None:
+    night = make_night()
+    trained(night)
+    night.housekeeping.tick()
+    assert night.housekeeping.troubles() == ()
+    night.database.close()
+    shown = direction(night)
+    assert len(shown) == 2
+    shutil.copy(migrated, night.out / "nighttrain.db")
+    again = make_night()
+    again.housekeeping.start()
+    [told] = again.housekeeping.troubles()
+    assert "shows 1 model that the database does not know: BTCUSDT_1h_H1;" in told
+    assert direction(again) == shown and all(path.exists() for path in shown.values())
+    trained(again)
+    again.housekeeping.tick()
+    again.housekeeping.stop()
+    assert again.housekeeping.troubles() == ()
