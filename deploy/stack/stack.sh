@@ -290,7 +290,11 @@ models() { # DIR
   need_image
   mkdir -p "$1" || exit 2
   target=$(cd "$1" && pwd -P)
-  look -v "$target:/copies" stack models --uid "${SUDO_UID:-$(id -u)}" --gid "${SUDO_GID:-$(id -g)}"
+  case $(docker info --format '{{.SecurityOptions}}') in
+  *name=rootless*) uid=0 gid=0 ;; # root of its containers is the user outside
+  *) uid=${SUDO_UID:-$(id -u)} gid=${SUDO_GID:-$(id -g)} ;;
+  esac
+  look -v "$target:/copies" stack models --uid "$uid" --gid "$gid"
   echo "in $target"
 }
 
