@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -18,7 +19,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from common.metrics.declarations import RUN_JOBS
 from common.settings.night import load
+from grafana.generator.instances import doubled
+from grafana.generator.promql import names
 
 ROOT = Path(__file__).parents[3]
 CHART = ROOT / "deploy" / "kubernetes" / "nighttrain"
@@ -53,7 +57,21 @@ VALUES: dict[str, dict[str, Any]] = {
         "networkPolicy": {"enabled": False},
         "trainer": {"disruptionBudget": {"enabled": False}},
     },
+    "three coordinators, everything in stores": {
+        "candles": {"url": "s3://candles/spot"},
+        "config": {"night": {"symbols": ["BTCUSDT"], "artifacts": "s3://nights/prod"}},
+        "coordinator": {"replicas": 3, "storage": {"storageClass": "nfs"}},
+        "database": {"existingSecret": "postgres", "key": "url"},
+        "objectStore": {"existingSecret": "s3"},
+        "autoscaling": {"keda": {"enabled": True}},
+        "monitoring": {"enabled": True},
+        "networkPolicy": {
+            "coordinatorEgress": [{"ports": [{"port": 5432}]}],
+            "trainerEgress": [{"ports": [{"port": 443}]}],
+        },
+    },
 }
+SEVERAL = "three coordinators, everything in stores"
 
 Object = dict[str, Any]
 Helm = Callable[..., subprocess.CompletedProcess[str]]
@@ -251,6 +269,28 @@ def test_alerts_rules_and_boards_are_those_of_the_containers(rendered: dict[str,
     ("values", "said"),
     [
         ({}, "candles.existingClaim is empty"),
+        ({"candles": {"existingClaim": "a", "url": "s3://b/c"}}, "candles come from one place"),
+        ({"candles": {"url": "s3://key:secret@b/c"}}, "candles.url is no address"),
+        (
+            {**CANDLES, "coordinator": {"replicas": 2}},
+            "coordinator.replicas is 2: several coordinators need PostgreSQL; name the Secret",
+        ),
+        ({**CANDLES, "coordinator": {"replicas": 0}}, "/coordinator/replicas"),
+        (
+            {**CANDLES, "config": {"night": {"database_url": "postgresql+psycopg://me:secret@db/night"}}},
+            "config.night holds a password",
+        ),
+        (
+            {
+                **CANDLES,
+                "config": {"night": {"database_url": "postgresql+psycopg://db/night?password=secret"}},
+            },
+            "config.night holds a password",
+        ),
+        (
+            {**CANDLES, "objectStore": {"AWS_SECRET_ACCESS_KEY": "secret"}},
+            "additional properties 'AWS_SECRET_ACCESS_KEY' not allowed",
+        ),
         ({**CANDLES, "trainer": {"replica": 3}}, "additional properties 'replica' not allowed"),
         ({**CANDLES, "trainer": {"replicas": -1}}, "/trainer/replicas"),
         (
@@ -262,6 +302,102 @@ def test_alerts_rules_and_boards_are_those_of_the_containers(rendered: dict[str,
 def test_values_that_are_wrong_are_refused_with_a_word(helm: Helm, values: dict[str, Any], said: str) -> None:
     done = helm("template", "night", CHART, values=values)
     assert done.returncode != 0 and said in done.stderr
+    # What is secret in the values is not shown again.
+    assert "secret@" not in done.stderr and "password=secret" not in done.stderr
+
+
+def test_a_name_that_leaves_no_room_for_the_pods_is_refused(helm: Helm) -> None:
+    done = helm("template", "n" * 35, CHART, values=VALUES[SEVERAL])
+    assert done.returncode != 0 and "longer than 34 letters" in done.stderr
+    assert helm("template", "n" * 34, CHART, values=VALUES[SEVERAL]).returncode == 0
+
+
+def deployment(objects: list[Object], component: str) -> Object:
+    [found] = [one for one in of_kind(objects, "Deployment") if one["metadata"]["name"].endswith(component)]
+    spec: Object = found["spec"]
+    return spec
+
+
+def test_several_coordinators_replace_each_other_one_by_one_and_are_named_after_their_pods(
+    rendered: dict[str, list[Object]],
+) -> None:
+    spec = deployment(rendered[SEVERAL], "coordinator")
+    assert spec["replicas"] == 3
+    assert spec["strategy"] == {
+        "type": "RollingUpdate",
+        "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0},
+    }
+    pod = spec["template"]["spec"]
+    spread = {one["topologyKey"]: one["labelSelector"] for one in pod["topologySpreadConstraints"]}
+    assert set(spread) == {"kubernetes.io/hostname", "topology.kubernetes.io/zone"}
+    labels = spec["template"]["metadata"]["labels"].items()
+    assert all(one["matchLabels"].items() <= labels for one in spread.values())
+    [container] = pod["containers"]
+    assert "--instance=$(POD_NAME)" in container["args"]
+    [named] = [one for one in container["env"] if one["name"] == "POD_NAME"]
+    assert named["valueFrom"] == {"fieldRef": {"fieldPath": "metadata.name"}}
+    [budget] = [
+        one
+        for one in of_kind(rendered[SEVERAL], "PodDisruptionBudget")
+        if one["metadata"]["name"] == "night-coordinator"
+    ]
+    assert budget["spec"]["maxUnavailable"] == 1
+    [claim] = of_kind(rendered[SEVERAL], "PersistentVolumeClaim")
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+def test_one_coordinator_ends_before_the_next_begins_and_may_be_evicted(
+    rendered: dict[str, list[Object]],
+) -> None:
+    objects = rendered["the least"]
+    spec = deployment(objects, "coordinator")
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert not any(
+        argument.startswith("--instance") for argument in pods(objects)[0]["containers"][0]["args"]
+    )
+    names = [one["metadata"]["name"] for one in of_kind(objects, "PodDisruptionBudget")]
+    assert names == ["night-trainer"]
+    [claim] = of_kind(objects, "PersistentVolumeClaim")
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+
+
+def test_credentials_come_from_secrets_and_trainers_get_those_of_their_candles_alone(
+    rendered: dict[str, list[Object]],
+) -> None:
+    store = [{"secretRef": {"name": "s3"}}]
+    for name, objects in rendered.items():
+        found = {pod["containers"][0]["name"]: pod["containers"][0] for pod in pods(objects)}
+        wanted = store if name == SEVERAL else None
+        assert (found["coordinator"].get("envFrom"), found["trainer"].get("envFrom")) == (wanted, wanted)
+        assert not any(
+            variable["name"] == "BT_NIGHT_DATABASE_URL" for variable in found["trainer"].get("env", ())
+        )
+    [address] = [
+        variable["valueFrom"]
+        for variable in deployment(rendered[SEVERAL], "coordinator")["template"]["spec"]["containers"][0][
+            "env"
+        ]
+        if variable["name"] == "BT_NIGHT_DATABASE_URL"
+    ]
+    assert address == {"secretKeyRef": {"name": "postgres", "key": "url"}}
+
+
+def test_a_trainer_reads_candles_from_the_claim_or_from_the_store(rendered: dict[str, list[Object]]) -> None:
+    for name, place, volume in (("the least", "/candles", True), (SEVERAL, "s3://candles/spot", False)):
+        pod = deployment(rendered[name], "trainer")["template"]["spec"]
+        assert f"--data={place}" in pod["containers"][0]["args"]
+        assert ("candles" in {one["name"] for one in pod["volumes"]}) is volume
+        assert ("candles" in {one["name"] for one in pod["containers"][0]["volumeMounts"]}) is volume
+
+
+def test_trainers_are_scaled_by_jobs_that_count_once(rendered: dict[str, list[Object]]) -> None:
+    [scaled] = of_kind(rendered[SEVERAL], "ScaledObject")
+    [trigger] = scaled["spec"]["triggers"]
+    readme = (CHART.parent / "README.md").read_text()
+    [adapter] = re.findall(r"metricsQuery: '(.*)'", readme)
+    for query in (trigger["metadata"]["query"], adapter.replace("<<.LabelMatchers>>", 'namespace="nights"')):
+        assert names(query).metrics == {RUN_JOBS.name}
+        assert doubled(query) == [] and query.startswith("sum(max by (kind, state) (")
 
 
 def test_the_configuration_is_one_that_the_coordinator_reads(

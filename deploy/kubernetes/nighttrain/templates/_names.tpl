@@ -40,3 +40,15 @@ allowPrivilegeEscalation: false
 readOnlyRootFilesystem: true
 capabilities: {drop: [ALL]}
 {{- end -}}
+
+{{/* Credentials of an object store, as the environment that the SDKs know (AWS_ACCESS_KEY_ID ...): from a Secret alone. */}}
+{{- define "nighttrain.objectStore" -}}
+{{- with .Values.objectStore.existingSecret -}}
+envFrom: [{secretRef: {name: {{ . }}}}]
+{{- end -}}
+{{- end -}}
+
+{{/* What a command in a pod has to be told where several coordinators share the folder. */}}
+{{- define "nighttrain.asked" -}}
+{{- if gt (int .Values.coordinator.replicas) 1 }} --url http://127.0.0.1:5000 --token-file /run/secrets/nighttrain_token{{ end -}}
+{{- end -}}
