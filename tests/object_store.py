@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +68,29 @@ class Server:
         """What the SDKs of AWS take of the environment."""
         return environment_of(self.url, self.key, self.secret)
 
+    def put_folder(self, folder: Path, prefix: str) -> None:
+        """Put the files of a folder below a prefix."""
+        import boto3
+
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            aws_access_key_id=self.key,
+            aws_secret_access_key=self.secret,
+            region_name="us-east-1",
+        )
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                name = f"{prefix}/{path.relative_to(folder).as_posix()}"
+                client.put_object(Bucket=BUCKET, Key=name, Body=path.read_bytes())
+
+    def requests(self, begins: str) -> list[str]:
+        """Return the requests so far that begin so, such as ``GET /nights/candles/``, in their order."""
+        # In colours where they were refused.
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", (Path(self._home.name) / "log").read_text()).splitlines()
+        asked = [line.split('"')[1] for line in lines if line.count('"') == 2]
+        return [one for one in asked if one.startswith(begins)]
+
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
@@ -108,3 +134,73 @@ def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
+
+
+class Gate:
+    """A way to a server that can be shut, and held up behind so many bytes of its answers.
+
+    Shut, it refuses connections and cuts those that are open.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.port = free_port()
+        self.held = threading.Event()
+        """Is set when the bytes have come through after which answers are held up."""
+        self._open: set[socket.socket] = set()
+        self._left: int | None = None
+        self._listener: socket.socket | None = None
+        self.open()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return environment_of(f"http://127.0.0.1:{self.port}", self._server.key, self._server.secret)
+
+    def open(self) -> None:
+        self._left = None
+        self._listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+
+    def hold_after(self, count: int) -> None:
+        """Hold answers up after so many bytes, until it is opened anew."""
+        self._left = count
+
+    def shut(self) -> None:
+        if self._listener is not None:
+            # Else the thread that waits keeps it listening.
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                here, _ = listener.accept()
+            except OSError:
+                return
+            there = socket.create_connection(("127.0.0.1", self._server.port))
+            self._open |= {here, there}
+            for source, target, answers in ((here, there, False), (there, here, True)):
+                threading.Thread(target=self._pass_on, args=(source, target, answers), daemon=True).start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, answers: bool) -> None:
+        with suppress(OSError):
+            while chunk := source.recv(16_384):
+                if answers and self._left is not None:
+                    chunk = chunk[: self._left]
+                    self._left -= len(chunk)
+                    if not self._left:
+                        target.sendall(chunk)
+                        self.held.set()
+                        while source.recv(16_384):
+                            pass
+                        break
+                target.sendall(chunk)
+        for one in (source, target):
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+        self._open.discard(source)
+        source.close()

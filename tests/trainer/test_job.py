@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from pyarrow.feather import write_feather
 
-from common.errors import DataError, StorageError
+from common.errors import DataError, StorageError, StoreError
 from common.host import control_group
 from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, SurveyReport, TrainingReport
@@ -276,6 +276,7 @@ def raised(error: Exception) -> Exception:
         (no_room(errno.EROFS), Cause.STORAGE, "/c/x: cannot be written"),
         (no_room(errno.EACCES), Cause.ERROR, "/c/x: cannot be written"),
         (StorageError("/c/x is damaged"), Cause.ERROR, "/c/x is damaged"),
+        (StoreError("s3://b/p: refused", "check AWS_"), Cause.STORAGE, "s3://b/p: refused (check AWS_)"),
         (
             OSError(errno.ENOSPC, "No space left on device", "/tmp/x"),
             Cause.STORAGE,

@@ -47,3 +47,17 @@ def test_trainers_inherit_no_password_of_anything(tmp_path: Path, monkeypatch: p
     [trainer] = trainers_of(NightSettings(), OutFolder(tmp_path), debug=False, count=1)
     assert needed.items() <= trainer.environment.items() and "PATH" in trainer.environment
     assert not secret.keys() & trainer.environment.keys()
+
+
+def test_trainers_of_a_store_inherit_its_credentials_and_no_other_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = {"AWS_SECRET_ACCESS_KEY": "key", "AWS_PROFILE": "night", "HTTPS_PROXY": "http://proxy:3128"}
+    others = {"GOOGLE_APPLICATION_CREDENTIALS": "/key.json", "PGPASSWORD": "password"}
+    for name, value in (own | others).items():
+        monkeypatch.setenv(name, value)
+    settings = NightSettings(data={"dir": "s3://candles/spot"}, max_cache=2.5)
+    [trainer] = trainers_of(settings, OutFolder(tmp_path), debug=False, count=1)
+    assert own.items() <= trainer.environment.items() and not others.keys() & trainer.environment.keys()
+    given = dict(zip(trainer.command, trainer.command[1:], strict=False))
+    assert given["--data"] == "s3://candles/spot" and given["--cache-limit-gb"] == "2.5"

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import ConfigurationError
-from common.objects.address import checked, folder_of, without_credentials
-from common.settings.night import load
+from common.objects.address import checked, folder_of, place_of, without_credentials
+from common.settings.night import NightSettings, load
 
 SECRET = "wJalrXUtnFEMIK7MDENG"
 
@@ -47,3 +47,33 @@ def test_credentials_in_an_address_are_refused_in_a_line_that_does_not_show_them
 
 def test_a_folder_with_a_blank_is_found() -> None:
     assert folder_of(checked("file:///srv/my%20nights")) == Path("/srv/my nights")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ("data/candles", Path("data/candles")),
+        ("/srv/s3:candles", Path("/srv/s3:candles")),
+        ("file:///srv/my%20candles/", Path("/srv/my candles")),
+        ("s3://bucket/a/", "s3://bucket/a"),
+        ("az://container", "az://container"),
+    ],
+)
+def test_candles_lie_in_a_folder_or_at_an_address(text: str, place: Path | str) -> None:
+    assert place_of(text) == place
+    assert place_of(place) == place
+    settings = NightSettings(data={"dir": text})
+    assert settings.data.dir == place
+    # As it passes between processes.
+    assert NightSettings.model_validate_json(settings.model_dump_json()).data.dir == place
+
+
+def test_the_command_line_refuses_credentials_in_an_address_without_showing_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    from cli.__main__ import main
+
+    for command in ("run", "estimate", "check"):
+        assert main([command, "--data", f"s3://AKIA:{SECRET}@bucket/a"]) == 2
+        said = "".join(capsys.readouterr())
+        assert "must be without credentials" in said and SECRET not in said

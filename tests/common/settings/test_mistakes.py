@@ -30,6 +30,10 @@ MISTAKES = [
     ("symbols: BTCUSDT", "symbols: must be a list; got 'BTCUSDT'"),
     ("symbols: [123]", "symbols.0: must be text; put it in quotes; got 123"),
     ("data: {dir: 5}", "data.dir: must be a path in quotes; got 5"),
+    ("max_cache: half", "max_cache: must be auto or a number from 0.1 to 1000000; got 'half'"),
+    ("data: {dir: 's3:///prefix'}", "data.dir: must name a bucket: s3://BUCKET/PREFIX; got 's3:///prefix'"),
+    ("data: {dir: 'http://far/candles'}", "data.dir: must be file:///FOLDER, s3://BUCKET/PREFIX"),
+    ("data: {dir: 's3://k:sesame@b'}", "data.dir: must be without credentials"),
     ("symbols: [B]", "symbols: 'B' is no symbol; write it as BTCUSDT, BTC_USDT or BTC/USDT"),
     ("symbols: ['BTC USDT']", "is no symbol"),
     ("symbols: ['../../etc']", "is no symbol"),
@@ -191,3 +195,10 @@ def test_no_value_leads_to_anything_but_settings_or_a_refusal(values) -> None:
         assert isinstance(load(None, values), NightSettings)
     except ConfigurationError as error:
         assert str(error).startswith("command line: ")
+
+
+def test_credentials_in_the_address_of_candles_are_not_shown(tmp_path: Path) -> None:
+    path = tmp_path / "night.yaml"
+    path.write_text("data: {dir: 's3://AKIAKEY:sesame@bucket/p?token=sesame'}")
+    words = refusal(path)
+    assert "must be without credentials" in words and "sesame" not in words and "AKIAKEY" not in words

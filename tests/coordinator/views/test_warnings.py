@@ -123,3 +123,15 @@ def test_a_closed_night_says_until_when(make_night: MakeNight) -> None:
     document = night.status().document()
     assert document.night.opens == datetime(2026, 3, 2, 22, tzinfo=UTC)
     assert document.warnings == ("the night is closed until 2026-03-02 22:00 UTC; 8 cells wait",)
+
+
+def test_a_trainer_whose_candles_are_away_waits_for_them_and_is_not_said_to_be_unable_to_write(
+    night: Night,
+) -> None:
+    night.begin()
+    boot = night.register()
+    why = "s3://candles/spot: cannot be reached (check its endpoint and the network)"
+    night.queue.fail(night.grant(boot, disk=disk()).lease_id, failure(Cause.STORAGE, why))
+    words = f"trainer t1 waits for candles since 12:00:00 UTC: {why}"
+    document = night.status().document()
+    assert document.warnings == (words,) and document.trainers[0].note == words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import multiprocessing
 import os
 import random
 from collections.abc import Iterator
@@ -222,6 +223,23 @@ def test_nothing_of_an_object_that_could_not_be_fetched_is_kept(store: FaultySto
     store.fault = lambda what, name: None
     with at_hand(URL, file, tmp_path, Room(), Patience()) as here:
         assert here.path is not None and here.path.stat().st_size == stored.size
+
+
+def _survey(cache: Path) -> None:
+    survey(SPEC, URL, cache, lambda *_: None)
+
+
+def test_trainers_of_a_host_fetch_an_object_once_for_all(store: FaultyStore, tmp_path: Path) -> None:
+    # As large as it takes for all to want it at once.
+    store.objects[NAME] = csv_text(candles(60_000)).encode()
+    spawn = multiprocessing.get_context("spawn")
+    several = [spawn.Process(target=_survey, args=(tmp_path,)) for _ in range(2)]
+    for process in several:
+        process.start()
+    for process in several:
+        process.join(120)
+    assert [process.exitcode for process in several] == [0, 0]
+    assert store.gets() == [NAME]
 
 
 @pytest.mark.parametrize("damage", [b"", b"x"])
