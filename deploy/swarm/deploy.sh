@@ -3,7 +3,8 @@
 #   deploy/swarm/deploy.sh [--shared]
 # --shared puts the coordinator's folder where several nodes reach it (deploy/swarm/shared.yml).
 # STACK names the stack (nighttrain). TOKENS counts the sets of tokens (1): a new number makes new ones. TOKENS_DIR is a
-# folder with tokens to take instead, a file each, such as `secrets` of the containers at home. The rest is in swarm.yml.
+# folder with tokens to take instead, a file each, such as `secrets` of the containers at home. AWS_CREDENTIALS is a file
+# as ~/.aws/credentials is, for `artifacts` in an object store (deploy/swarm/objects.yml). The rest is in swarm.yml.
 set -eu
 
 refuse() {
@@ -23,6 +24,7 @@ NIGHT_CONFIG=${NIGHT_CONFIG:-$deploy/night_training.yaml}
 ALERTING_ENV=${ALERTING_ENV:-$deploy/alerting.env.example}
 [ -r "$NIGHT_CONFIG" ] || refuse "NIGHT_CONFIG: $NIGHT_CONFIG cannot be read"
 [ -r "$ALERTING_ENV" ] || refuse "ALERTING_ENV: $ALERTING_ENV cannot be read"
+[ -z "${AWS_CREDENTIALS:-}" ] || [ -r "$AWS_CREDENTIALS" ] || refuse "AWS_CREDENTIALS: $AWS_CREDENTIALS cannot be read"
 [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ] ||
   refuse "this engine is no manager of a Swarm: run it on one (docker swarm init makes the first)"
 
@@ -50,6 +52,11 @@ done
 digest() { cat "$@" | sha256sum | cut -c1-12; }
 FILES=$(digest "$deploy"/swarm/prometheus.yml "$deploy"/../prometheus/*.yml "$deploy"/../prometheus/*.sh "$deploy"/../prometheus/templates/* \
   "$deploy"/../grafana/provisioning/*/* "$deploy"/../grafana/dashboards/*)
+if [ -n "${AWS_CREDENTIALS:-}" ]; then
+  set -- "$@" -c "$deploy/swarm/objects.yml"
+  OBJECT_STORE=$(digest "$AWS_CREDENTIALS")
+  export AWS_CREDENTIALS OBJECT_STORE
+fi
 NIGHT=$(digest "$NIGHT_CONFIG") ALERTING=$(digest "$ALERTING_ENV")
 export STACK TOKENS NIGHT_CONFIG ALERTING_ENV FILES NIGHT ALERTING
 exec docker stack deploy --with-registry-auth --prune "$@" "$STACK"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -157,6 +159,7 @@ def test_a_changed_configuration_has_another_name(tmp_path: Path) -> None:
         ),
         ((), {"NIGHT_CONFIG": "/nowhere"}, "NIGHT_CONFIG: /nowhere cannot be read"),
         ((), {"TOKENS_DIR": "/nowhere"}, "TOKENS_DIR: /nowhere/nighttrain_token cannot be read"),
+        ((), {"AWS_CREDENTIALS": "/nowhere"}, "AWS_CREDENTIALS: /nowhere cannot be read"),
         (("--share",), {}, "--share is no option; there is --shared"),
     ],
 )
@@ -167,3 +170,73 @@ def test_what_is_missing_is_said_and_nothing_is_deployed(
     assert done.returncode == 2
     assert f"deploy.sh: {said}" in done.stderr
     assert not (tmp_path / "deployed").exists()
+
+
+CREDENTIALS = "[default]\naws_access_key_id = KEY\naws_secret_access_key = never-shown\n"
+VARIABLES = {
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+    "AZURE_STORAGE_ACCOUNT_NAME",
+    "AZURE_STORAGE_ACCOUNT_KEY",
+}
+
+
+def test_credentials_of_an_object_store_are_a_secret_of_the_coordinator_named_by_their_content(
+    tmp_path: Path,
+) -> None:
+    assert deploy(tmp_path).returncode == 0
+    assert "objects.yml" not in (tmp_path / "deployed").read_text(encoding="utf-8")
+    file = tmp_path / "credentials"
+    file.write_text(CREDENTIALS, encoding="utf-8")
+    done = deploy(tmp_path, "--shared", AWS_CREDENTIALS=str(file))
+    assert done.returncode == 0, done.stderr
+    said = (tmp_path / "deployed").read_text(encoding="utf-8")
+    files = re.findall(r"-c \S*/deploy/(\S+)", said)
+    assert files == ["swarm.yml", "swarm/shared.yml", "swarm/objects.yml"]
+    assert "never-shown" not in said + done.stdout + done.stderr
+    objects = yaml.safe_load((ROOT / "deploy/swarm/objects.yml").read_text(encoding="utf-8"))
+    assert set(objects["services"]) == {"coordinator"}
+    [secret] = objects["services"]["coordinator"]["secrets"]
+    assert (secret["mode"], secret["uid"]) == (
+        0o400,
+        SWARM["services"]["coordinator"]["user"].partition(":")[0],
+    )
+    named = objects["services"]["coordinator"]["environment"]["AWS_SHARED_CREDENTIALS_FILE"]
+    assert named == f"/run/secrets/{secret['source']}"
+
+
+def test_credentials_at_home_come_from_outside_and_to_the_coordinator_alone() -> None:
+    for name, service in COMPOSE["services"].items():
+        given = {key: value for key, value in (service.get("environment") or {}).items() if key in VARIABLES}
+        assert given == (dict.fromkeys(VARIABLES) if name == "coordinator" else {})
+
+
+def test_compose_takes_them_from_env_and_leaves_what_is_not_set_unset(tmp_path: Path) -> None:
+    docker = shutil.which("docker")
+    if docker is None:
+        pytest.skip("no docker")
+    given = tmp_path / "env"
+    given.write_text("AWS_ACCESS_KEY_ID=KEY\nAWS_SECRET_ACCESS_KEY=s3cr3t\n", encoding="utf-8")
+    # It reads files alone, and speaks with no engine.
+    command = [docker, "compose", "-f", ROOT / "docker-compose.yml", "--env-file", given, "config"]
+    done = subprocess.run(
+        [*command, "--format", "json"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "DOCKER_HOST": "unix:///nowhere"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if done.returncode != 0 and "unknown" in done.stderr:
+        pytest.skip("no Compose")
+    assert done.returncode == 0, done.stderr
+    services = json.loads(done.stdout)["services"]
+    got = {key: value for key, value in services["coordinator"]["environment"].items() if key in VARIABLES}
+    assert {key: value for key, value in got.items() if value is not None} == {
+        "AWS_ACCESS_KEY_ID": "KEY",
+        "AWS_SECRET_ACCESS_KEY": "s3cr3t",
+    }
+    others = [service for name, service in services.items() if name != "coordinator"]
+    assert "s3cr3t" not in json.dumps(others)
