@@ -61,7 +61,10 @@ def copy_database(
     del debug
     origin, goal = place_of(source), place_of(target)
     rows = copy(origin, goal, transfer_bar)
-    return _tell(origin.name, goal.name, rows, as_json)
+    code = _tell(origin.name, goal.name, rows, as_json)
+    if not as_json:
+        print(f"start the coordinator over {goal.name} now (database_url), and none over {origin.name}")
+    return code
 
 
 @app.command(cls=Command, epilog=BACKUP_EPILOG)

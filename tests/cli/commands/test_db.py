@@ -58,7 +58,7 @@ def test_a_night_goes_on_in_postgresql_and_ends_in_sqlite_like_an_undisturbed_on
         path.rename(tmp_path / f"before-{path.name}")
     back = nighttrain("db", "copy", server_url, out)
     assert back.code == 0, back.err
-    assert "read back and equal" in back.out.splitlines()[-1]
+    assert "read back and equal" in back.out
     with going(out, candles) as night:
         said, _ = night.communicate(timeout=120)
     assert night.returncode == 0, said
@@ -92,8 +92,12 @@ def test_a_copy_says_how_many_rows_of_each_table_are_equal(half: Path, call: Sai
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert "  runs                      2" in lines
-    total = sum(int(line.split()[1]) for line in lines[:-1])
-    assert lines[-1] == f"{total} rows of {half} are in {tmp_path}/new/nighttrain.db, read back and equal"
+    total = sum(int(line.split()[1]) for line in lines[:-2])
+    new = tmp_path / "new" / "nighttrain.db"
+    assert lines[-2:] == [
+        f"{total} rows of {half} are in {new}, read back and equal",
+        f"start the coordinator over {new} now (database_url), and none over {half}",
+    ]
 
 
 def test_a_bar_is_shown_on_a_terminal_alone(half: Path, tmp_path: Path) -> None:
