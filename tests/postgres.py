@@ -119,9 +119,11 @@ def version_of(url: str) -> str:
 def execute(url: str, statement: str) -> None:
     """Execute a statement outside of any transaction, as those about databases must be."""
     engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(statement))
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+    finally:
+        engine.dispose()
 
 
 def of_database(url: str, name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import sqlite3
@@ -160,6 +161,8 @@ def _opened(place: Place) -> Iterator[Database]:
             place.file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(place.file.parent, error) from error
+    # What the driver says of a statement that was interrupted is of no use beside our own line.
+    logging.getLogger("psycopg").addHandler(logging.NullHandler())
     with closing_database(place.url) as database:
         yield database
 

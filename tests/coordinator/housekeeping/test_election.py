@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
 from coordinator.housekeeping.election import LEASE_SECONDS, TRY_SECONDS, DeposedError, Election
 from coordinator.housekeeping.loop import TURN_SECONDS
@@ -102,6 +102,23 @@ def test_of_many_that_try_at_once_one_leads(join: Join) -> None:
     for thread in threads:
         thread.join()
     assert sum(one.leadership() is not None for one in candidates) == 1
+
+
+def test_terms_that_come_again_after_a_restore_let_no_former_leader_write(join: Join) -> None:
+    first, second, third = join("a"), join("b"), join("c")
+    look(first)
+    with first.database.read() as tx:
+        backup = dict(tx.connection.execute(select(leadership)).one()._mapping)
+    lapse(second)
+    assert look(second) == 2
+    with first.database.write() as tx:
+        tx.connection.execute(update(leadership).values(**backup))
+    lapse(third)
+    assert look(third) == 2
+    # Its term has the same number, which it had in what is lost.
+    with pytest.raises(DeposedError), second.database.fenced(second.fence).write():
+        pass
+    assert look(second) is None and look(third) == 2
 
 
 def test_a_late_write_of_a_former_leader_is_refused_and_changes_nothing(join: Join) -> None:
