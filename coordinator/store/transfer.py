@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from itertools import zip_longest
 from typing import Any
 
@@ -114,17 +114,20 @@ def _values(row: Row[*tuple[Any, ...]]) -> Values:
 
 
 def _write(target: Connection, table: Table, rows: Sequence[Values]) -> None:
+    is_postgres = _is_postgres(target)
     try:
-        with target.begin_nested():
+        # SQLite answers a full disk by undoing all, and has no savepoint then to go back to.
+        with target.begin_nested() if is_postgres else nullcontext():
             target.execute(table.insert(), rows)
     except (DataError, IntegrityError, OverflowError, UnicodeEncodeError) as error:
-        if len(rows) == 1:
-            kind = "PostgreSQL" if _is_postgres(target) else "SQLite"
-            problem = f"the row of {table.name} with {_key(table, rows[0])} cannot be stored in {kind}"
-            hint = "correct it where it is; nothing was copied"
-            raise ConflictError(f"{problem}: {reason_of(error)[:200]}", hint) from error
-        for row in rows:
-            _write(target, table, [row])
+        if is_postgres and len(rows) > 1:
+            for row in rows:
+                _write(target, table, [row])
+            return
+        named = " to ".join(_key(table, row) for row in rows[:: max(1, len(rows) - 1)])
+        problem = f"{table.name} with {named} cannot be stored in {'PostgreSQL' if is_postgres else 'SQLite'}"
+        hint = "correct it where it is; nothing was copied"
+        raise ConflictError(f"{problem}: {reason_of(error)[:200]}", hint) from error
 
 
 def _compare(source: Connection, target: Connection, table: Table, told: Told) -> int:

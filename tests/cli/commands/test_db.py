@@ -24,6 +24,7 @@ from tests.coordinator.process import Process
 from tests.coordinator.specimens import Clock, settings
 from tests.coordinator.specimens import Night as Half
 from tests.coordinator.store.test_database import upgrade
+from tests.small_disk import Disk
 
 Call = Callable[..., Outcome]
 
@@ -235,3 +236,22 @@ def test_a_backup_of_either_kind_and_of_sqlites_own_shell_is_brought_back(
         found.append({name: len(rows) for name, rows in content(database).items()})
         database.close()
     assert found[0] == found[1] and found[0]["runs"] == 2
+
+
+def test_a_disk_without_room_is_told_in_one_line_and_leaves_the_target_empty(
+    half: Path, call: Said, small_disk: Disk
+) -> None:
+    there = small_disk.folder / "there.db"
+    with closing(sqlite3.connect(half)) as night, night:
+        night.execute("UPDATE reports SET document = hex(zeroblob(4000000))")
+    code, out, err = call("copy", half, there)
+    assert (code, out) == (1, "")
+    assert err.startswith("nighttrain: the database cannot be written: ") and err.count("\n") == 1
+    with closing(sqlite3.connect(there)) as left:
+        assert left.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+    for path in small_disk.folder.glob("there.db*"):
+        path.unlink()
+    code, out, err = call("backup", half, small_disk.folder / "backup.db")
+    assert (code, out) == (1, "")
+    assert err.startswith("nighttrain: the database cannot be written: ") and err.count("\n") == 1
+    assert not list(small_disk.folder.iterdir())

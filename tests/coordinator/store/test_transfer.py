@@ -19,10 +19,10 @@ from common.errors import ConflictError, InternalError, StaleLeaseError
 from common.protocol.jobs import Cause
 from coordinator.store import transfer as transfers
 from coordinator.store.database import Database, sqlite_url
-from coordinator.store.occupancy import alone, refuse_open_file
+from coordinator.store.occupancy import alone, refuse_open_file, snapshot
 from coordinator.store.seats import SOLE, refuse_strangers
 from coordinator.store.tables import attempts, jobs, leadership, lives, runs, trainers
-from coordinator.store.transfer import refuse_content, transfer
+from coordinator.store.transfer import count_rows, refuse_content, transfer
 from coordinator.views.jobs import JobListing
 from tests.coordinator.conftest import new_database
 from tests.coordinator.half_night import content, gone_on, in_progress, job_of
@@ -244,7 +244,18 @@ def test_a_row_that_postgresql_cannot_hold_is_named(night: Night, other: Databas
     in_progress(night)
     with night.database.write() as tx:
         tx.connection.execute(text("UPDATE attempts SET message = 'a' || char(0) || 'b' WHERE id = 2"))
-    with pytest.raises(ConflictError, match="the row of attempts with id 2 cannot be stored in PostgreSQL"):
+    with pytest.raises(ConflictError, match="attempts with id 2 cannot be stored in PostgreSQL"):
+        moved(night.database, other)
+    assert not any(content(other).values())
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+def test_rows_that_sqlite_cannot_hold_are_named(night: Night, other: Database) -> None:
+    in_progress(night)
+    with other.write() as tx:
+        refuse = "SELECT RAISE(ABORT, 'not this one') WHERE NEW.id = 2"
+        tx.connection.execute(text(f"CREATE TRIGGER refuse BEFORE INSERT ON runs BEGIN {refuse}; END"))
+    with pytest.raises(ConflictError, match="runs with id 1 to id 2 cannot be stored in SQLite: not"):
         moved(night.database, other)
     assert not any(content(other).values())
 
@@ -311,6 +322,16 @@ def test_no_coordinator_begins_during_a_move(night: Night) -> None:
             with pytest.raises(Exception, match="lock timeout"):
                 connection.execute(text("SELECT pg_advisory_xact_lock(4711016)"))
         late.close()
+
+
+def test_a_snapshot_is_of_one_moment_whoever_writes_meanwhile(night: Night) -> None:
+    in_progress(night)
+    with snapshot(night.database) as connection:
+        before = count_rows(connection)
+        night.grant("t1-boot")
+        assert count_rows(connection) == before
+    with snapshot(night.database) as connection:
+        assert count_rows(connection)["attempts"] == before["attempts"] + 1
 
 
 @pytest.mark.parametrize("empty_url", ["sqlite"], indirect=True)
