@@ -36,7 +36,7 @@ def programs() -> Path | None:
 
 
 class Server:
-    """A server that listens on a socket in a folder of its own, and keeps nothing safe.
+    """A server that listens on a socket in a folder of its own.
 
     Parameters
     ----------
@@ -46,13 +46,15 @@ class Server:
         Where it listens too, without asking for a password; empty: nowhere.
     network : str
         From where it may be reached there, such as 10.77.0.0/24.
+    keeps : bool
+        Whether it keeps what it commits over a loss of power, on a disk and not in memory.
     """
 
-    def __init__(self, folder: Path, address: str = "", network: str = "") -> None:
+    def __init__(self, folder: Path, address: str = "", network: str = "", *, keeps: bool = False) -> None:
         self.programs = folder
         # Not below pytest's folder, which no other user may enter.
         memory = Path("/dev/shm")
-        where = memory if os.access(memory, os.W_OK) else None
+        where = memory if os.access(memory, os.W_OK) and not keeps else None
         self.home = Path(tempfile.mkdtemp(prefix="nighttrain-postgres-", dir=where))
         self.data = self.home / "data"
         self.user = _unprivileged()
@@ -66,10 +68,9 @@ class Server:
             "listen_addresses": address,
             "unix_socket_directories": self.home,
             "max_connections": 200,
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
         }
+        if not keeps:
+            options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         self._given = " ".join(f"-c {name}={value}" for name, value in options.items()).replace("= ", "='' ")
         self.start()
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from tests.bench import answers, coordinator, large, nights, startup
+from tests.bench import answers, coordinator, large, nights, several, startup
 
 WATCHED_SECONDS = 2.0
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "ADAUSDT", "SOLUSDT", "DOGEUSDT", "XRPUSDT")
@@ -83,6 +83,10 @@ def queue_rows(found: Any) -> Iterator[Row]:
         )
 
 
+def many(asked: Asked) -> Any:
+    return several.measured(asked.rounds)
+
+
 def size(asked: Asked) -> Any:
     return {str(cells): large.measured(cells) for cells in asked.cells if cells >= large.LEAST}
 
@@ -121,6 +125,7 @@ PARTS: dict[str, tuple[Callable[[Asked], Any], Callable[[Any], Iterator[Row]]]] 
     "requests": (requests, request_rows),
     "start": (start, start_rows),
     "queue": (queue, queue_rows),
+    "several": (many, several.rows),
     "size": (size, size_rows),
     "nights": (whole_nights, night_rows),
 }
