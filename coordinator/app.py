@@ -67,7 +67,9 @@ def make_app(parts: Parts) -> FastAPI:
     )
     app.add_middleware(Latency, measures=parts.measures)
     errors.install(app)
+    # A request is compared with one route after the other, and most are those of trainers.
     for router in (
+        trainers.router,
         operators.changing,
         operators.reading,
         operators.listing,
@@ -76,7 +78,6 @@ def make_app(parts: Parts) -> FastAPI:
         steering.changing,
         steering.listing,
         alerts.router,
-        trainers.router,
         health.router,
         docs.router,
     ):

@@ -7,7 +7,7 @@ from functools import cached_property
 from statistics import median
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from common.bounds import MOST_BYTES, MOST_ROWS, MOST_SECONDS, clamped
 from coordinator.store.database import Transaction
@@ -15,6 +15,12 @@ from coordinator.store.tables import measurements
 
 RECENT_ATTEMPTS = 300
 """How many measured attempts are looked back on: several nights of the default grid."""
+
+NEWEST_ATTEMPTS = 16
+"""How many of them are looked at each time, to see whether there is another."""
+
+MOST_ADDED = 30
+"""After so many additions all are read again."""
 
 SURVEY = ""
 """Surveys are measured under this name in place of a timeframe, with no rows."""
@@ -131,35 +137,64 @@ def record_measurement(tx: Transaction, attempt_id: int, measurement: Measuremen
 
 
 def read_history(connection: Connection) -> History:
-    """Return the newest measurements of all runs; while there is no newer one, the same object again."""
-    newest = connection.execute(_NEWEST, {"most": 1}).first()
-    if newest is None:
-        return History()
-    return _kept(connection, tuple(newest))
+    """Return the newest measurements of all runs; while there is no newer one, the same object again.
+
+    What was read before is kept, so that a claim reads the last few alone.
+    """
+    newest = [tuple(row) for row in connection.execute(_NEWEST, {"most": NEWEST_ATTEMPTS})]
+    database = connection.engine.url.render_as_string()
+    known = _last.get(database)
+    if known is None or known.newest != newest:
+        rows = _joined(known, newest)
+        added = 0 if rows is None or known is None else known.added + 1
+        if rows is None:
+            found = connection.execute(_NEWEST, {"most": RECENT_ATTEMPTS}).all()
+            rows = {row.attempt_id: _measurement(*row) for row in reversed(found)}
+        known = _Known(newest, rows, added, History(tuple(rows.values())))
+        _last.clear()
+        _last[database] = known
+    return known.history
 
 
-def _measurement(row: Row[Any]) -> Measurement:
+@dataclass(frozen=True)
+class _Known:
+    """What was read: the newest rows, all by attempt, and how often some were added since all were read."""
+
+    newest: list[tuple[Any, ...]]
+    rows: dict[int, Measurement]
+    added: int
+    history: History
+
+
+def _joined(known: _Known | None, newest: list[tuple[Any, ...]]) -> dict[int, Measurement] | None:
+    """Return what is known with the newest rows; None where it does not reach to them, or all are due again.
+
+    Attempts end in another order than they began, so that a row may come before others that are known: one
+    that comes before the newest few is missed until all are read again.
+    """
+    late = {number: _measurement(number, *values) for number, *values in reversed(newest)}
+    if len(newest) < NEWEST_ATTEMPTS:
+        return late
+    first = newest[-1][0]
+    if known is None or known.added >= MOST_ADDED or known.rows.get(first) != late[first]:
+        return None
+    rows = {number: row for number, row in known.rows.items() if number < first} | late
+    return dict(list(rows.items())[-RECENT_ATTEMPTS:])
+
+
+def _measurement(
+    number: int, timeframe: str, rows: int, seconds: float, peak_memory_bytes: int
+) -> Measurement:
     """Return a row within its bounds: an earlier version stored whatever a trainer said."""
+    del number
     return Measurement(
-        row.timeframe,
-        clamped(row.rows, 0, MOST_ROWS),
-        clamped(row.seconds, 0.0, MOST_SECONDS),
-        clamped(row.peak_memory_bytes, 0, MOST_BYTES),
+        timeframe,
+        clamped(rows, 0, MOST_ROWS),
+        clamped(seconds, 0.0, MOST_SECONDS),
+        clamped(peak_memory_bytes, 0, MOST_BYTES),
     )
 
 
 _RECORD = measurements.insert()
 _NEWEST = select(measurements).order_by(measurements.c.attempt_id.desc()).limit(bindparam("most"))
-_last: dict[tuple[str, tuple[Any, ...]], History] = {}
-
-
-def _kept(connection: Connection, newest: tuple[Any, ...]) -> History:
-    # The table is only appended to, so its newest row tells whether it has changed.
-    key = (connection.engine.url.render_as_string(), newest)
-    history = _last.get(key)
-    if history is None:
-        rows = connection.execute(_NEWEST, {"most": RECENT_ATTEMPTS}).all()
-        history = History(tuple(_measurement(row) for row in reversed(rows)))
-        _last.clear()
-        _last[key] = history
-    return history
+_last: dict[str, _Known] = {}

@@ -121,6 +121,9 @@ class Line:
             stretch = stretch.that("no probation", probation=probation)
         for kind in JobKind.SURVEY, JobKind.TRAINING:
             of_kind = stretch.that("kind", kind=kind)
+            if kind is JobKind.SURVEY and not self._read(of_kind, size=1):
+                # Most of a night has none left.
+                continue
             if self.last_symbol:
                 yield from self._ranked(of_kind.that("last", last=self.last_symbol))
                 of_kind = of_kind.that("not last", last=self.last_symbol)

@@ -63,7 +63,8 @@ def accept(
     if job.kind is JobKind.TRAINING and isinstance(finish.result, TrainingReport):
         report = finish.result
         if model is not None and attempt.artifact_sha256 is None:
-            attempt = attach(tx, attempt, model)
+            _keep(tx, model)
+            attempt = replace(attempt, artifact_sha256=model.sha256)
         _check(tx, job, attempt, finish, report, is_made=model is not None)
         _store(tx, job, report)
         discard_checkpoint(tx, job.id)
@@ -71,7 +72,7 @@ def accept(
             tx,
             job,
             attempt,
-            replace(ending, resumed_folds=report.resumed_folds),
+            replace(ending, resumed_folds=report.resumed_folds, artifact_sha256=attempt.artifact_sha256),
             auc=report.scores.auc,
             p_value=report.p_value,
             scores=report.scores.model_dump_json(),
@@ -80,13 +81,16 @@ def accept(
     raise InvalidRequestError(f"the {job.kind} job {job.id} cannot end with this kind of report")
 
 
-def attach(tx: Transaction, attempt: AttemptRow, model: Model) -> AttemptRow:
+def attach(tx: Transaction, attempt: AttemptRow, model: Model) -> None:
     """Record that the model of an attempt is stored."""
+    _keep(tx, model)
+    tx.connection.execute(_ATTEMPT, {"this": attempt.id, "artifact_sha256": model.sha256})
+
+
+def _keep(tx: Transaction, model: Model) -> None:
     if tx.connection.execute(_BLOB, {"of": model.sha256}).first() is None:
         values = {"sha256": model.sha256, "size": model.size, "stored": tx.now}
         tx.connection.execute(_NEW_BLOB, values)
-    tx.connection.execute(_ATTEMPT, {"this": attempt.id, "artifact_sha256": model.sha256})
-    return replace(attempt, artifact_sha256=model.sha256)
 
 
 def made_by(finish: Finish) -> bytes:

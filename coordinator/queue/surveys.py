@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, literal_column, select, update
 
 from common.errors import InvalidRequestError
 from common.protocol.faults import survey_fault
-from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec, TrainingSpec
+from common.protocol.jobs import Cause, JobState, SurveySpec, TrainingSpec
 from common.protocol.reports import SeriesReport, SurveyReport
 from common.settings.grid import GridConfig, grid_of
 from common.timeframes import CONTEXT_TIMEFRAMES, Timeframe
@@ -29,6 +29,12 @@ _CELLS = (
     JOBS.where(jobs.c.run_id == bindparam("run"), jobs.c.symbol == bindparam("of"), QUEUED, TRAINING)
     .order_by(jobs.c.id)
     .with_for_update()
+)
+_SURVEY = (
+    select(reports.c.document)
+    .join_from(jobs, reports, reports.c.job_id == jobs.c.id)
+    .where(jobs.c.run_id == bindparam("run"), jobs.c.symbol == bindparam("of"))
+    .where(jobs.c.kind == literal_column("'survey'"))
 )
 _CELL = (
     update(jobs)
@@ -95,12 +101,7 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
 
 def series_of(tx: Transaction, job: JobRow) -> SeriesReport | None:
     """Return what the survey says of the candles of a training job; None if that cannot be read."""
-    query = (
-        select(reports.c.document)
-        .join_from(jobs, reports, reports.c.job_id == jobs.c.id)
-        .where(jobs.c.run_id == job.run_id, jobs.c.symbol == job.symbol, jobs.c.kind == JobKind.SURVEY)
-    )
-    document = tx.connection.execute(query).scalar()
+    document = tx.connection.execute(_SURVEY, {"run": job.run_id, "of": job.symbol}).scalar()
     report = read_document(SurveyReport, document, f"the report of the survey of {job.symbol}")
     series = report.series if report else ()
     return next((one for one in series if one.timeframe == job.timeframe), None)

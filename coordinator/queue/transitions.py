@@ -47,7 +47,10 @@ _JOB = update(jobs).where(jobs.c.id == bindparam("this"), jobs.c.state == bindpa
 
 @dataclass(frozen=True)
 class Ending:
-    """How an attempt ended; seconds and peak are None where nobody could measure them."""
+    """How an attempt ended; seconds and peak are None where nobody could measure them.
+
+    `artifact_sha256` is the digest of the model that it brought, None: it brought none.
+    """
 
     outcome: Outcome
     cause: Cause | None = None
@@ -57,6 +60,7 @@ class Ending:
     peak_memory_bytes: int | None = None
     room_bytes: int | None = None
     resumed_folds: int | None = None
+    artifact_sha256: str | None = None
 
 
 def create_jobs(tx: Transaction, run_id: int, made: Iterable[dict[str, Any]]) -> None:
@@ -164,6 +168,7 @@ def close_attempt(
             "seconds": ending.seconds,
             "peak_memory_bytes": ending.peak_memory_bytes,
             "resumed_folds": ending.resumed_folds,
+            "artifact_sha256": ending.artifact_sha256 or attempt.artifact_sha256,
         },
     )
     if ending.cause is not Cause.STORAGE:

@@ -1,6 +1,19 @@
-import pytest
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
-from coordinator.queue.history import SURVEY, History, Measurement
+import pytest
+from sqlalchemy import Connection, create_engine, delete, event, insert
+
+from coordinator.queue.history import (
+    MOST_ADDED,
+    NEWEST_ATTEMPTS,
+    RECENT_ATTEMPTS,
+    SURVEY,
+    History,
+    Measurement,
+    read_history,
+)
+from coordinator.store.tables import measurements
 
 HOURLY = Measurement("1h", 10_000, 20.0, 1_000)
 MINUTELY = Measurement("1m", 50_000, 60.0, 5_000)
@@ -46,3 +59,60 @@ def test_more_rows_need_more_memory_and_fewer_rows_no_less_than_was_seen() -> No
 
 def test_residuals_are_measured_over_expected() -> None:
     assert History((HOURLY, Measurement("1h", 10_000, 60.0, 1))).residuals() == pytest.approx([0.5, 1.5])
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Iterator[Connection]:
+    """The table of measurements alone: the attempts that they are of make no difference."""
+    engine = create_engine(f"sqlite:///{tmp_path}/measurements.db")
+    measurements.create(engine)
+    with engine.begin() as connection:
+        yield connection
+    engine.dispose()
+
+
+def measure(table: Connection, numbers: Iterable[int]) -> None:
+    """Keep measurements of attempts of these numbers, each of as many seconds."""
+    shared = {"timeframe": "1h", "rows": 10, "peak_memory_bytes": 1}
+    rows = [{"attempt_id": number, "seconds": float(number), **shared} for number in numbers]
+    table.execute(insert(measurements), rows)
+
+
+def seconds(table: Connection) -> list[int]:
+    return [int(one.seconds) for one in read_history(table).measurements]
+
+
+def test_each_new_measurement_is_known_at_once_by_one_short_question(table: Connection) -> None:
+    measure(table, range(1, RECENT_ATTEMPTS + 1))
+    assert seconds(table) == list(range(1, RECENT_ATTEMPTS + 1))
+    asked: list[int] = []
+    event.listen(table, "before_cursor_execute", lambda *told: asked.append(told[3][0]))
+    assert read_history(table) is read_history(table)
+    measure(table, [RECENT_ATTEMPTS + 1])
+    del asked[-1:]
+    assert seconds(table) == list(range(2, RECENT_ATTEMPTS + 2))
+    assert asked == [NEWEST_ATTEMPTS] * 3
+
+
+def test_an_attempt_that_ends_after_later_ones_is_counted(table: Connection) -> None:
+    measure(table, [*range(1, 50), *range(51, 60)])
+    assert 50 not in seconds(table)
+    measure(table, [50])
+    assert seconds(table) == list(range(1, 60))
+    # One that is older than those that are looked at comes when all are read again.
+    table.execute(delete(measurements).where(measurements.c.attempt_id == 5))
+    for number in range(60, 61 + MOST_ADDED):
+        measure(table, [number])
+        last = seconds(table)
+    assert last == [number for number in range(1, 61 + MOST_ADDED) if number != 5]
+
+
+def test_what_is_known_of_another_state_of_the_table_is_forgotten(table: Connection) -> None:
+    measure(table, range(1, 200))
+    assert len(seconds(table)) == 199
+    table.execute(delete(measurements))
+    assert seconds(table) == []
+    measure(table, range(101, 131))
+    assert seconds(table) == list(range(101, 131))
+    measure(table, range(1_000, 1_100))
+    assert seconds(table) == [*range(101, 131), *range(1_000, 1_100)]
