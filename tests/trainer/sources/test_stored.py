@@ -6,6 +6,7 @@ import io
 import multiprocessing
 import os
 import random
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -230,8 +231,16 @@ def _survey(cache: Path) -> None:
 
 
 def test_trainers_of_a_host_fetch_an_object_once_for_all(store: FaultyStore, tmp_path: Path) -> None:
-    # As large as it takes for all to want it at once.
-    store.objects[NAME] = csv_text(candles(60_000)).encode()
+    second = threading.Event()
+
+    def hold_the_first(what: str, name: str) -> None:
+        if what == "get" and len(store.gets()) == 1:
+            # Until the other would have asked too.
+            second.wait(3.0)
+        elif what == "get":
+            second.set()
+
+    store.fault = hold_the_first
     spawn = multiprocessing.get_context("spawn")
     several = [spawn.Process(target=_survey, args=(tmp_path,)) for _ in range(2)]
     for process in several:
