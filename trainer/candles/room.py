@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from common.errors import StorageError
 from trainer.candles.checked import forget, note_of
 
 CANDLES, OBJECTS = "candles", "objects"
@@ -46,48 +47,61 @@ class Room:
     most_bytes: int | None = None
     count: Callable[[Count, int], None] = _uncounted
 
-    def limit(self, cache_dir: Path) -> int:
-        """Return the bound in bytes.
-
-        Raises
-        ------
-        OSError
-            The disk cannot be asked.
-        """
-        if self.most_bytes is not None:
-            return self.most_bytes
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        return (shutil.disk_usage(cache_dir).free + sum(one.size for one in _files(cache_dir))) // 2
-
-    def make(self, cache_dir: Path, needed: int) -> None:
+    def make(self, cache_dir: Path, needed: int) -> int:
         """Drop what was not used for the longest, until so many bytes more fit within bound and disk.
 
         Where all that is left is in use, there is no room; whether the disk takes more shows when it is
         written to.
+
+        Returns
+        -------
+        int
+            The bound in bytes. What is larger than that never fits, and nothing is dropped for it.
+
+        Raises
+        ------
+        StorageError
+            The folder cannot be made, or its disk cannot be asked.
         """
-        with suppress(OSError):
+        try:
             cache_dir.mkdir(parents=True, exist_ok=True)
-            files = list(_files(cache_dir))
-            used, free = sum(one.size for one in files), shutil.disk_usage(cache_dir).free
-            limit = (free + used) // 2 if self.most_bytes is None else self.most_bytes
-            excess = max(used + needed - limit, needed + RESERVE_BYTES - free)
-            for one in sorted(files, key=lambda one: one.last_used_ns):
-                if excess <= 0:
-                    break
-                if _dropped(one.path):
-                    excess -= one.size
-                    self.count("dropped_files", 1)
-                    self.count("dropped_bytes", one.size)
+            free = shutil.disk_usage(cache_dir).free
+        except OSError as error:
+            hint = "free some space or repair the folder"
+            raise StorageError(f"{cache_dir}: cannot be written: {error.strerror}", hint) from error
+        files = list(_files(cache_dir))
+        used = sum(one.size for one in files)
+        limit = (free + used) // 2 if self.most_bytes is None else self.most_bytes
+        excess = max(used + needed - limit, needed + RESERVE_BYTES - free) if needed <= limit else 0
+        for one in sorted(files, key=lambda one: one.last_used_ns):
+            if excess <= 0:
+                break
+            if _dropped(one.path):
+                excess -= one.size
+                self.count("dropped_files", 1)
+                self.count("dropped_bytes", one.size)
+        return limit
 
 
 NO_BOUND = Room()
 
 
-def hold(descriptor: int) -> None:
-    """Keep an open file from being dropped, as long as it or a map of it is open."""
-    # Whoever is about to drop it takes its name away, and not what is open already.
-    with suppress(OSError):
+def hold(descriptor: int) -> bool:
+    """Keep an open file from being dropped, as long as it or a map of it is open.
+
+    Returns
+    -------
+    bool
+        Whether it keeps its name; else somebody is just taking that away, and what is open stays readable.
+    """
+    try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        # A file system without locks, where nothing is dropped either.
+        return True
+    return os.fstat(descriptor).st_nlink > 0
 
 
 def use(path: Path) -> None:

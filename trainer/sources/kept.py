@@ -58,14 +58,9 @@ def at_hand(
         with _alone(folder, key, patience):
             found = _kept(folder, key)
             room.count("objects_hit" if found else "objects_missed", 1)
-            if found is None:
-                _fetch(place, stored, folder / key, cache_dir, room, patience)
-                found = _kept(folder, key)
+            path, descriptor = found or _fetch(place, stored, folder, key, cache_dir, room, patience)
     except OSError as error:
         raise StorageError(f"{folder}: cannot be written: {error.strerror}", "free some space") from error
-    if found is None:
-        raise StorageError(f"{folder}: an object is damaged as soon as it is written", "check the disk")
-    path, descriptor = found
     try:
         use(path)
         yield replace(file, path=path)
@@ -78,33 +73,44 @@ def _key(url: str, stored: Stored) -> str:
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
-def _fetch(url: str, stored: Stored, path: Path, cache_dir: Path, room: Room, patience: Patience) -> None:
-    limit = room.limit(cache_dir)
+def _fetch(
+    url: str, stored: Stored, folder: Path, key: str, cache_dir: Path, room: Room, patience: Patience
+) -> tuple[Path, int]:
+    """Fetch an object, and return its file and a descriptor that holds it."""
+    # Whoever was killed while it fetched this object holds its lock no longer.
+    for unfinished in folder.glob(f".*{key}.*unfinished"):
+        unfinished.unlink(missing_ok=True)
+    limit = room.make(cache_dir, stored.size)
     if stored.size > limit:
         raise DataError(
             f"{url}: {stored.name} has {stored.size / 1024**3:.3g} GiB, more than the cache of this host may "
             f"hold ({limit / 1024**3:.3g} GiB)",
             "raise max_cache (--cache-limit-gb of a trainer), or split it",
         )
-    # Whoever was killed while it fetched this object holds its lock no longer.
-    for unfinished in path.parent.glob(f".{path.name}.*.unfinished"):
-        unfinished.unlink(missing_ok=True)
-    room.make(cache_dir, stored.size)
-    with whole_file(path, durable=False) as file:
+    # Hidden from whoever drops files, until it is held.
+    hidden = folder / f".{key}.unfinished"
+    with whole_file(hidden, durable=False) as file:
         digest = fetch(url, stored, file, patience)
     room.count("fetched_bytes", stored.size)
-    path.rename(path.with_name(f"{path.name}-{digest}"))
+    descriptor = os.open(hidden, os.O_RDONLY | os.O_CLOEXEC)
+    hold(descriptor)
+    path = folder / f"{key}-{digest}"
+    hidden.rename(path)
+    return path, descriptor
 
 
 def _kept(folder: Path, key: str) -> tuple[Path, int] | None:
     """Return a whole file and a descriptor that holds it; what is damaged is removed."""
     for path in folder.glob(f"{key}-*"):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        hold(descriptor)
-        if path.name == f"{key}-{_digest(descriptor)}":
-            return path, descriptor
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
+        if hold(descriptor):
+            if path.name == f"{key}-{_digest(descriptor)}":
+                return path, descriptor
+            path.unlink(missing_ok=True)
         os.close(descriptor)
-        path.unlink(missing_ok=True)
     return None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import multiprocessing
 import os
@@ -264,6 +265,37 @@ def test_a_kept_object_that_is_cut_or_damaged_is_fetched_anew(
     with at_hand(URL, file, tmp_path, Room(), Patience()) as here:
         assert here.path is not None and here.path.read_bytes() == content
     assert len(store.gets()) == 2
+
+
+def test_a_kept_object_that_is_just_being_dropped_is_fetched_anew(store: FaultyStore, tmp_path: Path) -> None:
+    (file,) = objects_below(URL)
+    with at_hand(URL, file, tmp_path, Room(), Patience()) as here:
+        path = here.path
+    assert path is not None
+    with path.open() as dropped:
+        fcntl.flock(dropped, fcntl.LOCK_EX)
+        with at_hand(URL, file, tmp_path, Room(), Patience()) as here:
+            # Between the lock of whoever drops it and the end of the name.
+            assert here.path is not None and here.path.stat().st_ino != os.fstat(dropped.fileno()).st_ino
+    assert len(store.gets()) == 2
+
+
+def test_what_a_killed_fetch_left_is_gone_with_the_next(store: FaultyStore, tmp_path: Path) -> None:
+    (file,) = objects_below(URL)
+    left: list[str] = []
+
+    def killed(stage: str, done: int, total: int) -> None:
+        (unfinished,) = (tmp_path / OBJECTS).glob(".*.unfinished")
+        os.link(unfinished, tmp_path / "copy")
+        left.append(unfinished.name)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), at_hand(URL, file, tmp_path, Room(), Patience(0.0, killed)):
+        pass
+    os.link(tmp_path / "copy", tmp_path / OBJECTS / left[0])
+    with at_hand(URL, file, tmp_path, Room(), Patience()) as here:
+        assert here.path is not None and here.path.stat().st_size == file.size
+    assert not list((tmp_path / OBJECTS).glob(".*.unfinished"))
 
 
 def test_an_object_that_is_larger_than_the_cache_is_refused_in_one_line(
