@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 
 
 @contextmanager
@@ -38,3 +39,20 @@ def without(*names: str) -> Iterator[None]:
     finally:
         for name in hidden:
             del sys.modules[name]
+
+
+@contextmanager
+def empty(package: ModuleType, *names: str) -> Iterator[None]:
+    """Have modules within a package that it imports on demand be empty until the block ends.
+
+    It serves libraries that take over all names of a package, and so have it import what nobody asks for.
+    Those that are imported already stay; whoever needs one afterwards gets it as ever.
+    """
+    hidden = {name: ModuleType(f"{package.__name__}.{name}") for name in names if name not in vars(package)}
+    vars(package).update(hidden)
+    try:
+        yield
+    finally:
+        for name, module in hidden.items():
+            if vars(package)[name] is module:
+                delattr(package, name)

@@ -1,10 +1,12 @@
 import gc
 import importlib
+import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
-from common.lean_import import uncollected, without
+from common.lean_import import empty, uncollected, without
 
 
 def test_a_module_is_missing_until_the_block_ends() -> None:
@@ -35,3 +37,25 @@ def test_nothing_is_collected_until_the_block_ends_even_by_an_error() -> None:
         assert gc.isenabled() and gc.get_freeze_count() > frozen
     finally:
         gc.unfreeze()
+
+
+def test_a_module_within_a_package_is_empty_until_the_block_ends() -> None:
+    package = ModuleType("package")
+    package.known = known = ModuleType("package.known")  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="broken"), empty(package, "known", "other", "imported"):
+        assert package.known is known
+        assert isinstance(package.other, ModuleType)
+        package.imported = known  # type: ignore[attr-defined]
+        raise ValueError("broken")
+    assert package.known is package.imported is known
+    assert not hasattr(package, "other")
+
+
+def test_a_trainer_imports_nothing_that_scipy_only_passes_on() -> None:
+    script = """
+import sys, numpy, trainer.job, trainer.pipeline
+print(*[name for name in ("numpy.f2py", "numpy.ma", "numpy.testing") if name in sys.modules])
+assert numpy.ma.masked_array and numpy.testing.assert_equal
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"

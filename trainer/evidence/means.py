@@ -8,10 +8,9 @@ differences of losses it is the test of Diebold and Mariano (1995, J. Business &
 from __future__ import annotations
 
 import numpy as np
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.special import stdtr
 
 from trainer.candles.arrays import FloatArray
+from trainer.learning.numerics import irfft, next_fast_len, rfft, stdtr
 
 
 def mean_p_value(values: FloatArray, horizon: int) -> float:

@@ -21,11 +21,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.fft import irfft, next_fast_len, rfft
-from scipy.special import stdtr
 
 from trainer.candles.arrays import FloatArray
 from trainer.features.indicators import WARM_UP
+from trainer.learning.numerics import irfft, next_fast_len, rfft, stdtr
 from trainer.learning.scores import midranks
 
 BLOCK_ROWS = 65_536

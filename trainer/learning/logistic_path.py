@@ -21,13 +21,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from common.errors import InternalError
 from trainer.candles.arrays import FloatArray, aligned
 from trainer.learning.column_moments import Moments
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 from trainer.learning.logistic_model import LogisticModel, logistic, probabilities, unstandardised
+from trainer.learning.numerics import LinAlgError, cho_factor, cho_solve
 from trainer.learning.surrogate import Quadratic, fit_weak
 
 RELATIVE_TOLERANCE = 1e-8
