@@ -184,7 +184,7 @@ def test_two_trainings_are_equal_to_the_last_digit(tmp_path, hours, days):
     assert undisturbed(reports[0]) == undisturbed(reports[1])
 
 
-def test_another_process_gives_the_same_digits(tmp_path, trainer, hours):
+def test_another_process_gives_the_same_digits_and_imports_nothing_for_it(tmp_path, trainer, hours):
     np.savez(tmp_path / "columns.npz", **hours.columns)
     code = """
 import hashlib, sys
@@ -199,8 +199,10 @@ columns = dict(np.load("columns.npz"))
 candles = Candles.of("BTCUSDT", Timeframe.H1, columns)
 spec = TrainingSpec.model_validate_json(sys.stdin.read())
 found = {"1h": candles}.get
+imported = set(sys.modules)
 report = train(spec, found, Path("other"), lambda: None, lambda _: None, None, lambda *_: None)
 print(hashlib.sha256(report.manifest.model_dump_json().encode()).hexdigest())
+print(*(name for name in set(sys.modules) - imported if name.startswith(("numpy", "scipy"))))
 """
     report = trainer.train([hours])
     other = subprocess.run(
@@ -212,7 +214,10 @@ print(hashlib.sha256(report.manifest.model_dump_json().encode()).hexdigest())
         text=True,
         check=True,
     )
-    assert other.stdout.strip() == hashlib.sha256(report.manifest.model_dump_json().encode()).hexdigest()
+    digest, imported = other.stdout.splitlines()
+    assert digest == hashlib.sha256(report.manifest.model_dump_json().encode()).hexdigest()
+    # Each child of a trainer would have to import it anew.
+    assert imported == ""
 
 
 @pytest.mark.parametrize("done", [1, 2, 3, 4, 5])

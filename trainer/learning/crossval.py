@@ -37,7 +37,7 @@ class FoldFit:
         return self.path.model(self.choice)
 
 
-WALK_FORWARD_VERSION = "7"
+WALK_FORWARD_VERSION = "8"
 """Changes whenever a fold's models or what is kept of them do; folds of another version are fitted anew."""
 
 

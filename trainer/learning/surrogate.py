@@ -8,7 +8,8 @@ This is the surrogate likelihood of Jordan, Lee & Yang (2019, Journal of the Ame
 114), with the quadratic part made exact.
 
 What the sample still misses after a pass is estimated by what its two halves say differently of the way that
-was gone since. A model for which that is not small enough takes part in another pass.
+was gone since. A model for which that is not small enough takes part in another pass. There the step is
+mostly so short that what it leaves is small enough without the sample, as the pass before has shown.
 """
 
 from __future__ import annotations
@@ -25,10 +26,10 @@ from trainer.learning.logistic_model import unstandardised
 LEAST_ROWS = 16_384
 """Fewer rows are fitted as fast without a sample."""
 
-SAMPLE_ROWS = 4096
+SAMPLE_ROWS = 8192
 """The sample has so many rows at least, and one in `MOST_STRIDE` of all."""
 
-MOST_STRIDE = 16
+MOST_STRIDE = 24
 
 TOLERANCE = 1e-7
 """A model is done when no coefficient is expected to be further from the optimum, as a share of the largest
@@ -156,34 +157,41 @@ class _Fit:
         stride = min(MOST_STRIDE, moments.rows // SAMPLE_ROWS)
         self._sample = CurvedPart.sampled(moments.design, moments.rows, stride)
         self._share = moments.rows / len(self._sample)
+        # What a step leaves of the way, as far as the sample shows; unknown at first.
+        self._left = np.ones(len(thetas))
 
     def approach(self) -> bool:
         """Go by the sample alone; return whether the signal is weak enough to be gone on with."""
         for _ in range(MOST_STEPS):
-            curved = self._share * self._sums(self._sample).sum(axis=0)
+            curved = self._share * self._sums(self._sample, self.thetas).sum(axis=0)
             curvatures = self._curvatures(curved)
             if curvatures is None:
                 return False
-            if self._step(curved, curvatures) <= CLOSE:
+            if self._step(curved, curvatures).max() <= CLOSE:
                 return True
         return False
 
     def correct(self) -> bool:
         """Go on by one pass over all rows; return whether the signal is weak enough for that."""
         self._round()
-        curved = self._sums(self._all).sum(axis=0)
-        before = self._share * self._sums(self._sample)
+        moving = self.moving
+        before = self.thetas[moving]
+        curved = self._sums(self._all, before).sum(axis=0)
         curvatures = self._curvatures(curved)
         if curvatures is None:
             return False
-        self._step(curved, curvatures)
-        changes = self._share * self._sums(self._sample) - before
-        self._step(curved + changes.sum(axis=0), curvatures)
-        moving = self.moving
-        missed = self._quadratic.solve(changes[0] - changes[1], self._penalties[moving], curvatures)
+        moved = self._step(curved, curvatures)
         size = np.abs(self.thetas[moving, 1:]).max(axis=1, initial=0.0)
-        far = SAFETY * np.abs(missed).max(axis=1) > TOLERANCE * np.maximum(size, LEAST_SIZE)
-        self.moving = moving[far]
+        tolerance = TOLERANCE * np.maximum(size, LEAST_SIZE)
+        if (SAFETY * self._left[moving] * moved <= tolerance).all():
+            self.moving = moving[:0]
+            return True
+        changes = self._sums(self._sample, self.thetas[moving]) - self._sums(self._sample, before)
+        changes *= self._share
+        moved_on = self._step(curved + changes.sum(axis=0), curvatures)
+        self._left[moving] = moved_on / np.maximum(moved, np.finfo(np.float64).tiny)
+        missed = self._quadratic.solve(changes[0] - changes[1], self._penalties[moving], curvatures)
+        self.moving = moving[SAFETY * np.abs(missed).max(axis=1) > tolerance]
         return True
 
     def _round(self) -> None:
@@ -191,9 +199,9 @@ class _Fit:
         weights = (self.thetas[self.moving, 1:] / self._quadratic.scales).astype(np.float32)
         self.thetas[self.moving, 1:] = weights * self._quadratic.scales
 
-    def _sums(self, part: CurvedPart) -> FloatArray:
+    def _sums(self, part: CurvedPart, thetas: FloatArray) -> FloatArray:
         """Return the curved part's sums over standardised columns by even and odd blocks, (2, k, p + 1)."""
-        thetas, quadratic = self.thetas[self.moving], self._quadratic
+        quadratic = self._quadratic
         weights, offsets = unstandardised(thetas[:, 1:], thetas[:, 0], quadratic.means, quadratic.scales)
         return np.stack([quadratic.standardised(half) for half in part.sums(weights, offsets)])
 
@@ -201,11 +209,11 @@ class _Fit:
         found = self._quadratic.curvatures(self.thetas[self.moving], curved)
         return found if (found >= LEAST_CURVATURE).all() else None
 
-    def _step(self, curved: FloatArray, curvatures: FloatArray) -> float:
-        """Step to where the gradients would be level; return the furthest that any coefficient moved."""
+    def _step(self, curved: FloatArray, curvatures: FloatArray) -> FloatArray:
+        """Step to where the gradients would be level; return the furthest that a coefficient moved, (k,)."""
         moving, quadratic = self.moving, self._quadratic
         penalties = self._penalties[moving]
         gradients = quadratic.gradients(self.thetas[moving], penalties, curved)
         step = quadratic.solve(gradients, penalties, curvatures)
         self.thetas[moving] -= step
-        return float(np.abs(step).max())
+        return np.asarray(np.abs(step).max(axis=1))
