@@ -96,6 +96,6 @@ def _night(
         crew.send_to_work()
         patience = settings.retry.storage_seconds
         watch = Watch(client, crew.watched(patience), run.id, display, patience)
-        crew.supervision.until(watch.look)
+        crew.supervision.until(watch.look, watch.pause_seconds)
         results = crew.supervision.ask(lambda: client.results(run.id))
         return results, Path(crew.supervision.ask(lambda: client.run(run.id)).results_path)

@@ -75,8 +75,10 @@ class Supervision:
                     raise
             time.sleep(POLL_SECONDS)
 
-    def until(self, is_over: Callable[[], bool]) -> None:
-        """Keep the processes alive until something is over.
+    def until(
+        self, is_over: Callable[[], bool], pause_seconds: Callable[[], float] = lambda: POLL_SECONDS
+    ) -> None:
+        """Keep the processes alive until something is over, which is asked again after each pause.
 
         Raises
         ------
@@ -85,4 +87,4 @@ class Supervision:
         """
         while not is_over():
             self.keep()
-            time.sleep(POLL_SECONDS)
+            time.sleep(pause_seconds())

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
+from cli.local.supervision import POLL_SECONDS
 from cli.screen.progress import Display
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, StorageError, UnavailableError
@@ -20,6 +21,11 @@ FIX_AND_RERUN = "nothing is lost: fix that, then run the same command to continu
 
 AWAY_SECONDS = 5.0
 """After so long without an answer from the coordinator a line is printed."""
+
+SHORTEST_PAUSE_SECONDS = 0.05
+SHARE_OF_PAUSES = 0.05
+"""A pause before the end is this share of the time since nothing has been queued, so that it costs little
+where the last job is a long one."""
 
 FULL_BYTES = 1024**2
 """With less room than this a disk cannot take a job's result, nor soon a line of the log."""
@@ -129,6 +135,14 @@ class Watch:
         self._client, self._feed, self._run_id, self._display = client, feed, run_id, display
         self._blocked_seconds, self._clock = blocked_seconds, clock
         self._full_since: tuple[float, int] | None = None
+        self._near_since: float | None = None
+
+    def pause_seconds(self) -> float:
+        """Return how long to wait before the next look: less where nothing is queued, for the end is near."""
+        if self._near_since is None:
+            return POLL_SECONDS
+        near = self._clock() - self._near_since
+        return min(POLL_SECONDS, SHORTEST_PAUSE_SECONDS + near * SHARE_OF_PAUSES)
 
     def look(self) -> bool:
         """Show how far the run is; return whether it is done and its results are written.
@@ -153,6 +167,10 @@ class Watch:
             self._display.show(status)
         if run.state is RunState.CANCELLED:
             raise ConfigurationError(f"night {run.id} was cancelled")
+        if run.training.queued + run.surveys.queued > 0:
+            self._near_since = None
+        elif self._near_since is None:
+            self._near_since = self._clock()
         self._end_if_blocked(status)
         self._end_if_disk_is_full(status.system.disk_free_bytes, run.training.final)
         return run.state is RunState.DONE and bool(run.results_path)

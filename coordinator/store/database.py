@@ -28,6 +28,7 @@ from coordinator.store.address import masked
 from coordinator.store.errors import REPAIR, is_damage, reason_of, translated
 from coordinator.store.group_commit import GroupCommit
 from coordinator.store.schema import statements
+from coordinator.store.tables import describe_for_postgresql
 
 BUSY_SECONDS = 15.0
 """How long a statement waits for another process (a backup, a shell) that holds SQLite's lock."""
@@ -246,6 +247,7 @@ def _engine(url: str, session: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     else:
+        describe_for_postgresql()
         event.listen(engine, "connect", _prepare_postgres)
     return engine
 

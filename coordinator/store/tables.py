@@ -81,14 +81,24 @@ def _among(column: str, values: Iterable[StrEnum]) -> str:
 JOB_CAUSES = [cause for cause in Cause if cause is not Cause.STORAGE]
 
 
-def _partial(name: str, *columns: str, where: str) -> Index:
+_partly: list[Index] = []
+
+
+def describe_for_postgresql() -> None:
+    """Say to SQLAlchemy's PostgreSQL, which only whoever uses it imports, what indexes of a part hold."""
+    for index in _partly:
+        index.dialect_options["postgresql"]["where"] = index.dialect_options["sqlite"]["where"]
+
+
+def _partial(name: str, *columns: str, where: str, unique: bool = True) -> Index:
     condition: Any = text(where)
-    return Index(name, *columns, unique=True, sqlite_where=condition, postgresql_where=condition)
+    index = Index(name, *columns, unique=unique, sqlite_where=condition)
+    _partly.append(index)
+    return index
 
 
 def _queued(name: str, *columns: str, where: str) -> Index:
-    condition: Any = text(f"state = 'queued' AND {where}")
-    return Index(name, *columns, sqlite_where=condition, postgresql_where=condition)
+    return _partial(name, *columns, where=f"state = 'queued' AND {where}", unique=False)
 
 
 IN_ORDER = ("run_id", "kind", "volume", "timeframe", "rows", "ordinal")
@@ -145,12 +155,7 @@ symbols = Table(
     Column("quote_volume", Float, nullable=False),
     Column("failing", Text, nullable=False),
     Column("parked_until", Instant),
-    Index(
-        "parked_symbols",
-        "run_id",
-        sqlite_where=text("parked_until IS NOT NULL"),
-        postgresql_where=text("parked_until IS NOT NULL"),
-    ),
+    _partial("parked_symbols", "run_id", where="parked_until IS NOT NULL", unique=False),
 )
 
 jobs = Table(

@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from cli.local.supervision import POLL_SECONDS
 from cli.local.watch import StatusFeed, Watch
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, StorageError, UnavailableError
@@ -94,6 +95,23 @@ def test_it_shows_the_run_until_its_results_are_written(scene: Scene) -> None:
     scene.night.housekeeping.tick()
     assert scene.watch.look()
     assert [status.run.training.final for status in scene.lines.shown if status.run] == [0, 8, 8]
+
+
+def test_the_end_is_looked_for_more_often_once_nothing_is_queued_and_less_again_while_it_lasts(
+    scene: Scene,
+) -> None:
+    boot = scene.night.register()
+    scene.night.survey_all(boot)
+    scene.watch.look()
+    assert scene.watch.pause_seconds() == POLL_SECONDS
+    scene.night.finish_all(boot)
+    scene.watch.look()
+    assert scene.watch.pause_seconds() == pytest.approx(0.05)
+    scene.now += 1.0
+    scene.watch.look()
+    assert scene.watch.pause_seconds() == pytest.approx(0.1)
+    scene.now += 600.0
+    assert scene.watch.pause_seconds() == POLL_SECONDS
 
 
 def test_a_warning_is_said_once_while_only_its_figures_change(scene: Scene) -> None:

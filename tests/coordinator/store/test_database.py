@@ -375,3 +375,10 @@ print(database.check(), "alembic" in sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == f"{HEAD} False\n"
+
+
+def test_over_sqlite_nothing_of_postgresql_is_imported() -> None:
+    found = "print([one for one in sys.modules if 'dialects.postgresql' in one])"
+    source = f"import sys, coordinator.__main__; {found}"
+    ended = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
+    assert ended.stdout == "[]\n"
