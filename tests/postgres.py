@@ -68,6 +68,8 @@ class Server:
             "listen_addresses": address,
             "unix_socket_directories": self.home,
             "max_connections": 200,
+            # In its folder, so that nothing of it stays in memory when it is stopped at once.
+            "dynamic_shared_memory_type": "mmap",
         }
         if not keeps:
             options |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
