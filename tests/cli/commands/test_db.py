@@ -46,12 +46,12 @@ def test_a_night_goes_on_in_postgresql_and_ends_in_sqlite_like_an_undisturbed_on
     nighttrain: Call, undisturbed: Night, candles: Path, tmp_path: Path, server_url: str
 ) -> None:
     out = tmp_path / "out"
-    killed_after(2, out, candles)
+    killed_after(1, out, candles)
     there = nighttrain("db", "copy", out, server_url, "--json")
     assert there.code == 0, there.err
     rows = json.loads(there.out)["rows"]
-    assert rows["runs"] == 1 and rows["jobs"] == 10 and rows["attempts"] >= 4
-    killed_after(5, out, candles, BT_NIGHT_DATABASE_URL=server_url)
+    assert rows["runs"] == 1 and rows["jobs"] == 10 and rows["attempts"] >= 3
+    killed_after(3, out, candles, BT_NIGHT_DATABASE_URL=server_url)
     refused = nighttrain("db", "copy", server_url, out)
     assert (refused.code, refused.out) == (2, "")
     assert f"{out / 'nighttrain.db'} holds 1 night already" in refused.err
