@@ -10,7 +10,7 @@ from tests.prometheus.committed import ALERTS
 
 def test_every_alert_has_its_anchor_in_the_runbook_that_is_served() -> None:
     runbook = read_runbook()
-    others = ["Several coordinators", "A damaged database", "A host of a Swarm is lost"]
+    others = ["Several coordinators", "Backup and restore", "A damaged database", "A host of a Swarm is lost"]
     others += ["Tokens of a Swarm", "An object store that is away"]
     assert [heading.text for heading in runbook.headings] == [*ALERTS, *others]
     for name in ALERTS:
