@@ -116,8 +116,8 @@ def test_what_is_shown_is_the_truth_whoever_is_there_to_tell_it(
     try:
         crew.work(5)
         agree(monitoring, database)
-        assert told(monitoring, f"sum({LEADS.name})") == {"": 1.0}
-        assert firing(monitoring) == set()
+        until(lambda: told(monitoring, f"sum({LEADS.name})") == {"": 1.0})
+        until(lambda: firing(monitoring) == set())
 
         # What each did is added up.
         largest = f"max(sum by (instance) (rate({HTTP_DURATION.name}_count[5m])))"
@@ -145,9 +145,10 @@ def test_what_is_shown_is_the_truth_whoever_is_there_to_tell_it(
         crew.work(3)
         until(lambda: told(monitoring, 'max(nighttrain_trainers{state="lost"})') == {"": 1.0})
         agree(monitoring, database)
-        leads = monitoring.now(f"{LEADS.name} == 1")
-        assert [one.labels["coordinator"] for one in leads] == [other]
-        assert told(monitoring, f"max({LEADERS.name})") == {"": 2.0}
+        until(lambda: [one.labels["coordinator"] for one in monitoring.now(f"{LEADS.name} == 1")] == [other])
+        # Two as a rule; on a machine that starves it the other one may have had to take the lead once more.
+        until(lambda: told(monitoring, f"max({LEADERS.name})") == {"": float(leader_of(database)[1])})
+        assert leader_of(database)[1] > term
         assert told(monitoring, f"sum(max by (symbol, cause) ({RUN_FAILED_JOBS.name}))") == {"": 0.0}
         assert told(monitoring, f'sum(max by (kind, state) (nighttrain_run_jobs{{kind="{JobKind.SURVEY}"}}))')
     finally:
