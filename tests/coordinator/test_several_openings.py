@@ -12,7 +12,7 @@ from sqlalchemy import func, select, text
 
 from common.out_folder import OutFolder
 from coordinator.store.database import Database
-from coordinator.store.tables import leadership, runs
+from coordinator.store.tables import runs
 from tests.coordinator.process import eventually
 from tests.coordinator.test_several import Start, leader_of, start, successor
 
@@ -56,7 +56,7 @@ def test_an_opening_has_one_night_whoever_is_killed_as_it_begins(
         eventually(lambda: leader_begins(database))
         killed, term = leader_of(database)
         processes[killed].process.send_signal(signal.SIGKILL)
-        last, term = successor(database, term)
+        last, _ = successor(database, term)
         assert last != killed
         eventually(lambda: leader_begins(database))
         assert begun(database) == 0
@@ -69,11 +69,9 @@ def test_an_opening_has_one_night_whoever_is_killed_as_it_begins(
     processes[killed].ready()
     stopped = time.time()
     processes[last].process.send_signal(signal.SIGTERM)
-    assert successor(database, term)[0] == killed
+    eventually(lambda: leader_of(database)[0] == killed or None)
     # The last of its duties is to write how far the night is; the schedule comes before.
     progress = OutFolder(tmp_path / "out").progress
     eventually(lambda: progress.stat().st_mtime > stopped or None)
     assert begun(database) == 1
-    with database.read() as tx:
-        assert tx.connection.execute(select(leadership.c.term)).scalar_one() == term + 1
     database.close()
