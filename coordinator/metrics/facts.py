@@ -206,9 +206,18 @@ def _own_crashes(tx: Transaction) -> int:
 
 
 def _coordinators(tx: Transaction) -> dict[str, int]:
-    newest = select(func.max(lives.c.id)).group_by(lives.c.store, lives.c.instance)
-    query = select(lives.c.began, lives.c.seen).where(
-        lives.c.id.in_(newest), lives.c.stopped.is_(None), lives.c.seen > tx.now - REMEMBERED
+    remembered = lives.c.seen > tx.now - REMEMBERED
+    # Who is started again was there before, and takes nobody's place.
+    each = (
+        select(func.max(lives.c.id).label("id"), func.min(lives.c.began).label("began"))
+        .where(remembered)
+        .group_by(lives.c.store, lives.c.instance)
+        .subquery()
+    )
+    query = (
+        select(each.c.began, lives.c.seen)
+        .join_from(each, lives, lives.c.id == each.c.id)
+        .where(lives.c.stopped.is_(None))
     )
     found = [Presence(row.began, row.seen) for row in tx.connection.execute(query)]
     return attendance(found, tx.now - PRESENT)

@@ -9,7 +9,7 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Presence:
-    """When a coordinator that was not asked to stop began, and when it last recorded a heartbeat."""
+    """When a coordinator that was not asked to stop began at first, and when its last heartbeat was."""
 
     began: datetime
     seen: datetime

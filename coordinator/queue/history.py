@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from statistics import median
@@ -18,6 +19,9 @@ RECENT_ATTEMPTS = 300
 
 NEWEST_ATTEMPTS = 16
 """How many of them are looked at each time, to see whether there is another."""
+
+WHOLE_SECONDS = 5.0
+"""What was read is read whole again after so long."""
 
 MOST_ADDED = 30
 """After so many additions all are read again."""
@@ -144,13 +148,17 @@ def read_history(connection: Connection) -> History:
     newest = [tuple(row) for row in connection.execute(_NEWEST, {"most": NEWEST_ATTEMPTS})]
     database = connection.engine.url.render_as_string()
     known = _last.get(database)
+    now = time.monotonic()
+    if known is not None and now - known.read >= WHOLE_SECONDS:
+        known = None
     if known is None or known.newest != newest:
         rows = _joined(known, newest)
         added = 0 if rows is None or known is None else known.added + 1
         if rows is None:
             found = connection.execute(_NEWEST, {"most": RECENT_ATTEMPTS}).all()
             rows = {row.attempt_id: _measurement(*row) for row in reversed(found)}
-        known = _Known(newest, rows, added, History(tuple(rows.values())))
+        read = now if known is None or not added else known.read
+        known = _Known(newest, rows, added, read, _same(_last.get(database), rows))
         _last.clear()
         _last[database] = known
     return known.history
@@ -158,19 +166,31 @@ def read_history(connection: Connection) -> History:
 
 @dataclass(frozen=True)
 class _Known:
-    """What was read: the newest rows, all by attempt, and how often some were added since all were read."""
+    """What was read: the newest rows, all by attempt, and how often some were added since all were read.
+
+    `read` is when all were, by the monotonic clock.
+    """
 
     newest: list[tuple[Any, ...]]
     rows: dict[int, Measurement]
     added: int
+    read: float
     history: History
+
+
+def _same(before: _Known | None, rows: dict[int, Measurement]) -> History:
+    """Return the history of rows, the same object as before where they are the same."""
+    if before is not None and before.rows == rows:
+        return before.history
+    return History(tuple(rows.values()))
 
 
 def _joined(known: _Known | None, newest: list[tuple[Any, ...]]) -> dict[int, Measurement] | None:
     """Return what is known with the newest rows; None where it does not reach to them, or all are due again.
 
     Attempts end in another order than they began, so that a row may come before others that are known: one
-    that comes before the newest few is missed until all are read again.
+    that comes before the newest few is missed until all are read again, `WHOLE_SECONDS` later at the latest:
+    it is one of those that took long.
     """
     late = {number: _measurement(number, *values) for number, *values in reversed(newest)}
     if len(newest) < NEWEST_ATTEMPTS:

@@ -13,11 +13,12 @@ take a small share of one processor however large the night is.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -49,11 +50,14 @@ Render = Callable[[], dict[str, str]]
 class View:
     """What is looked at under one address by one kind of reader, as it was rendered last.
 
-    `changed` is the number of the rendering in which each part changed last; `number` that of the last one
-    that differed, `began` when the last one began, by the monotonic clock. `characters` is how long all are.
+    `numbers` are those of its renderings, which no other view of the process has: one that was forgotten and
+    is made again must not seem to be where a page is that knew the former. `changed` is the number of the
+    rendering in which each part changed last; `number` that of the last one that differed, `began` when the
+    last one began, by the monotonic clock. `characters` is how long all are.
     """
 
     render: Render
+    numbers: Iterator[int]
     parts: dict[str, str] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
     number: int = 0
@@ -72,7 +76,7 @@ class View:
         self.began, self.failing = began, False
         if not different and len(parts) == len(self.parts):
             return True
-        self.number += 1
+        self.number = next(self.numbers)
         self.changed = {one: self.changed.get(one, 0) for one in parts} | dict.fromkeys(
             different, self.number
         )
@@ -107,6 +111,7 @@ class Live:
         self.stopping = stopping
         self.start = secrets.token_hex(4)
         self._views: OrderedDict[str, View] = OrderedDict()
+        self._numbers = itertools.count(1)
         self._task: asyncio.Task[None] | None = None
 
     def accept(self, key: str, render: Render, parts: dict[str, str], began: float) -> str:
@@ -181,7 +186,7 @@ class Live:
         return 0.0
 
     def _view(self, key: str, render: Render) -> View:
-        view = self._views.setdefault(key, View(render))
+        view = self._views.setdefault(key, View(render, self._numbers))
         self._views.move_to_end(key)
         idle = [one for one, kept in self._views.items() if not kept.watchers and one != key]
         characters = 0

@@ -301,6 +301,10 @@ class TestTrainers:
         night.clock.advance(PRESENT.total_seconds() + 1)
         second.run(Turn(night.clock()))
         assert counted() == (1, 1)
+        # Who was there before is in nobody's place, started again or not.
+        Heartbeat(night.database, Seat("folder", "b", "/night")).start()
+        assert counted() == (1, 1)
+        night.clock.advance(1)
         third.start()
         assert counted() == (2, 0)
         third.stop()

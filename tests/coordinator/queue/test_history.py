@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Connection, create_engine, delete, event, insert
 
+from coordinator.queue import history as module
 from coordinator.queue.history import (
     MOST_ADDED,
     NEWEST_ATTEMPTS,
@@ -105,6 +106,18 @@ def test_an_attempt_that_ends_after_later_ones_is_counted(table: Connection) -> 
         measure(table, [number])
         last = seconds(table)
     assert last == [number for number in range(1, 61 + MOST_ADDED) if number != 5]
+
+
+def test_an_attempt_that_ends_long_after_later_ones_is_counted_in_seconds(
+    table: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measure(table, range(2, 60))
+    before = read_history(table)
+    measure(table, [1])
+    assert read_history(table) is before
+    monkeypatch.setattr(module, "WHOLE_SECONDS", 0.0)
+    assert seconds(table) == list(range(1, 60))
+    assert read_history(table) is read_history(table), "nothing is new"
 
 
 def test_what_is_known_of_another_state_of_the_table_is_forgotten(table: Connection) -> None:
