@@ -50,7 +50,7 @@ def whole_file(path: Path, mode: int = 0o666, *, durable: bool = True) -> Iterat
                 unfinished.unlink()
             raise
         if durable:
-            _keep(path.parent)
+            sync_folder(path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
         raise StorageError(
@@ -107,7 +107,7 @@ def point(path: Path, target: str) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise
-    _keep(path.parent)
+    sync_folder(path.parent)
 
 
 def sweep(folder: Path, now: Callable[[], float] = time.time) -> int:
@@ -126,7 +126,7 @@ def _unfinished(path: Path) -> Path:
     return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.unfinished")
 
 
-def _keep(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

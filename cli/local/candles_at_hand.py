@@ -11,8 +11,9 @@ from typing import NoReturn
 from rich.console import Console
 
 from cli.local.interrupt import Interrupt
-from common.errors import ConfigurationError, StoreError
+from common.errors import ConfigurationError
 from common.objects.address import Place
+from common.objects.store import StoreError
 from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 

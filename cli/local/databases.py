@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import re
 import secrets
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -11,12 +13,16 @@ from contextlib import AbstractContextManager, ExitStack, closing, contextmanage
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.errors import ConfigurationError, ConflictError, StorageError
+from sqlalchemy import inspect
+
+from common.errors import ConfigurationError, ConflictError, StorageError, UnavailableError
 from common.out_folder import DATABASE_NAME, OutFolder, held, held_by_coordinator
+from common.whole_file import sync_folder
 from coordinator.store.address import masked, sqlite_file
 from coordinator.store.database import Database, revision_of, revisions, sqlite_url
-from coordinator.store.occupancy import alone, refuse_open_file, snapshot
-from coordinator.store.transfer import Told, count_rows, refuse_content, transfer
+from coordinator.store.occupancy import alone, refuse_open_file, refuse_users, snapshot
+from coordinator.store.tables import runs
+from coordinator.store.transfer import Told, count_rows, refuse_content, refuse_nights, transfer
 
 Bar = Callable[[int], AbstractContextManager[Told]]
 """Shows how far so many steps are."""
@@ -66,6 +72,11 @@ def place_of(word: str) -> Place:
                 f"{masked(word)} is in memory, and holds nothing", "write sqlite:////path/file.db"
             )
         return Place(masked(word), word, file)
+    if word.startswith(("postgresql:", "postgres:")) or re.search(r"\b(?:host|password|dbname)=", word):
+        # Neither a folder, nor to be shown: a password may stand in it.
+        raise ConfigurationError(
+            "an address of PostgreSQL has another form", "write postgresql+psycopg://USER@HOST/DATABASE"
+        )
     path = Path(word)
     if path.suffix != ".db":
         if path.exists() and not path.is_dir():
@@ -96,8 +107,15 @@ def copy(source: Place, target: Place, bar: Bar) -> dict[str, int]:
             if place.file is not None:
                 refuse_open_file(place.file)
         origin = stack.enter_context(_opened(source))
-        _refuse_strange(origin, source)
+        with _named(source):
+            _refuse_strange(origin, source)
         goal = stack.enter_context(_opened(target))
+        # Before either's schema is brought to this version.
+        with _named(target):
+            _refuse_foreign(goal, target)
+        for database, place in ((origin, source), (goal, target)):
+            with _named(place):
+                refuse_users(database, place.name)
         origin.upgrade()
         goal.upgrade()
         into = stack.enter_context(alone(goal, target.name, writes=True))
@@ -168,14 +186,30 @@ def _opened(place: Place) -> Iterator[Database]:
 
 
 @contextmanager
+def _named(place: Place) -> Iterator[None]:
+    """Say of a database that does not answer which one it is."""
+    try:
+        yield
+    except UnavailableError as error:
+        raise UnavailableError(f"{place.name}: {error.detail}", error.hint) from error
+
+
+@contextmanager
 def _unfinished(file: Path) -> Iterator[Path]:
     """Name a file beside another one that takes its place at the end, or is removed."""
     path = file.with_name(f".{file.name}.{os.getpid()}.{secrets.token_hex(4)}.unfinished")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield path
-        # Fails where somebody else has made the file meanwhile.
-        os.link(path, file)
+        try:
+            # Fails where somebody else has made the file meanwhile.
+            os.link(path, file)
+        except OSError as error:
+            # A file system without links, such as a memory stick's.
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS) or file.exists():
+                raise
+            path.replace(file)
+        sync_folder(file.parent)
     except FileExistsError as error:
         raise ConflictError(f"{file} is there already", "name a new file") from error
     except OSError as error:
@@ -200,6 +234,17 @@ def _refuse_strange(database: Database, place: Place) -> None:
     with snapshot(database) as connection:
         if revision_of(connection) is None:
             raise _strange(place)
+
+
+def _refuse_foreign(database: Database, place: Place) -> None:
+    """Refuse a target that holds what is not ours, or nights of any version."""
+    with snapshot(database) as connection:
+        names = inspect(connection).get_table_names()
+        if names and revision_of(connection) is None:
+            problem = f"{place.name} holds tables that are not Nighttrain's, such as {min(names)}"
+            raise ConfigurationError(problem, "name an empty database")
+        if runs.name in names:
+            refuse_nights(connection, place.name)
 
 
 def _strange(place: Place) -> ConfigurationError:

@@ -72,7 +72,23 @@ def alone(database: Database, name: str, *, writes: bool) -> Iterator[Connection
             # Begun only now, so that it sees whatever the last coordinator has written.
             connection.execution_options(isolation_level="READ COMMITTED" if writes else "REPEATABLE READ")
             with connection.begin():
+                _stay(connection)
                 yield connection
+
+
+def refuse_users(database: Database, name: str) -> None:
+    """Refuse a database that a coordinator uses at this moment, without keeping others from it.
+
+    Raises
+    ------
+    ConflictError
+        A coordinator uses it; `name` is what the database is called.
+    """
+    if database.is_sqlite:
+        return
+    with translated(), database.engine.connect() as connection:
+        if connection.execute(_OTHERS, {"own": database.session}).scalar_one():
+            raise ConflictError(f"{name} is in use by a coordinator", STOP)
 
 
 @contextmanager
@@ -82,7 +98,14 @@ def snapshot(database: Database) -> Iterator[Connection]:
         if not database.is_sqlite:
             connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
+            _stay(connection)
             yield connection
+
+
+def _stay(connection: Connection) -> None:
+    """Let the transaction wait for the other database as long as that takes."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
 
 
 def _refuse_others(connection: Connection, own: str, name: str) -> None:

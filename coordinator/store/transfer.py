@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing, nullcontext
+from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -18,7 +19,6 @@ from sqlalchemy import Connection, Row, String, Table, Text, func, select, text,
 from sqlalchemy.exc import DataError, IntegrityError
 
 from common.errors import ConflictError, InternalError
-from coordinator.store.database import utc_now
 from coordinator.store.errors import reason_of
 from coordinator.store.tables import hosts, jobs, leadership, lives, metadata, runs, trainers
 
@@ -33,6 +33,11 @@ TABLES = tuple(table for table in metadata.sorted_tables if table is not leaders
 
 ANEW: dict[str, dict[str, Any]] = {jobs.name: {jobs.c.revision.name: 0}}
 """Columns that are no part of a night, by table, and what they begin with."""
+
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+"""By every clock: the election goes by the database's, and not by that of whoever copies."""
+
+_EMPTY = "name an empty database, or move what is there away first"
 
 Told = Callable[[int], None]
 """Is called with how many rows more are done; each row is done twice, written and compared."""
@@ -56,13 +61,17 @@ def refuse_content(connection: Connection, name: str) -> None:
     ConflictError
         Says what it holds; `name` is the target's.
     """
-    hint = "name an empty database, or move what is there away first"
-    nights = connection.execute(select(func.count()).select_from(runs)).scalar_one()
-    if nights:
-        raise ConflictError(f"{name} holds {nights} {'night' if nights == 1 else 'nights'} already", hint)
+    refuse_nights(connection, name)
     for table in TABLES:
         if table not in PASSING and connection.execute(select(1).select_from(table).limit(1)).first():
-            raise ConflictError(f"{name} is not empty: there are rows in {table.name}", hint)
+            raise ConflictError(f"{name} is not empty: there are rows in {table.name}", _EMPTY)
+
+
+def refuse_nights(connection: Connection, name: str) -> None:
+    """Refuse a target in which a night was begun, as `refuse_content`; its schema may be an earlier one."""
+    nights = connection.execute(select(func.count()).select_from(runs)).scalar_one()
+    if nights:
+        raise ConflictError(f"{name} holds {nights} {'night' if nights == 1 else 'nights'} already", _EMPTY)
 
 
 def transfer(source: Connection, target: Connection, told: Told) -> dict[str, int]:
@@ -91,8 +100,10 @@ def transfer(source: Connection, target: Connection, told: Told) -> dict[str, in
                 _write(target, table, chunk)
                 told(len(chunk))
     _lead_by_nobody(source, target)
-    if target.dialect.name == "postgresql":
+    if _is_postgres(target):
         _continue_numbers(target)
+        # The database sets its own: whoever asks for what has changed since gets all.
+        target.execute(update(jobs).values(revision=0))
     return {table.name: _compare(source, target, table, told) for table in TABLES}
 
 
@@ -169,7 +180,7 @@ def _key(table: Table, row: Values) -> str:
 def _lead_by_nobody(source: Connection, target: Connection) -> None:
     """Let whoever comes first lead, with a number that no leader of either database had."""
     terms = [connection.execute(select(leadership.c.term)).scalar_one() for connection in (source, target)]
-    nobody = {"holder": "", "store": "", "instance": "", "expires": utc_now()}
+    nobody = {"holder": "", "store": "", "instance": "", "expires": _LONG_AGO}
     target.execute(update(leadership).values(term=max(terms), **nobody))
 
 

@@ -153,7 +153,35 @@ def test_a_password_is_never_printed(half: Path, call: Said, url: str) -> None:
         assert code in (1, 2)
         assert "geheim" not in out + err
         assert "refused" in err
-        assert ("***" in err) is (words[-1] == url)
+        assert ("***" in err) is (words[0] == "copy"), "which one it is"
+
+
+@pytest.mark.parametrize("word", ["postgresql:/night:geheim@db/nighttrain", "host=db password=geheim"])
+def test_what_is_meant_as_an_address_is_not_taken_for_a_folder(half: Path, call: Said, word: str) -> None:
+    for words in (("copy", half, word), ("copy", word, half)):
+        code, out, err = call(*words)
+        assert (code, out) == (2, "")
+        assert "postgresql+psycopg://" in err and "geheim" not in err
+
+
+def test_a_database_of_another_program_is_refused_and_left_as_it_was(half: Path, call: Said) -> None:
+    with closing(sqlite3.connect(half.parent / "other.db")) as other, other:
+        other.execute("CREATE TABLE recipes (name TEXT)")
+    code, out, err = call("copy", half, half.parent / "other.db")
+    assert (code, out) == (2, "")
+    assert "other.db holds tables that are not Nighttrain's, such as recipes (name an empty database)" in err
+    with closing(sqlite3.connect(half.parent / "other.db")) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("recipes",)]
+
+
+def test_nights_of_an_earlier_schema_are_refused_before_it_is_changed(half: Path, call: Said) -> None:
+    shutil.copy(half, half.parent / "taken.db")
+    with closing(sqlite3.connect(half.parent / "taken.db")) as taken, taken:
+        taken.execute("UPDATE alembic_version SET version_num = '0015'")
+    code, out, err = call("copy", half, half.parent / "taken.db")
+    assert (code, out) == (2, "") and "holds 2 nights already" in err
+    with closing(sqlite3.connect(half.parent / "taken.db")) as taken:
+        assert taken.execute("SELECT version_num FROM alembic_version").fetchall() == [("0015",)]
 
 
 def test_a_folder_whose_coordinator_is_at_work_is_refused(call: Said, tmp_path: Path) -> None:
