@@ -135,20 +135,6 @@ class StorageError(NighttrainError):
     kind = ErrorKind("storage", 507, 1, "Storage error")
 
 
-class StoreError(StorageError):
-    """An object store is away, or does not do what is asked of it.
-
-    Parameters
-    ----------
-    passing : bool
-        Whether the same request may succeed in a moment, without anybody's doing.
-    """
-
-    def __init__(self, detail: str, hint: str = "", passing: bool = False) -> None:
-        super().__init__(detail, hint)
-        self.passing = passing
-
-
 class UnavailableError(NighttrainError):
     """The coordinator is away, starting or stopping; the same request may succeed later."""
 

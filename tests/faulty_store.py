@@ -28,6 +28,11 @@ class FaultyStore:
         self.objects: dict[str, bytes] = {}
         self.fault: Callable[[str, str], tuple[int, str] | int | None] = lambda method, name: None
         self.conditions = True
+        self.listed_tag: Callable[[bytes], str] = _tag
+        """The ETag of a content in a listing; stores differ in it."""
+        self.tags = True
+        """Whether answers have an ETag."""
+        self.modified = "Mon, 02 Mar 2026 01:02:03 GMT"
         self.asked: list[tuple[str, str]] = []
         """What was asked for: ``list`` or ``get``, and the name with the range behind it."""
         store = self
@@ -79,7 +84,7 @@ class FaultyStore:
         self, handler: BaseHTTPRequestHandler, content: bytes, span: str, cut: int | None
     ) -> None:
         first = int(span.removeprefix("bytes=").partition("-")[0]) if span else 0
-        headers = {"ETag": _tag(content), "Last-Modified": "Mon, 02 Mar 2026 01:02:03 GMT"}
+        headers = {"Last-Modified": self.modified} | ({"ETag": _tag(content)} if self.tags else {})
         if span:
             headers["Content-Range"] = f"bytes {first}-{len(content) - 1}/{len(content)}"
         self._send(handler, 206 if span else 200, content[first:], headers, cut)
@@ -87,7 +92,7 @@ class FaultyStore:
     def _listing(self, prefix: str) -> bytes:
         found = "".join(
             f"<Contents><Key>{escape(name)}</Key><Size>{len(content)}</Size>"
-            f"<LastModified>{MODIFIED}</LastModified><ETag>{escape(_tag(content))}</ETag></Contents>"
+            f"<LastModified>{MODIFIED}</LastModified><ETag>{escape(self.listed_tag(content))}</ETag></Contents>"
             for name, content in sorted(self.objects.items())
             if name.startswith(prefix)
         )

@@ -14,8 +14,9 @@ import traceback
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from common.errors import DataError, NighttrainError, StorageError, StoreError
+from common.errors import DataError, NighttrainError, StorageError
 from common.model_pickle import pickle_bytes
+from common.objects.store import StoreError
 from common.protocol.jobs import Cause, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, SurveyReport
 from common.timeframes import Timeframe

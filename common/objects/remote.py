@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from common.errors import ConfigurationError, StoreError
+from common.errors import ConfigurationError
 from common.objects.aws_profile import AwsProfile
-from common.objects.store import ChangedError, Stored
+from common.objects.store import ChangedError, Stored, StoreError
 
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 60
@@ -137,7 +137,7 @@ class RemoteObjects:
                     found["path"],
                     found["size"],
                     int(found["last_modified"].timestamp() * 1000) * 1_000_000,
-                    found["e_tag"] or found["version"] or "",
+                    found["e_tag"] or "",
                 )
                 for page in self._obstore.list(self._store)
                 for found in page
@@ -156,8 +156,8 @@ class RemoteObjects:
             The store is away or refuses, or the connection broke: what was yielded until then stands.
         """
         options: dict[str, Any] = {"range": {"offset": offset}} if offset else {}
-        if stored.version:
-            options["if_match"] = stored.version
+        if stored.version and not stored.version.startswith("W/"):
+            options["if_match"] = f'"{_bare(stored.version)}"'
 
         def opened() -> Iterator[Any]:
             try:
@@ -169,7 +169,7 @@ class RemoteObjects:
             except self._obstore.exceptions.PreconditionError:
                 raise ChangedError(self.url, stored.name) from None
             # A store that does not know conditions sends what is there now.
-            if answer.meta["size"] != stored.size or (answer.meta["e_tag"] or "") != stored.version:
+            if not _is_the_same(answer.meta, stored):
                 raise ChangedError(self.url, stored.name)
             return iter(answer.stream(CHUNK_BYTES))
 
@@ -254,3 +254,16 @@ def _of_aws(options: dict[str, Any], profile: AwsProfile, environment: Mapping[s
     options["config"] = config
     if profile.has_keys and not environment.get("AWS_ACCESS_KEY_ID"):
         options["credential_provider"] = profile.credentials
+
+
+def _is_the_same(found: Mapping[str, Any], stored: Stored) -> bool:
+    if found["size"] != stored.size or _bare(found["e_tag"] or "") != _bare(stored.version):
+        return False
+    # Without an ETag its time must do, which answers give in whole seconds.
+    seconds = int(found["last_modified"].timestamp())
+    return bool(stored.version) or seconds == stored.mtime_ns // 1_000_000_000
+
+
+def _bare(version: str) -> str:
+    """Return an ETag without its quotes, which Azure leaves out where it lists."""
+    return version.removeprefix("W/").strip('"')

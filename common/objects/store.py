@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from common.errors import ConfigurationError, StoreError
+from common.errors import ConfigurationError, StorageError
 from common.objects.address import checked, folder_of
 
 
@@ -25,6 +25,20 @@ class Stored:
     size: int
     mtime_ns: int
     version: str
+
+
+class StoreError(StorageError):
+    """An object store is away, or does not do what is asked of it.
+
+    Parameters
+    ----------
+    passing : bool
+        Whether the same request may succeed in a moment, without anybody's doing.
+    """
+
+    def __init__(self, detail: str, hint: str = "", passing: bool = False) -> None:
+        super().__init__(detail, hint)
+        self.passing = passing
 
 
 class ChangedError(StoreError):

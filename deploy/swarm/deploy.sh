@@ -25,6 +25,10 @@ ALERTING_ENV=${ALERTING_ENV:-$deploy/alerting.env.example}
 [ -r "$NIGHT_CONFIG" ] || refuse "NIGHT_CONFIG: $NIGHT_CONFIG cannot be read"
 [ -r "$ALERTING_ENV" ] || refuse "ALERTING_ENV: $ALERTING_ENV cannot be read"
 [ -z "${AWS_CREDENTIALS:-}" ] || [ -r "$AWS_CREDENTIALS" ] || refuse "AWS_CREDENTIALS: $AWS_CREDENTIALS cannot be read"
+# Docker looks for them beside swarm.yml, and not where this was called.
+whole() { echo "$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"; }
+NIGHT_CONFIG=$(whole "$NIGHT_CONFIG") ALERTING_ENV=$(whole "$ALERTING_ENV")
+[ -z "${AWS_CREDENTIALS:-}" ] || AWS_CREDENTIALS=$(whole "$AWS_CREDENTIALS")
 [ "$(docker info --format '{{.Swarm.ControlAvailable}}')" = true ] ||
   refuse "this engine is no manager of a Swarm: run it on one (docker swarm init makes the first)"
 

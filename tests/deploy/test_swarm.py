@@ -103,7 +103,11 @@ case "$1 $2" in
 "node inspect") case "$4" in *monitoring*) echo "${MONITORING-true}" ;; *) echo true ;; esac ;;
 "secret inspect") exit 1 ;;
 "secret create") printf '%s %s\\n' "$3" "$(cat)" >>"$SAID/secrets" ;;
-"stack deploy") echo "$*" >"$SAID/deployed"; echo "$FILES $NIGHT" >"$SAID/digests" ;;
+"stack deploy")
+  echo "$*" >"$SAID/deployed"
+  echo "$FILES $NIGHT" >"$SAID/digests"
+  printf '%s\n' "$NIGHT_CONFIG" "$ALERTING_ENV" "${AWS_CREDENTIALS:-}" >"$SAID/files"
+  ;;
 *) exit 9 ;;
 esac
 """
@@ -119,6 +123,7 @@ def deploy(folder: Path, *arguments: str, **settings: str) -> subprocess.Complet
     return subprocess.run(
         [ROOT / "deploy/swarm/deploy.sh", *arguments],
         env={"PATH": path, "SAID": str(folder), **settings},
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=60,
@@ -146,6 +151,15 @@ def test_a_changed_configuration_has_another_name(tmp_path: Path) -> None:
     (files, night), (same, another) = digests
     assert files == same
     assert night != another
+
+
+def test_files_are_those_of_where_the_script_was_called(tmp_path: Path) -> None:
+    for name in ("night.yaml", "alerting.env", "keys"):
+        (tmp_path / name).write_text("", encoding="utf-8")
+    settings = {"NIGHT_CONFIG": "night.yaml", "ALERTING_ENV": "./alerting.env", "AWS_CREDENTIALS": "keys"}
+    assert deploy(tmp_path, **settings).returncode == 0
+    named = (tmp_path / "files").read_text(encoding="utf-8").split()
+    assert named == [str(tmp_path / name) for name in ("night.yaml", "alerting.env", "keys")]
 
 
 @pytest.mark.parametrize(

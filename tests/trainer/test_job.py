@@ -12,8 +12,9 @@ import pyarrow as pa
 import pytest
 from pyarrow.feather import write_feather
 
-from common.errors import DataError, StorageError, StoreError
+from common.errors import DataError, StorageError
 from common.host import control_group
+from common.objects.store import StoreError
 from common.protocol.jobs import Cause, Cell, SurveySpec, TrainingSpec
 from common.protocol.reports import Checkpoint, SurveyReport, TrainingReport
 from common.settings.night import NightSettings

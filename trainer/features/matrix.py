@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -111,14 +112,14 @@ def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles])
         if matrix is None:
             _drop_unfinished(cache_dir, stem)
             digest = _build(path, key, candles, [context_frame(coarse) for coarse in context])
-            # Read back now it would come from memory, which says nothing of the disk.
-            with path.open("rb") as file:
+            with _on_disk(path) as file:
+                # Read back now it would come from memory, which says nothing of the disk.
                 keep_checked(path, settled(file.fileno()), digest)
-            _drop_old(cache_dir, stem)
-            matrix = _mapped(path, key)
-            if matrix is not None:
-                # Within the lock, so that who waits for the matrix finds them too.
-                open_products(path, matrix.digest, matrix.values)
+                _drop_old(cache_dir, stem)
+                matrix = _mapped(path, key)
+                if matrix is not None:
+                    # Within the lock, so that who waits for the matrix finds them too.
+                    open_products(path, matrix.digest, matrix.values)
     if matrix is None:
         raise StorageError(
             f"{path}: the feature matrix is damaged as soon as it is written", "check the disk"
@@ -199,6 +200,26 @@ def _build(path: Path, key: str, candles: Candles, frames: Sequence[ContextFrame
         file.seek(0)
         file.write(json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n")
     return digest.hexdigest()
+
+
+@contextmanager
+def _on_disk(path: Path) -> Iterator[BinaryIO]:
+    """Have the disk take a file, which is given open, while what stands within goes on.
+
+    Raises
+    ------
+    StorageError
+        The disk refused a part of it, which is gone once its pages leave the memory; it is removed.
+    """
+    with path.open("rb") as file, ThreadPoolExecutor(1) as apart:
+        synced = apart.submit(os.fsync, file.fileno())
+        yield file
+        try:
+            synced.result()
+        except OSError as error:
+            path.unlink(missing_ok=True)
+            forget(path)
+            raise StorageError(f"{path}: cannot be written: {error.strerror}", "check the disk") from error
 
 
 def _covering(candles: Candles, plan: Sequence[Block], frames: Iterable[ContextFrame]) -> list[ContextFrame]:

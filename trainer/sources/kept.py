@@ -55,9 +55,11 @@ def at_hand(
     key = _key(place, stored)
     try:
         tag(folder)
-        with _alone(folder, key, patience):
+        with _alone(folder, key, patience) as alone:
             found = _kept(folder, key)
             room.count("objects_hit" if found else "objects_missed", 1)
+            if alone and not found:
+                _sweep(folder, key)
             path, descriptor = found or _fetch(place, stored, folder, key, cache_dir, room, patience)
     except OSError as error:
         raise StorageError(f"{folder}: cannot be written: {error.strerror}", "free some space") from error
@@ -73,13 +75,16 @@ def _key(url: str, stored: Stored) -> str:
     return hashlib.sha256(json.dumps(identity).encode()).hexdigest()
 
 
+def _sweep(folder: Path, key: str) -> None:
+    # Whoever was killed while it fetched this object holds its lock no longer.
+    for unfinished in folder.glob(f".*{key}.*unfinished"):
+        unfinished.unlink(missing_ok=True)
+
+
 def _fetch(
     url: str, stored: Stored, folder: Path, key: str, cache_dir: Path, room: Room, patience: Patience
 ) -> tuple[Path, int]:
     """Fetch an object, and return its file and a descriptor that holds it."""
-    # Whoever was killed while it fetched this object holds its lock no longer.
-    for unfinished in folder.glob(f".*{key}.*unfinished"):
-        unfinished.unlink(missing_ok=True)
     limit = room.make(cache_dir, stored.size)
     if stored.size > limit:
         raise DataError(
@@ -88,7 +93,7 @@ def _fetch(
             "raise max_cache (--cache-limit-gb of a trainer), or split it",
         )
     # Hidden from whoever drops files, until it is held.
-    hidden = folder / f".{key}.unfinished"
+    hidden = folder / f".{key}.{os.getpid()}.unfinished"
     with whole_file(hidden, durable=False) as file:
         digest = fetch(url, stored, file, patience)
     room.count("fetched_bytes", stored.size)
@@ -115,16 +120,24 @@ def _kept(folder: Path, key: str) -> tuple[Path, int] | None:
 
 
 def _digest(descriptor: int) -> str:
-    with os.fdopen(os.dup(descriptor), "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        # A part that the disk cannot read is damage like any other.
+        return ""
 
 
 @contextmanager
-def _alone(folder: Path, key: str, patience: Patience) -> Iterator[None]:
-    """Wait until no other process fetches this object, and keep others from it meanwhile."""
+def _alone(folder: Path, key: str, patience: Patience) -> Iterator[bool]:
+    """Wait until no other process fetches this object, and keep others from it meanwhile.
+
+    What it gives is False on a file system without locks, where each fetches for itself.
+    """
     # A byte of one file stands for each object, so that no locks are left behind; the kernel's ends with its
     # process.
     descriptor = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    alone = True
     try:
         while True:
             try:
@@ -134,8 +147,8 @@ def _alone(folder: Path, key: str, patience: Patience) -> Iterator[None]:
                 patience.progress(FETCHED_ELSEWHERE, 0, 0)
                 time.sleep(LOOK_SECONDS)
             except OSError:
-                # A file system without locks: then each fetches for itself.
+                alone = False
                 break
-        yield
+        yield alone
     finally:
         os.close(descriptor)

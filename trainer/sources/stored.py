@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
-from common.errors import StoreError
-from common.objects.store import ChangedError, Stored
+from common.objects.store import ChangedError, Stored, StoreError
 from trainer.sources.source_file import NOT_SOURCES, SourceFile, is_passed_over, printable
 
 if TYPE_CHECKING:

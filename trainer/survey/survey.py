@@ -144,9 +144,8 @@ def _surveyed(
         progress("assemble", place, len(spec.timeframes))
         one, candles, of_series = assembled(spec.symbol, timeframe, native, spec.policy, synthetic)
         if candles:
-            stored = store_candles(cache_dir, candles, room)
-            if stored is not None:
-                keep[candles.digest] = stored
+            # Another trainer that lacks room may drop the file before it is held; these are the same.
+            keep[candles.digest] = store_candles(cache_dir, candles, room) or candles
         series.append(one)
         found += of_series
     progress("assemble", len(spec.timeframes), len(spec.timeframes))

@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -155,6 +156,20 @@ def test_what_killed_builders_left_gives_its_room_back_before_the_next_build(tmp
     monkeypatch.setattr(feature_cache, "matrix_rows", rows)
     open_features(tmp_path, candles, [])
     assert seen[0] == [False, False, True]
+
+
+def test_a_matrix_that_the_disk_refuses_after_it_was_written_is_not_used(tmp_path, simulate, monkeypatch):
+    def refused(descriptor):
+        del descriptor
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    candles = simulate(500)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refused)
+        with pytest.raises(StorageError, match=r"\.features: cannot be written: Input/output error"):
+            open_features(tmp_path, candles, [])
+    assert not [path for path in tmp_path.iterdir() if path.name.endswith((".features", ".checked"))]
+    assert open_features(tmp_path, candles, []).path.exists()
 
 
 def fill_the_disk(folder, candles, queue):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import io
 import multiprocessing
 import os
@@ -13,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import DataError, StorageError, StoreError
-from common.objects.store import ChangedError, Stored
+from common.errors import DataError, StorageError
+from common.objects.store import ChangedError, Stored, StoreError
 from common.protocol.jobs import SurveySpec
 from common.timeframes import Timeframe
 from tests.candle_fixtures import POLICY, candles, csv_text
@@ -138,6 +139,23 @@ def test_an_object_that_becomes_another_while_it_is_read_is_never_mixed(
         return None
 
     store.fault = change
+    with pytest.raises(ChangedError, match="changes while it is read"):
+        fetch(URL, stored, io.BytesIO(), Patience(5.0))
+
+
+def test_an_etag_is_the_same_with_quotes_and_without(store: FaultyStore) -> None:
+    content = os.urandom(1000)
+    store.listed_tag = lambda body: hashlib.md5(body).hexdigest()
+    into = io.BytesIO()
+    fetch(URL, listed(store, content), into, Patience(5.0))
+    assert into.getvalue() == content
+
+
+def test_without_an_etag_the_time_tells_one_object_from_another(store: FaultyStore) -> None:
+    store.tags, store.listed_tag = False, lambda body: ""
+    stored = listed(store, os.urandom(1000))
+    fetch(URL, stored, io.BytesIO(), Patience(5.0))
+    store.modified = "Mon, 02 Mar 2026 01:02:04 GMT"
     with pytest.raises(ChangedError, match="changes while it is read"):
         fetch(URL, stored, io.BytesIO(), Patience(5.0))
 
