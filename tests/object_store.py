@@ -32,15 +32,17 @@ class Server:
     ----------
     port : int
         Where it listens; 0: anywhere.
+    host : str
+        At which address of this machine.
     """
 
-    def __init__(self, port: int = 0) -> None:
-        self.port = port or free_port()
+    def __init__(self, port: int = 0, host: str = "127.0.0.1") -> None:
+        self.port, self.host = port or free_port(), host
         self._home = tempfile.TemporaryDirectory(prefix="nighttrain-objects-")
         environment = {**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": str(BEFORE_SIGNATURES)}
         self._log = (Path(self._home.name) / "log").open("wb")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)],
+            [sys.executable, "-m", "moto.server", "-H", host, "-p", str(self.port)],
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -61,7 +63,7 @@ class Server:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -102,7 +104,7 @@ class Server:
         while time.monotonic() < deadline:
             assert self._process.poll() is None, (Path(self._home.name) / "log").read_text()
             try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                socket.create_connection((self.host, self.port), 1).close()
             except OSError:
                 time.sleep(0.05)
             else:

@@ -4,7 +4,8 @@
 # --shared puts the coordinator's folder where several nodes reach it (deploy/swarm/shared.yml).
 # STACK names the stack (nighttrain). TOKENS counts the sets of tokens (1): a new number makes new ones. TOKENS_DIR is a
 # folder with tokens to take instead, a file each, such as `secrets` of the containers at home. AWS_CREDENTIALS is a file
-# as ~/.aws/credentials is, for `artifacts` in an object store (deploy/swarm/objects.yml). The rest is in swarm.yml.
+# as ~/.aws/credentials is, for `artifacts` in an object store (deploy/swarm/objects.yml), and with CANDLES_URL for candles
+# there (deploy/swarm/candles.yml). The rest is in swarm.yml.
 set -eu
 
 refuse() {
@@ -25,6 +26,15 @@ ALERTING_ENV=${ALERTING_ENV:-$deploy/alerting.env.example}
 [ -r "$NIGHT_CONFIG" ] || refuse "NIGHT_CONFIG: $NIGHT_CONFIG cannot be read"
 [ -r "$ALERTING_ENV" ] || refuse "ALERTING_ENV: $ALERTING_ENV cannot be read"
 [ -z "${AWS_CREDENTIALS:-}" ] || [ -r "$AWS_CREDENTIALS" ] || refuse "AWS_CREDENTIALS: $AWS_CREDENTIALS cannot be read"
+if [ -n "${CANDLES_URL:-}" ]; then
+  [ -z "${CANDLES_DIR:-}" ] || refuse "CANDLES_URL and CANDLES_DIR are both set: candles come from one place"
+  case $CANDLES_URL in
+  *[@\?#\ ]* | s3:// | s3:///*) refuse "CANDLES_URL: write s3://BUCKET/PREFIX, without credentials" ;;
+  s3://*) ;;
+  *) refuse "CANDLES_URL: write s3://BUCKET/PREFIX, without credentials" ;;
+  esac
+  [ -n "${AWS_CREDENTIALS:-}" ] || refuse "CANDLES_URL needs AWS_CREDENTIALS: a file as ~/.aws/credentials is, with region and endpoint_url where the store has them"
+fi
 # Docker looks for them beside swarm.yml, and not where this was called.
 whole() { echo "$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"; }
 NIGHT_CONFIG=$(whole "$NIGHT_CONFIG") ALERTING_ENV=$(whole "$ALERTING_ENV")
@@ -60,6 +70,12 @@ if [ -n "${AWS_CREDENTIALS:-}" ]; then
   set -- "$@" -c "$deploy/swarm/objects.yml"
   OBJECT_STORE=$(digest "$AWS_CREDENTIALS")
   export AWS_CREDENTIALS OBJECT_STORE
+fi
+if [ -n "${CANDLES_URL:-}" ]; then
+  set -- "$@" -c "$deploy/swarm/candles.yml"
+  # swarm.yml asks for a folder, which candles.yml puts another in place of.
+  CANDLES_DIR=/candles
+  export CANDLES_URL CANDLES_DIR
 fi
 NIGHT=$(digest "$NIGHT_CONFIG") ALERTING=$(digest "$ALERTING_ENV")
 export STACK TOKENS NIGHT_CONFIG ALERTING_ENV FILES NIGHT ALERTING

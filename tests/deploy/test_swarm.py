@@ -175,6 +175,15 @@ def test_files_are_those_of_where_the_script_was_called(tmp_path: Path) -> None:
         ((), {"TOKENS_DIR": "/nowhere"}, "TOKENS_DIR: /nowhere/nighttrain_token cannot be read"),
         ((), {"AWS_CREDENTIALS": "/nowhere"}, "AWS_CREDENTIALS: /nowhere cannot be read"),
         (("--share",), {}, "--share is no option; there is --shared"),
+        (
+            (),
+            {"CANDLES_URL": "s3://b/c", "CANDLES_DIR": "/srv"},
+            "CANDLES_URL and CANDLES_DIR are both set: candles come from one place",
+        ),
+        ((), {"CANDLES_URL": "/srv/candles"}, "CANDLES_URL: write s3://BUCKET/PREFIX"),
+        ((), {"CANDLES_URL": "s3://"}, "CANDLES_URL: write s3://BUCKET/PREFIX"),
+        ((), {"CANDLES_URL": "s3://key:secret@b/c"}, "CANDLES_URL: write s3://BUCKET/PREFIX"),
+        ((), {"CANDLES_URL": "s3://b/c"}, "CANDLES_URL needs AWS_CREDENTIALS"),
     ],
 )
 def test_what_is_missing_is_said_and_nothing_is_deployed(
@@ -220,6 +229,31 @@ def test_credentials_of_an_object_store_are_a_secret_of_the_coordinator_named_by
     )
     named = objects["services"]["coordinator"]["environment"]["AWS_SHARED_CREDENTIALS_FILE"]
     assert named == f"/run/secrets/{secret['source']}"
+
+
+def test_candles_in_a_store_give_trainers_a_way_out_the_credentials_and_no_folder(tmp_path: Path) -> None:
+    file = tmp_path / "credentials"
+    file.write_text(CREDENTIALS, encoding="utf-8")
+    done = deploy(tmp_path, CANDLES_URL="s3://my-candles/spot", AWS_CREDENTIALS=str(file))
+    assert done.returncode == 0, done.stderr
+    said = (tmp_path / "deployed").read_text(encoding="utf-8")
+    files = re.findall(r"-c \S*/deploy/(\S+)", said)
+    assert files == ["swarm.yml", "swarm/objects.yml", "swarm/candles.yml"]
+    candles = yaml.safe_load((ROOT / "deploy/swarm/candles.yml").read_text(encoding="utf-8"))
+    [name] = candles["services"]
+    assert name == "trainer"
+    ours, theirs = candles["services"]["trainer"], SWARM["services"]["trainer"]
+    assert [word.partition("=")[0] for word in ours["command"]] == [
+        word.partition("=")[0] for word in theirs["command"]
+    ]
+    assert [word for word in ours["command"] if word not in theirs["command"]] == [
+        "--data=${CANDLES_URL:?s3://BUCKET/PREFIX}"
+    ]
+    [network] = candles["networks"].items()
+    assert network[0] in ours["networks"] and not network[1].get("internal")
+    assert set(theirs["networks"]) < set(ours["networks"])
+    [volume] = ours["volumes"]
+    assert (volume["type"], volume["target"]) == ("tmpfs", "/candles")
 
 
 def test_credentials_at_home_come_from_outside_and_to_the_coordinator_alone() -> None:

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from filelock import FileLock, Timeout
 
+from tests.object_store import Server as ObjectStore
 from tests.postgres import USER, Server, execute, of_database, programs
 from tests.stack.conftest import ENGINE, IMAGES, ROOT, checkout, run
 
@@ -168,6 +169,16 @@ def database(hosts: Hosts) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def objects(hosts: Hosts) -> Iterator[ObjectStore]:
+    """An object store that is on none of the hosts."""
+    store = ObjectStore(host=ADDRESS)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@pytest.fixture(scope="session")
 def swarm(hosts: Hosts, database: str) -> Iterator[Swarm]:
     """The stack on all hosts: what watches on the first, the coordinator on the second."""
     folder = checkout(hosts.temporary / "checkout")
@@ -229,6 +240,7 @@ def _fit(folder: Path) -> None:
         ("deploy/swarm/prometheus.yml", "_interval: 15s", "_interval: 3s"),
         ("deploy/swarm/prometheus.yml", "scrape_timeout: 10s", "scrape_timeout: 3s"),
         ("deploy/swarm.yml", ', driver_opts: {encrypted: ""}', ""),
+        ("deploy/swarm/candles.yml", ', driver_opts: {encrypted: ""}', ""),
     ):
         path = folder / name
         text = path.read_text()

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.object_store import BUCKET
+from tests.object_store import Server as ObjectStore
 from tests.stack.conftest import ROOT, refused, run, until
 from tests.stack.test_stack import essence
 from tests.swarm.conftest import CELLS, NIGHT, STACK, Swarm
 
 LOG = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)
+
+
+def fits(job: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: job[key]
+        for key in ("symbol", "timeframe", "horizon", "rows", "span", "scores", "folds", "p_value")
+    }
 
 
 def stale_writes(swarm: Swarm) -> float:
@@ -116,6 +127,31 @@ def test_a_night_loses_two_hosts_and_a_network_and_its_results_stay_the_same(swa
     results = swarm.get("/api/runs/1/results")
     assert {job["state"] for job in results["jobs"]} == {"succeeded"}
     assert essence(results) == essence(_of_an_undisturbed_night(swarm))
+
+
+def test_trainers_read_candles_from_an_object_store_without_any_folder(
+    swarm: Swarm, objects: ObjectStore, tmp_path: Path
+) -> None:
+    objects.put_folder(swarm.folder / "candles", "candles")
+    keys = tmp_path / "keys"
+    keys.write_text(
+        f"[default]\naws_access_key_id = {objects.key}\naws_secret_access_key = {objects.secret}\n"
+        f"region = us-east-1\nendpoint_url = {objects.url}\n"
+    )
+    shutil.rmtree(swarm.folder / "candles", ignore_errors=True)
+    url = f"s3://{BUCKET}/candles"
+    swarm.deploy("--shared", CANDLES_URL=url, AWS_CREDENTIALS=str(keys), CANDLES_DIR="")
+    until(lambda: len(swarm.tasks("trainer")) == 3, "the trainers are there again", 120)
+    swarm.inside(swarm.at, "coordinator", "nighttrain", "start")
+    until(lambda: swarm.get("/api/status")["run"]["results_path"], "the night is done", 300)
+    newest = swarm.get("/api/status")["run"]["id"]
+    results = swarm.get(f"/api/runs/{newest}/results")
+    assert {job["state"] for job in results["jobs"]} == {"succeeded"}
+    assert objects.requests(f"GET /{BUCKET}/candles/"), "they were fetched"
+    if newest > 1:
+        # What is promoted is not the same: there are champions now.
+        of_folder = swarm.get("/api/runs/1/results")
+        assert [fits(job) for job in results["jobs"]] == [fits(job) for job in of_folder["jobs"]]
 
 
 def _cut_off_and_heal(swarm: Swarm) -> None:
