@@ -28,17 +28,19 @@ STACK = "nighttrain-test"
 VERSIONS = {"COORDINATOR_IMAGE": f"{STACK}-swarm-coordinator", "TRAINER_IMAGE": f"{STACK}-swarm-trainer"}
 
 NIGHT = {
-    "symbols": ["BTCUSDT", "XRPUSDT"],
+    # So many cells that the night is not over before both hosts are lost.
+    "symbols": ["BTCUSDT", "ETHUSDT", "ADAUSDT", "XRPUSDT"],
     "timeframes": ["1m", "3m", "5m"],
     "horizons": [*range(1, 21)],
     "data": {"sample": {"days": 100}},
     "lease": {"seconds": 6.0},
-    "retry": {"backoff_base": 0.5, "backoff_cap": 2.0},
+    # A job may be on each host that is lost, in turn.
+    "retry": {"crash": 9, "backoff_base": 0.5, "backoff_cap": 2.0},
     # The three hosts are one machine, whose trainers would be limited as those of one host.
     "parallelism": {"adaptive": False},
     "memory_threshold": 0.99,
 }
-CELLS = 2 * 3 * 20
+CELLS = 4 * 3 * 20
 
 
 @dataclass

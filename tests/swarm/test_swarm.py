@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -138,20 +137,32 @@ def test_trainers_read_candles_from_an_object_store_without_any_folder(
         f"[default]\naws_access_key_id = {objects.key}\naws_secret_access_key = {objects.secret}\n"
         f"region = us-east-1\nendpoint_url = {objects.url}\n"
     )
-    shutil.rmtree(swarm.folder / "candles", ignore_errors=True)
     url = f"s3://{BUCKET}/candles"
     swarm.deploy("--shared", CANDLES_URL=url, AWS_CREDENTIALS=str(keys), CANDLES_DIR="")
-    until(lambda: len(swarm.tasks("trainer")) == 3, "the trainers are there again", 120)
+    # Those from before read the folder.
+    until(lambda: set(_data_of(swarm)) == {f"--data={url}"}, "its trainers are new ones", 180)
+    until(lambda: swarm.get("/api/status"), "the coordinator is there again", 120)
     swarm.inside(swarm.at, "coordinator", "nighttrain", "start")
     until(lambda: swarm.get("/api/status")["run"]["results_path"], "the night is done", 300)
     newest = swarm.get("/api/status")["run"]["id"]
     results = swarm.get(f"/api/runs/{newest}/results")
+    failed = swarm.get("/api/jobs", run=newest, state="failed")["jobs"]
+    assert not failed, [swarm.get(f"/api/jobs/{job['id']}")["history"] for job in failed[:3]]
     assert {job["state"] for job in results["jobs"]} == {"succeeded"}
     assert objects.requests(f"GET /{BUCKET}/candles/"), "they were fetched"
     if newest > 1:
         # What is promoted is not the same: there are champions now.
         of_folder = swarm.get("/api/runs/1/results")
         assert [fits(job) for job in results["jobs"]] == [fits(job) for job in of_folder["jobs"]]
+
+
+def _data_of(swarm: Swarm) -> list[str]:
+    """Return from where each trainer of the coordinator's host reads its candles."""
+    found = []
+    for container in swarm.containers(swarm.at, "trainer"):
+        [one] = json.loads(swarm.hosts.docker(swarm.at, "inspect", container))
+        found += [word for word in one["Args"] if word.startswith("--data=")]
+    return found
 
 
 def _cut_off_and_heal(swarm: Swarm) -> None:
