@@ -117,6 +117,12 @@ class OutFolder:
         """What the coordinator logs."""
         return self.logs / f"batch_train_night{self._mark}.log"
 
+    def logs_of_others(self) -> list[Path]:
+        """Return the logs, rotated ones too, of other coordinators that bear a name."""
+        own = self.coordinator_log.name
+        found = self.logs.glob("batch_train_night-*.log*")
+        return [path for path in found if path.name.partition(".log")[0] != own.removesuffix(".log")]
+
     @property
     def launcher_log(self) -> Path:
         """What `nighttrain run` logs."""

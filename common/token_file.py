@@ -12,6 +12,7 @@ from pathlib import Path
 
 from common import logs
 from common.errors import ConfigurationError
+from common.whole_file import take_name
 
 LOG = logging.getLogger(__name__)
 
@@ -112,14 +113,9 @@ def _make(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     try:
-        os.link(fresh, path)
+        take_name(fresh, path)
     except FileExistsError:
         # Another coordinator of this folder was quicker, and its token is that of all.
-        fresh.unlink()
-    except OSError:
-        # A file system without links.
-        fresh.rename(path)
-    else:
         fresh.unlink()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import secrets
 import time
@@ -124,6 +125,30 @@ def sweep(folder: Path, now: Callable[[], float] = time.time) -> int:
 def _unfinished(path: Path) -> Path:
     # A name of its own for each writer: two processes may write the same file at once, and the last one wins.
     return path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.unfinished")
+
+
+def take_name(unfinished: Path, path: Path) -> None:
+    """Give a file that is written whole a name that must be nobody's yet, on disk.
+
+    Raises
+    ------
+    FileExistsError
+        Somebody else was quicker; the unfinished file is as it was.
+    OSError
+        The name cannot be given.
+    """
+    try:
+        os.link(unfinished, path)
+    except OSError as error:
+        # A file system without links, such as a memory stick's: there somebody may come in between.
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path)) from error
+        unfinished.rename(path)
+    else:
+        unfinished.unlink()
+    sync_folder(path.parent)
 
 
 def sync_folder(folder: Path) -> None:

@@ -238,7 +238,7 @@ def housekeeping_of(
     publication = Publication(database, artifacts, out.models, uploads)
     progress = ProgressFile(database, out.progress, forecast)
     duties = (
-        Leftovers(out.blobs, out.models, out.logs),
+        Leftovers(out),
         Heartbeat(own, seat),
         publication,
         Expiry(queue),

@@ -55,11 +55,11 @@ def copy_database(
     debug: Debug = False,
 ) -> int:
     """Copy all that a database holds, a night in progress too, into an empty one, and compare each row."""
-    from cli.local.databases import copy, place_of
+    from cli.local.databases import copy, named_database
     from cli.screen.transfer import transfer_bar
 
     del debug
-    origin, goal = place_of(source), place_of(target)
+    origin, goal = named_database(source), named_database(target)
     rows = copy(origin, goal, transfer_bar)
     code = _tell(origin.name, goal.name, rows, as_json)
     if not as_json:
@@ -75,11 +75,11 @@ def backup(
     debug: Debug = False,
 ) -> int:
     """Write one state of a database into a new SQLite file, while a coordinator uses it or not."""
-    from cli.local.databases import back_up, place_of
+    from cli.local.databases import back_up, named_database
     from cli.screen.transfer import transfer_bar
 
     del debug
-    origin = place_of(source)
+    origin = named_database(source)
     rows = back_up(origin, file, transfer_bar)
     return _tell(origin.name, str(file), rows, as_json)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import re
@@ -17,7 +16,7 @@ from sqlalchemy import inspect
 
 from common.errors import ConfigurationError, ConflictError, StorageError, UnavailableError
 from common.out_folder import DATABASE_NAME, OutFolder, held, held_by_coordinator
-from common.whole_file import sync_folder
+from common.whole_file import take_name
 from coordinator.store.address import masked, sqlite_file
 from coordinator.store.database import Database, revision_of, revisions, sqlite_url
 from coordinator.store.occupancy import alone, refuse_open_file, refuse_users, snapshot
@@ -29,7 +28,7 @@ Bar = Callable[[int], AbstractContextManager[Told]]
 
 
 @dataclass(frozen=True)
-class Place:
+class NamedDatabase:
     """A database.
 
     Attributes
@@ -57,7 +56,7 @@ class Place:
         return self.url if self.file is None else str(self.file.resolve())
 
 
-def place_of(word: str) -> Place:
+def named_database(word: str) -> NamedDatabase:
     """Return the database of an address as of `database_url`, of a SQLite file or of an out folder.
 
     Raises
@@ -71,7 +70,7 @@ def place_of(word: str) -> Place:
             raise ConfigurationError(
                 f"{masked(word)} is in memory, and holds nothing", "write sqlite:////path/file.db"
             )
-        return Place(masked(word), word, file)
+        return NamedDatabase(masked(word), word, file)
     if word.startswith(("postgresql:", "postgres:")) or re.search(r"\b(?:host|password|dbname)=", word):
         # Neither a folder, nor to be shown: a password may stand in it.
         raise ConfigurationError(
@@ -83,10 +82,10 @@ def place_of(word: str) -> Place:
             hint = "the name of a SQLite file ends with .db; another database is named by its address"
             raise ConfigurationError(f"{path} is a file, and no out folder", hint)
         path = OutFolder(path).database
-    return Place(str(path), sqlite_url(path), path)
+    return NamedDatabase(str(path), sqlite_url(path), path)
 
 
-def copy(source: Place, target: Place, bar: Bar) -> dict[str, int]:
+def copy(source: NamedDatabase, target: NamedDatabase, bar: Bar) -> dict[str, int]:
     """Bring all that one database holds into another one, and return how many rows were compared by table.
 
     Raises
@@ -100,22 +99,22 @@ def copy(source: Place, target: Place, bar: Bar) -> dict[str, int]:
         raise ConflictError(f"{source.name} cannot be copied to itself", "name another database")
     _refuse_absent(source)
     with ExitStack() as stack:
-        for place in (source, target):
-            if place.out is not None:
-                stack.enter_context(held(place.out))
-                stack.enter_context(held_by_coordinator(place.out))
-            if place.file is not None:
-                refuse_open_file(place.file)
+        for named in (source, target):
+            if named.out is not None:
+                stack.enter_context(held(named.out))
+                stack.enter_context(held_by_coordinator(named.out))
+            if named.file is not None:
+                refuse_open_file(named.file)
         origin = stack.enter_context(_opened(source))
-        with _named(source):
+        with _answering(source):
             _refuse_strange(origin, source)
         goal = stack.enter_context(_opened(target))
         # Before either's schema is brought to this version.
-        with _named(target):
+        with _answering(target):
             _refuse_foreign(goal, target)
-        for database, place in ((origin, source), (goal, target)):
-            with _named(place):
-                refuse_users(database, place.name)
+        for database, named in ((origin, source), (goal, target)):
+            with _answering(named):
+                refuse_users(database, named.name)
         origin.upgrade()
         goal.upgrade()
         into = stack.enter_context(alone(goal, target.name, writes=True))
@@ -128,7 +127,7 @@ def copy(source: Place, target: Place, bar: Bar) -> dict[str, int]:
             return transfer(night, into, told)
 
 
-def back_up(source: Place, file: Path, bar: Bar) -> dict[str, int]:
+def back_up(source: NamedDatabase, file: Path, bar: Bar) -> dict[str, int]:
     """Write one state of a database into a new SQLite file, whole or not at all, whoever writes meanwhile.
 
     Raises
@@ -173,25 +172,25 @@ def closing_database(url: str) -> Iterator[Database]:
 
 
 @contextmanager
-def _opened(place: Place) -> Iterator[Database]:
-    if place.file is not None:
+def _opened(named: NamedDatabase) -> Iterator[Database]:
+    if named.file is not None:
         try:
-            place.file.parent.mkdir(parents=True, exist_ok=True)
+            named.file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _unwritable(place.file.parent, error) from error
+            raise _unwritable(named.file.parent, error) from error
     # What the driver says of a statement that was interrupted is of no use beside our own line.
     logging.getLogger("psycopg").addHandler(logging.NullHandler())
-    with closing_database(place.url) as database:
+    with closing_database(named.url) as database:
         yield database
 
 
 @contextmanager
-def _named(place: Place) -> Iterator[None]:
+def _answering(named: NamedDatabase) -> Iterator[None]:
     """Say of a database that does not answer which one it is."""
     try:
         yield
     except UnavailableError as error:
-        raise UnavailableError(f"{place.name}: {error.detail}", error.hint) from error
+        raise UnavailableError(f"{named.name}: {error.detail}", error.hint) from error
 
 
 @contextmanager
@@ -201,15 +200,7 @@ def _unfinished(file: Path) -> Iterator[Path]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         yield path
-        try:
-            # Fails where somebody else has made the file meanwhile.
-            os.link(path, file)
-        except OSError as error:
-            # A file system without links, such as a memory stick's.
-            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS) or file.exists():
-                raise
-            path.replace(file)
-        sync_folder(file.parent)
+        take_name(path, file)
     except FileExistsError as error:
         raise ConflictError(f"{file} is there already", "name a new file") from error
     except OSError as error:
@@ -223,29 +214,29 @@ def _unwritable(path: Path, error: OSError) -> StorageError:
     return StorageError(f"{path}: cannot be written: {error.strerror or error}", "name another place")
 
 
-def _refuse_absent(place: Place) -> None:
-    if place.file is not None and not place.file.exists():
+def _refuse_absent(named: NamedDatabase) -> None:
+    if named.file is not None and not named.file.exists():
         raise ConfigurationError(
-            f"there is no database {place.name}", "name an out folder, a SQLite file or an address"
+            f"there is no database {named.name}", "name an out folder, a SQLite file or an address"
         )
 
 
-def _refuse_strange(database: Database, place: Place) -> None:
+def _refuse_strange(database: Database, named: NamedDatabase) -> None:
     with snapshot(database) as connection:
         if revision_of(connection) is None:
-            raise _strange(place)
+            raise _strange(named)
 
 
-def _refuse_foreign(database: Database, place: Place) -> None:
+def _refuse_foreign(database: Database, named: NamedDatabase) -> None:
     """Refuse a target that holds what is not ours, or nights of any version."""
     with snapshot(database) as connection:
         names = inspect(connection).get_table_names()
         if names and revision_of(connection) is None:
-            problem = f"{place.name} holds tables that are not Nighttrain's, such as {min(names)}"
+            problem = f"{named.name} holds tables that are not Nighttrain's, such as {min(names)}"
             raise ConfigurationError(problem, "name an empty database")
         if runs.name in names:
-            refuse_nights(connection, place.name)
+            refuse_nights(connection, named.name)
 
 
-def _strange(place: Place) -> ConfigurationError:
-    return ConfigurationError(f"{place.name} is no database of Nighttrain", "name the one that holds nights")
+def _strange(named: NamedDatabase) -> ConfigurationError:
+    return ConfigurationError(f"{named.name} is no database of Nighttrain", "name the one that holds nights")

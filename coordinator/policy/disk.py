@@ -12,9 +12,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
+
+from common.objects.address import SCHEMES
 
 RESERVE_BYTES = 1024**2
 """What must be free besides the matrix: a job also writes a small certificate and some lines of the log."""
@@ -73,7 +74,8 @@ def pause_seconds(blocked_seconds: float) -> float:
 def is_of_store(why: str) -> bool:
     """Return whether an attempt was kept from its candles by the store that they lie in, by its message."""
     # Messages about a store begin with its address, those about a disk with a path.
-    return re.match(r"(s3|gs|az)://", why) is not None
+    scheme, separator, _ = why.partition("://")
+    return bool(separator) and scheme in SCHEMES
 
 
 def mebibytes(count: int) -> str:

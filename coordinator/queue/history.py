@@ -23,9 +23,6 @@ NEWEST_ATTEMPTS = 16
 WHOLE_SECONDS = 5.0
 """What was read is read whole again after so long."""
 
-MOST_ADDED = 30
-"""After so many additions all are read again."""
-
 SURVEY = ""
 """Surveys are measured under this name in place of a timeframe, with no rows."""
 
@@ -152,13 +149,11 @@ def read_history(connection: Connection) -> History:
     if known is not None and now - known.read >= WHOLE_SECONDS:
         known = None
     if known is None or known.newest != newest:
-        rows = _joined(known, newest)
-        added = 0 if rows is None or known is None else known.added + 1
+        rows, read = _joined(known, newest), now if known is None else known.read
         if rows is None:
             found = connection.execute(_NEWEST, {"most": RECENT_ATTEMPTS}).all()
-            rows = {row.attempt_id: _measurement(*row) for row in reversed(found)}
-        read = now if known is None or not added else known.read
-        known = _Known(newest, rows, added, read, _same(_last.get(database), rows))
+            rows, read = {row.attempt_id: _measurement(*row) for row in reversed(found)}, now
+        known = _Known(newest, rows, read, _same(_last.get(database), rows))
         _last.clear()
         _last[database] = known
     return known.history
@@ -166,14 +161,10 @@ def read_history(connection: Connection) -> History:
 
 @dataclass(frozen=True)
 class _Known:
-    """What was read: the newest rows, all by attempt, and how often some were added since all were read.
-
-    `read` is when all were, by the monotonic clock.
-    """
+    """What was read: the newest rows, all by attempt, and when all were, by the monotonic clock."""
 
     newest: list[tuple[Any, ...]]
     rows: dict[int, Measurement]
-    added: int
     read: float
     history: History
 
@@ -186,7 +177,7 @@ def _same(before: _Known | None, rows: dict[int, Measurement]) -> History:
 
 
 def _joined(known: _Known | None, newest: list[tuple[Any, ...]]) -> dict[int, Measurement] | None:
-    """Return what is known with the newest rows; None where it does not reach to them, or all are due again.
+    """Return what is known with the newest rows; None where it does not reach to them.
 
     Attempts end in another order than they began, so that a row may come before others that are known: one
     that comes before the newest few is missed until all are read again, `WHOLE_SECONDS` later at the latest:
@@ -196,7 +187,7 @@ def _joined(known: _Known | None, newest: list[tuple[Any, ...]]) -> dict[int, Me
     if len(newest) < NEWEST_ATTEMPTS:
         return late
     first = newest[-1][0]
-    if known is None or known.added >= MOST_ADDED or known.rows.get(first) != late[first]:
+    if known is None or known.rows.get(first) != late[first]:
         return None
     rows = {number: row for number, row in known.rows.items() if number < first} | late
     return dict(list(rows.items())[-RECENT_ATTEMPTS:])

@@ -95,7 +95,7 @@ def night(parts: PartsOf, filters: Annotated[NightFilters, Query()]) -> Show:
     """Show the newest night: its headline, its grid, and the machine."""
 
     def show() -> Page:
-        now = parts.overview.read(excerpt_of(filters), filters.state)
+        now = parts.overview.read(excerpt_of(filters), known_states(filters))
         status = now.status
         if status.run is None or now.grid is None:
             return Page("no_night.html", "Night", {"status": status})
@@ -253,9 +253,14 @@ def _chosen(offered: tuple[str, ...], wanted: Chosen) -> tuple[str, ...]:
     return tuple(one for one in offered if not wanted or one in wanted)
 
 
+def known_states(filters: NightFilters) -> tuple[str, ...]:
+    """Return the states that are sought, without any that there are not."""
+    return tuple(state for state in filters.state if state in LOOKS)
+
+
 def first_words(filters: NightFilters) -> str:
     """Return in words which symbols come first where not all of them are shown."""
-    sought = [LOOKS[state].word for state in filters.state if state in LOOKS]
+    sought = [LOOKS[state].word for state in known_states(filters)]
     return f"those with cells that are {' or '.join(sought)} come first" if sought else "failures come first"
 
 

@@ -14,7 +14,7 @@ from coordinator.report.page import report_headers
 from coordinator.views.nights import night_grid, night_page
 from coordinator.web.access import LOOKING
 from coordinator.web.choices import RunNumber
-from coordinator.web.night import LOOKS, NightFilters, first_words, grid_choices, rows_of
+from coordinator.web.night import LOOKS, NightFilters, first_words, grid_choices, known_states, rows_of
 from coordinator.web.paging import excerpt_of, paging_of, search_of
 from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
@@ -47,7 +47,7 @@ def past_night(run: RunNumber, parts: PartsOf, filters: Annotated[NightFilters, 
     """Show one night: its totals and its grid."""
 
     def show() -> Page:
-        summary, grid, now = night_grid(parts.database, run, excerpt_of(filters), filters.state)
+        summary, grid, now = night_grid(parts.database, run, excerpt_of(filters), known_states(filters))
         timeframes = tuple(
             one for one in grid.timeframes if not filters.timeframe or one in filters.timeframe
         )

@@ -66,10 +66,13 @@ class Lookup(Frozen):
     outcome: Literal["hit", "miss"]
 
 
+Counted = Literal["fetched_bytes", "dropped_files", "dropped_bytes"]
+
+
 class Count(Frozen):
     """What was done to the cache of candles: bytes fetched for it, files and bytes dropped from it."""
 
-    what: Literal["fetched_bytes", "dropped_files", "dropped_bytes"]
+    what: Counted
     number: int
 
 
@@ -221,7 +224,7 @@ class ChildEnd:
         lookup = Lookup(cache=cache, outcome="hit" if found else "miss")
         self._send(_LOOKUP, lookup.model_dump_json().encode())
 
-    def counted(self, what: Literal["fetched_bytes", "dropped_files", "dropped_bytes"], number: int) -> None:
+    def counted(self, what: Counted, number: int) -> None:
         """Say what was done to the cache of candles."""
         self._send(_COUNT, Count(what=what, number=number).model_dump_json().encode())
 

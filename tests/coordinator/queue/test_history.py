@@ -6,7 +6,6 @@ from sqlalchemy import Connection, create_engine, delete, event, insert
 
 from coordinator.queue import history as module
 from coordinator.queue.history import (
-    MOST_ADDED,
     NEWEST_ATTEMPTS,
     RECENT_ATTEMPTS,
     SURVEY,
@@ -100,12 +99,6 @@ def test_an_attempt_that_ends_after_later_ones_is_counted(table: Connection) -> 
     assert 50 not in seconds(table)
     measure(table, [50])
     assert seconds(table) == list(range(1, 60))
-    # One that is older than those that are looked at comes when all are read again.
-    table.execute(delete(measurements).where(measurements.c.attempt_id == 5))
-    for number in range(60, 61 + MOST_ADDED):
-        measure(table, [number])
-        last = seconds(table)
-    assert last == [number for number in range(1, 61 + MOST_ADDED) if number != 5]
 
 
 def test_an_attempt_that_ends_long_after_later_ones_is_counted_in_seconds(
