@@ -31,7 +31,7 @@ NIGHT = {
     # So many cells that the night is not over before both hosts are lost.
     "symbols": ["BTCUSDT", "ETHUSDT", "ADAUSDT", "XRPUSDT"],
     "timeframes": ["1m", "3m", "5m"],
-    "horizons": [*range(1, 21)],
+    "horizons": [*range(1, 41)],
     "data": {"sample": {"days": 100}},
     "lease": {"seconds": 6.0},
     # A job may be on each host that is lost, in turn.
@@ -40,7 +40,7 @@ NIGHT = {
     "parallelism": {"adaptive": False},
     "memory_threshold": 0.99,
 }
-CELLS = 4 * 3 * 20
+CELLS = 4 * 3 * 40
 
 
 @dataclass
