@@ -7,7 +7,7 @@ Set-Location (Join-Path $PSScriptRoot "..")
 $OutputEncoding = [Console]::OutputEncoding = New-Object System.Text.UTF8Encoding $false
 
 $Services = "coordinator", "trainer", "prometheus", "alertmanager", "grafana"
-$Variables = "^(BT_NIGHT_[A-Z0-9_]*|TRAINERS|TRAINER_MEMORY|CANDLES_DIR|NIGHT_CONFIG|ALERTING_ENV|COMPOSE_PROJECT_NAME|[A-Z]+_PORT)$"
+$Variables = "^(BT_NIGHT_[A-Z0-9_]*|TRAINERS|TRAINER_MEMORY|CANDLES_DIR|CANDLES_URL|CANDLES_CREDENTIALS|NIGHT_CONFIG|ALERTING_ENV|COMPOSE_PROJECT_NAME|[A-Z]+_PORT)$"
 
 function Stop-With([string]$Message) {
     [Console]::Error.WriteLine("nighttrain: $Message")

@@ -70,6 +70,14 @@ class Server:
         """What the SDKs of AWS take of the environment."""
         return environment_of(self.url, self.key, self.secret)
 
+    @property
+    def profile(self) -> str:
+        """The same as ~/.aws/credentials has it."""
+        return (
+            f"[default]\naws_access_key_id = {self.key}\naws_secret_access_key = {self.secret}\n"
+            f"region = us-east-1\nendpoint_url = {self.url}\n"
+        )
+
     def put_folder(self, folder: Path, prefix: str) -> None:
         """Put the files of a folder below a prefix."""
         import boto3

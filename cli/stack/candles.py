@@ -1,4 +1,4 @@
-"""Which candles a start takes, and whether a sample is made first."""
+"""Which candles a start takes: a folder, a store, or a sample that is made first."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import PureWindowsPath
 
 from cli.stack.facts import Facts
 from common.errors import ConfigurationError
+from common.objects.address import place_of
 
 DEFAULT, SAMPLE = "./data/candles", "./data/sample"
 
@@ -21,7 +22,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Choice:
-    """The folder of a start; `written` is what `.env` is to say, None where its line stays as it is."""
+    """The folder that a start mounts; `written` is what `.env` is to say, None where its line stays."""
 
     folder: str
     written: str | None
@@ -32,14 +33,18 @@ class Choice:
 def choose(facts: Facts, found: Found) -> Choice:
     """Return which folder is taken; one that the user chose is never replaced by another.
 
+    Where candles come from a store, no folder is looked into.
+
     Raises
     ------
     ConfigurationError
-        The user's own folder has no candles.
+        The user's own folder has no candles, or `CANDLES_URL` cannot be followed.
     """
+    if url := facts.value("CANDLES_URL"):
+        return _of_store(url, facts)
     chosen = _plain(facts.composition.candles)
     places = {_plain(f"{facts.composition.root}/{folder[2:]}"): folder for folder in (DEFAULT, SAMPLE)}
-    own = _own(facts)
+    own = _is_own(facts.composition.dotenv.get("CANDLES_DIR", ""), facts)
     given = "CANDLES_DIR" in facts.given
     folder = places.get(chosen)
     if folder == SAMPLE and not given and found.default:
@@ -60,9 +65,26 @@ def choose(facts: Facts, found: Found) -> Choice:
     return Choice(SAMPLE, None if own else SAMPLE, True, words)
 
 
-def _own(facts: Facts) -> bool:
-    """Whether `.env` names a folder of the user's own."""
-    written = facts.composition.dotenv.get("CANDLES_DIR", "")
+def _of_store(url: str, facts: Facts) -> Choice:
+    if _is_own(facts.value("CANDLES_DIR"), facts):
+        raise ConfigurationError(
+            "CANDLES_URL and CANDLES_DIR are both set: candles come from one place",
+            "leave one of them empty in .env or the environment",
+        )
+    try:
+        place = place_of(url)
+    except ValueError as error:
+        raise ConfigurationError(f"CANDLES_URL: {error}") from None
+    if not isinstance(place, str):
+        raise ConfigurationError(
+            "CANDLES_URL names a folder, and containers read one that CANDLES_DIR names",
+            "write s3://BUCKET/PREFIX or gs://BUCKET/PREFIX, or name the folder in CANDLES_DIR",
+        )
+    return Choice(DEFAULT, None, False, f"candles come from {place}, to which trainers have a way out")
+
+
+def _is_own(written: str, facts: Facts) -> bool:
+    """Whether a folder is the user's own."""
     root = facts.composition.root
     ours = {
         _plain(place)

@@ -139,6 +139,8 @@ def refuse_hidden(facts: Facts, owner: Owner, mounts: Mounts) -> None:
     if unreadable([mounts.config], owner.containers):
         place = facts.composition.config
         raise ConfigurationError(f"NIGHT_CONFIG: the containers may not read {place}", f"{todo} {place}")
+    if facts.value("CANDLES_URL"):
+        return
     hidden = unreadable(files_below(mounts.candles), owner.containers)
     if hidden is not None:
         folder = PurePath(facts.composition.candles)
@@ -172,6 +174,9 @@ def complete(env: EnvFile, facts: Facts, owner: Owner, sizes: Sizes) -> bool:
         env.set("NIGHTTRAIN_GID", gid)
     folder = facts.value("CANDLES_DIR", DEFAULT)
     env.add("CANDLES_DIR", folder, "without candles in it, a sample is made in data/sample")
+    store, key = facts.value("CANDLES_URL"), facts.value("CANDLES_CREDENTIALS")
+    env.add("CANDLES_URL", store, "s3://BUCKET/PREFIX or gs://...: candles of a store, not of a folder")
+    env.add("CANDLES_CREDENTIALS", key, "what reads them, as deploy/candles_credentials.example shows")
     env.add("ALERTING_ENV", "./deploy/alerting.env", "who receives alerts; after a change run: make alerts")
     port = facts.value("BT_NIGHT_DASHBOARD_PORT") if facts.asks("BT_NIGHT_DASHBOARD_PORT") else ""
     env.add("DASHBOARD_PORT", port or facts.value("DASHBOARD_PORT", "5000"), "ports on 127.0.0.1")

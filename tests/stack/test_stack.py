@@ -21,6 +21,8 @@ from cli.stack.checkout import SECRETS
 from cli.stack.facts import read_facts
 from grafana.generator.expressions import expressions
 from tests.metrics.either import borne_by_another
+from tests.object_store import BUCKET
+from tests.object_store import Server as ObjectStore
 from tests.stack.conftest import (
     LONG,
     LONG_CELLS,
@@ -54,6 +56,12 @@ def essence(results: dict[str, Any]) -> list[Any]:
         "reasons",
     )
     return [{key: job[key] for key in keys} for job in results["jobs"]]
+
+
+def fits(job: dict[str, Any]) -> dict[str, Any]:
+    """What of a cell does not depend on the champions that there are."""
+    keys = ("symbol", "timeframe", "horizon", "rows", "span", "scores", "folds", "p_value")
+    return {key: job[key] for key in keys}
 
 
 def main_process(container: Any) -> int:
@@ -150,7 +158,7 @@ def test_what_a_container_may_take_of_processes_files_and_memory_disks_is_limite
 def test_each_service_holds_only_the_tokens_that_it_needs(stack: Stack) -> None:
     held = {
         "coordinator": {"nighttrain_token", "trainer_token", "alerts_token", "reader_token"},
-        "trainer": {"trainer_token"},
+        "trainer": {"trainer_token", "candles_store"},
         "alertmanager": {"alerts_token", "alerting"},
         "prometheus": set(),
         "grafana": {"grafana_password"},
@@ -196,14 +204,21 @@ def test_the_one_container_of_root_only_gives_volumes_away_and_has_ended(stack: 
     assert host["Memory"] > 0 and host["MemorySwap"] == host["Memory"] and host["NanoCpus"] > 0
 
 
-def test_trainers_reach_the_coordinator_and_nothing_that_watches(stack: Stack) -> None:
+def reached(stack: Stack, *places: tuple[str, int]) -> list[str]:
+    """Return the names that a trainer reaches."""
     reach = (
-        "import socket, sys\n"
-        "for name, port in (('coordinator', 5000), ('alertmanager', 9093), ('grafana', 3000)):\n"
+        f"import socket\nfor name, port in {places}:\n"
         "    try: socket.create_connection((name, port), 3).close(); print(name)\n"
         "    except OSError: pass\n"
     )
-    assert stack.compose("exec", "-T", "trainer", "python3", "-c", reach).split() == ["coordinator"]
+    return stack.compose("exec", "-T", "trainer", "python3", "-c", reach).split()
+
+
+PLACES = (("coordinator", 5000), ("alertmanager", 9093), ("grafana", 3000))
+
+
+def test_trainers_reach_the_coordinator_and_nothing_that_watches(stack: Stack) -> None:
+    assert reached(stack, *PLACES) == ["coordinator"]
 
 
 def test_what_is_secret_or_of_this_machine_is_not_committed(stack: Stack) -> None:
@@ -468,6 +483,41 @@ def test_settings_of_the_night_in_env_reach_the_coordinator_and_mistakes_are_nam
     until(stack.done, "a night of three folds", 120)
     env.write_text(before)
     stack.make("up")
+
+
+def test_candles_come_from_an_object_store_by_a_way_out_that_trainers_have_only_then(stack: Stack) -> None:
+    until(stack.done, "a night on the folder", 120)
+    of_folder = stack.results()
+    env = stack.folder / ".env"
+    before = env.read_text()
+    network = f"{PROJECT}_jobs-outside"
+    gateway = "{{(index .IPAM.Config 0).Gateway}}"
+    objects = ObjectStore(
+        host=run("docker", "network", "inspect", network, "--format", gateway, cwd=ROOT).strip()
+    )
+    store = (objects.host, objects.port)
+    try:
+        assert reached(stack, store) == []
+        objects.put_folder(stack.candles, "candles")
+        keys = stack.folder / "secrets" / "candles"
+        keys.write_text(objects.profile)
+        keys.chmod(0o600)
+        env.write_text(
+            before.replace("CANDLES_URL=\n", f"CANDLES_URL=s3://{BUCKET}/candles\n").replace(
+                "CANDLES_CREDENTIALS=\n", "CANDLES_CREDENTIALS=./secrets/candles\n"
+            )
+        )
+        said = stack.make("up")
+        assert f"candles come from s3://{BUCKET}/candles, to which trainers have a way out" in said
+        assert reached(stack, *PLACES, store) == ["coordinator", objects.host]
+        until(stack.done, "a night on the store", 180)
+        assert objects.requests(f"GET /{BUCKET}/candles/")
+        assert [fits(job) for job in stack.results()["jobs"]] == [fits(job) for job in of_folder["jobs"]]
+    finally:
+        env.write_text(before)
+        objects.close()
+    stack.make("up")
+    assert reached(stack, *PLACES) == ["coordinator"]
 
 
 def test_a_mistake_in_whom_to_tell_is_named_and_stops_neither_alerts_nor_the_night(stack: Stack) -> None:

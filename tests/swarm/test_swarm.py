@@ -15,18 +15,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.object_store import BUCKET
 from tests.object_store import Server as ObjectStore
 from tests.stack.conftest import ROOT, refused, run, until
-from tests.stack.test_stack import essence
+from tests.stack.test_stack import essence, fits
 from tests.swarm.conftest import CELLS, NIGHT, STACK, Swarm
 
 LOG = logging.getLogger(__name__)
 logging.getLogger("httpx").setLevel(logging.WARNING)
-
-
-def fits(job: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: job[key]
-        for key in ("symbol", "timeframe", "horizon", "rows", "span", "scores", "folds", "p_value")
-    }
 
 
 def stale_writes(swarm: Swarm) -> float:
@@ -131,10 +124,7 @@ def test_trainers_read_candles_from_an_object_store_without_any_folder(
 ) -> None:
     objects.put_folder(swarm.folder / "candles", "candles")
     keys = tmp_path / "keys"
-    keys.write_text(
-        f"[default]\naws_access_key_id = {objects.key}\naws_secret_access_key = {objects.secret}\n"
-        f"region = us-east-1\nendpoint_url = {objects.url}\n"
-    )
+    keys.write_text(objects.profile)
     url = f"s3://{BUCKET}/candles"
     # As many as the host that is left has room for: those that wait for one would hold the change up.
     room = {"TRAINERS": "3", "CANDLES_DIR": ""}

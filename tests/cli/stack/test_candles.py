@@ -58,3 +58,42 @@ def test_the_sample_can_be_asked_for_in_spite_of_candles():
 def test_the_sample_is_known_by_any_spelling(written):
     choice = choose(facts(written, candles=f"{ROOT}/data/sample"), Found(False, False))
     assert (choice.written, choice.sample) == ("./data/sample", True)
+
+
+STORE = "s3://bucket/candles"
+
+
+def of_store(url, **others):
+    return read_facts(said(ROOT, {"CANDLES_URL": url, **others}, {}), {"CANDLES_URL": url, **others})
+
+
+@pytest.mark.parametrize("folder", ["", "./data/candles", "./data/sample"])
+def test_candles_of_a_store_are_taken_and_no_sample_is_made(folder):
+    choice = choose(of_store(STORE, CANDLES_DIR=folder), Found(chosen=False, default=False))
+    assert (choice.written, choice.sample) == (None, False)
+    assert choice.words == f"candles come from {STORE}, to which trainers have a way out"
+
+
+def test_an_empty_address_of_a_store_is_none():
+    assert choose(of_store(""), Found(True, True)).words == ""
+
+
+def test_a_store_beside_a_folder_of_ones_own_is_refused():
+    with pytest.raises(ConfigurationError, match="CANDLES_URL and CANDLES_DIR are both set"):
+        choose(of_store(STORE, CANDLES_DIR="~/candles"), Found(True, True))
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("s3:/bucket", "CANDLES_URL names a folder, and containers read one that CANDLES_DIR names"),
+        ("file:///srv/candles", "CANDLES_URL names a folder"),
+        ("http://store/bucket", "CANDLES_URL: must be file:///FOLDER, s3://BUCKET/PREFIX"),
+        ("s3://key:secret@bucket/x", "CANDLES_URL: must be without credentials"),
+    ],
+)
+def test_an_address_that_is_none_of_a_store_is_refused(url, words):
+    with pytest.raises(ConfigurationError) as caught:
+        choose(of_store(url), Found(True, True))
+    assert str(caught.value).startswith(words)
+    assert "secret" not in str(caught.value)
