@@ -183,13 +183,18 @@ EMPTY = Refusal(NoWork.EMPTY, "no job is queued")
 
 def choose(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Choice | Refusal:
     """Return the best job for the seat, or why there is none, by the rules at the head of this module."""
+    kept = kept_back(candidates, seat, terms)
+    return kept or first_fit(ranked(candidates, seat.last_symbol, terms), seat, terms)
+
+
+def kept_back(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Refusal | None:
+    """Return what keeps all of the queue from the seat, whichever job it is, or None."""
     barred = bar(seat, terms)
     if barred is not None:
         return barred
     if not candidates:
         return EMPTY
-    kept = over_limit(seat) or emptied(candidates, seat.host, terms)
-    return kept or first_fit(ranked(candidates, seat.last_symbol, terms), seat, terms)
+    return over_limit(seat) or emptied(candidates, seat.host, terms)
 
 
 def bar(seat: Seat, terms: Terms) -> Refusal | None:

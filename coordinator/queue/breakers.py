@@ -17,9 +17,8 @@ from coordinator.store.tables import symbols
 _BREAKERS = select(symbols.c.symbol, symbols.c.failing, symbols.c.parked_until)
 
 _PARKED = _BREAKERS.where(symbols.c.run_id == bindparam("run"), symbols.c.parked_until.is_not(None))
-_LOCKED = _BREAKERS.where(
-    symbols.c.run_id == bindparam("run"), symbols.c.symbol == bindparam("symbol")
-).with_for_update()
+_OF_SYMBOL = _BREAKERS.where(symbols.c.run_id == bindparam("run"), symbols.c.symbol == bindparam("symbol"))
+_LOCKED = _OF_SYMBOL.with_for_update()
 
 
 def read_breakers(connection: Connection, run_id: int) -> dict[str, Breaker]:
@@ -44,10 +43,15 @@ def record_failure(tx: Transaction, job: JobRow, cause: Cause, settings: NightSe
 
 def record_success(tx: Transaction, job: JobRow) -> None:
     """Let a finished job close the breaker of its symbol; a survey says nothing about it."""
-    if job.kind is JobKind.TRAINING:
-        breaker = _locked(tx, job.run_id, job.symbol)
-        if breaker != breaker.succeeded():
-            _keep(tx, job.run_id, job.symbol, breaker.succeeded())
+    if job.kind is not JobKind.TRAINING:
+        return
+    # Most have nothing to close, and all jobs of a symbol that end at once would wait for its lock. A failure
+    # that is not committed yet comes after this success.
+    row = tx.connection.execute(_OF_SYMBOL, {"run": job.run_id, "symbol": job.symbol}).one()
+    if _breaker(row) == _breaker(row).succeeded():
+        return
+    breaker = _locked(tx, job.run_id, job.symbol)
+    _keep(tx, job.run_id, job.symbol, breaker.succeeded())
 
 
 def lift(tx: Transaction, run_id: int, symbol: str) -> Breaker:

@@ -6,12 +6,13 @@ A job that no trainer will ever be able to claim is failed here too.
 from __future__ import annotations
 
 import logging
-from collections.abc import Set
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import ARRAY, Integer, bindparam, func, select, update
 
 from common.protocol.faults import checkpoint_fault
 from common.protocol.jobs import SPEC, Cause, JobKind, JobState, TrainingSpec
@@ -20,16 +21,18 @@ from common.protocol.trainers import ClaimRequest, DiskState, Grant, HostPressur
 from common.settings.night import NightSettings
 from coordinator.champions.registry import champion_manifest
 from coordinator.policy.admission import (
+    Candidate,
     Choice,
     Host,
     Refusal,
     Seat,
     Terms,
     bar,
-    choose,
     emptied,
     first_fit,
+    kept_back,
     over_limit,
+    ranked,
     roomless,
 )
 from coordinator.policy.disk import MAX_PAUSE_SECONDS
@@ -60,6 +63,14 @@ logger = logging.getLogger(__name__)
 
 _TRAINER = update(trainers).where(trainers.c.boot_id == bindparam("boot"))
 _CHOSEN = JOBS.where(jobs.c.id == bindparam("job"), QUEUED).with_for_update(skip_locked=True)
+_THESE = bindparam("these", type_=ARRAY(Integer))
+_FIRST_FREE = (
+    JOBS.where(jobs.c.id == func.any(_THESE), QUEUED)
+    .order_by(func.array_position(_THESE, jobs.c.id))
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+"""PostgreSQL alone is asked for it: a sole writer finds the first of all free."""
 # Jobs of one size are expected to take equally long, so their number is enough.
 _SIZE = (jobs.c.kind, jobs.c.timeframe, jobs.c.rows)
 _SIZES = (
@@ -67,6 +78,9 @@ _SIZES = (
     .where(jobs.c.run_id == bindparam("run"), QUEUED)
     .group_by(*_SIZE, jobs.c.wanted_next.is_not(None))
 )
+
+AT_ONCE = 16
+"""So many jobs are asked for together once the first was taken by others: the first free one is had."""
 
 UNKNOWN_DISK = DiskState(folder="", free_bytes=None)
 """The disk of a trainer that does not measure it."""
@@ -136,15 +150,34 @@ def decide(
     history = read_history(tx.connection)
     taken: set[int] = set()
     while True:
-        choice = _choose(tx, run, trainer, last_symbol, settings, history, taken)
-        if isinstance(choice, Refusal):
+        line = _line(tx, run, trainer, last_symbol, settings, history)
+        if isinstance(line, Refusal):
+            return line
+        candidates, seat, terms = line
+        left = (one for one in candidates if one.job_id not in taken)
+        before = len(taken)
+        while isinstance(choice := first_fit(left, seat, terms), Choice):
+            offered = {choice.job_id: choice}
+            if taken:
+                offered |= {one.job_id: one for one in islice(_fitting(left, seat, terms), AT_ONCE - 1)}
+            if len(offered) == 1:
+                found = tx.connection.execute(_CHOSEN, {"job": choice.job_id})
+            else:
+                found = tx.connection.execute(_FIRST_FREE, {"these": list(offered)})
+            row = found.first()
+            if row is not None:
+                job = JobRow.of(row)
+                return grant(tx, _lease(tx, trainer, job, offered[job.id], settings, history), job)
+            # Claims on other hosts took it after it was read; the line goes on behind it, since hundreds of
+            # trainers that ask at once want the same few jobs.
+            taken.update(offered)
+        if len(taken) == before:
             return choice
-        row = tx.connection.execute(_CHOSEN, {"job": choice.job_id}).first()
-        if row is not None:
-            job = JobRow.of(row)
-            return grant(tx, _lease(tx, trainer, job, choice, settings, history), job)
-        # A claim on another host took it after it was read.
-        taken.add(choice.job_id)
+
+
+def _fitting(left: Iterator[Candidate], seat: Seat, terms: Terms) -> Iterator[Choice]:
+    while isinstance(choice := first_fit(left, seat, terms), Choice):
+        yield choice
 
 
 def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
@@ -220,20 +253,21 @@ def _lease(
     )
 
 
-def _choose(
+def _line(
     tx: Transaction,
     run: RunHead,
     trainer: TrainerRow,
     last_symbol: str,
     settings: NightSettings,
     history: History,
-    taken: Set[int],
-) -> Choice | Refusal:
+) -> tuple[Iterator[Candidate], Seat, Terms] | Refusal:
+    """Return the queue in the order of admission before a trainer's seat, or what keeps all of it back."""
     if _is_short(tx, run, settings, history):
         # What is left for the next night depends on all that is queued.
         snapshot = read_snapshot(tx.connection, run.id, tx.now, settings)
-        left = [one for one in snapshot.candidates if one.job_id not in taken]
-        return choose(left, snapshot.seat(trainer, last_symbol), snapshot.terms)
+        seat, terms = snapshot.seat(trainer, last_symbol), snapshot.terms
+        kept = kept_back(snapshot.candidates, seat, terms)
+        return kept or (iter(ranked(snapshot.candidates, last_symbol, terms)), seat, terms)
     live, leases = read_live(tx.connection, tx.now, settings, trainer.host)
     [host] = hosts_of(tx.connection, live, leases, tx.now, settings)
     terms = Terms(
@@ -247,7 +281,7 @@ def _choose(
     seat = seat_of(trainer, last_symbol, host)
     line = Line(Candidates(tx.connection, run.id, tx.now, history), last_symbol, terms)
     kept = bar(seat, terms) or _over_limit(line, seat) or _emptied(tx, line, host, settings)
-    return kept or first_fit((one for one in line if one.job_id not in taken), seat, terms)
+    return kept or (iter(line), seat, terms)
 
 
 def _is_short(tx: Transaction, run: RunHead, settings: NightSettings, history: History) -> bool:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, update
+from sqlalchemy import bindparam, func, select, text, update
 
 from common.errors import InternalError
 from common.protocol.job_views import Outcome
@@ -42,6 +42,7 @@ Only an operator's retry leads out of a final state; succeeded -> queued: a surv
 _LAST = select(func.coalesce(func.max(attempts.c.number), 0)).where(attempts.c.job_id == bindparam("of_job"))
 _NEXT_ATTEMPT = attempts.insert().values(number=_LAST.scalar_subquery() + 1).returning(*attempts.c)
 _ATTEMPT = update(attempts).where(attempts.c.id == bindparam("this"))
+_COUNTED = text("ANALYZE jobs")
 _JOB = update(jobs).where(jobs.c.id == bindparam("this"), jobs.c.state == bindparam("before"))
 
 
@@ -71,6 +72,9 @@ def create_jobs(tx: Transaction, run_id: int, made: Iterable[dict[str, Any]]) ->
     # A market has a hundred thousand cells: as one statement they would take memory that is never given back.
     while some := list(islice(numbered, JOBS_A_STATEMENT)):
         tx.connection.execute(jobs.insert(), some)
+    if not tx.is_sole_writer:
+        # PostgreSQL looks at a table that has grown after a minute, and until then plans as if it were small.
+        tx.connection.execute(_COUNTED)
 
 
 def open_attempt(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
-from common.protocol.jobs import Cause
+import pytest
+
+from common.protocol.jobs import Cause, JobState
 from common.protocol.trainers import Grant, NoWork
 from common.settings.sections import Breaker as Rule
 from common.settings.sections import Retry
@@ -12,7 +15,7 @@ from coordinator.policy.admission import Refusal
 from coordinator.policy.breaker import Breaker
 from coordinator.queue.breakers import read_breakers, record_failure, record_success
 from coordinator.queue.leases import held
-from tests.coordinator.specimens import MakeNight, failure, release, spec_of
+from tests.coordinator.specimens import MakeNight, Night, failure, release, spec_of
 
 
 def test_failures_are_kept_by_symbol_until_a_success(make_night: MakeNight) -> None:
@@ -33,6 +36,17 @@ def test_failures_are_kept_by_symbol_until_a_success(make_night: MakeNight) -> N
         }
         record_success(tx, job)
         assert set(read_breakers(tx.connection, run).values()) == {Breaker()}
+
+
+def test_jobs_of_a_symbol_that_end_at_once_do_not_wait_for_one_another(night: Night) -> None:
+    if night.database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    boot = night.start(symbols=("BTCUSDT",))
+    first, second = night.grant(boot), night.grant(night.register("t2"))
+    with ThreadPoolExecutor(1) as other, night.database.write() as tx:
+        record_success(tx, held(tx, first.lease_id)[1])
+        other.submit(night.succeed, second).result(30)
+    assert night.detail(second.job_id).state is JobState.SUCCEEDED
 
 
 def test_a_survey_says_nothing_about_the_breaker(make_night: MakeNight) -> None:

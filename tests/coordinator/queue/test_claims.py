@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import select
 
 from common.errors import (
     NotFoundError,
@@ -12,6 +13,8 @@ from common.errors import (
 from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec
 from common.protocol.trainers import LimitKind, NoWork
 from coordinator.policy.admission import Refusal
+from coordinator.queue.claims import AT_ONCE
+from coordinator.store.tables import jobs
 from tests.coordinator.specimens import (
     GIB,
     MakeNight,
@@ -79,6 +82,29 @@ def test_trainers_that_ask_at_once_get_a_job_each(night: Night) -> None:
         grants = list(pool.map(night.grant, boots))
     assert len({grant.job_id for grant in grants}) == len({grant.lease_id for grant in grants}) == len(boots)
     assert {job.id for job in night.jobs(state=JobState.LEASED)} == {grant.job_id for grant in grants}
+
+
+@pytest.mark.parametrize("held", [1, 2, AT_ONCE + 1, AT_ONCE + 2, 3 * AT_ONCE])
+def test_a_claim_passes_over_what_others_are_about_to_take_and_gets_the_next(night: Night, held: int) -> None:
+    if night.database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    boot = night.start(symbols=("BTCUSDT",), timeframes=("15m",), horizons=tuple(range(1, 3 * AT_ONCE + 2)))
+    cells = select(jobs.c.id).where(jobs.c.kind == JobKind.TRAINING).order_by(jobs.c.ordinal)
+    with ThreadPoolExecutor(1) as other, night.database.write() as tx:
+        taken = tx.connection.execute(cells.limit(held).with_for_update()).scalars().all()
+        following = tx.connection.execute(cells.offset(held).limit(1)).scalar_one()
+        grant = other.submit(night.grant, boot).result(30)
+    assert len(taken) == held and grant.job_id == following
+
+
+def test_a_claim_of_which_others_are_about_to_take_all_is_refused(night: Night) -> None:
+    if night.database.is_sqlite:
+        pytest.skip("SQLite has one writer at a time")
+    boot = night.start()
+    with ThreadPoolExecutor(1) as other, night.database.write() as tx:
+        tx.connection.execute(select(jobs.c.id).with_for_update())
+        refusal = other.submit(night.claim, boot).result(30)
+    assert isinstance(refusal, Refusal) and refusal.reason is NoWork.EMPTY
 
 
 def test_without_a_run_there_is_nothing_to_do(night: Night) -> None:

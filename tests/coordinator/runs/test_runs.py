@@ -4,6 +4,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from common.errors import ConflictError, NotFoundError, StaleLeaseError
 from common.protocol.jobs import JobKind, JobState
@@ -115,3 +116,12 @@ def test_a_job_that_is_claimed_while_its_run_is_cancelled_is_cancelled_too(night
     view = night.run_listing.view(run)
     assert (view.state, view.surveys.cancelled, view.surveys.leased) == (RunState.CANCELLED, 2, 0)
     assert night.queue.renew(granted.lease_id, renewal()).directive is Directive.CANCEL
+
+
+def test_postgresql_knows_how_many_jobs_there_are_as_soon_as_they_are_made(night: Night) -> None:
+    if night.database.is_sqlite:
+        pytest.skip("SQLite plans by its indexes alone")
+    night.begin()
+    with night.database.read() as tx:
+        planned = tx.connection.execute(text("SELECT reltuples FROM pg_class WHERE relname = 'jobs'"))
+        assert planned.scalar_one() == len(night.jobs())
