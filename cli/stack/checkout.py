@@ -66,6 +66,8 @@ def write_env(root: Path, env: EnvFile, owner: Owner) -> None:
 def make_secrets(root: Path, owner: Owner) -> tuple[str, ...]:
     """Make each secret once, for the user and the containers alone; return which were made now.
 
+    What else lies in that folder is for the containers too, such as a key that reads candles from a store.
+
     Raises
     ------
     StorageError
@@ -85,7 +87,7 @@ def make_secrets(root: Path, owner: Owner) -> tuple[str, ...]:
             with _private():
                 write_whole(path, secrets.token_hex(32).encode())
         path.chmod(0o600)
-    for path in (folder, *(folder / name for name in SECRETS), root / "deploy" / "alerting.env"):
+    for path in (folder, *filter(Path.is_file, folder.iterdir()), root / "deploy" / "alerting.env"):
         if path.exists():
             _give(path, owner.containers if owner.person is not None else None)
     return tuple(made)
