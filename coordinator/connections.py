@@ -8,8 +8,7 @@ import resource
 import time
 from typing import ClassVar
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from coordinator.listener import BACKLOG
 
@@ -17,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 HEADER_SECONDS = 10.0
 """How long the header of a request may take, and a new connection may say nothing."""
+MOST_HEADER_BYTES = 64 * 1024
+"""How much of a request may be no body: its header, and how a body that comes in pieces is framed."""
 MOST_CONNECTIONS = 4096
 DESCRIPTORS = 8192
 """File descriptors that are asked for at the start; the system may allow fewer."""
@@ -46,11 +47,18 @@ def most_connections() -> int:
     return max(1, min(MOST_CONNECTIONS, soft - KEPT_DESCRIPTORS))
 
 
-class Connection(H11Protocol):
-    """One connection. If there are too many, the one that has been without a request for longest is ended."""
+class Connection(HttpToolsProtocol):
+    """One connection. If there are too many, the one that has been without a request for longest is ended.
+
+    llhttp, which reads what comes in, takes a header of any length, and lets a body pass that nobody waits
+    for; here a header has a bound, and a request that is answered before its end ends its connection.
+    """
 
     _told: ClassVar[float] = float("-inf")
     _impatience: asyncio.TimerHandle | None = None
+    _is_header_begun = False
+    _header_bytes = 0
+    _body_bytes = 0
     quiet_since: float = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -63,12 +71,37 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take in what was sent."""
+        self._header_bytes += len(data)
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._be_patient()
-        elif self._impatience is None:
+        if self.transport.is_closing():
+            return
+        if self._header_bytes > MOST_HEADER_BYTES + self._body_bytes:
+            self.send_400_response(f"The header has more than {MOST_HEADER_BYTES} bytes.")
+        elif self._impatience is None and (self._is_header_begun or self.is_quiet):
             # The rest of a header is still to come.
             self._impatience = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def on_message_begin(self) -> None:
+        """Begin to read a request."""
+        self._is_header_begun = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Begin to answer a request."""
+        self._is_header_begun = False
+        self._be_patient()
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """Take in a part of a body."""
+        self._header_bytes -= len(body)
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Have read all of a request."""
+        self._header_bytes = self._body_bytes = 0
+        super().on_message_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget a connection."""
@@ -78,6 +111,9 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         self.quiet_since = time.monotonic()
+        if self.cycle.response_complete and self.cycle.more_body:
+            # The rest of the body would be read as long as it comes, and then waited for.
+            self.transport.close()
         super().on_response_complete()
 
     @property

@@ -1,4 +1,7 @@
-"""What stands before the paths: who may do what, and what a path or a query may hold."""
+"""What stands before the paths: who may do what, and what a path or a query may hold.
+
+All of it is asynchronous, though it waits for nothing: FastAPI hands what is not to another thread.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ class NoQuery(Frozen):
     """The query of a path that takes none."""
 
 
-def parts_of(request: Request) -> Parts:
+async def parts_of(request: Request) -> Parts:
     """Return the parts of the application that serves a request."""
     parts = request.app.state.parts
     assert isinstance(parts, Parts)
@@ -54,7 +57,7 @@ bearer = HTTPBearer(
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
-def may_write(request: Request, parts: PartsOf, credentials: Credentials) -> None:
+async def may_write(request: Request, parts: PartsOf, credentials: Credentials) -> None:
     """Let only holders of the token pass that the path needs.
 
     Raises
@@ -65,7 +68,7 @@ def may_write(request: Request, parts: PartsOf, credentials: Credentials) -> Non
     _admit(request, parts, credentials, (changed_by(request.url.path),))
 
 
-def may_read(request: Request, parts: PartsOf, credentials: Credentials) -> None:
+async def may_read(request: Request, parts: PartsOf, credentials: Credentials) -> None:
     """Let everybody pass on loopback and on a trusted network, and only operators and readers elsewhere.
 
     What came through a proxy came from elsewhere.
@@ -96,7 +99,7 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client is not None else ""
 
 
-def given_once(request: Request) -> None:
+async def given_once(request: Request) -> None:
     """Let no parameter of the query pass twice: only one of its values would be looked at.
 
     Raises
@@ -109,7 +112,7 @@ def given_once(request: Request) -> None:
             raise InvalidRequestError(f"query.{name}: it is given more than once", "give it once")
 
 
-def no_query(_: Annotated[NoQuery, Query()]) -> None:
+async def no_query(_: Annotated[NoQuery, Query()]) -> None:
     """Let no parameter of the query pass, so that a mistyped path or filter is never taken for another."""
 
 

@@ -111,7 +111,10 @@ class Guard:
         )
 
     def _check_host(self, scope: Scope) -> None:
-        named, host = Headers(scope=scope).get("host", ""), _host_of(scope)
+        hosts = Headers(scope=scope).getlist("host")
+        if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
+            raise InvalidRequestError(f"there are {len(hosts)} Host headers", "send one")
+        named, host = "".join(hosts), _host_of(scope)
         known = is_loopback(host) or host in self.trusted_hosts or (host and host == self.proxies.name)
         if self.checked and not known:
             names = ["127.0.0.1", "localhost", *sorted(self.trusted_hosts)]

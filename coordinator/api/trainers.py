@@ -26,6 +26,7 @@ from common.protocol.trainers import (
     Welcome,
 )
 from coordinator.api.access import WRITES, PartsOf
+from coordinator.api.documents import DocumentRoute
 from coordinator.api.errors import WRITING, answers
 from coordinator.assembly import Parts
 from coordinator.policy.admission import Refusal
@@ -77,7 +78,9 @@ async def count_stale(request: Request, parts: PartsOf) -> AsyncIterator[None]:
         raise
 
 
-router = APIRouter(prefix="/api", tags=["trainers"], dependencies=[*WRITES, Depends(count_stale)])
+router = APIRouter(
+    prefix="/api", tags=["trainers"], dependencies=[*WRITES, Depends(count_stale)], route_class=DocumentRoute
+)
 Lease = Annotated[
     str, Path(description="The lease's id, from the grant.", examples=["5f3c0c6f9d8e4b0fa1b2c3d4e5f60718"])
 ]

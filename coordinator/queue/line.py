@@ -121,7 +121,8 @@ class Line:
             stretch = stretch.that("no probation", probation=probation)
         for kind in JobKind.SURVEY, JobKind.TRAINING:
             of_kind = stretch.that("kind", kind=kind)
-            if kind is JobKind.SURVEY and not self._read(of_kind, size=1):
+            # In the order of an index that tells kinds apart: else all jobs that wait would be looked at.
+            if kind is JobKind.SURVEY and not self._read(of_kind, "volume", 1):
                 # Most of a night has none left.
                 continue
             if self.last_symbol:

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from coordinator.api.bodies import IN_FLIGHT_BYTES
+from coordinator.connections import MOST_HEADER_BYTES
 from tests.coordinator.process import Process
 
 ALLOWED = 600
@@ -74,6 +75,58 @@ def test_a_header_that_never_ends_is_not_waited_for(coordinator: Process) -> Non
         began = time.monotonic()
         assert slow.recv(100) == b"" and silent.recv(100) == b""
         assert time.monotonic() - began > 5.0
+
+
+def test_a_header_has_a_bound(coordinator: Process) -> None:
+    with connected(coordinator) as flood:
+        flood.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Long: ")
+        with suppress(ConnectionResetError, BrokenPipeError):
+            for _ in range(2 * MOST_HEADER_BYTES // 4096):
+                flood.sendall(b"x" * 4096)
+        with suppress(ConnectionResetError):
+            assert status_of(flood) == 400
+            assert flood.recv(4096) == b""
+
+
+def test_what_comes_after_a_body_has_a_bound_too(coordinator: Process) -> None:
+    with connected(coordinator) as flood:
+        flood.sendall(head("/api/claims", token_of(coordinator), "Transfer-Encoding: chunked"))
+        flood.sendall(b"1\r\n{\r\n0\r\n")
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            for _ in range(1000):
+                flood.sendall(b"X-Trailer: " + b"x" * 4096 + b"\r\n")
+
+
+@pytest.mark.parametrize("hosts", ["", "Host: 127.0.0.1\r\nHost: localhost\r\n"])
+def test_a_request_names_one_host(coordinator: Process, hosts: str) -> None:
+    with connected(coordinator) as peer:
+        peer.sendall(f"GET /healthz HTTP/1.1\r\n{hosts}\r\n".encode())
+        assert status_of(peer) == 422
+
+
+def test_what_is_not_http_ends_the_connection(coordinator: Process) -> None:
+    with connected(coordinator) as peer:
+        peer.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        assert status_of(peer) == 400 and peer.recv(100) == b""
+
+
+def test_requests_that_come_at_once_are_answered_one_after_the_other(coordinator: Process) -> None:
+    with connected(coordinator) as peer:
+        peer.sendall(2 * b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+        answers = b""
+        while answers.count(b"HTTP/1.1 200") < 2:
+            part = peer.recv(4096)
+            assert part, answers
+            answers += part
+
+
+def test_the_rest_of_a_body_is_not_read_once_it_is_answered(coordinator: Process) -> None:
+    part, parts = b"x" * 1_000_000, 80
+    with connected(coordinator) as unknown:
+        unknown.sendall(head("/api/claims", f"Content-Length: {parts * len(part)}"))
+        with pytest.raises((ConnectionResetError, BrokenPipeError)):
+            for _ in range(parts):
+                unknown.sendall(part)
 
 
 def test_nobody_without_the_token_has_a_body_kept(coordinator: Process) -> None:

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.trainers import LimitKind
@@ -161,6 +161,40 @@ def test_a_long_queue_is_not_read_to_hand_out_one_job(make_night: MakeNight, win
     night.survey_all(boot)
     seen = _rows_of(night, boot)
     assert seen <= 6 * PAGE, seen
+
+
+def test_a_claim_takes_sqlite_as_long_however_long_the_queue(make_night: MakeNight) -> None:
+    night = make_night()
+    if not night.database.is_sqlite:
+        pytest.skip("PostgreSQL counts no steps")
+    steps = []
+    for count in (30, 300):
+        names = tuple(f"S{number:03d}USDT" for number in range(count))
+        run = night.begin(symbols=names, timeframes=("1h",), horizons=(1, 3, 5))
+        boot = night.register()
+        night.survey_all(boot)
+        steps.append(_steps_of(night, boot))
+        night.cancel(run)
+    assert steps[1] < 3 * steps[0], steps
+
+
+def _steps_of(night: Night, boot: str) -> int:
+    """Return how many steps SQLite's machine takes for a claim, in tens."""
+    count = 0
+
+    def step() -> None:
+        nonlocal count
+        count += 1
+
+    def watch(connection: Any, *_: object) -> None:
+        connection.set_progress_handler(step, 10)
+
+    event.listen(night.database.engine, "checkout", watch)
+    try:
+        night.grant(boot, last_symbol="S001USDT")
+    finally:
+        event.remove(night.database.engine, "checkout", watch)
+    return count
 
 
 def _rows_of(night: Night, boot: str) -> int:
