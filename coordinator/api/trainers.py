@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Header, Path, Request, Response
@@ -177,9 +178,9 @@ def finish(lease: Lease, finished: Finish, parts: PartsOf) -> Any:
     The .pkl of a training job that was not uploaded is made from its manifest.
     """
     model, content = None, made_by(finished)
-    if content and parts.queue.lacks_artifact(lease):
-        parts.artifacts.keep(content, finished.artifact_sha256)
-        model = Model(finished.artifact_sha256, len(content))
+    if content:
+        keep = partial(parts.artifacts.keep, content, finished.artifact_sha256)
+        model = Model(finished.artifact_sha256, len(content), keep)
     decision = parts.queue.finish(lease, finished, model)
     parts.housekeeping.wake()
     return Response(status_code=204) if decision is None else _answer(decision, parts)

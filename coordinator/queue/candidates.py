@@ -23,13 +23,13 @@ _BUSY = (
     .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
     .where(attempts.c.ended.is_(None), TRAINING)
 )
+_RUN_BEFORE = select(func.max(runs.c.id)).where(runs.c.id < bindparam("run")).scalar_subquery()
 _BUILT = (
     select(jobs.c.symbol, jobs.c.timeframe)
     .distinct()
-    .where(jobs.c.run_id.in_([bindparam("run"), bindparam("before")]), TRAINING, jobs.c.started.is_not(None))
+    .where(jobs.c.run_id.in_([bindparam("run"), _RUN_BEFORE]), TRAINING, jobs.c.started.is_not(None))
 )
 _BUILT_OF_SOME = _BUILT.where(jobs.c.symbol.in_(bindparam("symbols", expanding=True)))
-_RUN_BEFORE = select(func.max(runs.c.id)).where(runs.c.id < bindparam("run"))
 
 
 class Candidates:
@@ -127,15 +127,11 @@ class Candidates:
         Their feature matrix is there or nearly so. Where it is not, since it was deleted or is of other
         candles, a disk that is too small is found out by writing, as it always can be.
         """
-        values: dict[str, Any] = {"run": self.run_id, "before": self._run_before}
+        values: dict[str, Any] = {"run": self.run_id}
         query = _BUILT
         if len(symbols) <= MOST_NAMED:
             query, values = _BUILT_OF_SOME, {**values, "symbols": sorted(symbols)}
         return {(symbol, timeframe) for symbol, timeframe in self.connection.execute(query, values)}
-
-    @cached_property
-    def _run_before(self) -> int | None:
-        return self.connection.execute(_RUN_BEFORE, {"run": self.run_id}).scalar()
 
 
 MOST_NAMED = 100

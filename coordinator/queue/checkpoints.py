@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from common.protocol.jobs import JobState
@@ -22,6 +24,7 @@ _LAST = (
     .where(jobs.c.timeframe == bindparam("timeframe"), jobs.c.horizon == bindparam("horizon"))
 )
 _EARLIER = select(checkpoints.c.document).where(checkpoints.c.job_id == _LAST.scalar_subquery())
+_BOTH = select(_DOCUMENT.scalar_subquery().label("own"), _EARLIER.scalar_subquery().label("earlier"))
 
 
 def save_checkpoint(tx: Transaction, job_id: int, checkpoint: Checkpoint) -> None:
@@ -40,15 +43,16 @@ def load_checkpoint(tx: Transaction, job_id: int) -> Checkpoint | None:
     return read_document(Checkpoint, document, f"the checkpoint of job {job_id}")
 
 
-def earlier_checkpoint(tx: Transaction, job: JobRow) -> Checkpoint | None:
-    """Return the folds that the cell of a job had saved when an earlier run left it undone.
+def checkpoints_of(tx: Transaction, job: JobRow) -> Iterator[Checkpoint | None]:
+    """Yield what there may be to go on from: the folds that a job has saved, and what it may do without.
 
-    A trainer goes on with them only where all that a fold depends on is the same: candles, configuration,
-    versions.
+    The latter are those that its cell had saved when an earlier run left it undone. A trainer goes on with
+    them only where all that a fold depends on is the same: candles, configuration, versions.
     """
     cell = {"symbol": job.symbol, "timeframe": job.timeframe, "horizon": job.horizon}
-    document = tx.connection.execute(_EARLIER, {"run": job.run_id, **cell}).scalar()
-    return read_document(Checkpoint, document, f"an earlier checkpoint of {job.name}")
+    row = tx.connection.execute(_BOTH, {"job": job.id, "run": job.run_id, **cell}).one()
+    yield read_document(Checkpoint, row.own, f"the checkpoint of job {job.id}")
+    yield read_document(Checkpoint, row.earlier, f"an earlier checkpoint of {job.name}")
 
 
 def discard_checkpoint(tx: Transaction, job_id: int) -> None:

@@ -39,8 +39,8 @@ from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
 from coordinator.queue.attempts import fail_cells
 from coordinator.queue.candidates import Candidates
-from coordinator.queue.checkpoints import earlier_checkpoint, load_checkpoint
-from coordinator.queue.history import SURVEY, History, read_history
+from coordinator.queue.checkpoints import checkpoints_of
+from coordinator.queue.history import SURVEY, History, recent_history
 from coordinator.queue.line import Line
 from coordinator.queue.pauses import blocked_words
 from coordinator.queue.shedding import is_certain, scarce_seconds
@@ -147,7 +147,7 @@ def decide(
     if run.held_back:
         reason = NoWork.PAUSED if run.early_end is None else NoWork.NIGHT_CLOSED
         return Refusal(reason, run.held_back)
-    history = read_history(tx.connection)
+    history = recent_history(tx.connection)
     taken: set[int] = set()
     while True:
         line = _line(tx, run, trainer, last_symbol, settings, history)
@@ -186,9 +186,10 @@ def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
     spec = SPEC.validate_json(job.spec)
     champion, checkpoint = None, None
     if isinstance(spec, TrainingSpec):
-        checkpoint = _sound(load_checkpoint(tx, job.id), spec)
+        saved = checkpoints_of(tx, job)
+        checkpoint = _sound(next(saved), spec)
         if checkpoint is None:
-            earlier = earlier_checkpoint(tx, job)
+            earlier = next(saved)
             # One of another configuration is no fault.
             checkpoint = None if earlier and checkpoint_fault(earlier, spec) else earlier
         champion = champion_manifest(tx.connection, spec.cell, spec.synthetic)

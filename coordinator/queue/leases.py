@@ -65,12 +65,6 @@ def attempt_of(tx: Transaction, lease_id: str) -> AttemptRow:
     return AttemptRow.of(row)
 
 
-def find_attempt(tx: Transaction, lease_id: str) -> AttemptRow | None:
-    """Return the attempt of a lease as it is now, or None."""
-    row = tx.connection.execute(_LEASE, {"lease": lease_id}).first()
-    return None if row is None else AttemptRow.of(row)
-
-
 def lock_trainers(tx: Transaction, boot_ids: Select[tuple[str]]) -> None:
     """Lock the trainers of attempts, before these are locked.
 

@@ -22,7 +22,7 @@ from common.protocol.jobs import JobKind
 from coordinator.policy.admission import Candidate, Terms, length, order, ranked
 from coordinator.policy.breaker import Gate
 from coordinator.queue.candidates import Candidates
-from coordinator.queue.stretches import Stretch
+from coordinator.queue.stretches import Stretch, which
 
 PAGE = 40
 """How many rows of a stretch are read at first."""
@@ -74,7 +74,20 @@ class Line:
     @property
     def after_oom(self) -> list[Candidate]:
         """The jobs that ran out of memory, in the order of the grid."""
-        return self._read(self._all.that("after oom"), "ordinal")
+        return self._read(self._all.that("after oom"), "ordinal") if "after oom" in self._held else []
+
+    @cached_property
+    def _held(self) -> frozenset[str]:
+        """The stretches that are empty for most of a night, as far as they hold any job, fit to go or not."""
+        return which(
+            self.candidates.connection,
+            {
+                "after oom": (self._all.that("after oom"), ""),
+                "wanted": (self._all.that("wanted"), ""),
+                "overdue": (self._all.that("surveyed", "overdue"), "waiting_since"),
+                "surveys": (self._all.that("surveyed", "kind", kind=JobKind.SURVEY), "volume"),
+            },
+        )
 
     @property
     def _all(self) -> Stretch:
@@ -107,9 +120,11 @@ class Line:
         yield from self._of_one_wait(stretch.that("unwanted"))
 
     def _stretches(self, stretch: Stretch) -> Iterator[Candidate]:
-        yield from self._ranked(stretch.that("wanted"))
+        if "wanted" in self._held:
+            yield from self._ranked(stretch.that("wanted"))
         stretch = stretch.that("unwanted")
-        for since, few in self._groups(stretch.that("overdue"), "waiting_since", "later"):
+        overdue = stretch.that("overdue")
+        for since, few in self._groups(overdue, "waiting_since", "later") if "overdue" in self._held else ():
             yield from few or self._of_one_wait(stretch.that("since", since=since))
         yield from self._of_one_wait(stretch.that("not overdue"))
 
@@ -121,9 +136,7 @@ class Line:
             stretch = stretch.that("no probation", probation=probation)
         for kind in JobKind.SURVEY, JobKind.TRAINING:
             of_kind = stretch.that("kind", kind=kind)
-            # In the order of an index that tells kinds apart: else all jobs that wait would be looked at.
-            if kind is JobKind.SURVEY and not self._read(of_kind, "volume", 1):
-                # Most of a night has none left.
+            if kind is JobKind.SURVEY and "surveys" not in self._held:
                 continue
             if self.last_symbol:
                 yield from self._ranked(of_kind.that("last", last=self.last_symbol))

@@ -39,7 +39,6 @@ from coordinator.queue.attempts import defer, fail_attempt, give_back
 from coordinator.queue.leases import (
     Loss,
     attempt_of,
-    find_attempt,
     held,
     job_of,
     stale,
@@ -181,12 +180,6 @@ class Queue:
             attempt, _ = held(tx, lease_id)
             results.attach(tx, attempt, results.Model(sha256, size))
 
-    def lacks_artifact(self, lease_id: str) -> bool:
-        """Return whether a lease is held under which no model was uploaded."""
-        with self.database.read() as tx:
-            attempt = find_attempt(tx, lease_id)
-        return attempt is not None and attempt.ended is None and attempt.artifact_sha256 is None
-
     def finish(
         self, lease_id: str, finish: Finish, model: results.Model | None = None
     ) -> Grant | Refusal | None:
@@ -199,7 +192,8 @@ class Queue:
         finish : Finish
             The result.
         model : Model or None
-            The .pkl if it was made here; None if it was uploaded before, or there is none.
+            The .pkl if it can be made here, for which one that was uploaded before is taken; None if it
+            cannot, or there is none.
 
         Returns
         -------
@@ -227,7 +221,8 @@ class Queue:
                 refused = results.accept(tx, done, attempt, finish, model)
             decision = None
             if trainer is not None and finish.next_claim is not None and trainer.boot_id == attempt.boot_id:
-                decision = self._next(tx, trainer, finish.next_claim)
+                # The lease that was just ended was the only one of the trainer.
+                decision = self._next(tx, trainer, finish.next_claim, is_free=done is not None)
         if done is not None:
             logger.info("%s: done by %s in %.1f s", done.name, attempt.trainer, finish.seconds)
             for cell in refused:
@@ -317,8 +312,10 @@ class Queue:
             logger.warning("%s: failed: %s", job.name, words)
         return len(failed)
 
-    def _claim(self, tx: Transaction, trainer: TrainerRow, request: ClaimRequest) -> Grant | Refusal:
-        present = tx.connection.execute(_PRESENT, {"boot": trainer.boot_id}).first()
+    def _claim(
+        self, tx: Transaction, trainer: TrainerRow, request: ClaimRequest, is_free: bool = False
+    ) -> Grant | Refusal:
+        present = None if is_free else tx.connection.execute(_PRESENT, {"boot": trainer.boot_id}).first()
         if present is not None:
             attempt = AttemptRow.of(present)
             self._renew(tx, attempt)
@@ -328,11 +325,13 @@ class Queue:
         claims.record_reason(tx, trainer, decision)
         return decision
 
-    def _next(self, tx: Transaction, trainer: TrainerRow, request: ClaimRequest) -> Grant | Refusal | None:
+    def _next(
+        self, tx: Transaction, trainer: TrainerRow, request: ClaimRequest, is_free: bool
+    ) -> Grant | Refusal | None:
         """Claim after a result, which a claim that fails leaves as it is."""
         try:
-            with tx.connection.begin_nested():
-                return self._claim(tx, trainer, request)
+            with tx.part():
+                return self._claim(tx, trainer, request, is_free)
         except NighttrainError as error:
             logger.error("%s gets no next job with the answer to its last: %s", trainer.name, error)
             return None

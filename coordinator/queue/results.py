@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, exists, select, update
 
 from common.errors import DigestMismatchError, InvalidRequestError
 from common.model_pickle import pickle_bytes, pickle_digest
@@ -24,18 +25,21 @@ from coordinator.store.rows import AttemptRow, JobRow
 from coordinator.store.tables import attempts, blobs, manifests, reports
 
 _REPORT, _MANIFEST = reports.insert(), manifests.insert()
-_BLOB = select(blobs.c.sha256).where(blobs.c.sha256 == bindparam("of"))
-_NEW_BLOB = blobs.insert()
+_STORED = {name: bindparam(name, type_=blobs.c[name].type) for name in ("sha256", "size", "stored")}
+_BLOB = blobs.insert().from_select(
+    list(_STORED), select(*_STORED.values()).where(~exists().where(blobs.c.sha256 == _STORED["sha256"]))
+)
 _MADE_OF = select(manifests.c.document).where(manifests.c.sha256 == bindparam("of")).limit(1)
 _ATTEMPT = update(attempts).where(attempts.c.id == bindparam("this"))
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model's .pkl that is stored, as the coordinator has made it from the manifest."""
+    """A model's .pkl, as the coordinator has made it from the manifest; `keep` stores it if need be."""
 
     sha256: str
     size: int
+    keep: Callable[[], None] = lambda: None
 
 
 def accept(
@@ -62,10 +66,13 @@ def accept(
         return refused
     if job.kind is JobKind.TRAINING and isinstance(finish.result, TrainingReport):
         report = finish.result
-        if model is not None and attempt.artifact_sha256 is None:
-            _keep(tx, model)
-            attempt = replace(attempt, artifact_sha256=model.sha256)
-        _check(tx, job, attempt, finish, report, is_made=model is not None)
+        made = model if attempt.artifact_sha256 is None else None
+        if made is not None:
+            attempt = replace(attempt, artifact_sha256=made.sha256)
+        _check(tx, job, attempt, finish, report, is_made=made is not None)
+        if made is not None:
+            made.keep()
+            _keep(tx, made)
         _store(tx, job, report)
         discard_checkpoint(tx, job.id)
         succeed(
@@ -88,9 +95,8 @@ def attach(tx: Transaction, attempt: AttemptRow, model: Model) -> None:
 
 
 def _keep(tx: Transaction, model: Model) -> None:
-    if tx.connection.execute(_BLOB, {"of": model.sha256}).first() is None:
-        values = {"sha256": model.sha256, "size": model.size, "stored": tx.now}
-        tx.connection.execute(_NEW_BLOB, values)
+    """Record a model, if it is not known yet: another job may have brought the same."""
+    tx.connection.execute(_BLOB, {"sha256": model.sha256, "size": model.size, "stored": tx.now})
 
 
 def made_by(finish: Finish) -> bytes:

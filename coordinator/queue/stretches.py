@@ -11,7 +11,18 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, Self
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, bindparam, func, literal_column, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+)
 
 from coordinator.store.tables import jobs
 
@@ -115,6 +126,29 @@ class Stretch:
         return found
 
 
+def which(connection: Connection, stretches: Mapping[str, tuple[Stretch, str]]) -> frozenset[str]:
+    """Return the names of those of some stretches of one run that hold a job, by one statement.
+
+    Each comes with the column by which an index orders it, or with nothing: of a stretch that is to be empty,
+    the order says to SQLite by which index that is seen at once.
+    """
+    values: dict[str, Any] = {}
+    for stretch, _ in stretches.values():
+        values |= stretch.values
+    asked = tuple((stretch.where, column) for stretch, column in stretches.values())
+    row = connection.execute(_firsts(asked), values).one()
+    return frozenset(name for name, first in zip(stretches, row, strict=True) if first is not None)
+
+
+@cache
+def _firsts(asked: tuple[tuple[tuple[str, ...], str], ...]) -> Select[Any]:
+    firsts = []
+    for where, column in asked:
+        query = _narrowed(select(jobs.c.id), where)
+        firsts.append((query.order_by(_ORDERS[column]) if column else query).limit(1).scalar_subquery())
+    return select(*firsts)
+
+
 @cache
 def _statement(where: tuple[str, ...], column: str, limited: bool) -> Select[Any]:
     query = _narrowed(select(*COLUMNS), where)
@@ -129,4 +163,7 @@ def _most_rows(where: tuple[str, ...]) -> Select[Any]:
 
 
 def _narrowed(query: Select[Any], where: tuple[str, ...]) -> Select[Any]:
-    return query.where(jobs.c.run_id == bindparam("run"), QUEUED, *(CONDITIONS[name] for name in where))
+    run: BindParameter[int] = bindparam("run")
+    # Where SQLite can compare run and state it reads all that is queued, and not the few in the index.
+    of_run = jobs.c.run_id.between(run, run) if "after oom" in where else jobs.c.run_id == run
+    return query.where(of_run, QUEUED, *(CONDITIONS[name] for name in where))

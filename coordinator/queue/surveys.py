@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from sqlalchemy import bindparam, literal_column, select, update
 
 from common.errors import InvalidRequestError
@@ -16,6 +18,9 @@ from coordinator.store.database import Transaction
 from coordinator.store.documents import read_document
 from coordinator.store.rows import JOBS, JobRow
 from coordinator.store.tables import jobs, reports, runs, symbols
+
+SURVEYS_KEPT = 32
+"""So many reports are kept as they were read last: all cells of a symbol ask for the same one."""
 
 _REPORT = reports.insert()
 _SYMBOL = update(symbols).where(symbols.c.run_id == bindparam("run"), symbols.c.symbol == bindparam("of"))
@@ -102,9 +107,14 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
 def series_of(tx: Transaction, job: JobRow) -> SeriesReport | None:
     """Return what the survey says of the candles of a training job; None if that cannot be read."""
     document = tx.connection.execute(_SURVEY, {"run": job.run_id, "of": job.symbol}).scalar()
-    report = read_document(SurveyReport, document, f"the report of the survey of {job.symbol}")
+    report = _read(document, job.symbol)
     series = report.series if report else ()
     return next((one for one in series if one.timeframe == job.timeframe), None)
+
+
+@lru_cache(maxsize=SURVEYS_KEPT)
+def _read(document: str | None, symbol: str) -> SurveyReport | None:
+    return read_document(SurveyReport, document, f"the report of the survey of {symbol}")
 
 
 def _refusal(job: JobRow, series: dict[Timeframe, SeriesReport]) -> str:

@@ -44,6 +44,10 @@ _NEXT_ATTEMPT = attempts.insert().values(number=_LAST.scalar_subquery() + 1).ret
 _ATTEMPT = update(attempts).where(attempts.c.id == bindparam("this"))
 _COUNTED = text("ANALYZE jobs")
 _JOB = update(jobs).where(jobs.c.id == bindparam("this"), jobs.c.state == bindparam("before"))
+_others = jobs.alias()
+_NEWEST = select(func.max(_others.c.revision)).where(_others.c.run_id == bindparam("of_run"))
+# The trigger of SQLite, which writes the row once more, leaves alone what has a new revision.
+_JOB_REVISED = _JOB.values(revision=1 + _NEWEST.scalar_subquery())
 
 
 @dataclass(frozen=True)
@@ -221,6 +225,9 @@ def _move(tx: Transaction, job: JobRow, state: JobState, **changes: Any) -> None
     if state in FINAL_STATES:
         changes["finished"] = tx.now
     moved = {"this": job.id, "before": job.state, "state": state, "changed": tx.now, **changes}
-    changed = tx.connection.execute(_JOB, moved)
+    statement = _JOB
+    if tx.is_sole_writer:
+        statement, moved = _JOB_REVISED, {**moved, "of_run": job.run_id}
+    changed = tx.connection.execute(statement, moved)
     if changed.rowcount != 1:
         raise InternalError(f"job {job.id} ({job.name}) was no longer {job.state}")

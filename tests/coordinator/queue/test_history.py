@@ -6,12 +6,14 @@ from sqlalchemy import Connection, create_engine, delete, event, insert
 
 from coordinator.queue import history as module
 from coordinator.queue.history import (
+    MANY_MEASUREMENTS,
     NEWEST_ATTEMPTS,
     RECENT_ATTEMPTS,
     SURVEY,
     History,
     Measurement,
     read_history,
+    recent_history,
 )
 from coordinator.store.tables import measurements
 
@@ -111,6 +113,21 @@ def test_an_attempt_that_ends_long_after_later_ones_is_counted_in_seconds(
     monkeypatch.setattr(module, "WHOLE_SECONDS", 0.0)
     assert seconds(table) == list(range(1, 60))
     assert read_history(table) is read_history(table), "nothing is new"
+
+
+def test_of_many_measurements_the_last_can_wait_a_moment(
+    table: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SETTLED_SECONDS", 1e9)
+    measure(table, range(1, MANY_MEASUREMENTS))
+    few = recent_history(table)
+    measure(table, [MANY_MEASUREMENTS])
+    many = recent_history(table)
+    assert len(many.measurements) == len(few.measurements) + 1 == MANY_MEASUREMENTS
+    measure(table, [MANY_MEASUREMENTS + 1])
+    assert recent_history(table) is many
+    monkeypatch.setattr(module, "SETTLED_SECONDS", 0.0)
+    assert len(recent_history(table).measurements) == MANY_MEASUREMENTS + 1
 
 
 def test_what_is_known_of_another_state_of_the_table_is_forgotten(table: Connection) -> None:

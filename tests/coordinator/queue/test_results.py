@@ -11,12 +11,14 @@ from common.errors import (
     DigestMismatchError,
     InternalError,
     InvalidRequestError,
+    StaleLeaseError,
 )
 from common.protocol.jobs import JobState, SurveySpec
 from common.protocol.reports import TrainingReport
 from common.protocol.trainers import Grant, NoWork
 from coordinator.policy.admission import Refusal
 from coordinator.queue import claims
+from coordinator.queue.results import Model
 from coordinator.store.database import Transaction
 from coordinator.store.tables import reports
 from tests.coordinator.specimens import (
@@ -87,6 +89,28 @@ def test_a_model_that_is_not_what_its_manifest_says_is_refused(
             grant.lease_id, finish(report.model_copy(update={"manifest": forged}), forged.pickle_sha256)
         )
     assert night.detail(grant.job_id).state is JobState.LEASED
+
+
+def test_a_model_is_kept_only_of_a_result_that_is_taken(night: Night) -> None:
+    boot = night.start()
+    grant, kept = night.grant(boot), []
+    report, content = training_report(spec_of(grant))
+    sha256 = report.manifest.pickle_sha256
+    model = Model(sha256, len(content), lambda: kept.append(sha256))
+    with pytest.raises(InvalidRequestError):
+        night.queue.finish(grant.lease_id, finish(report.model_copy(update={"rows": 1}), sha256), model)
+    with pytest.raises(StaleLeaseError):
+        night.queue.finish("0" * 32, finish(report, sha256), model)
+    assert not kept
+    night.queue.finish(grant.lease_id, finish(report, sha256), model)
+    night.queue.finish(grant.lease_id, finish(report, sha256), model)
+    assert kept == [sha256]
+    following = night.grant(boot)
+    done = _upload(night, following)
+    made = Model(done.manifest.pickle_sha256, len(content), lambda: kept.append("uploaded before"))
+    night.queue.finish(following.lease_id, finish(done, made.sha256), made)
+    assert kept == [sha256]
+    assert night.detail(following.job_id).state is JobState.SUCCEEDED
 
 
 def test_the_next_job_comes_with_the_answer_to_a_result(night: Night) -> None:

@@ -334,6 +334,25 @@ def test_an_exception_takes_everything_back(database: Database) -> None:
         assert tx.connection.execute(select(runs)).all() == []
 
 
+def test_an_exception_takes_a_part_back_and_leaves_the_rest(database: Database) -> None:
+    database.upgrade()
+
+    def keep(name: str) -> None:
+        tx.connection.execute(insert(blobs).values(sha256=digest(name), size=1, stored=tx.now))
+
+    with database.write() as tx:
+        keep("before")
+        with tx.part():
+            keep("within")
+        with pytest.raises(IntegrityError), tx.part():
+            keep("taken back")
+            keep("before")
+        keep("after")
+    with database.read() as tx:
+        kept = set(tx.connection.execute(select(blobs.c.sha256)).scalars())
+    assert kept == {digest("before"), digest("within"), digest("after")}
+
+
 def test_sqlite_survives_a_loss_of_power_and_checks_its_keys(migrated: Path) -> None:
     database = Database(sqlite_url(migrated))
     with database.read() as tx:
