@@ -40,21 +40,32 @@ class GivenUp(BaseException):
 
 
 def perform(channel: socket.socket) -> None:
-    """Do the task that comes through the channel, and send back its outcome."""
+    """Do the task that comes through the channel, send back its outcome, and go on so while that may be."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     end = ChildEnd(channel)
-    task = end.task()
+    task: Task | None = end.task()
+    while task is not None and _can_go_on(task, end):
+        task = end.next_task()
+
+
+def _can_go_on(task: Task, end: ChildEnd) -> bool:
+    """Do a task; return whether this process may do another, as it may after a cell that was trained.
+
+    A survey reads files that anybody may have written, and what failed may have left anything behind.
+    """
     try:
         if isinstance(task.spec, SurveySpec):
             report = _survey(task, task.spec, end)
             end.looked_up("candles", report.cache_hit)
             end.result(report, b"")
-        else:
-            _train(task, task.spec, end)
+            return False
+        _train(task, task.spec, end)
+        return True
     except GivenUp:
         end.stopped()
     except Exception as error:
         end.failure(failure_of(error))
+    return False
 
 
 def failure_of(error: Exception) -> AttemptFailure:

@@ -296,6 +296,38 @@ def finish_and_stay(channel: socket.socket) -> None:
         wait_for_ever()
 
 
+def work_on(channel: socket.socket) -> None:
+    """Do job after job, each with its number and the process's in its first step."""
+    if work := begin(channel):
+        end, task = work
+        for number in itertools.count(1):
+            end.step(f"job {number} in {os.getpid()}", 1, 5)
+            end.looked_up("features", number > 1)
+            end.result(*training_report(task.spec))
+            task = end.next_task()
+            if task is None:
+                return
+
+
+def hog_in_the_second_job(channel: socket.socket) -> None:
+    if work := begin(channel):
+        end, task = work
+        end.result(*training_report(task.spec))
+        if end.next_task() is not None:
+            held = []
+            while True:
+                held.append(b"x" * (4 << 20))
+                time.sleep(0.002)
+
+
+def rest_for_ever(channel: socket.socket) -> None:
+    if work := begin(channel):
+        end, task = work
+        end.result(*training_report(task.spec))
+        end.next_task()
+        wait_for_ever()
+
+
 def freeze_in_the_middle(channel: socket.socket) -> None:
     """Stop in the middle of a frame."""
     if begin(channel):

@@ -112,6 +112,7 @@ def perform(server, candles) -> Perform:
                 if len(checkpoint.folds) == stop_after:
                     child.ask_to_stop()
             if end is not None:
+                child.send_away()
                 return end, checkpoints
             assert time.monotonic() < give_up
 
@@ -192,6 +193,39 @@ def test_asked_to_stop_it_saves_the_running_fold_and_resumed_it_ends_equal_to_th
     assert isinstance(resumed, Result)
     assert resumed.report.resumed_folds == folds
     assert of_substance(resumed) == of_substance(undisturbed)
+
+
+def test_a_process_that_has_trained_other_cells_trains_the_next_to_the_last_digit(
+    server, candles, surveyed, spec, undisturbed
+) -> None:
+    def task_of(horizon: int) -> Task:
+        cell = CELL.model_copy(update={"horizon": horizon})
+        of_cell = spec.model_copy(update={"cell": cell})
+        return Task(spec=of_cell, data_dir=candles, cache_dir=surveyed[0], checkpoint=None, champion=None)
+
+    child = Child(server, "trainer.job:perform", task_of(1), LIMITS, control_group())
+    pids = set()
+    for horizon in (1, 5, CELL.horizon):
+        if horizon != 1:
+            child.give(task_of(horizon), LIMITS)
+        while (end := child.poll()) is None:
+            assert child.seconds < 60.0
+        assert isinstance(end, Result)
+        assert end.report.cell.horizon == horizon
+        pids.add(child.pid)
+    child.send_away()
+    assert len(pids) == 1
+    assert of_substance(end) == of_substance(undisturbed)
+
+
+def test_a_process_that_surveyed_ends_with_its_job(server, candles, tmp_path) -> None:
+    spec = SurveySpec(symbol="BTCUSDT", timeframes=("1d",), policy=POLICY)
+    task = Task(spec=spec, data_dir=candles, cache_dir=tmp_path, checkpoint=None, champion=None)
+    child = Child(server, "trainer.job:perform", task, LIMITS, control_group())
+    while (end := child.poll()) is None:
+        assert child.seconds < 60.0
+    assert isinstance(end, Result)
+    assert not child.rests
 
 
 def test_asked_to_stop_before_the_first_fold_it_gives_up_at_once(perform, surveyed, spec) -> None:

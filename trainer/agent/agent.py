@@ -30,6 +30,7 @@ from common.protocol.trainers import (
     TrainerHello,
     Welcome,
 )
+from trainer.agent.children import REST_SECONDS, RestingChild
 from trainer.agent.disk import DiskTrial
 from trainer.agent.lease import HeldLease, Report, Success
 from trainer.agent.load import LoadMeter
@@ -108,6 +109,7 @@ class Agent:
         self._unsent = Unsent(place.cache_dir)
         self._disk = DiskTrial(place.cache_dir)
         self._load = LoadMeter(place.group)
+        self._resting = RestingChild()
         self._last_symbol = ""
         self._said_away_at: float | None = None
         self._said_idle = ""
@@ -130,6 +132,8 @@ class Agent:
             self._server.reap()
             if not self._warm_up():
                 break
+            if offered is None:
+                self._resting.send_away()
             try:
                 claimed = offered or self._ask(lambda: self._client.claim(self._claim_request()))
             except NotFoundError:
@@ -141,6 +145,7 @@ class Agent:
                 self._said_idle = ""
                 offered = self._work(claimed, welcome)
             elif claimed is not None:
+                self._resting.send_away()
                 self._idle(claimed)
         if isinstance(offered, Grant):
             self._give_back(offered)
@@ -234,23 +239,28 @@ class Agent:
         )
         limits = Limits(grant.memory_limit_bytes, grant.deadline_seconds)
         needs = "" if isinstance(grant.spec, SurveySpec) else self._place.training
-        child = Child(self._server, self._place.target, task, limits, self._place.group, needs)
+        child = self._resting.take(task, limits) or Child(
+            self._server, self._place.target, task, limits, self._place.group, needs
+        )
         try:
             end = self._watch(child, lease)
             peak = gib(child.progress.peak_memory_bytes)
             if isinstance(end, Result):
                 self._vitals.worked_through(end.report)
+                self._resting.keep(child, grant)
             LOG.info("job %d: %s after %.1f s, peak %s", grant.job_id, _word(end), child.seconds, peak)
             if not lease.is_over:
                 lease.conclude(self._report(end, child, lease.directive, limits))
                 self._vitals.conclude()
             while not lease.wait(0.1):
                 self._vitals.beat()
+                self._resting.send_away(REST_SECONDS)
                 if self._stop.age_seconds > STOP_SECONDS:
                     self._leave_note(lease, grant.lease_id)
                     break
         finally:
-            child.kill()
+            if not child.rests:
+                child.kill()
             lease.abandon()
             self._vitals.memory_kills += child.killed is Killed.MEMORY
             self._vitals.end(_outcome(lease.accepted))

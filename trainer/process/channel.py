@@ -1,6 +1,7 @@
 """What passes between the agent and its child: a task goes in; steps, checkpoints and one outcome come out.
 
-On the way the child also says what it found in the caches, which only the agent's metrics ask for.
+A child that has trained a cell rests: it says so, and waits to be given another task or to be sent away. On
+the way the child also says what it found in the caches, which only the agent's metrics ask for.
 
 Both ends hold one stream socket. A frame is a kind (one byte), a length (four bytes, big-endian) and
 JSON. Nothing is pickled, so that the agent never imports what the child computes with. The agent's end
@@ -11,6 +12,7 @@ process when the agent is gone.
 from __future__ import annotations
 
 import os
+import queue
 import socket
 import struct
 import threading
@@ -29,6 +31,7 @@ from common.settings.sections import CandlePlace
 STEP_SECONDS = 0.1
 """Steps of one stage are reported at most so often."""
 
+READ_BYTES = 1 << 16
 READS = 64
 """How much is read at a time: a child that never stops talking must not keep the agent from watching it."""
 
@@ -36,8 +39,9 @@ _HEADER = struct.Struct("!cI")
 _LENGTH = struct.Struct("!I")
 _REPORT: TypeAdapter[SurveyReport | TrainingReport] = TypeAdapter(SurveyReport | TrainingReport)
 
-_TASK, _STOP = b"T", b"X"
+_TASK, _STOP, _LEAVE = b"T", b"X", b"Q"
 _STEP, _LOOKUP, _COUNT, _CHECKPOINT, _RESULT, _FAILURE, _STOPPED = b"s", b"l", b"n", b"c", b"r", b"m", b"x"
+_REST = b"w"
 
 
 class Task(Frozen):
@@ -97,7 +101,12 @@ class Stopped:
     """The child gave up because it was asked to, after its last checkpoint."""
 
 
-Message = Step | Lookup | Count | Checkpoint | Result | AttemptFailure | Stopped
+@dataclass(frozen=True)
+class Rest:
+    """The child is done with its task, whose result it has sent, and waits for another one."""
+
+
+Message = Step | Lookup | Count | Checkpoint | Result | AttemptFailure | Stopped | Rest
 
 
 class AgentEnd:
@@ -108,6 +117,7 @@ class AgentEnd:
         self._channel = channel
         self._unsent = bytearray()
         self._received = bytearray()
+        self._read = memoryview(bytearray(READ_BYTES))
         self.ended = False
 
     def fileno(self) -> int:
@@ -125,6 +135,10 @@ class AgentEnd:
     def ask_to_stop(self) -> None:
         """Ask the child to give up after its next checkpoint."""
         self._send(_STOP, b"")
+
+    def send_away(self) -> None:
+        """Have the child end when it rests."""
+        self._send(_LEAVE, b"")
 
     def _send(self, kind: bytes, payload: bytes) -> None:
         self._unsent += _HEADER.pack(kind, len(payload)) + payload
@@ -151,9 +165,9 @@ class AgentEnd:
         self.flush()
         try:
             for _ in range(READS):
-                part = self._channel.recv(1 << 20)
-                self._received += part
-                self.ended = not part
+                length = self._channel.recv_into(self._read)
+                self._received += self._read[:length]
+                self.ended = length == 0
                 if self.ended:
                     break
         except BlockingIOError:
@@ -186,7 +200,7 @@ def _message(kind: bytes, payload: bytes) -> Message:
         return Result(_REPORT.validate_json(report), artifact)
     if kind == _FAILURE:
         return AttemptFailure.model_validate_json(payload)
-    return Stopped()
+    return Rest() if kind == _REST else Stopped()
 
 
 class ChildEnd:
@@ -196,6 +210,7 @@ class ChildEnd:
         channel.setblocking(True)
         self._channel = channel
         self._stop = threading.Event()
+        self._next: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._last_step = ("", 0.0)
 
     def task(self) -> Task:
@@ -205,6 +220,13 @@ class ChildEnd:
         task = Task.model_validate_json(payload)
         threading.Thread(target=self._listen, name="agent-listener", daemon=True).start()
         return task
+
+    def next_task(self) -> Task | None:
+        """Say that the last task is done, and wait for the next one; None when the child is sent away."""
+        self._last_step = ("", 0.0)
+        self._send(_REST, b"")
+        payload = self._next.get()
+        return None if payload is None else Task.model_validate_json(payload)
 
     @property
     def stop_asked(self) -> bool:
@@ -267,8 +289,14 @@ class ChildEnd:
     def _listen(self) -> None:
         try:
             while True:
-                kind, _ = self._frame()
+                kind, payload = self._frame()
                 if kind == _STOP:
                     self._stop.set()
+                elif kind == _TASK:
+                    # What the agent asked for before concerned the task before.
+                    self._stop.clear()
+                    self._next.put(payload)
+                elif kind == _LEAVE:
+                    self._next.put(None)
         except OSError:
             os._exit(1)

@@ -1,5 +1,8 @@
 """The child process of a job as the agent sees it: started, watched, asked to stop, killed, buried.
 
+A child that has trained a cell may rest, and be given another job; each has limits, progress and an end of
+its own. One that has any other end is buried: it has exited, and all that it said is there.
+
 A child that takes more anonymous memory than it may is killed here, so that there is a limit without a
 container too; within one the kernel is often faster.
 """
@@ -27,6 +30,7 @@ from trainer.process.channel import (
     Count,
     Lookup,
     Message,
+    Rest,
     Result,
     Step,
     Stopped,
@@ -39,6 +43,9 @@ LOG = logging.getLogger(__name__)
 
 WATCH_SECONDS = 0.05
 """Memory and the kernel's counter are looked at so often."""
+
+LOOK_SECONDS = 0.005
+"""They are looked at no more often than that: a small cell has news many times in it."""
 
 STACK_SECONDS = 0.5
 """How long a hung child has to write its Python stack before it is killed."""
@@ -82,34 +89,69 @@ class Child:
         group: ControlGroup,
         needs: str = "",
     ) -> None:
-        self._server, self._limits, self._group = server, limits, group
-        self._started = time.monotonic()
-        self._step = Step(stage="", done=0, total=0)
-        self._memory = self._peak = 0
-        self._lookups: list[Lookup] = []
-        self._counts: list[Count] = []
-        self._checkpoint: Checkpoint | None = None
-        self._outcome: Result | Stopped | AttemptFailure | None = None
-        self._outcome_at = 0.0
-        self._killed: Killed | None = None
-        self._hung_at: float | None = None
+        self._server, self._group = server, group
         self._buried = False
-        self._kills = self._kills_before = group.oom_kills() or 0
-        self._kill_counted_at: float | None = None
-        self._output = bytearray()
         self._output_ended = False
+        self._base = 0
+        self._begin(limits)
         ours, theirs = socket.socketpair()
         self._stderr, stderr = os.pipe()
         os.set_blocking(self._stderr, False)
         self._end = AgentEnd(ours)
         with theirs:
             server.fork(target, theirs, stderr, needs)
+        self._forked_by = server.starts
         os.close(stderr)
         self._end.give(task)
 
+    def _begin(self, limits: Limits) -> None:
+        self._limits = limits
+        self._started = time.monotonic()
+        self._step = Step(stage="", done=0, total=0)
+        self._memory = self._peak = 0
+        self._looked_at = 0.0
+        self._lookups: list[Lookup] = []
+        self._counts: list[Count] = []
+        self._checkpoint: Checkpoint | None = None
+        self._outcome: Result | Stopped | AttemptFailure | None = None
+        self._outcome_at = 0.0
+        self._rests = False
+        self._killed: Killed | None = None
+        self._hung_at: float | None = None
+        self._kills = self._kills_before = self._group.oom_kills() or 0
+        self._kill_counted_at: float | None = None
+        self._output = bytearray()
+
+    def give(self, task: Task, limits: Limits) -> None:
+        """Give a child that rests another task; from now on it is about this one."""
+        assert self.rests
+        self._begin(limits)
+        self._end.give(task)
+
+    def send_away(self) -> None:
+        """Have a child whose job has a result end, and wait until it has; one that does not is killed."""
+        if self._buried:
+            return
+        self._rests, self._outcome_at = False, time.monotonic()
+        self._end.send_away()
+        while self.poll() is None:
+            pass
+
+    @property
+    def rests(self) -> bool:
+        """Whether its job is done and it waits for another one, as far as is known."""
+        if self._rests:
+            self._server.listen()
+        return self._rests and self._killed is None and not self._is_gone
+
+    @property
+    def grown_bytes(self) -> int:
+        """By how much its anonymous memory has grown since it was forked, when it was last looked at."""
+        return self._memory - self._base
+
     @property
     def seconds(self) -> float:
-        """Seconds since the start."""
+        """Seconds since the start of its job."""
         return time.monotonic() - self._started
 
     @property
@@ -173,12 +215,21 @@ class Child:
         self._server.listen()
         self._read_output()
         self._read_messages()
-        gone = self._server.child_exit is not None or not self._server.is_alive
-        if gone and self._end.ended:
+        if self._is_gone and self._end.ended:
             return self._bury()
-        self._watch_memory()
+        if self._rests and self._killed is None and self._outcome is not None and self.pid is not None:
+            self._read_output()
+            self._watch_memory()
+            return self._outcome
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            self._watch_memory()
         self._hold_to_limits()
         return None
+
+    @property
+    def _is_gone(self) -> bool:
+        server = self._server
+        return server.child_exit is not None or not server.is_alive or server.starts != self._forked_by
 
     def _read_messages(self) -> None:
         try:
@@ -199,6 +250,10 @@ class Child:
             self._counts.append(message)
         elif isinstance(message, Checkpoint):
             self._checkpoint = message
+        elif isinstance(message, Rest):
+            self._rests = isinstance(self._outcome, Result)
+            if not self._rests:
+                self._end.send_away()
         elif self._outcome is None:
             self._outcome, self._outcome_at = message, time.monotonic()
 
@@ -217,8 +272,10 @@ class Child:
             return
 
     def _watch_memory(self) -> None:
+        self._looked_at = time.monotonic()
         if self.pid is not None and (memory := anonymous_memory_bytes(self.pid)):
             self._memory, self._peak = memory, max(memory, self._peak)
+            self._base = self._base or memory
         kills = self._group.oom_kills() or 0
         if kills != self._kills:
             self._kills, self._kill_counted_at = kills, time.monotonic()

@@ -1,4 +1,4 @@
-"""A warm process that forks one child a job: it has imported the numeric stack and computes nothing itself.
+"""A warm process that forks one child at a time: it has the numeric stack and computes nothing itself.
 
 It is ready as soon as it has imported what the first job needs. The rest is imported while nobody asks for a
 child, or before a child that needs it is forked; and what a child had to import on its own, because few jobs
@@ -28,6 +28,7 @@ import sys
 import traceback
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -59,6 +60,11 @@ class ForkServer:
     later : str
         One that it imports when nobody asks for a child; empty: none.
 
+    Attributes
+    ----------
+    starts : int
+        How often it was started; a child lives no longer than the server that forked it.
+
     Notes
     -----
     It must be started from the main thread: PR_SET_PDEATHSIG watches the thread that started a process.
@@ -69,6 +75,7 @@ class ForkServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self.is_ready = False
+        self.starts = 0
         self.child_pid: int | None = None
         self.child_exit: Exit | None = None
 
@@ -89,6 +96,7 @@ class ForkServer:
             )
         ours.setblocking(False)
         self._control = ours
+        self.starts += 1
 
     @property
     def is_alive(self) -> bool:
@@ -269,7 +277,8 @@ def _exits() -> list[dict[str, int]]:
 
 
 def _be_child(server: int, target: str, descriptors: list[int], foreign: list[int], lessons: int) -> NoReturn:
-    code, known = 1, _packages()
+    # To look at each name would write to the page that it is on, and so copy it.
+    code, known = 1, len(sys.modules)
     try:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -286,7 +295,7 @@ def _be_child(server: int, target: str, descriptors: list[int], foreign: list[in
         module, _, function = target.partition(":")
         getattr(importlib.import_module(module), function)(socket.socket(fileno=channel))
         with suppress(OSError):
-            os.write(lessons, "".join(f"{package} " for package in _packages() - known).encode())
+            os.write(lessons, "".join(f"{package} " for package in _packages_after(known)).encode())
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -296,8 +305,10 @@ def _be_child(server: int, target: str, descriptors: list[int], foreign: list[in
         os._exit(code)
 
 
-def _packages() -> set[str]:
-    return {name for name in sys.modules if "." not in name}
+def _packages_after(known: int) -> list[str]:
+    """Return the packages among the modules that were imported after the first `known` ones."""
+    later = islice(reversed(sys.modules), max(0, len(sys.modules) - known))
+    return [name for name in later if "." not in name]
 
 
 def _be_first_victim() -> None:

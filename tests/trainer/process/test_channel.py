@@ -17,7 +17,17 @@ from common.protocol.jobs import Cause, SurveySpec
 from common.protocol.reports import Checkpoint
 from common.settings.sections import SurveyPolicy
 from tests.trainer.targets import SCORES, checkpoint, fold, survey_report
-from trainer.process.channel import AgentEnd, AttemptFailure, ChildEnd, Message, Result, Step, Stopped, Task
+from trainer.process.channel import (
+    AgentEnd,
+    AttemptFailure,
+    ChildEnd,
+    Message,
+    Rest,
+    Result,
+    Step,
+    Stopped,
+    Task,
+)
 
 POLICY = SurveyPolicy(max_missing_share=0.2, max_defect_share=0.01, max_bar_missing_share=0.0)
 SPEC = SurveySpec(symbol="BTCUSDT", timeframes=("1h",), policy=POLICY)
@@ -162,6 +172,12 @@ if what == "waits for the task":
     os._exit(77)
 end.task()
 end.stopped()
+if what == "goes on when asked to stop":
+    while not end.stop_asked:
+        sum(range(1000))
+    task = end.next_task()
+    end.step(f"asked: {end.stop_asked}, checkpoint: {task.checkpoint}", 1, 1)
+    os._exit(43 if end.next_task() is None else 1)
 if what == "speaks":
     while True:
         end.stopped()
@@ -201,3 +217,19 @@ def test_a_child_without_an_agent_ends(place) -> None:
     with child_that(place) as (agent, process):
         agent.close()
         assert process.wait(5.0) == 1
+
+
+def test_a_child_that_rests_gets_the_next_task_and_no_request_that_was_meant_for_the_last() -> None:
+    with child_that("goes on when asked to stop") as (agent, process):
+        agent.ask_to_stop()
+        said = []
+        while not said:
+            said = agent.receive()
+        assert said == [Rest()]
+        agent.give(TASK.model_copy(update={"checkpoint": None}))
+        said = []
+        while Rest() not in said:
+            said += agent.receive()
+        assert said == [Step(stage="asked: False, checkpoint: None", done=1, total=1), Rest()]
+        agent.send_away()
+        assert process.wait(5.0) == 43

@@ -112,6 +112,74 @@ def test_jobs_follow_each_other_fast_in_processes_of_their_own(start) -> None:
     assert (time.monotonic() - began) / 10 < 0.5
 
 
+def next_task(tmp_path: Path) -> Task:
+    return Task(spec=SPEC, data_dir=tmp_path, cache_dir=tmp_path, checkpoint=None, champion=None)
+
+
+def test_a_child_that_rests_does_the_next_job_in_the_same_process_as_if_it_were_new(start, tmp_path) -> None:
+    child = start("work_on")
+    assert isinstance(end_of(child), Result)
+    pid, peak = child.pid, child.progress.peak_memory_bytes
+    assert peak > 0
+    assert child.rests and not is_gone(pid)
+    assert [each.outcome for each in child.take_lookups()] == ["miss"]
+    seconds = child.seconds
+    child.give(next_task(tmp_path), LIMITS)
+    assert not child.rests
+    assert child.seconds < seconds
+    assert child.progress.stage == ""
+    assert isinstance(end_of(child), Result)
+    assert child.progress.stage == f"job 2 in {pid}"
+    assert [each.outcome for each in child.take_lookups()] == ["hit"]
+    assert 0 < child.progress.peak_memory_bytes < peak + 16 * MIB
+    child.send_away()
+    assert is_gone(pid)
+    assert not child.rests
+
+
+def test_what_takes_too_much_in_a_later_job_is_killed_and_explained_as_in_the_first(start, tmp_path) -> None:
+    child = start("hog_in_the_second_job")
+    assert isinstance(end_of(child), Result)
+    child.give(next_task(tmp_path), Limits(memory_bytes=200 * MIB, deadline_seconds=20.0))
+    end = end_of(child)
+    assert isinstance(end, AttemptFailure)
+    assert end.cause is Cause.OOM
+    assert "killed by the agent, which watches the memory of its child" in end.evidence
+    assert is_gone(child.pid)
+
+
+def test_a_child_that_died_while_it_rested_rests_no_longer(start) -> None:
+    child = start("work_on")
+    end_of(child)
+    os.kill(child.pid, signal.SIGKILL)
+    wait_until(lambda: not child.rests, 2.0)
+    child.send_away()
+    assert is_gone(child.pid)
+
+
+def test_a_child_whose_fork_server_died_while_it_rested_rests_no_longer(tmp_path) -> None:
+    server = ForkServer("tests.trainer.targets")
+    server.start()
+    try:
+        child = Child(server, "tests.trainer.targets:work_on", next_task(tmp_path), LIMITS, control_group())
+        end_of(child)
+        server.close()
+        server.start()
+        assert not child.rests
+        child.send_away()
+        wait_until(lambda: is_gone(child.pid), 2.0)
+    finally:
+        server.close()
+
+
+def test_a_child_that_will_not_leave_is_killed(start, monkeypatch) -> None:
+    monkeypatch.setattr(child_module, "FAREWELL_SECONDS", 0.2)
+    child = start("rest_for_ever")
+    assert isinstance(end_of(child), Result)
+    child.send_away()
+    assert is_gone(child.pid)
+
+
 def test_checkpoints_come_out_and_earlier_ones_go_in(start) -> None:
     child = start("fold_on", saved=checkpoint(FOLDS - 3))
     taken = []
