@@ -17,6 +17,8 @@ MAX_BYTES = 10 * 1024 * 1024
 KEPT_FILES = 5
 CONCEALED = "[concealed]"
 
+_TEXT = "nighttrain_text"
+"""Where a record keeps its text, once it was made."""
 _SECRETS: set[str] = set()
 _CREDENTIALS = re.compile(
     r"""(\bauthorization\b['"]?\s*[:=,]\s*(?:b?['"])?(?:(?:bearer|basic)\s+)?)(?!\[concealed)[^\s'",)\]}]+"""
@@ -104,8 +106,11 @@ class ConcealingFormatter(logging.Formatter):
         return _indented(super().formatStack(stack_info))
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the record as text, without secrets."""
-        return concealed(super().format(record))
+        """Return the record as text, without secrets; it is made once for the file and for stderr."""
+        made: str | None = record.__dict__.get(_TEXT)
+        if made is None:
+            made = record.__dict__[_TEXT] = concealed(super().format(record))
+        return made
 
 
 def _indented(text: str) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import ConfigDict, Field
 
@@ -19,6 +20,8 @@ from coordinator.credentials.doorkeeper import MAY_READ, changed_by
 
 OUTSIDE = "nighttrain.outside"
 """In the scope of a request: whether it came through a proxy."""
+ADMITTED = "nighttrain.admitted"
+"""In the scope of a request: whose token it has shown, once that was looked at."""
 LARGEST = 2**31 - 1
 """The largest number that every database holds in an INTEGER, as ids are; beyond it PostgreSQL fails."""
 RunId = Annotated[int, Path(ge=0, le=LARGEST, description="The run's id.", examples=[1])]
@@ -34,15 +37,16 @@ class Parameters(Frozen):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
 
-class NoQuery(Frozen):
-    """The query of a path that takes none."""
-
-
-async def parts_of(request: Request) -> Parts:
+def serving(request: Request) -> Parts:
     """Return the parts of the application that serves a request."""
     parts = request.app.state.parts
     assert isinstance(parts, Parts)
     return parts
+
+
+async def parts_of(request: Request) -> Parts:
+    """Return the same to a path that asks for it."""
+    return serving(request)
 
 
 PartsOf = Annotated[Parts, Depends(parts_of)]
@@ -57,15 +61,17 @@ bearer = HTTPBearer(
 Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
 
 
-async def may_write(request: Request, parts: PartsOf, credentials: Credentials) -> None:
-    """Let only holders of the token pass that the path needs.
+async def may_write(request: Request, credentials: Credentials) -> None:
+    """Let only holders of the token pass that the path needs; who has shown it already is not asked again.
 
     Raises
     ------
     UnauthorizedError
         The token is missing or wrong, or of another role.
     """
-    _admit(request, parts, credentials, (changed_by(request.url.path),))
+    needed = changed_by(request.scope["path"])
+    if request.scope.get(ADMITTED) is not needed:
+        _admit(request, serving(request), credentials, (needed,))
 
 
 async def may_read(request: Request, parts: PartsOf, credentials: Credentials) -> None:
@@ -112,8 +118,17 @@ async def given_once(request: Request) -> None:
             raise InvalidRequestError(f"query.{name}: it is given more than once", "give it once")
 
 
-async def no_query(_: Annotated[NoQuery, Query()]) -> None:
-    """Let no parameter of the query pass, so that a mistyped path or filter is never taken for another."""
+async def no_query(request: Request) -> None:
+    """Let no parameter of the query pass, so that a mistyped path or filter is never taken for another.
+
+    Raises
+    ------
+    RequestValidationError
+        There is one; it is said as of a model of the query without fields.
+    """
+    unknown = [{"type": "extra_forbidden", "loc": ("query", name)} for name in request.query_params]
+    if unknown:
+        raise RequestValidationError(unknown)
 
 
 READS = (Depends(may_read), Depends(no_query))

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.errors import InvalidRequestError, NighttrainError, UnauthorizedError
 from coordinator.api import errors
-from coordinator.api.access import OUTSIDE
+from coordinator.api.access import ADMITTED, OUTSIDE
 from coordinator.api.bodies import UNKNOWN_DRAINED_BYTES, Bodies, assert_whole, drain, limit_of
 from coordinator.credentials.doorkeeper import Doorkeeper, changed_by
 from coordinator.credentials.proxies import Proxies
@@ -94,7 +94,8 @@ class Guard:
         shown = Headers(scope=scope).get("authorization", "")
         address, _ = scope.get("client") or ("", 0)
         try:
-            self.doorkeeper.admit_header(shown, (changed_by(scope["path"]),), address)
+            needed = changed_by(scope["path"])
+            scope[ADMITTED] = self.doorkeeper.admit_header(shown, (needed,), address)
         except UnauthorizedError:
             await drain(receive, UNKNOWN_DRAINED_BYTES)
             raise

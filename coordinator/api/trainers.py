@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Annotated, Any
 
@@ -26,7 +26,7 @@ from common.protocol.trainers import (
     TrainerHello,
     Welcome,
 )
-from coordinator.api.access import WRITES, PartsOf
+from coordinator.api.access import WRITES, PartsOf, serving
 from coordinator.api.documents import DocumentRoute
 from coordinator.api.errors import WRITING, answers
 from coordinator.assembly import Parts
@@ -70,18 +70,25 @@ _BYTES = {
 }
 
 
-async def count_stale(request: Request, parts: PartsOf) -> AsyncIterator[None]:
-    """Count the writes that come too late, by what they would have written: the last part of the path."""
-    try:
-        yield
-    except StaleLeaseError:
-        parts.measures.refused_stale(request.url.path.rpartition("/")[2])
-        raise
+class TrainerRoute(DocumentRoute):
+    """A path of trainers. Writes that come too late are counted by what they would have written."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request."""
+        answer = super().get_route_handler()
+
+        async def counted(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except StaleLeaseError:
+                # The last part of the path says what it was.
+                serving(request).measures.refused_stale(request.url.path.rpartition("/")[2])
+                raise
+
+        return counted
 
 
-router = APIRouter(
-    prefix="/api", tags=["trainers"], dependencies=[*WRITES, Depends(count_stale)], route_class=DocumentRoute
-)
+router = APIRouter(prefix="/api", tags=["trainers"], dependencies=WRITES, route_class=TrainerRoute)
 Lease = Annotated[
     str, Path(description="The lease's id, from the grant.", examples=["5f3c0c6f9d8e4b0fa1b2c3d4e5f60718"])
 ]
@@ -182,7 +189,9 @@ def finish(lease: Lease, finished: Finish, parts: PartsOf) -> Any:
         keep = partial(parts.artifacts.keep, content, finished.artifact_sha256)
         model = Model(finished.artifact_sha256, len(content), keep)
     decision = parts.queue.finish(lease, finished, model)
-    parts.housekeeping.wake()
+    if not isinstance(decision, Grant):
+        # With a job that was just handed out the run has not ended.
+        parts.housekeeping.wake()
     return Response(status_code=204) if decision is None else _answer(decision, parts)
 
 
