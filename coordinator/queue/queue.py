@@ -12,7 +12,7 @@ from random import Random
 
 from sqlalchemy import bindparam, update
 
-from common.errors import ConflictError, InvalidRequestError, NighttrainError, NotFoundError
+from common.errors import ConflictError, InvalidRequestError, NighttrainError, NotFoundError, StorageError
 from common.protocol.faults import checkpoint_fault
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobKind, JobState, TrainingSpec
@@ -48,7 +48,7 @@ from coordinator.queue.leases import (
 from coordinator.queue.pauses import lift_pause
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow, TrainerRow
+from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow, JobRow, TrainerRow
 from coordinator.store.tables import attempts
 
 logger = logging.getLogger(__name__)
@@ -227,6 +227,8 @@ class Queue:
             logger.info("%s: done by %s in %.1f s", done.name, attempt.trainer, finish.seconds)
             for cell in refused:
                 logger.warning("%s: refused by the survey", cell.name)
+            if model is not None and attempt.artifact_sha256 is None:
+                _keep(model, done)
         if trainer is not None and decision is not None:
             _log_decision(trainer, decision)
         return decision
@@ -356,6 +358,14 @@ def _claimant(tx: Transaction, request: ClaimRequest | None) -> TrainerRow | Non
         return trainer_of(tx, request.boot_id) if request is not None else None
     except (NotFoundError, ConflictError):
         return None
+
+
+def _keep(model: results.Model, job: JobRow) -> None:
+    """Store the model of a result that was taken, in nobody's way: its manifest would make it again."""
+    try:
+        model.keep()
+    except StorageError as error:
+        logger.warning("%s: its model is made when it is asked for: %s", job.name, error)
 
 
 def _log_decision(trainer: TrainerRow, decision: Grant | Refusal) -> None:

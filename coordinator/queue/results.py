@@ -71,7 +71,6 @@ def accept(
             attempt = replace(attempt, artifact_sha256=made.sha256)
         _check(tx, job, attempt, finish, report, is_made=made is not None)
         if made is not None:
-            made.keep()
             _keep(tx, made)
         _store(tx, job, report)
         discard_checkpoint(tx, job.id)

@@ -12,12 +12,13 @@ from common.errors import (
     InternalError,
     InvalidRequestError,
     StaleLeaseError,
+    StorageError,
 )
 from common.protocol.jobs import JobState, SurveySpec
 from common.protocol.reports import TrainingReport
 from common.protocol.trainers import Grant, NoWork
 from coordinator.policy.admission import Refusal
-from coordinator.queue import claims
+from coordinator.queue import claims, results
 from coordinator.queue.results import Model
 from coordinator.store.database import Transaction
 from coordinator.store.tables import reports
@@ -111,6 +112,19 @@ def test_a_model_is_kept_only_of_a_result_that_is_taken(night: Night) -> None:
     night.queue.finish(following.lease_id, finish(done, made.sha256), made)
     assert kept == [sha256]
     assert night.detail(following.job_id).state is JobState.SUCCEEDED
+
+
+def test_a_result_is_taken_whose_model_finds_no_room(night: Night, caplog: pytest.LogCaptureFixture) -> None:
+    def full() -> None:
+        raise StorageError("no space left on device")
+
+    grant = night.grant(night.start())
+    report, content = training_report(spec_of(grant))
+    sha256 = report.manifest.pickle_sha256
+    night.queue.finish(grant.lease_id, finish(report, sha256), Model(sha256, len(content), full))
+    assert night.detail(grant.job_id).state is JobState.SUCCEEDED
+    assert "made when it is asked for: no space left on device" in caplog.text
+    assert results.made_again(night.database, sha256) == content
 
 
 def test_the_next_job_comes_with_the_answer_to_a_result(night: Night) -> None:
