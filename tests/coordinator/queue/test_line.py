@@ -27,7 +27,7 @@ from coordinator.policy.admission import (
     wait_of,
 )
 from coordinator.policy.disk import RESERVE_BYTES, Disk
-from coordinator.queue import history
+from coordinator.queue import history as known
 from coordinator.queue.candidates import Candidates
 from coordinator.queue.history import SURVEY, History, Measurement
 from coordinator.queue.line import PAGE, Line
@@ -169,7 +169,7 @@ def test_a_claim_takes_sqlite_as_long_however_long_the_queue(
     make_night: MakeNight, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Otherwise all measurements are read whenever the clock of the machine says so.
-    monkeypatch.setattr(history, "WHOLE_SECONDS", inf)
+    monkeypatch.setattr(known, "WHOLE_SECONDS", inf)
     night = make_night()
     if not night.database.is_sqlite:
         pytest.skip("PostgreSQL counts no steps")
