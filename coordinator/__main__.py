@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import logging
 import os
 import re
@@ -16,6 +17,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from random import SystemRandom
+from types import FrameType
 
 from common.lean_import import uncollected
 
@@ -64,6 +66,8 @@ NOTHING_UPDATES = (
 )
 GRACE_SECONDS = 5
 KEEP_ALIVE_SECONDS = 60
+TICK_SECONDS = 1.0
+"""How often the server renews the time that is in its answers."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -270,9 +274,47 @@ def _serve(options: argparse.Namespace, configuration: Configuration, out: OutFo
 
 
 class _Server(uvicorn.Server):
+    """The library's server, which looks ten times a second whether to stop and then waits for nothing."""
+
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._ready = ready
+        self._turning: asyncio.AbstractEventLoop | None = None
+        self._asked = asyncio.Event()
+
+    def stop(self) -> None:
+        """Have the server stop; any thread and any signal may say so."""
+        self.should_exit = True
+        if self._turning is not None:
+            # It is closed when the server has stopped already.
+            with suppress(RuntimeError):
+                self._turning.call_soon_threadsafe(self._asked.set)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        self.stop()
+
+    async def main_loop(self) -> None:
+        self._turning = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._asked.wait(), TICK_SECONDS)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        state = self.server_state
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            listener.close()
+        for connection in list(state.connections):
+            connection.shutdown()
+        # Those that are idle are closed in the next turn, and forgotten in the one after it.
+        for _ in range(2):
+            await asyncio.sleep(0)
+        if state.connections or state.tasks:
+            await super().shutdown(sockets)
+        else:
+            await self.lifespan.shutdown()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
@@ -286,21 +328,21 @@ def _announce(out: OutFolder, url: str) -> None:
     logger.info("listening on %s, keeping %s", url, out.root)
 
 
-def _stop_on_signals(server: uvicorn.Server) -> None:
+def _stop_on_signals(server: _Server) -> None:
     # The server raises a signal that stopped it once more when it is done; here that must not end in a death.
     def stop(number: int, frame: object) -> None:
         del number, frame
-        server.should_exit = True
+        server.stop()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
 
 
-def _stop_with_parent(server: uvicorn.Server) -> None:
+def _stop_with_parent(server: _Server) -> None:
     with suppress(OSError):
         while os.read(sys.stdin.fileno(), 4096):
             pass
-    server.should_exit = True
+    server.stop()
 
 
 def _quiet_libraries(debug: bool) -> None:

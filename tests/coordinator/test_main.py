@@ -7,6 +7,8 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,7 +29,7 @@ from common.protocol.trainers import Grant
 from coordinator.store.database import Database, sqlite_url
 from coordinator.store.tables import attempts
 from coordinator.views.results import read_results
-from tests.coordinator.process import PATIENCE_SECONDS, Answer, Process, eventually
+from tests.coordinator.process import CONFIG, PATIENCE_SECONDS, ROOT, Answer, Process, eventually
 from tests.coordinator.specimens import (
     Clock,
     Night,
@@ -127,6 +129,56 @@ def test_it_stops_with_its_parent(start: Callable[..., Process]) -> None:
     assert process.process.stdin is not None
     process.process.stdin.close()
     process.process.stdin = None
+    assert process.ended()[0] == 0
+
+
+@pytest.mark.parametrize("by", ["signal", "parent"])
+def test_a_wish_to_stop_waits_for_no_tick_of_the_server(tmp_path: Path, by: str) -> None:
+    code = (
+        "import sys, coordinator.__main__ as program; program.TICK_SECONDS = 3600.0; sys.exit(program.main())"
+    )
+    command = [sys.executable, "-c", code, "--config", str(CONFIG), "--out", str(tmp_path / "out")]
+    with subprocess.Popen(
+        [*command, "--port", "0", "--exit-with-parent"], cwd=ROOT, stdin=subprocess.PIPE
+    ) as process:
+        address = tmp_path / "out" / "coordinator.json"
+        eventually(lambda: address.exists() or None)
+        assert process.stdin is not None
+        if by == "signal":
+            process.send_signal(signal.SIGTERM)
+        else:
+            process.stdin.close()
+        assert process.wait(PATIENCE_SECONDS) == 0
+
+
+def test_a_request_that_has_begun_is_answered_before_the_end(
+    start: Callable[..., Process], tmp_path: Path
+) -> None:
+    process = start()
+    host, port = process.ready().url.removeprefix("http://").split(":")
+    body = RunRequest(config=grid()).model_dump_json().encode()
+    token = (tmp_path / "out" / "token").read_text().strip()
+    header = (
+        f"POST /api/runs HTTP/1.1\r\nHost: {host}:{port}\r\nAuthorization: Bearer {token}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    ).encode()
+
+    def refused() -> bool | None:
+        try:
+            socket.create_connection((host, int(port)), timeout=5.0).close()
+        except ConnectionRefusedError:
+            return True
+        return None
+
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as connection:
+        connection.sendall(header + body[:10])
+        with OperatorClient(f"http://{host}:{port}", tmp_path / "out" / "token") as operator:
+            # What is answered later came later, so the server has seen the header.
+            assert operator.health().status == "ok"
+        process.process.send_signal(signal.SIGTERM)
+        eventually(refused)
+        connection.sendall(body[10:])
+        assert connection.recv(65536).startswith(b"HTTP/1.1 201")
     assert process.ended()[0] == 0
 
 

@@ -23,15 +23,14 @@ def element(name: str, *children: str, **attributes: str | float | None) -> Mark
     **attributes : str, float or None
         By name; `class_` is `class`, other underscores are hyphens. One that is None is left out.
     """
-    written = Markup().join(
-        Markup(' {}="{}"').format(key.rstrip("_").replace("_", "-"), _text(value))
+    # A report has thousands of them: Markup's own way of putting text together takes several times as long.
+    written = "".join(
+        f' {escape(key.rstrip("_").replace("_", "-"))}="{escape(_text(value))}"'
         for key, value in attributes.items()
         if value is not None
     )
-    inside = Markup().join(escape(child) for child in children)
-    if not inside:
-        return Markup("<{}{}/>").format(Markup(name), written)  # noqa: S704
-    return Markup("<{0}{1}>{2}</{0}>").format(Markup(name), written, inside)  # noqa: S704
+    inside = "".join(map(escape, children))
+    return Markup(f"<{name}{written}>{inside}</{name}>" if inside else f"<{name}{written}/>")  # noqa: S704
 
 
 def drawing(
