@@ -1,10 +1,12 @@
 """Which queued job a trainer gets, or why it gets none: a pure decision over frozen facts.
 
-The order among the jobs that fit: those that an operator wants next (the first wish first), those that
-are not left for the next night (`coordinator.policy.shedding`), those that waited longer than the bound (the
+The order among the jobs that fit: those that an operator wants next (the first wish first), those that are
+not left for the next night (`coordinator.policy.shedding`), those that waited longer than the bound (the
 longest wait first), the probe of a symbol on probation, surveys, the symbol that the trainer last had, the
-symbol's quote volume, the longest job, the place in the grid. Surveys come before training, because they take
-seconds and tell what the night will be: the symbols' order, what is refused, and when it will end.
+symbol's quote volume, the longest job, the place in the grid. Where only the last two tell jobs apart,
+those whose feature matrix another trainer of the host is building come last: they could but wait for it.
+Surveys come before training, because they take seconds and tell what the night will be: the symbols' order,
+what is refused, and when it will end.
 
 Memory, in three rules:
 
@@ -29,7 +31,7 @@ Disk: a trainer that could not write gets no job, as `coordinator.policy.disk` s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -61,8 +63,10 @@ class Candidate:
 
     `waiting_since` is None before the survey of its symbol. `oom_room_bytes` is the largest room that it
     ran out of. `symbol_busy` says that another job of its symbol is leased, `parked_until` when the parking
-    of its symbol ends or ended, `wanted_next` since when an operator wants it before all others. Seconds and
-    peak are expectations, None where unknown; `disk_bytes` is what it is expected to write, 0 where unknown.
+    of its symbol ends or ended, `wanted_next` since when an operator wants it before all others. `building`
+    says that a trainer of the host that asks has begun with the symbol and timeframe, and none there has
+    ended: the feature matrix is likely being built. Seconds and peak are expectations, None where unknown;
+    `disk_bytes` is what it is expected to write, 0 where unknown.
     """
 
     job_id: int
@@ -82,6 +86,7 @@ class Candidate:
     parked_until: datetime | None = None
     wanted_next: datetime | None = None
     shed: bool = False
+    building: bool = False
 
     def delay_seconds(self, now: datetime) -> float:
         """Return for how long its backoff and its symbol's breaker keep it from every trainer, in seconds."""
@@ -184,7 +189,8 @@ EMPTY = Refusal(NoWork.EMPTY, "no job is queued")
 def choose(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Choice | Refusal:
     """Return the best job for the seat, or why there is none, by the rules at the head of this module."""
     kept = kept_back(candidates, seat, terms)
-    return kept or first_fit(ranked(candidates, seat.last_symbol, terms), seat, terms)
+    line = ranked(candidates, seat.last_symbol, terms)
+    return kept or first_fit(builders_last(line, seat.last_symbol, terms), seat, terms)
 
 
 def kept_back(candidates: Sequence[Candidate], seat: Seat, terms: Terms) -> Refusal | None:
@@ -243,6 +249,23 @@ def first_fit(line: Iterable[Candidate], seat: Seat, terms: Terms) -> Choice | R
     return best or EMPTY
 
 
+def builders_last(line: Iterable[Candidate], last_symbol: str, terms: Terms) -> Iterator[Candidate]:
+    """Iterate over a line, with those last among jobs of one standing whose matrix is being built.
+
+    All that is read ahead are jobs of such a matrix, of which a host has a few for each of its trainers.
+    """
+    held: list[Candidate] = []
+    for candidate in line:
+        if held and standing(candidate, last_symbol, terms) != standing(held[0], last_symbol, terms):
+            yield from held
+            held = []
+        if candidate.building:
+            held.append(candidate)
+        else:
+            yield candidate
+    yield from held
+
+
 def ranked(candidates: Sequence[Candidate], last_symbol: str, terms: Terms) -> list[Candidate]:
     """Return the jobs in the order in which a trainer that last had `last_symbol` would get them."""
     return sorted(candidates, key=lambda candidate: order(candidate, last_symbol, terms))
@@ -253,6 +276,15 @@ def order(candidate: Candidate, last_symbol: str, terms: Terms) -> tuple[float |
 
     `coordinator.queue.line` reads the queue in this order; what is changed here is to be changed there.
     """
+    return (
+        *standing(candidate, last_symbol, terms),
+        -length(candidate.seconds, candidate.rows),
+        candidate.ordinal,
+    )
+
+
+def standing(candidate: Candidate, last_symbol: str, terms: Terms) -> tuple[float | bool | int, ...]:
+    """Return what of a job's place says more than how long it takes and where it is in the grid."""
     overdue = candidate.overdue(terms.now, terms.max_wait_seconds)
     since = candidate.waiting_since.timestamp() if overdue and candidate.waiting_since else 0.0
     wanted = candidate.wanted_next
@@ -266,8 +298,6 @@ def order(candidate: Candidate, last_symbol: str, terms: Terms) -> tuple[float |
         candidate.kind is not JobKind.SURVEY,
         candidate.symbol != last_symbol,
         -candidate.volume,
-        -length(candidate.seconds, candidate.rows),
-        candidate.ordinal,
     )
 
 

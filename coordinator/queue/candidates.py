@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, select
 
+from common.protocol.job_views import Outcome
 from common.protocol.jobs import JobKind
 from coordinator.policy.admission import Candidate
 from coordinator.policy.breaker import Breaker, Gate
@@ -22,6 +23,28 @@ _BUSY = (
     select(jobs.c.symbol)
     .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
     .where(attempts.c.ended.is_(None), TRAINING)
+)
+_SAME = jobs.alias("same")
+_EARLIER = attempts.alias("earlier")
+_BUILDING = (
+    select(jobs.c.symbol, jobs.c.timeframe)
+    .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
+    .where(
+        attempts.c.ended.is_(None),
+        attempts.c.host == bindparam("on_host"),
+        # Surveys have none. By their kind SQLite would begin with all cells, and not with the few leases.
+        jobs.c.timeframe.is_not(None),
+        ~select(_EARLIER.c.id)
+        .join_from(_SAME, _EARLIER, _EARLIER.c.job_id == _SAME.c.id)
+        .where(
+            _SAME.c.run_id == jobs.c.run_id,
+            _SAME.c.symbol == jobs.c.symbol,
+            _SAME.c.timeframe == jobs.c.timeframe,
+            _EARLIER.c.host == bindparam("on_host"),
+            _EARLIER.c.outcome == Outcome.SUCCEEDED,
+        )
+        .exists(),
+    )
 )
 _RUN_BEFORE = select(func.max(runs.c.id)).where(runs.c.id < bindparam("run")).scalar_subquery()
 _BUILT = (
@@ -45,13 +68,18 @@ class Candidates:
         An aware time.
     history : History
         What durations and peaks are expected by.
+    host : str
+        The host that asks, if others work there too; empty: what they build makes no difference.
     """
 
-    def __init__(self, connection: Connection, run_id: int, now: datetime, history: History) -> None:
+    def __init__(
+        self, connection: Connection, run_id: int, now: datetime, history: History, host: str = ""
+    ) -> None:
         self.connection = connection
         self.run_id = run_id
         self.now = now
         self.history = history
+        self.host = host
         self._expected: dict[tuple[str, int | None], tuple[float | None, int | None]] = {}
 
     @cached_property
@@ -63,6 +91,14 @@ class Candidates:
     def busy(self) -> frozenset[str]:
         """The symbols of which a training job is leased."""
         return frozenset(self.connection.execute(_BUSY).scalars())
+
+    @cached_property
+    def building(self) -> frozenset[tuple[str, str]]:
+        """The symbols and timeframes with which the host has begun, and of which no cell has ended there."""
+        if not self.host:
+            return frozenset()
+        found = self.connection.execute(_BUILDING, {"on_host": self.host})
+        return frozenset((symbol, timeframe) for symbol, timeframe in found)
 
     @cached_property
     def timeframes(self) -> tuple[str, ...]:
@@ -119,6 +155,7 @@ class Candidates:
             disk_bytes=0 if (symbol, timeframe) in built else matrix_bytes(rows or 0),
             parked_until=breaker.parked_until if breaker else None,
             wanted_next=wanted_next,
+            building=(symbol, timeframe) in self.building,
         )
 
     def _built(self, symbols: set[str]) -> set[tuple[str, str]]:

@@ -28,6 +28,7 @@ from coordinator.policy.admission import (
     Seat,
     Terms,
     bar,
+    builders_last,
     emptied,
     first_fit,
     kept_back,
@@ -154,7 +155,8 @@ def decide(
         if isinstance(line, Refusal):
             return line
         candidates, seat, terms = line
-        left = (one for one in candidates if one.job_id not in taken)
+        free = (one for one in candidates if one.job_id not in taken)
+        left = builders_last(free, last_symbol, terms)
         before = len(taken)
         while isinstance(choice := first_fit(left, seat, terms), Choice):
             offered = {choice.job_id: choice}
@@ -280,7 +282,8 @@ def _line(
         most_alone_bytes=settings.most_alone_bytes,
     )
     seat = seat_of(trainer, last_symbol, host)
-    line = Line(Candidates(tx.connection, run.id, tx.now, history), last_symbol, terms)
+    others = host.name if host.leases else ""
+    line = Line(Candidates(tx.connection, run.id, tx.now, history, others), last_symbol, terms)
     kept = bar(seat, terms) or _over_limit(line, seat) or _emptied(tx, line, host, settings)
     return kept or (iter(line), seat, terms)
 

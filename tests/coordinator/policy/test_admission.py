@@ -17,9 +17,12 @@ from coordinator.policy.admission import (
     Refusal,
     Seat,
     Terms,
+    builders_last,
     choose,
     keeps,
+    ranked,
     roomless,
+    standing,
 )
 from coordinator.policy.breaker import Gate
 from tests.coordinator.specimens import GIB, NOON
@@ -74,6 +77,69 @@ def ago(seconds: float) -> Any:
 
 
 # --- Order --------------------------------------------------------------------------------------------------
+
+JOBS = st.lists(
+    st.builds(
+        lambda building, volume, symbol, since, seconds, wanted, shed, kind: job(
+            0,
+            building=building,
+            volume=volume,
+            symbol=symbol,
+            waiting_since=NOON - timedelta(seconds=since),
+            seconds=seconds,
+            wanted_next=NOON if wanted else None,
+            shed=shed,
+            kind=kind,
+        ),
+        st.booleans(),
+        st.sampled_from([1.0, 2.0]),
+        st.sampled_from(["BTCUSDT", "ETHUSDT"]),
+        st.sampled_from([0, 1000, 2000]),
+        st.sampled_from([1.0, 5.0, None]),
+        st.booleans(),
+        st.booleans(),
+        st.sampled_from(JobKind),
+    ),
+    max_size=12,
+).map(lambda jobs: [replace(one, job_id=number, ordinal=number) for number, one in enumerate(jobs)])
+
+
+@given(JOBS, st.sampled_from(["", "BTCUSDT"]))
+def test_jobs_of_a_matrix_that_is_being_built_come_last_among_those_of_their_standing_and_no_later(
+    jobs, last
+) -> None:
+    def rank(one: Candidate) -> Any:
+        return standing(one, last, terms())
+
+    line = ranked(jobs, last, terms())
+    moved = list(builders_last(line, last, terms()))
+    assert sorted(one.job_id for one in moved) == sorted(one.job_id for one in line)
+    assert [rank(one) for one in moved] == [rank(one) for one in line]
+    assert moved == sorted(line, key=lambda one: (rank(one), one.building))
+
+
+@given(JOBS)
+def test_what_is_being_built_keeps_no_job_from_a_seat(jobs) -> None:
+    plain = choose([replace(one, building=False) for one in jobs], seat(), terms())
+    assert type(choose(jobs, seat(), terms())) is type(plain)
+
+
+def test_a_trainer_gets_another_timeframe_while_the_matrix_is_being_built_and_waits_where_there_is_none() -> (
+    None
+):
+    same, other = job(1, seconds=9.0, building=True), job(2, seconds=1.0)
+    assert chosen(same, other).job_id == 2
+    assert chosen(same, replace(other, building=True)).job_id == 1
+    assert chosen(same, replace(other, volume=0.5)).job_id == 1
+    assert chosen(replace(same, wanted_next=NOON), other).job_id == 1
+    assert chosen(replace(same, waiting_since=ago(1000)), other).job_id == 1
+
+
+def test_no_more_of_a_line_is_read_ahead_than_jobs_that_wait_for_a_matrix() -> None:
+    jobs = [job(1, building=True), job(2), job(3)]
+    line = iter(jobs)
+    assert next(builders_last(line, "", terms())) == jobs[1]
+    assert next(line) == jobs[2]
 
 
 def test_each_rule_of_the_order_beats_all_that_follow_it() -> None:

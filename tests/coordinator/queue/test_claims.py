@@ -51,6 +51,31 @@ def test_a_trainer_stays_with_its_symbol(night: Night) -> None:
     assert spec_of(night.grant(boot, last_symbol="ETHUSDT")).cell.symbol == "ETHUSDT"
 
 
+def test_a_trainer_waits_for_no_matrix_that_another_of_its_host_builds_while_there_is_other_work(
+    night: Night,
+) -> None:
+    first = night.start(symbols=("BTCUSDT", "ETHUSDT"), timeframes=("15m", "1h"), horizons=(1, 2, 3, 5))
+    second, third, elsewhere = (
+        night.register(name, host=host) for name, host in (("t2", "host-a"), ("t3", "host-a"), ("t4", "far"))
+    )
+    built = night.grant(first)
+    cell = spec_of(built).cell
+
+    def names(boot: str) -> tuple[str, str]:
+        grant = night.grant(boot, last_symbol=cell.symbol)
+        of = spec_of(grant).cell
+        return of.symbol, of.timeframe.value
+
+    other = names(second)
+    assert other[0] == cell.symbol and other[1] != cell.timeframe
+    assert names(third)[0] == cell.symbol, "a symbol of less volume is no other work"
+    assert names(elsewhere) == (cell.symbol, cell.timeframe.value), (
+        "what it would build there is not built here"
+    )
+    night.succeed(built)
+    assert names(first) == (cell.symbol, cell.timeframe.value), "the matrix is there now"
+
+
 def test_a_job_that_waited_too_long_goes_first(make_night: MakeNight) -> None:
     night = make_night(max_wait_seconds=100)
     night.begin()
