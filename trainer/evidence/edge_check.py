@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.protocol.reports import Check, Edge
-from trainer.candles.arrays import FloatArray
+from trainer.candles.arrays import FloatArray, IntArray
 from trainer.evidence.known import Known
 from trainer.evidence.predicted import Predicted
 from trainer.learning.edge import FoldOutcome
@@ -32,7 +32,8 @@ def check_edge(data: TrainingSet, said: Sequence[Predicted], claimed: Edge, know
     known : Known
         What was computed of equal predictions.
     """
-    tested = [_tested(data, one) for one in said]
+    segments = np.asarray(data.candles.segments(), dtype=np.int64).reshape(-1, 2)
+    tested = [_tested(data, one, segments) for one in said]
     found = known.edge(tested, data.horizon, data.label.costs_bp)
     slack = 0.0
     if found != claimed:
@@ -47,15 +48,17 @@ def check_edge(data: TrainingSet, said: Sequence[Predicted], claimed: Edge, know
     return Check(name="edge", passed=True, checked=found.rows, detail=detail)
 
 
-def _tested(data: TrainingSet, said: Predicted) -> FoldOutcome:
-    """Return every row of a stretch that has a future, and what came of it."""
-    candles, stretch = data.candles, said.stretch
+def _tested(data: TrainingSet, said: Predicted, segments: IntArray) -> FoldOutcome:
+    """Return every row of a stretch whose horizon ends in the row's own segment, and what came of it."""
+    close, stretch = data.candles.close, said.stretch
     now = data.matrix.bar[stretch.start : stretch.stop]
-    ends = candles.open_time[now] + data.horizon * candles.interval_ms
-    later = np.searchsorted(candles.open_time, ends)
-    future = later == now + data.horizon
-    future[future] = candles.open_time[later[future].clip(max=len(candles) - 1)] == ends[future]
-    gains = np.log(candles.close[later[future]] / candles.close[now[future]])
+    firsts = np.searchsorted(now, segments[:, 0])
+    stops = np.searchsorted(now, segments[:, 1] - data.horizon)
+    future = np.zeros(len(now), dtype=np.bool_)
+    for first, stop in zip(firsts.tolist(), stops.tolist(), strict=True):
+        future[first:stop] = True
+    now = now[future]
+    gains = np.log(close[now + data.horizon] / close[now])
     return FoldOutcome(said.chosen[future], 1e4 * gains)
 
 

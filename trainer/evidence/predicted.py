@@ -13,6 +13,8 @@ from trainer.evidence.stored_models import StoredModels
 from trainer.learning.stretch import Stretch
 from trainer.learning.training_set import TrainingSet
 
+CHUNK = 4096
+
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
@@ -66,9 +68,14 @@ def predicted(
 def _summed_log_losses(p: FloatArray, truth: FloatArray) -> FloatArray:
     """Return -log of what each model gave to what happened, summed: p of shape (m, n), truth (n,)."""
     epsilon = np.finfo(np.float64).eps
-    given = np.where(truth > 0.5, p, 1.0 - p)
-    np.clip(given, epsilon, 1.0 - epsilon, out=given)
-    np.log(given, out=given)
+    given = np.empty(p.shape)
+    # What each step leaves is still in the cache for the next one.
+    for start in range(0, len(truth), CHUNK):
+        rows = slice(start, start + CHUNK)
+        part, of = given[:, rows], p[:, rows]
+        part[:] = np.where(truth[rows] > 0.5, of, 1.0 - of)
+        np.clip(part, epsilon, 1.0 - epsilon, out=part)
+        np.log(part, out=part)
     if (between := truth == 0.5).any():
         either = np.clip(p[:, between], epsilon, 1.0 - epsilon)
         given[:, between] = (np.log(either) + np.log1p(-either)) / 2

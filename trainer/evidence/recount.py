@@ -167,7 +167,9 @@ def _sums_rounded(
     truths = np.zeros(len(design.values), dtype=np.float32)
     truths[design.row] = y
     block = np.ones((CHUNK_ROWS, design.columns + 1), dtype=np.float32)
-    origin32, ends = origin.astype(np.float32), design.row[permitted - 1] + 1
+    # Laid out for each row: numpy takes half the time for two matrices that it takes for one and a row.
+    origins = np.tile(origin.astype(np.float32), (CHUNK_ROWS, 1))
+    ends = design.row[permitted - 1] + 1
     for start, stop in pairwise(np.unique([0, *ends]).tolist()):
         learning = np.flatnonzero(ends >= stop)
         # The sign turned, as the exponential needs it.
@@ -178,7 +180,7 @@ def _sums_rounded(
             last = min(first + CHUNK_ROWS, stop)
             part, p, squares = block[: last - first], buffer[: last - first], square[: last - first]
             counts, truth = labelled[first:last], truths[first:last]
-            np.subtract(design.values[first:last], origin32, out=part[:, 1:])
+            np.subtract(design.values[first:last], origins[: last - first], out=part[:, 1:])
             np.matmul(part, active, out=p)
             with np.errstate(over="ignore"):
                 np.exp(p, out=p)

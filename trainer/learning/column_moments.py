@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.candles.arrays import FloatArray, aligned
-from trainer.features.products import Products, products_of
+from trainer.features.products import Products, ShiftedRows, products_of
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 
 _CONSTANT = 1e-6
@@ -82,12 +82,10 @@ class Moments:
         self._others += products_of(values, 0, len(others), others)
         self._products[:size, :size] = self._all - self._others
         with_labels = np.zeros(size)
-        part = aligned((CHUNK_ROWS, size))
-        part[:, 0] = 1.0
+        shifted = ShiftedRows(values[0], min(CHUNK_ROWS, high - low))
         for first in range(low, high, CHUNK_ROWS):
             last = min(first + CHUNK_ROWS, high)
-            np.subtract(values[first:last], values[0], out=part[: last - first, 1:], dtype=np.float64)
-            with_labels += labels[first - low : last - low] @ part[: last - first]
+            with_labels += labels[first - low : last - low] @ shifted.of(values[first:last])
         self._products[:size, -1] += with_labels
         self._products[-1, :size] += with_labels
 

@@ -7,6 +7,8 @@ import numpy as np
 from common.protocol.reports import Scores, Ties
 from trainer.candles.arrays import FloatArray, IntArray
 
+CHUNK = 8192
+
 
 def midranks(values: FloatArray, order: IntArray | None = None) -> FloatArray:
     """Return the rank of each value from 1 to n, shape (n,); equal values share the mean of their ranks.
@@ -61,8 +63,20 @@ def row_losses(p: FloatArray, y: FloatArray) -> FloatArray:
     An outcome of 1/2 counts as half of each. Probabilities of exactly 0 or 1 count as the nearest others that
     float64 can tell from them, as in scikit-learn.
     """
+    losses = np.empty(len(p))
+    # What each step leaves is still in the cache for the next one.
+    for start in range(0, len(p), CHUNK):
+        rows = slice(start, start + CHUNK)
+        _row_losses(p[rows], y[rows], losses[rows])
+    return losses
+
+
+def _row_losses(p: FloatArray, y: FloatArray, losses: FloatArray) -> None:
     epsilon = np.finfo(np.float64).eps
-    losses: FloatArray = np.where(y > 0.5, p, 1.0 - p)
+    # 1 - y - p is -p of a rise and 1 - p of a fall, to the last digit.
+    np.subtract(1.0, y, out=losses)
+    losses -= p
+    np.abs(losses, out=losses)
     np.clip(losses, epsilon, 1.0 - epsilon, out=losses)
     np.log(losses, out=losses)
     np.negative(losses, out=losses)
@@ -70,7 +84,6 @@ def row_losses(p: FloatArray, y: FloatArray) -> FloatArray:
     if between.any():
         given = np.clip(p[between], epsilon, 1.0 - epsilon)
         losses[between] = -0.5 * np.log(given * (1.0 - given))
-    return losses
 
 
 def log_loss(p: FloatArray, y: FloatArray) -> float:
