@@ -244,7 +244,13 @@ def _engine(url: str, session: str) -> Engine:
             arguments = {name: value for name, value in CONTACT.items() if name not in parsed.query}
             arguments["application_name"] = session
         engine = create_engine(
-            parsed, connect_args=arguments, pool_size=10, max_overflow=40, pool_pre_ping=not sqlite
+            parsed,
+            connect_args=arguments,
+            pool_size=10,
+            max_overflow=40,
+            # Whose memory has what was written last: SQLite empties that of the others.
+            pool_use_lifo=sqlite,
+            pool_pre_ping=not sqlite,
         )
     except ModuleNotFoundError as error:
         problem = f"database_url: its driver {error.name} is not installed"
