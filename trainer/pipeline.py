@@ -47,7 +47,7 @@ from trainer.learning.base_rate import base_rate_log_loss
 from trainer.learning.crossval import WALK_FORWARD_VERSION, CrossValidation, FoldFit
 from trainer.learning.fold_reports import fit_of, fold_model, fold_report, recalibrated
 from trainer.learning.recalibration import RECALIBRATION_VERSION, Forecast, recalibrations, rescaled
-from trainer.learning.scores import score_ties
+from trainer.learning.scores import Ordered, score_ties
 from trainer.learning.splits import require_trainable
 from trainer.learning.training_set import TrainingSet
 
@@ -151,11 +151,11 @@ def train(
         model = rescaled(fitted, recalibration.slope)
     with stages.enter("significance"):
         p, y = np.concatenate(tested), data.labels.y[data.first_test_row :]
-        order = np.argsort(p)
-        scores, test = known.scores_and_test(p, y, horizon, data.memory, order)
-        ties = score_ties(p, y, np.concatenate(tied), len(data.labels.tie), data.labels.tie_share, order)
-        drawn = curves(p, y, test, order)
-        del order
+        ordered = Ordered.of(p, y)
+        scores, test = known.scores_and_test(p, y, horizon, data.memory, ordered)
+        ties = score_ties(ordered, np.concatenate(tied), len(data.labels.tie), data.labels.tie_share)
+        drawn = curves(ordered, test)
+        del ordered
         p_value = 1.0 if test is None else test.p_value
         # A slope leaves a fold's predictions in their order, which is all that the tenths are chosen by.
         outcomes = [data.outcome(fold, *said) for fold, said in zip(data.folds, judged, strict=True)]

@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 
 from common.protocol.curves import Curves, NullDistribution, ReliabilityBin, RocPoint
-from trainer.candles.arrays import FloatArray, IntArray
+from trainer.candles.arrays import FloatArray
 from trainer.evidence.significance import RankSum
-from trainer.learning.scores import unequal_pairs
+from trainer.learning.scores import Ordered, unequal_pairs
 
 ROC_POINTS = 33
 """Thresholds at most; they lie at quantiles of the predictions, so that none is wasted."""
@@ -22,25 +22,19 @@ DIGITS = 5
 """Decimals of a share or a probability: a plot of 400 pixels shows three."""
 
 
-def curves(p: FloatArray, y: FloatArray, test: RankSum | None, order: IntArray | None = None) -> Curves:
+def curves(ordered: Ordered, test: RankSum | None) -> Curves:
     """Return what is drawn of predictions.
 
     Parameters
     ----------
-    p : ndarray of float64, shape (n,)
-        Out-of-fold probabilities of a rise.
-    y : ndarray of float64, shape (n,)
-        Labels 0 and 1 of the same rows, and 1/2 for neither; the ROC curve leaves these out.
+    ordered : Ordered
+        Out-of-fold probabilities of a rise, and labels 0 and 1 of the same rows, and 1/2 for neither; the ROC
+        curve leaves these out.
     test : RankSum or None
         The test of their score.
-    order : ndarray of int64, shape (n,), optional
-        The order of ascending predictions, where it is known already.
     """
-    order = np.argsort(p) if order is None else order
-    ordered, outcomes = p[order], y[order]
-    return Curves(
-        roc=_roc(ordered, outcomes), reliability=_reliability(ordered, outcomes), null=_null(y, test)
-    )
+    p, y = ordered.p, ordered.y
+    return Curves(roc=_roc(p, y), reliability=_reliability(p, y), null=_null(y, test))
 
 
 def _roc(p: FloatArray, y: FloatArray) -> tuple[RocPoint, ...]:
@@ -49,17 +43,18 @@ def _roc(p: FloatArray, y: FloatArray) -> tuple[RocPoint, ...]:
     if not rises or not others:
         return ()
     at = np.unique(np.quantile(p, np.linspace(0, 1, ROC_POINTS), method="nearest"))[::-1]
-    # Rows at or above each threshold.
-    above_rises = rises - np.searchsorted(p[y > 0.5], at, side="left")
-    above_others = others - np.searchsorted(p[y < 0.5], at, side="left")
+    firsts = np.searchsorted(p, at, side="left").tolist()
+    rise, other = y > 0.5, y < 0.5
     return tuple(
         RocPoint(
             threshold=_rounded(threshold),
             false_positive_ratio=_rounded(false / others),
             true_positive_ratio=_rounded(true / rises),
         )
-        for threshold, false, true in zip(
-            at.tolist(), above_others.tolist(), above_rises.tolist(), strict=True
+        for threshold, false, true in (
+            # Rows at or above each threshold.
+            (threshold, np.count_nonzero(other[first:]), np.count_nonzero(rise[first:]))
+            for threshold, first in zip(at.tolist(), firsts, strict=True)
         )
     )
 

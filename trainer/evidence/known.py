@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from common.protocol.reports import Edge, Scores
-from trainer.candles.arrays import FloatArray, IntArray
+from trainer.candles.arrays import FloatArray
 from trainer.evidence.significance import RankSum, rank_sum
 from trainer.learning.edge import FoldOutcome, edge
-from trainer.learning.scores import midranks, score
+from trainer.learning.scores import Ordered, midranks, score
 
 Result = TypeVar("Result")
 
@@ -32,15 +32,15 @@ class Known:
         return self._of((p, y), lambda: score(p, y))
 
     def scores_and_test(
-        self, p: FloatArray, y: FloatArray, horizon: int, memory: int, order: IntArray | None = None
+        self, p: FloatArray, y: FloatArray, horizon: int, memory: int, ordered: Ordered | None = None
     ) -> tuple[Scores, RankSum | None]:
         """Return `score` and `rank_sum` of predictions, such as those of all folds.
 
-        `order` is that of ascending predictions, where it is known already.
+        `ordered` are these predictions and labels, where they are in order already.
         """
 
         def both() -> tuple[Scores, RankSum | None]:
-            ranks = midranks(p, order)
+            ranks = midranks(p) if ordered is None else ordered.midranks
             return score(p, y, ranks), rank_sum(p, y, horizon, memory, ranks)
 
         return self._of((p, y, horizon, memory), both)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from common.protocol.reports import Scores, Ties
@@ -10,22 +12,56 @@ from trainer.candles.arrays import FloatArray, IntArray
 CHUNK = 8192
 
 
-def midranks(values: FloatArray, order: IntArray | None = None) -> FloatArray:
-    """Return the rank of each value from 1 to n, shape (n,); equal values share the mean of their ranks.
+@dataclass(frozen=True, eq=False)
+class Ordered:
+    """Predictions and their outcomes in the order of ascending predictions, put in order once for all uses.
 
-    `order` is that of ascending values, where it is known already.
+    Parameters
+    ----------
+    order : ndarray of int64, shape (n,)
+        Where each stood before.
+    p, y : ndarray of float64, shape (n,)
+        Predictions, ascending, and outcomes.
+    ranks : ndarray of float64, shape (n,)
+        Of these predictions, from 1 to n; equal ones share the mean of their ranks.
     """
-    order = np.argsort(values) if order is None else order
-    ordered = values[order]
-    ranks = np.empty(len(values))
-    differs = ordered[1:] != ordered[:-1]
-    if differs.all():
-        ranks[order] = np.arange(1.0, len(values) + 1.0)
+
+    order: IntArray
+    p: FloatArray
+    y: FloatArray
+    ranks: FloatArray
+
+    @classmethod
+    def of(cls, p: FloatArray, y: FloatArray) -> Ordered:
+        """Put predictions in order."""
+        order = np.argsort(p)
+        ascending = p[order]
+        return cls(order, ascending, y[order], _ranks_of_ascending(ascending))
+
+    @property
+    def midranks(self) -> FloatArray:
+        """The ranks of the predictions as they stood before, shape (n,)."""
+        ranks = np.empty(len(self.ranks))
+        ranks[self.order] = self.ranks
         return ranks
+
+
+def midranks(values: FloatArray) -> FloatArray:
+    """Return the rank of each value from 1 to n, shape (n,); equal values share the mean of their ranks."""
+    order = np.argsort(values)
+    ranks = np.empty(len(values))
+    ranks[order] = _ranks_of_ascending(values[order])
+    return ranks
+
+
+def _ranks_of_ascending(values: FloatArray) -> FloatArray:
+    differs = values[1:] != values[:-1]
+    if differs.all():
+        return np.arange(1.0, len(values) + 1.0)
     last_of_run = np.append(np.flatnonzero(differs), len(values) - 1)
     length = np.diff(last_of_run, prepend=-1)
     middle = last_of_run + 1 - (length - 1) / 2
-    ranks[order] = np.repeat(middle, length)
+    ranks: FloatArray = np.repeat(middle, length)
     return ranks
 
 
@@ -121,31 +157,19 @@ def score(p: FloatArray, y: FloatArray, ranks: FloatArray | None = None) -> Scor
     )
 
 
-def score_ties(
-    p: FloatArray,
-    y: FloatArray,
-    tied: FloatArray,
-    rows: int,
-    share: float,
-    order: IntArray | None = None,
-) -> Ties:
+def score_ties(ordered: Ordered, tied: FloatArray, rows: int, share: float) -> Ties:
     """Report what was left out as a tie, and what the score would be with it.
 
     Parameters
     ----------
-    p, y : ndarray of float64, shape (n,)
+    ordered : Ordered
         Predictions and labels of the rows that moved.
     tied : ndarray of float64, shape (t,)
         The same models' predictions of the ties beside them.
     rows, share : int, float
         The ties of all rows, those before the first test row too, and their share.
-    order : ndarray of int64, shape (n,), optional
-        The order of ascending predictions, where it is known already.
     """
-    order = np.argsort(p) if order is None else order
-    ordered, outcomes = p[order], y[order]
-    ranks = midranks(ordered, np.arange(len(p)))
-    auc = area_under_curve_with_falls(ordered, outcomes, ranks, tied)
+    auc = area_under_curve_with_falls(ordered.p, ordered.y, ordered.ranks, tied)
     return Ties(rows=rows, share=share, auc_with_ties=auc)
 
 

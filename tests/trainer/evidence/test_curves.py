@@ -7,7 +7,7 @@ from sklearn.metrics import roc_curve
 
 from trainer.evidence.curves import BINS, ROC_POINTS, curves
 from trainer.evidence.significance import rank_sum
-from trainer.learning.scores import area_under_curve, midranks
+from trainer.learning.scores import Ordered, area_under_curve, midranks
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def predictions():
 
 def test_the_roc_curve_lies_on_that_of_scikit_learn(predictions):
     p, y = predictions
-    found = curves(p, y, None).roc
+    found = curves(Ordered.of(p, y), None).roc
     false, true, _ = roc_curve(y, p)
     assert 20 <= len(found) <= ROC_POINTS
     at = [point.false_positive_ratio for point in found]
@@ -36,7 +36,7 @@ def test_the_roc_curve_lies_on_that_of_scikit_learn(predictions):
 
 def test_bins_hold_all_rows_about_equally_and_tell_what_came_true(predictions):
     p, y = predictions
-    found = curves(p, y, None).reliability
+    found = curves(Ordered.of(p, y), None).reliability
     assert len(found) == BINS and sum(one.rows for one in found) == len(y)
     assert max(one.rows for one in found) <= 1.01 * min(one.rows for one in found)
     lowest = p < np.quantile(p, 0.1)
@@ -48,7 +48,7 @@ def test_bins_hold_all_rows_about_equally_and_tell_what_came_true(predictions):
 def test_the_null_distribution_gives_the_p_value_and_the_auc(predictions):
     p, y = predictions
     test = rank_sum(p, y, 3)
-    null = curves(p, y, test).null
+    null = curves(Ordered.of(p, y), test).null
     assert null.observed == pytest.approx(area_under_curve(midranks(p), y), abs=1e-5)
     beyond = student.sf((null.observed - null.center) / null.standard_error, null.freedom)
     assert np.log(beyond) == pytest.approx(np.log(test.p_value), rel=0.02)
@@ -56,12 +56,12 @@ def test_the_null_distribution_gives_the_p_value_and_the_auc(predictions):
 
 def test_predictions_that_are_all_equal_or_of_one_class_draw_what_there_is():
     y = np.array([0.0, 1.0] * 50)
-    flat = curves(np.full(100, 0.4), y, rank_sum(np.full(100, 0.4), y, 1))
+    flat = curves(Ordered.of(np.full(100, 0.4), y), rank_sum(np.full(100, 0.4), y, 1))
     assert flat.null is None and len(flat.roc) == 1 and [one.rows for one in flat.reliability] == [100]
-    rising = curves(np.linspace(0, 1, 100), np.ones(100), None)
+    rising = curves(Ordered.of(np.linspace(0, 1, 100), np.ones(100)), None)
     assert rising.roc == () and {one.observed for one in rising.reliability} == {1.0}
 
 
 def test_the_curves_of_a_report_take_less_than_four_kilobytes(predictions):
     p, y = predictions
-    assert len(curves(p, y, rank_sum(p, y, 3)).model_dump_json()) < 4096
+    assert len(curves(Ordered.of(p, y), rank_sum(p, y, 3)).model_dump_json()) < 4096

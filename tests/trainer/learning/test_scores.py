@@ -5,7 +5,16 @@ from hypothesis import strategies as st
 from scipy.stats import rankdata
 from sklearn import metrics
 
-from trainer.learning.scores import area_under_curve, log_loss, midranks, score, score_ties
+from trainer.learning.scores import (
+    CHUNK,
+    Ordered,
+    area_under_curve,
+    log_loss,
+    midranks,
+    row_losses,
+    score,
+    score_ties,
+)
 
 # Few distinct values, so that ties are common.
 predictions = st.lists(st.sampled_from([0.1, 0.25, 0.4, 0.5, 0.75, 0.9]), min_size=2, max_size=60)
@@ -48,11 +57,11 @@ def test_a_perfect_and_a_reversed_order_are_one_and_zero():
 
 def test_ties_lower_the_score_as_falls_would():
     p, y = np.array([0.6, 0.4]), np.array([1.0, 0.0])
-    found = score_ties(p, y, np.array([0.7, 0.5]), 5, 0.25)
+    found = score_ties(Ordered.of(p, y), np.array([0.7, 0.5]), 5, 0.25)
     # Of the pairs of the rise with a fall or a tie two of three are in order.
     assert found.auc_with_ties == pytest.approx(2 / 3)
     assert (found.rows, found.share) == (5, 0.25)
-    assert score_ties(p, y, np.array([]), 0, 0.0).auc_with_ties == 1.0
+    assert score_ties(Ordered.of(p, y), np.array([]), 0, 0.0).auc_with_ties == 1.0
 
 
 @settings(max_examples=100, deadline=None)
@@ -85,11 +94,33 @@ def test_who_only_tells_calm_from_wild_rows_gains_nothing_where_wild_ones_fall_a
     assert metrics.roc_auc_score(y == 1, p) == pytest.approx(5 / 6)
 
 
+def test_losses_of_many_rows_are_those_of_each_row():
+    draw = np.random.default_rng(1)
+    rows = 2 * CHUNK + 5
+    p, y = draw.random(rows), draw.choice([0.0, 0.5, 1.0], rows)
+    p[:3], p[-3:] = [0.0, 1.0, 0.5], [1.0, 0.0, 0.5]
+    found = row_losses(p, y)
+    assert found.tolist() == [row_losses(p[i : i + 1], y[i : i + 1])[0] for i in range(rows)]
+    given = np.where(y > 0.5, p, 1.0 - p).clip(np.finfo(float).eps, 1.0 - np.finfo(float).eps)
+    assert np.array_equal(found[y != 0.5], -np.log(given)[y != 0.5])
+
+
 def test_known_ranks_give_the_same_scores():
     draw = np.random.default_rng(0)
     p, y = draw.random(300).round(2), draw.integers(0, 2, 300).astype(float)
     assert score(p, y, midranks(p)) == score(p, y)
     assert score(p, y, midranks(-p)).auc != score(p, y).auc
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 17])
+def test_predictions_in_order_have_the_ranks_that_they_had_before(decimals):
+    draw = np.random.default_rng(decimals)
+    p, y = draw.random(3000).round(decimals), draw.integers(0, 2, 3000).astype(float)
+    ordered = Ordered.of(p, y)
+    assert (np.diff(ordered.p) >= 0).all()
+    assert np.array_equal(ordered.p, p[ordered.order]) and np.array_equal(ordered.y, y[ordered.order])
+    assert ordered.midranks.tolist() == rankdata(p).tolist()
+    assert ordered.ranks.tolist() == np.sort(rankdata(p)).tolist()
 
 
 @pytest.mark.parametrize("outcomes", [[0.0, 1.0], [0.0, 0.5, 1.0], [1.0], [0.0]])
@@ -100,5 +131,4 @@ def test_the_area_with_ties_is_that_of_all_rows_to_the_last_digit(outcomes, deci
     y = draw.choice(outcomes, 3000)
     everything, truth = np.concatenate([p, tied]), np.concatenate([y, np.zeros(400)])
     expected = area_under_curve(midranks(everything), truth)
-    assert score_ties(p, y, tied, 400, 0.1).auc_with_ties == expected
-    assert score_ties(p, y, tied, 400, 0.1, np.argsort(p)).auc_with_ties == expected
+    assert score_ties(Ordered.of(p, y), tied, 400, 0.1).auc_with_ties == expected
