@@ -51,7 +51,8 @@ def perform(channel: socket.socket) -> None:
 def _can_go_on(task: Task, end: ChildEnd) -> bool:
     """Do a task; return whether this process may do another, as it may after a cell that was trained.
 
-    A survey reads files that anybody may have written, and what failed may have left anything behind.
+    A survey reads files that anybody may have written, and what failed may have left anything behind. So a
+    cell that did its own survey is the last of its process too.
     """
     try:
         if isinstance(task.spec, SurveySpec):
@@ -59,8 +60,7 @@ def _can_go_on(task: Task, end: ChildEnd) -> bool:
             end.looked_up("candles", report.cache_hit)
             end.result(report, b"")
             return False
-        _train(task, task.spec, end)
-        return True
+        return not _train(task, task.spec, end)
     except GivenUp:
         end.stopped()
     except Exception as error:
@@ -107,7 +107,8 @@ def _survey(
     return survey(spec, task.data_dir, task.cache_dir, progress, room, keep)
 
 
-def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> None:
+def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> bool:
+    """Train a cell, send its result, and return whether its candles had to be surveyed for it."""
     folds = len(task.checkpoint.folds) if task.checkpoint else 0
 
     def give_up_if_asked() -> None:
@@ -128,15 +129,16 @@ def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> None:
 
     from trainer import pipeline
 
-    candles = SurveyedCandles(task, spec, end).open
+    surveyed = SurveyedCandles(task, spec, end)
     before = _matrices(task, spec)
     report = pipeline.train(
-        spec, candles, task.cache_dir, lambda: task.checkpoint, save_checkpoint, task.champion, progress
+        spec, surveyed.open, task.cache_dir, lambda: task.checkpoint, save_checkpoint, task.champion, progress
     )
     end.looked_up("features", _matrices(task, spec) == before)
     content = pickle_bytes(report.manifest)
     manifest = report.manifest.model_copy(update={"pickle_sha256": hashlib.sha256(content).hexdigest()})
     end.result(report.model_copy(update={"manifest": manifest}), content)
+    return surveyed.done
 
 
 def _matrices(task: Task, spec: TrainingSpec) -> dict[str, int]:
@@ -152,13 +154,13 @@ def _matrices(task: Task, spec: TrainingSpec) -> dict[str, int]:
 class SurveyedCandles:
     """The candles of a cell, as its survey saw them.
 
-    A host that did not do the survey has none cached, and surveys once by itself.
+    A host that did not do the survey has none cached, and surveys once by itself; `done` says that it has.
     """
 
     task: Task
     spec: TrainingSpec
     end: ChildEnd
-    _surveyed: bool = field(default=False, init=False)
+    done: bool = field(default=False, init=False)
     _kept: dict[str, Candles] = field(default_factory=dict, init=False)
 
     def open(self, timeframe: Timeframe) -> Candles | None:
@@ -175,8 +177,8 @@ class SurveyedCandles:
         symbol = self.spec.cell.symbol
         candles = open_candles(self.task.cache_dir, symbol, timeframe, digest)
         self.end.looked_up("candles", candles is not None)
-        if candles is None and self.spec.policy is not None and not self._surveyed:
-            self._surveyed = True
+        if candles is None and self.spec.policy is not None and not self.done:
+            self.done = True
             timeframes = tuple(timeframe for timeframe in Timeframe if timeframe in self.spec.data_digests)
             survey_spec = SurveySpec(symbol=symbol, timeframes=timeframes, policy=self.spec.policy)
             _survey(self.task, survey_spec, self.end, self._kept)

@@ -218,9 +218,12 @@ def test_a_process_that_has_trained_other_cells_trains_the_next_to_the_last_digi
     assert of_substance(end) == of_substance(undisturbed)
 
 
-def test_a_process_that_surveyed_ends_with_its_job(server, candles, tmp_path) -> None:
-    spec = SurveySpec(symbol="BTCUSDT", timeframes=("1d",), policy=POLICY)
-    task = Task(spec=spec, data_dir=candles, cache_dir=tmp_path, checkpoint=None, champion=None)
+@pytest.mark.parametrize("what", ["survey", "training"])
+def test_a_process_that_surveyed_ends_with_its_job(server, candles, spec, tmp_path, what) -> None:
+    survey = SurveySpec(symbol="BTCUSDT", timeframes=("1d",), policy=POLICY)
+    # There are no candles in this cache, so that the cell has to survey them itself.
+    wanted = survey if what == "survey" else spec
+    task = Task(spec=wanted, data_dir=candles, cache_dir=tmp_path, checkpoint=None, champion=None)
     child = Child(server, "trainer.job:perform", task, LIMITS, control_group())
     while (end := child.poll()) is None:
         assert child.seconds < 60.0

@@ -21,6 +21,9 @@ from trainer.process.exit_cause import Limits
 REST_SECONDS = 0.5
 """For how long a child holds its memory while the coordinator is asked for the next job."""
 
+LIFE_SECONDS = 60.0
+"""A child older than this gets no other job, so that what a process gathers cannot grow for a night."""
+
 SMALL_BYTES = 32 * 1024**2
 """What a child may have grown by and still do a job of any size."""
 
@@ -75,8 +78,9 @@ class RestingChild:
         child, before, self._child = self._child, self._before, None
         if child is None or before is None:
             return None
-        peak = child.progress.peak_memory_bytes
-        if child.rests and can_follow(before, task.spec, child.grown_bytes, peak, limits.memory_bytes):
+        peak, grown = child.progress.peak_memory_bytes, child.grown_bytes
+        is_fit = child.rests and child.age_seconds < LIFE_SECONDS
+        if is_fit and can_follow(before, task.spec, grown, peak, limits.memory_bytes):
             child.give(task, limits)
             return child
         child.send_away()

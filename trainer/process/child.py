@@ -93,6 +93,7 @@ class Child:
         self._buried = False
         self._output_ended = False
         self._base = 0
+        self._forked = time.monotonic()
         self._begin(limits)
         ours, theirs = socket.socketpair()
         self._stderr, stderr = os.pipe()
@@ -143,6 +144,11 @@ class Child:
         if self._rests:
             self._server.listen()
         return self._rests and self._killed is None and not self._is_gone
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since it was forked."""
+        return time.monotonic() - self._forked
 
     @property
     def grown_bytes(self) -> int:
@@ -220,7 +226,7 @@ class Child:
         if self._rests and self._killed is None and self._outcome is not None and self.pid is not None:
             self._read_output()
             self._watch_memory()
-            return self._outcome
+            return self._told(self._outcome)
         if time.monotonic() - self._looked_at >= LOOK_SECONDS:
             self._watch_memory()
         self._hold_to_limits()
@@ -305,11 +311,8 @@ class Child:
         self._watch_memory()
         self._end.close()
         os.close(self._stderr)
-        output = self._output.decode(errors="replace").strip()
         if self._outcome is not None:
-            if output:
-                LOG.debug("the job wrote: %s", output)
-            return self._outcome
+            return self._told(self._outcome)
         if self._killed is Killed.REQUEST:
             return Killed.REQUEST
         counted = self._kill_counted_at
@@ -323,5 +326,14 @@ class Child:
             progress=self.progress,
             group_peak_bytes=self._group.memory_peak_bytes(),
             group_limit_bytes=self._group.memory_limit_bytes(),
-            output=output,
+            output=self._said,
         ).explain()
+
+    @property
+    def _said(self) -> str:
+        return self._output.decode(errors="replace").strip()
+
+    def _told(self, outcome: Result | Stopped | AttemptFailure) -> End:
+        if self._said:
+            LOG.debug("the job wrote: %s", self._said)
+        return outcome

@@ -13,6 +13,7 @@ from common.protocol.jobs import Cell, SurveySpec, TrainingSpec
 from common.protocol.trainers import Grant
 from common.settings.sections import SurveyPolicy
 from tests.trainer.targets import SPEC
+from trainer.agent import children
 from trainer.agent.children import SMALL_BYTES, RestingChild, can_follow
 from trainer.process.channel import Result, Task
 from trainer.process.child import Child
@@ -115,6 +116,13 @@ def test_a_child_that_may_not_do_the_next_job_is_gone_before_another_is_made(ser
     resting, child = rested(server, tmp_path)
     tight = Limits(memory_bytes=child.progress.peak_memory_bytes, deadline_seconds=20.0)
     assert resting.take(task_of(spec_of("BTCUSDT", "1h"), tmp_path), tight) is None
+    assert is_gone(child.pid)
+
+
+def test_a_child_that_has_lived_for_long_gets_no_other_job(server, tmp_path, monkeypatch) -> None:
+    resting, child = rested(server, tmp_path)
+    monkeypatch.setattr(children, "LIFE_SECONDS", child.age_seconds)
+    assert resting.take(task_of(spec_of("BTCUSDT", "1h"), tmp_path), LIMITS) is None
     assert is_gone(child.pid)
 
 
