@@ -659,6 +659,21 @@ def test_a_bare_folder_is_no_name_of_a_volume_and_mounts_are_labelled(tmp_path: 
     )
 
 
+def test_podman_mounts_the_configuration_that_compose_has_as_a_config(tmp_path: Path) -> None:
+    folder = checkout(tmp_path)
+    files = ("-f", "docker-compose.yml", "-f", "deploy/podman.yml", "--profile", "tools")
+    said = run(
+        "docker", "compose", *files, "config", "--format", "json", cwd=folder, NIGHT_CONFIG="./mine.yaml"
+    )
+    services = json.loads(said)["services"]
+    needed = {one for one in services if one != "stack" and services[one].get("configs")}
+    for name in needed:
+        [config] = services[name]["configs"]
+        [mount] = [one for one in services[name]["volumes"] if one["target"] == config["target"]]
+        assert (mount["source"], mount["read_only"]) == (str(folder / "mine.yaml"), True)
+    assert needed == {"coordinator", "sample"}
+
+
 def test_the_commands_that_the_readme_gives_by_hand_train_a_night(engine: None, tmp_path: Path) -> None:
     folder = checkout(tmp_path)
     hand = Stack(folder, free_ports())
