@@ -116,7 +116,8 @@ def block_features(candles: Candles, block: Block) -> Float32Array:
     bars = _Bars.of(candles, block)
     columns = {**_returns(bars), **_trend(bars), **_oscillators(bars), **_volume(bars), **_shape(bars)}
     skipped = block.first - block.start
-    rows = np.empty((block.stop - block.first, len(NAMES)), dtype=np.float32)
+    # Column by column, as they are computed: to write them row by row takes a cache line a number.
+    rows = np.empty((block.stop - block.first, len(NAMES)), dtype=np.float32, order="F")
     for position, name in enumerate(NAMES):
         np.clip(columns[name][skipped:], -BOUND, BOUND, out=rows[:, position], casting="same_kind")
     return rows

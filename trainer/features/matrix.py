@@ -149,7 +149,8 @@ def matrix_rows(
     rows = np.flatnonzero(usable)
     columns = own.shape[1] + sum(known.shape[1] for known, _ in context)
     values = np.empty((len(rows), columns), dtype=np.float32)
-    values[:, : own.shape[1]] = own if len(rows) == len(own) else own[rows]
+    for column in range(own.shape[1]):
+        values[:, column] = own[:, column] if len(rows) == len(own) else own[rows, column]
     start = own.shape[1]
     for known, positions in context:
         stop = start + known.shape[1]
