@@ -23,7 +23,7 @@ LEAST_FREE_BYTES = GIBIBYTE
 """What a disk should keep free beyond what the night needs, for logs, database and models."""
 
 PARTS = {
-    "coordinator": ("fastapi", "sqlalchemy", "alembic", "uvicorn"),
+    "coordinator": ("fastapi", "sqlalchemy", "alembic", "uvicorn", "httptools"),
     "trainer": ("numpy", "pyarrow", "sklearn", "scipy", "talib"),
 }
 """The extras of the package, and some of what each brings."""
