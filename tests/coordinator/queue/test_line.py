@@ -170,6 +170,7 @@ def test_a_claim_takes_sqlite_as_long_however_long_the_queue(
 ) -> None:
     # Otherwise all measurements are read whenever the clock of the machine says so.
     monkeypatch.setattr(known, "WHOLE_SECONDS", inf)
+    monkeypatch.setattr(known, "SETTLED_SECONDS", 0.0)
     night = make_night()
     if not night.database.is_sqlite:
         pytest.skip("PostgreSQL counts no steps")
