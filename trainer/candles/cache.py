@@ -53,8 +53,7 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
             rows, synthetic = int(head["rows"]), bool(head["synthetic"])
             status = os.fstat(file.fileno())
             checked = is_checked(path, status, digest)
-            if not checked:
-                status = settled(file.fileno())
+            since = None if checked else settled(file.fileno())
             expected = (FORMAT, symbol, timeframe, HEAD_BYTES + rows * 8 * len(COLUMNS))
             found = (head["format"], head["symbol"], head["timeframe"], status.st_size)
             if rows < 1 or found != expected:
@@ -75,7 +74,7 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
         return None
     if candles.digest != digest:
         return None
-    keep_checked(path, status, digest)
+    keep_checked(path, since, digest)
     return candles
 
 

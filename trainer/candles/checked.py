@@ -23,15 +23,22 @@ TICK_SECONDS = 0.02
 """Two changes within a tick of the kernel's clock, 10 ms at most, may bear the same time."""
 
 
-def settled(descriptor: int) -> os.stat_result:
+WORTH_WAITING_BYTES = 1 << 23
+"""A smaller file is digested twice in less time than its tick takes to pass."""
+
+
+def settled(descriptor: int) -> os.stat_result | None:
     """Return the status of an open file that is about to be digested.
 
     It waits until the file was last changed more than a tick ago, so that whatever changes it after this
-    call will show.
+    call will show. For a small file it does not wait: None then says that nothing can be recorded of it yet,
+    and whoever opens it next digests it once more.
     """
     status = os.fstat(descriptor)
     age = time.time() - status.st_ctime_ns / 1e9
     if 0.0 <= age < TICK_SECONDS:
+        if status.st_size < WORTH_WAITING_BYTES:
+            return None
         time.sleep(TICK_SECONDS - age)
     return status
 
@@ -46,18 +53,20 @@ def is_checked(path: Path, status: os.stat_result, digest: str) -> bool:
         return False
 
 
-def keep_checked(path: Path, status: os.stat_result, digest: str) -> None:
+def keep_checked(path: Path, status: os.stat_result | None, digest: str) -> None:
     """Record that a file has this digest.
 
     Parameters
     ----------
     path : Path
         The file.
-    status : os.stat_result
-        Of `settled`, from before it was read.
+    status : os.stat_result or None
+        Of `settled`, from before it was read; with None nothing is recorded.
     digest : str
         What its content was found to be.
     """
+    if status is None:
+        return
     now = time.time()
     if status.st_ctime_ns / 1e9 > now - TICK_SECONDS:
         # By a clock that is not ours, or was set back: later changes might not show.

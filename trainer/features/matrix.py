@@ -264,8 +264,7 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
             header = json.loads(file.read(HEADER_BYTES))
             status = os.fstat(file.fileno())
             checked = is_checked(path, status, str(header["sha256"]))
-            if not checked:
-                status = settled(file.fileno())
+            since = None if checked else settled(file.fileno())
         rows, names = int(header["rows"]), tuple(header["names"])
         index_offset = HEADER_BYTES + rows * len(names) * 4 + _padding(rows, len(names))
         if header["schema"] != SCHEMA or header["key"] != key or rows < 1:
@@ -285,7 +284,7 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
             # One bit that flipped on the disk would train another model, vouched for by its certificate.
             if _content_digest(matrix) != matrix.digest:
                 return None
-            keep_checked(path, status, matrix.digest)
+            keep_checked(path, since, matrix.digest)
         return matrix
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

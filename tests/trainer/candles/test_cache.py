@@ -3,6 +3,7 @@ import pytest
 
 from common.timeframes import Timeframe
 from tests.candle_fixtures import candles
+from trainer.candles import checked
 from trainer.candles.cache import HEAD_BYTES, open_candles, store_candles
 from trainer.candles.candles import COLUMNS, Candles
 
@@ -84,6 +85,7 @@ def test_damage_is_noticed_and_mended(tmp_path, stored, damage):
 
 
 def test_what_was_found_good_is_not_digested_again(tmp_path, stored, monkeypatch):
+    monkeypatch.setattr(checked, "WORTH_WAITING_BYTES", 0)
     first = opened(tmp_path, stored)
     monkeypatch.setattr(Candles, "of", None)
     again = opened(tmp_path, stored)

@@ -8,7 +8,8 @@ from trainer.candles.checked import AGAIN_SECONDS, TICK_SECONDS, forget, is_chec
 
 
 @pytest.fixture
-def path(tmp_path):
+def path(tmp_path, monkeypatch):
+    monkeypatch.setattr(checked, "WORTH_WAITING_BYTES", 0)
     found = tmp_path / "some.features"
     found.write_bytes(b"whole")
     with found.open("rb") as file:
@@ -74,6 +75,23 @@ def test_a_day_begins_anew_and_so_does_a_clock_that_was_set_back(path, monkeypat
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + later)
     assert not is_checked(path, path.stat(), "digest")
+
+
+def test_a_small_file_that_changed_just_now_is_not_waited_for_and_nothing_is_kept_of_it(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "some.features"
+    path.write_bytes(b"whole")
+    changed = path.stat().st_ctime_ns / 1e9
+    monkeypatch.setattr(time, "sleep", pytest.fail)
+    for later, kept in ((TICK_SECONDS / 2, False), (2 * TICK_SECONDS, True)):
+        monkeypatch.setattr(time, "time", lambda now=changed + later: now)
+        with path.open("rb") as file:
+            since = settled(file.fileno())
+        # Digested meanwhile, for longer than a tick: what changed before that may not have shown.
+        monkeypatch.setattr(time, "time", lambda now=changed + later + 2 * TICK_SECONDS: now)
+        keep_checked(path, since, "digest")
+        assert is_checked(path, path.stat(), "digest") is kept
 
 
 def test_a_change_in_the_same_tick_would_not_show_so_nothing_is_kept_of_it(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 
 from common.errors import DataError, StorageError
 from coordinator.policy.disk import matrix_bytes
+from trainer.candles import checked
 from trainer.features import matrix as feature_cache
 from trainer.features.context import context_frame
 from trainer.features.indicators import NAMES, WARM_UP, block_features, blocks
@@ -214,6 +215,7 @@ def test_a_matrix_that_was_found_good_is_not_digested_again_until_it_changes(tmp
         return of_content(found)
 
     monkeypatch.setattr(feature_cache, "_content_digest", counted)
+    monkeypatch.setattr(checked, "WORTH_WAITING_BYTES", 0)
     matrix = open_features(tmp_path, candles, [])
     again = open_features(tmp_path, candles, [])
     assert (again.digest, digested) == (matrix.digest, [])
