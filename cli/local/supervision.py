@@ -80,11 +80,18 @@ class Supervision:
     ) -> None:
         """Keep the processes alive until something is over, which is asked again after each pause.
 
+        They are looked after as often as ever, however long a pause is.
+
         Raises
         ------
         KeyboardInterrupt
             A signal came.
         """
         while not is_over():
-            self.keep()
-            time.sleep(pause_seconds())
+            due = time.monotonic() + pause_seconds()
+            while True:
+                self.keep()
+                left = due - time.monotonic()
+                if left <= 0.0:
+                    break
+                time.sleep(min(POLL_SECONDS, left))

@@ -27,6 +27,12 @@ SHARE_OF_PAUSES = 0.05
 """A pause before the end is this share of the time since nothing has been queued, so that it costs little
 where the last job is a long one."""
 
+LONGEST_PAUSE_SECONDS = 1.0
+SHARE_OF_REST = 0.1
+"""While jobs are queued a pause is this share of the time that the night is expected to take still: a status
+costs as much as the result of a job, so that it is not asked for more often than people look.
+"""
+
 FULL_BYTES = 1024**2
 """With less room than this a disk cannot take a job's result, nor soon a line of the log."""
 
@@ -136,11 +142,12 @@ class Watch:
         self._blocked_seconds, self._clock = blocked_seconds, clock
         self._full_since: tuple[float, int] | None = None
         self._near_since: float | None = None
+        self._left_seconds = 0.0
 
     def pause_seconds(self) -> float:
-        """Return how long to wait before the next look: less where nothing is queued, for the end is near."""
+        """Return how long to wait before the next look: the less the nearer the end is."""
         if self._near_since is None:
-            return POLL_SECONDS
+            return min(LONGEST_PAUSE_SECONDS, max(POLL_SECONDS, SHARE_OF_REST * self._left_seconds))
         near = self._clock() - self._near_since
         return min(POLL_SECONDS, SHORTEST_PAUSE_SECONDS + near * SHARE_OF_PAUSES)
 
@@ -167,6 +174,8 @@ class Watch:
             self._display.show(status)
         if run.state is RunState.CANCELLED:
             raise ConfigurationError(f"night {run.id} was cancelled")
+        end = status.eta.p50
+        self._left_seconds = (end - status.time).total_seconds() if end is not None else 0.0
         if run.training.queued + run.surveys.queued > 0:
             self._near_since = None
         elif self._near_since is None:

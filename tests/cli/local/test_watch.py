@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from cli.local.supervision import POLL_SECONDS
-from cli.local.watch import StatusFeed, Watch
+from cli.local.watch import LONGEST_PAUSE_SECONDS, StatusFeed, Watch
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, StorageError, UnavailableError
 from common.protocol.jobs import Cause
@@ -104,6 +104,9 @@ def test_the_end_is_looked_for_more_often_once_nothing_is_queued_and_less_again_
     scene.night.survey_all(boot)
     scene.watch.look()
     assert scene.watch.pause_seconds() == POLL_SECONDS
+    scene.night.succeed(scene.night.grant(boot))
+    scene.watch.look()
+    assert scene.watch.pause_seconds() == LONGEST_PAUSE_SECONDS, "jobs of 10 s are left for a minute"
     scene.night.finish_all(boot)
     scene.watch.look()
     assert scene.watch.pause_seconds() == pytest.approx(0.05)
