@@ -50,8 +50,9 @@ def most_connections() -> int:
 class Connection(HttpToolsProtocol):
     """One connection. If there are too many, the one that has been without a request for longest is ended.
 
-    llhttp, which reads what comes in, takes a header of any length, and lets a body pass that nobody waits
-    for; here a header has a bound, and a request that is answered before its end ends its connection.
+    llhttp, which reads what comes in, takes a header of any length, lets a body pass that nobody waits for,
+    and reads none where another protocol is asked for; here a header has a bound, a request that is answered
+    before its end ends its connection, and one with a body asks for no other protocol.
     """
 
     _told: ClassVar[float] = float("-inf")
@@ -88,6 +89,10 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Begin to answer a request."""
+        framed = {name for name, _ in self.headers} & {b"content-length", b"transfer-encoding"}
+        if framed and self.parser.should_upgrade():
+            # llhttp takes what follows such a header for another protocol's: it would be the next request.
+            raise ValueError("an upgrade with a body")
         self._is_header_begun = False
         self._be_patient()
         super().on_headers_complete()

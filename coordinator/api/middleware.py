@@ -112,6 +112,8 @@ class Guard:
         )
 
     def _check_host(self, scope: Scope) -> None:
+        if scope["http_version"] not in {"1.0", "1.1"}:
+            raise InvalidRequestError(f"HTTP {scope['http_version']} is not spoken here", "speak HTTP/1.1")
         hosts = Headers(scope=scope).getlist("host")
         if len(hosts) > 1 or (not hosts and scope["http_version"] == "1.1"):
             raise InvalidRequestError(f"there are {len(hosts)} Host headers", "send one")

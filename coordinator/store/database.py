@@ -79,8 +79,8 @@ class Transaction:
         try:
             yield
         except BaseException:
-            # A database that takes all of the transaction back has no savepoint any more.
-            with suppress(DBAPIError):
+            # A database that takes all of the transaction back, or is lost, has no savepoint any more.
+            with suppress(SQLAlchemyError):
                 self.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
                 self.connection.exec_driver_sql("RELEASE SAVEPOINT part")
             raise

@@ -104,6 +104,36 @@ def test_a_request_names_one_host(coordinator: Process, hosts: str) -> None:
         assert status_of(peer) == 422
 
 
+@pytest.mark.parametrize("framing", ["Content-Length: 62", "Transfer-Encoding: chunked"])
+def test_a_body_behind_an_upgrade_is_never_taken_for_the_next_request(
+    coordinator: Process, framing: str
+) -> None:
+    upgrade = ("Connection: Upgrade", "Upgrade: h2c", "Content-Type: application/json")
+    with connected(coordinator) as peer:
+        peer.sendall(head("/api/claims", token_of(coordinator), framing, *upgrade))
+        said = peer.recv(4096)
+        with suppress(ConnectionResetError, BrokenPipeError):
+            peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            while part := peer.recv(4096):
+                said += part
+    assert said.count(b"HTTP/1.1 ") == 1 and said.startswith(b"HTTP/1.1 400")
+
+
+def test_another_protocol_that_is_asked_for_is_not_spoken(coordinator: Process) -> None:
+    with connected(coordinator) as peer:
+        peer.sendall(
+            b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+        )
+        assert status_of(peer) == 200
+
+
+@pytest.mark.parametrize("line", [b"GET /healthz", b"GET /healthz HTTP/2.0\r\nHost: 127.0.0.1"])
+def test_other_versions_of_http_are_refused(coordinator: Process, line: bytes) -> None:
+    with connected(coordinator) as peer:
+        peer.sendall(line + b"\r\n\r\n")
+        assert status_of(peer) in {400, 422}
+
+
 def test_what_is_not_http_ends_the_connection(coordinator: Process) -> None:
     with connected(coordinator) as peer:
         peer.sendall(b"\x16\x03\x01 hello\r\n\r\n")

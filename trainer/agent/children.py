@@ -2,10 +2,10 @@
 
 To fork a child, to copy the pages that it writes to and to take it apart again takes a third of a small
 cell's time. A child that has trained a cell therefore rests for a moment, and does the next one if that is
-of the same symbol and timeframe, so that it needs the same memory again, or if the child holds next to
-nothing. What it holds counts as the next job's memory; so that no job can die of what another left, it is
-used again only with plenty of room below the limit. A survey always has a child of its own, and after a
-failure there is a new one.
+of the same symbol and timeframe, so that it needs the same memory again, or of no finer timeframe if the
+child holds next to nothing. What it holds counts as the next job's memory; so that no job dies of what
+another left, it is used again only with plenty of room below the limit. A survey always has a child of its
+own, and after a failure there is a new one.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LIFE_SECONDS = 60.0
 """A child older than this gets no other job, so that what a process gathers cannot grow for a night."""
 
 SMALL_BYTES = 32 * 1024**2
-"""What a child may have grown by and still do a job of any size."""
+"""What a child may have grown by and still do a job that needs other memory."""
 
 SPARE_SHARE = 0.5
 """The share of its limit that a job may have taken at most for its child to do another."""
@@ -53,8 +53,11 @@ def can_follow(
     """
     if isinstance(after, SurveySpec) or peak_bytes > SPARE_SHARE * limit_bytes:
         return False
-    alike = (before.cell.symbol, before.cell.timeframe) == (after.cell.symbol, after.cell.timeframe)
-    return alike or grown_bytes <= SMALL_BYTES
+    if (before.cell.symbol, before.cell.timeframe) == (after.cell.symbol, after.cell.timeframe):
+        return True
+    # Bars of a finer timeframe are more, so that what is needed and what is held could be too much together.
+    is_finer = after.cell.timeframe.seconds < before.cell.timeframe.seconds
+    return grown_bytes <= SMALL_BYTES and not is_finer
 
 
 class RestingChild:

@@ -62,7 +62,7 @@ End = Result | Stopped | AttemptFailure | Killed
 
 
 class Child:
-    """One running job.
+    """One process with the job that it has at present.
 
     Parameters
     ----------
@@ -94,6 +94,7 @@ class Child:
         self._output_ended = False
         self._base = 0
         self._forked = time.monotonic()
+        self._kills = group.oom_kills() or 0
         self._begin(limits)
         ours, theirs = socket.socketpair()
         self._stderr, stderr = os.pipe()
@@ -119,12 +120,15 @@ class Child:
         self._rests = False
         self._killed: Killed | None = None
         self._hung_at: float | None = None
-        self._kills = self._kills_before = self._group.oom_kills() or 0
+        self._kills_before = self._kills
         self._kill_counted_at: float | None = None
         self._output = bytearray()
 
     def give(self, task: Task, limits: Limits) -> None:
-        """Give a child that rests another task; from now on it is about this one."""
+        """Give a child that rests another task; from now on it is about this one.
+
+        A kill by the kernel that is not counted yet is of this job too: what rests may be dead already.
+        """
         assert self.rests
         self._begin(limits)
         self._end.give(task)

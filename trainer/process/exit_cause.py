@@ -66,6 +66,7 @@ class Death:
             f"{gib(self.limits.memory_bytes)} allowed",
         ]
         if self.exit:
+            # Of the process, which may have done other jobs before.
             lines.append(
                 f"exit: {status(self.exit.code)}, peak resident {gib(self.exit.peak_resident_bytes)}"
             )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -44,7 +45,9 @@ def answer(route_class: type[APIRoute], body: bytes, kind: str = "application/js
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client:
             return await client.post("/documents/3", content=body, headers={"Content-Type": kind})
 
-    return asyncio.run(ask())
+    # In a thread of its own: a browser of other tests may have a loop that runs in this one.
+    with ThreadPoolExecutor(1) as apart:
+        return apart.submit(lambda: asyncio.run(ask())).result()
 
 
 @pytest.mark.parametrize(

@@ -353,6 +353,13 @@ def test_an_exception_takes_a_part_back_and_leaves_the_rest(database: Database) 
     assert kept == {digest("before"), digest("within"), digest("after")}
 
 
+def test_a_connection_that_is_lost_within_a_part_is_told_as_such(database: Database) -> None:
+    if database.is_sqlite:
+        pytest.skip("SQLite has no connection to lose")
+    with pytest.raises(UnavailableError), database.write() as tx, tx.part():
+        tx.connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+
 def test_sqlite_survives_a_loss_of_power_and_checks_its_keys(migrated: Path) -> None:
     database = Database(sqlite_url(migrated))
     with database.read() as tx:

@@ -37,20 +37,21 @@ def spec_of(symbol: str, timeframe: str, horizon: int = 1) -> TrainingSpec:
 SPECS = st.builds(
     spec_of,
     st.sampled_from(["BTCUSDT", "ETHUSDT"]),
-    st.sampled_from(["1m", "1h"]),
+    st.sampled_from(["1m", "1h", "1d"]),
     st.sampled_from([1, 3, 5]),
 )
 
 
 @given(SPECS, SPECS, SIZES, SIZES, st.integers(1, 4 * GIB))
-def test_a_job_follows_another_only_with_plenty_of_room_and_of_its_own_kind_or_after_a_small_one(
+def test_a_job_follows_another_with_plenty_of_room_if_it_is_alike_or_coarser_after_a_small_one(
     before, after, grown, peak, limit
 ) -> None:
     follows = can_follow(before, after, grown, peak, limit)
     if follows:
         assert 2 * peak <= limit
     alike = before.cell.model_copy(update={"horizon": 1}) == after.cell.model_copy(update={"horizon": 1})
-    assert follows == (2 * peak <= limit and (alike or grown <= SMALL_BYTES))
+    coarser = after.cell.timeframe.seconds >= before.cell.timeframe.seconds
+    assert follows == (2 * peak <= limit and (alike or (grown <= SMALL_BYTES and coarser)))
     assert not can_follow(before, SURVEY, grown, peak, limit)
 
 
