@@ -33,7 +33,7 @@ def without(*names: str) -> Iterator[None]:
     hidden = [name for name in names if name not in sys.modules]
     for name in hidden:
         # The import system raises ModuleNotFoundError for a name that stands for None.
-        sys.modules[name] = None  # type: ignore[assignment]
+        sys.modules[name] = None  # type: ignore[assignment]  # as the language has it
     try:
         yield
     finally:

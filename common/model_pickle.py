@@ -220,7 +220,7 @@ class _Pickler(pickle._Pickler):
             case _Array():
                 self._save_array(obj)
             case _:
-                super().save(obj, save_persistent_id)  # type: ignore[misc]
+                super().save(obj, save_persistent_id)  # type: ignore[misc]  # untyped in the library
 
     def _save_array(self, array: _Array) -> None:
         state = {

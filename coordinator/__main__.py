@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except NighttrainError as error:
         if options.debug:
             logger.exception("cannot start")
-        print(f"coordinator: {error}", file=sys.stderr)  # noqa: T201
+        print(f"coordinator: {error}", file=sys.stderr)  # noqa: T201 (for whoever started it)
         return error.kind.exit_code
     except KeyboardInterrupt:
         return 0

@@ -83,5 +83,5 @@ def make_app(parts: Parts) -> FastAPI:
     ):
         app.include_router(router)
     site.install(app)
-    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]
+    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # as FastAPI advises
     return app

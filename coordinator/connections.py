@@ -62,7 +62,7 @@ class Connection(HttpToolsProtocol):
     _body_bytes = 0
     quiet_since: float = 0.0
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # TCP alone is listened on
         """Take a new connection in."""
         super().connection_made(transport)
         self.quiet_since = time.monotonic()

@@ -53,7 +53,7 @@ def port(name: str, host: str, number: int, todo: str, expected: bool = True) ->
 
 
 def _answers(name: str, host: str, number: int) -> bool:
-    asked = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104
+    asked = "127.0.0.1" if host == "0.0.0.0" else f"[{host}]" if ":" in host else host  # noqa: S104 (compared, not bound)
     try:
         return httpx.get(f"http://{asked}:{number}{WHO[name]}", timeout=ASK_SECONDS).status_code == 200
     except httpx.HTTPError:

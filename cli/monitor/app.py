@@ -30,7 +30,7 @@ SHARE = 5.0
 """It waits so many times as long as an answer took, at least: looking must not slow the night."""
 TICK_SECONDS = 0.25
 THREAD = "monitor"
-NO_TOKEN = "no token is at hand, so this can only be looked at: --token-file names it"  # noqa: S105
+NO_TOKEN = "no token is at hand, so this can only be looked at: --token-file names it"  # noqa: S105 (words, no secret)
 
 KEYS = """\
 arrows          move; Enter opens the job with why it waits, failed or was not promoted
@@ -267,7 +267,7 @@ class Monitor(App[int]):
     def on_monitor_ordered(self, message: Ordered) -> None:
         """Say what was done, and look at once."""
         severity = "error" if message.refused else "information"
-        self.notify(shown(message.words), severity=severity, markup=False, timeout=8)  # type: ignore[arg-type]
+        self.notify(shown(message.words), severity=severity, markup=False, timeout=8)  # type: ignore[arg-type]  # a literal there
         if self._next is not None:
             self._next = 0.0
 

@@ -80,6 +80,11 @@ def _of_store(url: str, facts: Facts) -> Choice:
             "CANDLES_URL names a folder, and containers read one that CANDLES_DIR names",
             "write s3://BUCKET/PREFIX or gs://BUCKET/PREFIX, or name the folder in CANDLES_DIR",
         )
+    if place.startswith("az:"):
+        raise ConfigurationError(
+            "CANDLES_URL: trainers here read s3:// and gs://; Azure's key would be in their environment",
+            "mount the container as a folder and name that in CANDLES_DIR",
+        )
     return Choice(DEFAULT, None, False, f"candles come from {place}, to which trainers have a way out")
 
 

@@ -112,7 +112,7 @@ def process_registry() -> CollectorRegistry:
     From now on counters and histograms of this process come without ``_created`` series, which nobody
     declared and nothing asks for.
     """
-    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+    prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]  # the library's
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)

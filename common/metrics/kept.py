@@ -179,7 +179,7 @@ def _head(metric: Metric, openmetrics: bool) -> Part:
 
 def _lines(metric: Metric, series: Series) -> bytes:
     written = [
-        f"{_name(metric, values)} {floatToGoString(value)}\n"  # type: ignore[no-untyped-call]
+        f"{_name(metric, values)} {floatToGoString(value)}\n"  # type: ignore[no-untyped-call]  # the library's
         for values, value in series.items()
     ]
     return "".join(written).encode()

@@ -48,7 +48,7 @@ from coordinator.queue.leases import (
 from coordinator.queue.pauses import lift_pause
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Database, Transaction
-from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow, JobRow, TrainerRow
+from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow, TrainerRow
 from coordinator.store.tables import attempts
 
 logger = logging.getLogger(__name__)
@@ -227,8 +227,9 @@ class Queue:
             logger.info("%s: done by %s in %.1f s", done.name, attempt.trainer, finish.seconds)
             for cell in refused:
                 logger.warning("%s: refused by the survey", cell.name)
-            if model is not None and attempt.artifact_sha256 is None:
-                _keep(model, done)
+        # Of a result that is told again too: whoever took it may have died before its model was stored.
+        if model is not None and (done is not None or model.sha256 == attempt.artifact_sha256):
+            _keep(model, attempt)
         if trainer is not None and decision is not None:
             _log_decision(trainer, decision)
         return decision
@@ -360,12 +361,12 @@ def _claimant(tx: Transaction, request: ClaimRequest | None) -> TrainerRow | Non
         return None
 
 
-def _keep(model: results.Model, job: JobRow) -> None:
+def _keep(model: results.Model, attempt: AttemptRow) -> None:
     """Store the model of a result that was taken, in nobody's way: its manifest would make it again."""
     try:
         model.keep()
     except StorageError as error:
-        logger.warning("%s: its model is made when it is asked for: %s", job.name, error)
+        logger.warning("job %d: its model is made when it is asked for: %s", attempt.job_id, error)
 
 
 def _log_decision(trainer: TrainerRow, decision: Grant | Refusal) -> None:

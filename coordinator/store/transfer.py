@@ -194,7 +194,7 @@ def _continue_numbers(target: Connection) -> None:
         numbers = f"pg_get_serial_sequence('{table.name}', '{column.name}')"
         largest = f"max({column.name})"
         target.execute(
-            text(f"SELECT setval({numbers}, coalesce({largest}, 1), {largest} IS NOT NULL) FROM {table.name}")  # noqa: S608
+            text(f"SELECT setval({numbers}, coalesce({largest}, 1), {largest} IS NOT NULL) FROM {table.name}")  # noqa: S608 (of our own schema)
         )
 
 

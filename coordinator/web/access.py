@@ -19,7 +19,7 @@ SAID = "nighttrain-said"
 """The cookie that carries what was done to the page that is shown next."""
 
 
-class SignInFirst(Exception):  # noqa: N818
+class SignInFirst(Exception):  # noqa: N818 (a detour, no error)
     """A page is asked for that only those may see who have shown the token."""
 
 

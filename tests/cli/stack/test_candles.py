@@ -88,6 +88,7 @@ def test_a_store_beside_a_folder_of_ones_own_is_refused():
     [
         ("s3:/bucket", "CANDLES_URL names a folder, and containers read one that CANDLES_DIR names"),
         ("file:///srv/candles", "CANDLES_URL names a folder"),
+        ("az://container/x", "CANDLES_URL: trainers here read s3:// and gs://"),
         ("http://store/bucket", "CANDLES_URL: must be file:///FOLDER, s3://BUCKET/PREFIX"),
         ("s3://key:secret@bucket/x", "CANDLES_URL: must be without credentials"),
     ],

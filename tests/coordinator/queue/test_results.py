@@ -104,14 +104,34 @@ def test_a_model_is_kept_only_of_a_result_that_is_taken(night: Night) -> None:
         night.queue.finish("0" * 32, finish(report, sha256), model)
     assert not kept
     night.queue.finish(grant.lease_id, finish(report, sha256), model)
-    night.queue.finish(grant.lease_id, finish(report, sha256), model)
     assert kept == [sha256]
-    following = night.grant(boot)
-    done = _upload(night, following)
-    made = Model(done.manifest.pickle_sha256, len(content), lambda: kept.append("uploaded before"))
-    night.queue.finish(following.lease_id, finish(done, made.sha256), made)
+    other = Model("0" * 64, 1, lambda: kept.append("another"))
+    night.queue.finish(grant.lease_id, finish(report, sha256), other)
     assert kept == [sha256]
-    assert night.detail(following.job_id).state is JobState.SUCCEEDED
+
+
+def test_a_model_that_was_not_stored_before_a_kill_is_when_the_result_is_told_again(night: Night) -> None:
+    def die() -> None:
+        raise KeyboardInterrupt
+
+    grant, kept = night.grant(night.start()), []
+    report, content = training_report(spec_of(grant))
+    sha256 = report.manifest.pickle_sha256
+    with pytest.raises(KeyboardInterrupt):
+        night.queue.finish(grant.lease_id, finish(report, sha256), Model(sha256, len(content), die))
+    night.queue.finish(
+        grant.lease_id, finish(report, sha256), Model(sha256, len(content), lambda: kept.append(sha256))
+    )
+    assert kept == [sha256]
+    assert night.detail(grant.job_id).state is JobState.SUCCEEDED
+
+
+def test_a_result_whose_model_was_uploaded_before_is_taken_with_it(night: Night) -> None:
+    grant = night.grant(night.start())
+    report = _upload(night, grant)
+    sha256 = report.manifest.pickle_sha256
+    night.queue.finish(grant.lease_id, finish(report, sha256), Model(sha256, 1))
+    assert night.detail(grant.job_id).state is JobState.SUCCEEDED
 
 
 def test_a_result_is_taken_whose_model_finds_no_room(night: Night, caplog: pytest.LogCaptureFixture) -> None:
