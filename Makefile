@@ -19,7 +19,7 @@ setup: $(DEVELOPED) ## install everything into .venv (the other targets do it wh
 $(INSTALLED): $(LOCK)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Nighttrain needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
-	@test -x $(BIN)/python || { echo "setting up .venv"; $(PYTHON) -m venv .venv; } || \
+	@test -x $(BIN)/python || { echo "setting up .venv" >&2; $(PYTHON) -m venv .venv; } || \
 	  { echo "No virtual environment could be made (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 2; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --default-pip >/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/bootstrap.txt
