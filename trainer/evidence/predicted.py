@@ -10,6 +10,7 @@ import numpy as np
 from common.protocol.reports import FoldReport
 from trainer.candles.arrays import FloatArray
 from trainer.evidence.stored_models import StoredModels
+from trainer.learning.log_sums import summed_logs
 from trainer.learning.stretch import Stretch
 from trainer.learning.training_set import TrainingSet
 
@@ -68,15 +69,13 @@ def predicted(
 def _summed_log_losses(p: FloatArray, truth: FloatArray) -> FloatArray:
     """Return -log of what each model gave to what happened, summed: p of shape (m, n), truth (n,)."""
     epsilon = np.finfo(np.float64).eps
-    given = np.empty(p.shape)
+    losses = np.zeros(len(p))
     # What each step leaves is still in the cache for the next one.
     for start in range(0, len(truth), CHUNK):
         rows = slice(start, start + CHUNK)
-        part, of = given[:, rows], p[:, rows]
-        part[:] = np.where(truth[rows] > 0.5, of, 1.0 - of)
-        np.clip(part, epsilon, 1.0 - epsilon, out=part)
-        np.log(part, out=part)
-    if (between := truth == 0.5).any():
-        either = np.clip(p[:, between], epsilon, 1.0 - epsilon)
-        given[:, between] = (np.log(either) + np.log1p(-either)) / 2
-    return np.asarray(-given.sum(axis=1))
+        of = np.clip(p[:, rows], epsilon, 1.0 - epsilon)
+        given = np.where(truth[rows] > 0.5, of, 1.0 - of)
+        if (between := truth[rows] == 0.5).any():
+            given[:, between] = np.sqrt(of[:, between] * (1.0 - of[:, between]))
+        losses -= summed_logs(given)
+    return losses

@@ -173,26 +173,26 @@ def _sums_rounded(
     for start, stop in pairwise(np.unique([0, *ends]).tolist()):
         learning = np.flatnonzero(ends >= stop)
         # The sign turned, as the exponential needs it.
-        active = np.ascontiguousarray(-weights[learning].T, dtype=np.float32)
-        buffer = np.empty((CHUNK_ROWS, len(learning)), dtype=np.float32)
+        active = np.ascontiguousarray(-weights[learning], dtype=np.float32)
+        buffer = np.empty((len(learning), CHUNK_ROWS), dtype=np.float32)
         square = np.empty_like(buffer)
         for first in range(start, stop, CHUNK_ROWS):
             last = min(first + CHUNK_ROWS, stop)
-            part, p, squares = block[: last - first], buffer[: last - first], square[: last - first]
+            part, p, squares = block[: last - first], buffer[:, : last - first], square[:, : last - first]
             counts, truth = labelled[first:last], truths[first:last]
             np.subtract(design.values[first:last], origins[: last - first], out=part[:, 1:])
-            np.matmul(part, active, out=p)
+            np.matmul(active, part.T, out=p)
             with np.errstate(over="ignore"):
                 np.exp(p, out=p)
             p += 1.0
             np.reciprocal(p, out=p)
             np.multiply(p, p, out=squares)
             np.subtract(p, squares, out=squares)
-            curvatures[learning] += counts @ squares
-            p -= truth[:, None]
+            curvatures[learning] += squares @ counts
+            p -= truth
             if not counts.all():
-                p *= counts[:, None]
-            gradients[learning] += p.T @ part
+                p *= counts
+            gradients[learning] += p @ part
     return gradients, curvatures
 
 

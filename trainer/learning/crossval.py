@@ -12,7 +12,6 @@ from trainer.learning.column_moments import Moments
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.logistic_path import LogisticPath, fit_path
-from trainer.learning.scores import log_loss
 from trainer.learning.splits import Fold
 from trainer.learning.stretch import Stretch
 
@@ -37,7 +36,7 @@ class FoldFit:
         return self.path.model(self.choice)
 
 
-WALK_FORWARD_VERSION = "8"
+WALK_FORWARD_VERSION = "9"
 """Changes whenever a fold's models or what is kept of them do; folds of another version are fitted anew."""
 
 
@@ -82,14 +81,14 @@ class CrossValidation:
         fold = self.folds[len(self.fits)]
         self._moments.extend(fold.train_stop)
         path = fit_path(self._moments, self.Cs, self._begin())
-        stretch = self.stretch(fold)
-        said = stretch.predictions(path.coefficients, path.intercepts, path.means, path.scales)
-        losses = self._losses(fold, stretch, said)
         earlier = [fit.log_losses for fit in self.fits]
-        fit = FoldFit(fold, path, losses, choose(earlier, len(self.Cs)), tuple(range(len(earlier))))
+        choice = choose(earlier, len(self.Cs))
+        known = slice(fold.test_start, fold.known_stop)
+        outcomes = self.design.row[known], self.y[known]
+        models = path.coefficients, path.intercepts, path.means, path.scales
+        self._newest, losses = self.stretch(fold).judged(*models, choice, *outcomes)
+        fit = FoldFit(fold, path, tuple(losses.tolist()), choice, tuple(range(len(earlier))))
         self.fits.append(fit)
-        # A copy, so that the other models' are freed.
-        self._newest = said[fit.choice].copy()
         return fit
 
     def final(self) -> tuple[int, LogisticModel]:
@@ -117,13 +116,6 @@ class CrossValidation:
         said = self.stretch(fit.fold).predictions(path.coefficients, path.intercepts, path.means, path.scales)
         chosen: FloatArray = said[fit.choice].copy()
         return chosen
-
-    def _losses(self, fold: Fold, stretch: Stretch, said: FloatArray) -> tuple[float, ...]:
-        if not fold.known:
-            return (0.0,) * len(self.Cs)
-        truth = self.y[fold.test_start : fold.known_stop]
-        known = stretch.at(said, self.design.row[fold.test_start : fold.known_stop])
-        return tuple(log_loss(p, truth) for p in known)
 
     def _begin(self) -> tuple[FloatArray, FloatArray] | None:
         if not self.fits:

@@ -7,6 +7,7 @@ cache.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 
 import numpy as np
 
@@ -40,6 +41,22 @@ class DesignMatrix:
 
     def __len__(self) -> int:
         return len(self.row)
+
+    @cached_property
+    def sizes(self) -> FloatArray:
+        """The third power of each row's length, shape (n,): about what a row has to say of how p(1-p) varies.
+
+        Of the columns as they are, which are all of one scale: so a row's size depends on no other row.
+        """
+        squares = np.empty((CHUNK_ROWS, self.columns), dtype=np.float32)
+        ones = np.ones(self.columns, dtype=np.float32)
+        lengths = np.empty(len(self.values), dtype=np.float32)
+        for first in range(0, len(self.values), CHUNK_ROWS):
+            chunk = self.values[first : first + CHUNK_ROWS]
+            part = squares[: len(chunk)]
+            np.matmul(np.multiply(chunk, chunk, out=part), ones, out=lengths[first : first + CHUNK_ROWS])
+        chosen = lengths[self.row].astype(np.float64)
+        return chosen * np.sqrt(chosen)
 
     def chunks(self, start: int, stop: int) -> Iterator[tuple[slice, FloatArray]]:
         """Yield rows `start` to `stop` as (which rows, values as float64), at most `CHUNK_ROWS` at a time.

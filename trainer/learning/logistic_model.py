@@ -85,14 +85,25 @@ def unstandardised(
     return weights, intercepts - weights @ means
 
 
+def log_odds(weights: FloatArray, offsets: FloatArray, values: FloatArray, buffer: FloatArray) -> FloatArray:
+    """Return the log odds of a chunk of rows by each model, (m, k), as a view of `buffer` (m, k or more)."""
+    t = buffer[:, : len(values)]
+    np.matmul(weights, values.T, out=t)
+    t += offsets[:, None]
+    return t
+
+
 def logistic(weights: FloatArray, offsets: FloatArray, values: FloatArray, buffer: FloatArray) -> FloatArray:
     """Return p(rise) of a chunk of rows by each model, shape (m, k), as a view of `buffer` (m, k or more)."""
-    p = buffer[:, : len(values)]
-    np.matmul(weights, values.T, out=p)
-    p += offsets[:, None]
-    np.negative(p, out=p)
-    with np.errstate(over="ignore"):
-        np.exp(p, out=p)
-    p += 1.0
-    np.reciprocal(p, out=p)
+    p = log_odds(weights, offsets, values, buffer)
+    to_probabilities(p)
     return p
+
+
+def to_probabilities(t: FloatArray) -> None:
+    """Replace log odds by 1 / (1 + exp(-log odds))."""
+    np.negative(t, out=t)
+    with np.errstate(over="ignore"):
+        np.exp(t, out=t)
+    t += 1.0
+    np.reciprocal(t, out=t)

@@ -8,6 +8,7 @@ import numpy as np
 
 from common.protocol.reports import Scores, Ties
 from trainer.candles.arrays import FloatArray, IntArray
+from trainer.learning.log_sums import summed_logs
 
 CHUNK = 8192
 
@@ -108,23 +109,35 @@ def row_losses(p: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def _row_losses(p: FloatArray, y: FloatArray, losses: FloatArray) -> None:
-    epsilon = np.finfo(np.float64).eps
-    # 1 - y - p is -p of a rise and 1 - p of a fall, to the last digit.
-    np.subtract(1.0, y, out=losses)
-    losses -= p
-    np.abs(losses, out=losses)
-    np.clip(losses, epsilon, 1.0 - epsilon, out=losses)
+    _given(p, y, losses)
     np.log(losses, out=losses)
     np.negative(losses, out=losses)
+
+
+def _given(p: FloatArray, y: FloatArray, given: FloatArray) -> None:
+    """Write to `given` the probability that was given to what happened; of 1/2 the geometric mean of both."""
+    epsilon = np.finfo(np.float64).eps
+    # 1 - y - p is -p of a rise and 1 - p of a fall, to the last digit.
+    np.subtract(1.0, y, out=given)
+    given -= p
+    np.abs(given, out=given)
+    np.clip(given, epsilon, 1.0 - epsilon, out=given)
     between = y == 0.5
     if between.any():
-        given = np.clip(p[between], epsilon, 1.0 - epsilon)
-        losses[between] = -0.5 * np.log(given * (1.0 - given))
+        either = np.clip(p[between], epsilon, 1.0 - epsilon)
+        given[between] = np.sqrt(either * (1.0 - either))
 
 
 def log_loss(p: FloatArray, y: FloatArray) -> float:
     """Return the mean of `row_losses`."""
-    return float(row_losses(p, y).mean())
+    summed = 0.0
+    room = np.empty(min(CHUNK, len(p)))
+    for start in range(0, len(p), CHUNK):
+        rows = slice(start, start + CHUNK)
+        given = room[: len(p[rows])]
+        _given(p[rows], y[rows], given)
+        summed -= float(summed_logs(given))
+    return summed / len(p)
 
 
 def score(p: FloatArray, y: FloatArray, ranks: FloatArray | None = None) -> Scores:

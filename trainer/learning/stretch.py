@@ -11,9 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.candles.arrays import Float32Array, FloatArray, IntArray
-from trainer.learning.design_matrix import DesignMatrix
-from trainer.learning.logistic_model import probabilities
+from trainer.candles.arrays import Float32Array, FloatArray, IntArray, aligned
+from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
+from trainer.learning.log_sums import summed_logs
+from trainer.learning.logistic_model import log_odds, probabilities, to_probabilities, unstandardised
+
+MOST_LOSS = float(-np.log(np.finfo(np.float64).eps))
+"""What a row may lose at most: 0 and 1 count as the nearest probabilities that float64 can tell from them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +40,61 @@ class Stretch:
         """Return p(rise) of each row by m models, shape (m, stop - start); see `probabilities`."""
         rows = DesignMatrix(self.values, np.arange(self.start, self.stop))
         return probabilities(coefficients, intercepts, means, scales, rows, 0, len(rows))
+
+    def judged(
+        self,
+        coefficients: FloatArray,
+        intercepts: FloatArray,
+        means: FloatArray,
+        scales: FloatArray,
+        chosen: int,
+        row: IntArray,
+        y: FloatArray,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return what one of m models says of each row, and how good all of them are where it is known.
+
+        Parameters
+        ----------
+        coefficients, intercepts, means, scales : ndarray of float64
+            The models; see `probabilities`.
+        chosen : int
+            Position of the one.
+        row : ndarray of int64, shape (k,)
+            Rows of the stretch, ascending, whose outcomes are known; positions in the matrix.
+        y : ndarray of float64, shape (k,)
+            Their outcomes: 0, 1, or 1/2, which counts as half of each.
+
+        Returns
+        -------
+        p : ndarray of float64, shape (stop - start,)
+            As `predictions` has it, to the last digit.
+        log_losses : ndarray of float64, shape (m,)
+            Means over the known rows, in nats; 0 if there are none.
+        """
+        weights, offsets = unstandardised(coefficients, intercepts, means, scales)
+        rows = DesignMatrix(self.values, np.arange(self.start, self.stop))
+        # What a row loses is log(1 + exp(t)) if it fell, t being its log odds, log(1 + exp(-t)) if it rose.
+        # Times 0, where nothing is known, that is log 2.
+        signs = np.zeros(len(rows))
+        signs[row - self.start] = 1.0 - 2.0 * y
+        p = np.empty(len(rows))
+        losses = np.zeros(len(weights))
+        buffer = aligned((len(weights), CHUNK_ROWS))
+        for part, values in rows.chunks(0, len(rows)):
+            t = log_odds(weights, offsets, values, buffer)
+            p[part] = t[chosen]
+            t *= signs[part]
+            np.minimum(t, MOST_LOSS, out=t)
+            np.exp(t, out=t)
+            t += 1.0
+            losses += summed_logs(t)
+        to_probabilities(p)
+        losses -= np.count_nonzero(signs == 0.0) * np.log(2.0)
+        if (either := row[y == 0.5]).size:
+            said = DesignMatrix(self.values, either)
+            of_either = probabilities(coefficients, intercepts, means, scales, said, 0, len(either))
+            losses -= 0.5 * np.log(np.maximum(of_either * (1.0 - of_either), np.exp(-MOST_LOSS))).sum(axis=1)
+        return p, losses / max(len(row), 1)
 
     def at(self, predictions: FloatArray, row: IntArray) -> FloatArray:
         """Return the predictions, (..., stop - start), of some ascending rows of the matrix."""

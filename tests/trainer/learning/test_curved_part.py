@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from trainer.learning.curved_part import BLOCK_ROWS, SAMPLED_BLOCK_ROWS, CurvedPart
+from trainer.learning.curved_part import BENT_UNTIL, BLOCK_ROWS, SAMPLED_BLOCK_ROWS, CurvedPart
 from trainer.learning.design_matrix import DesignMatrix
+from trainer.learning.row_sample import drawn
 
 
 @pytest.fixture(scope="module")
@@ -11,13 +12,16 @@ def values():
 
 
 WEIGHTS = (np.random.default_rng(4).standard_normal((3, 5)) * 0.2).astype(np.float32).astype(float)
-OFFSETS = np.array([0.0, 0.1, -3.0])
+OFFSETS = np.array([0.0, 0.125, -3.0])
 
 
-def expected(values):
-    log_odds = values.astype(float) @ WEIGHTS.T + OFFSETS
-    curved = 1 / (1 + np.exp(-log_odds)) - 0.5 - log_odds / 4
-    return np.column_stack([curved.sum(0), curved.T @ values.astype(float)])
+def curved(log_odds):
+    return 1 / (1 + np.exp(-log_odds)) - 0.5 - log_odds / 4
+
+
+def expected(values, counted=1.0):
+    of_rows = curved(values.astype(float) @ WEIGHTS.T + OFFSETS) * np.reshape(counted, (-1, 1))
+    return np.column_stack([of_rows.sum(0), of_rows.T @ values.astype(float)])
 
 
 @pytest.mark.parametrize("share", [1.0, 0.9, 0.2])
@@ -30,16 +34,58 @@ def test_sums_are_those_of_the_labelled_rows_among_the_first(values, share):
     assert found == pytest.approx(wanted, abs=1e-6 * np.abs(wanted).max())
 
 
-def test_the_sums_over_a_sample_are_float64s(values):
-    design = DesignMatrix(values, np.arange(0, len(values), 2))
-    part = CurvedPart.sampled(design, 6000, 5)
-    assert len(part) == 1200
+@pytest.mark.parametrize("model", [0, 1, 2])
+def test_seven_digits_are_right_however_small_or_large_the_log_odds_are(model):
+    # The last model's log odds lie around -3, where the polynomial no longer holds.
+    for size in (1e-3, 0.1, 1.0, 3.0):
+        values = np.full((1, 5), size, dtype=np.float32)
+        log_odds = (values.astype(float) @ WEIGHTS[model] + OFFSETS[model]).item()
+        found = CurvedPart(values).sums(WEIGHTS, OFFSETS).sum(axis=0)[model, 0]
+        assert found == pytest.approx(curved(log_odds), rel=1e-5, abs=1e-12)
+
+
+def test_the_polynomial_and_tanh_meet_where_one_ends_and_the_other_begins():
+    edge = 2.0 * np.sqrt(BENT_UNTIL)
+    weight = np.array([[1.0]])
+    below, above = (
+        CurvedPart(np.array([[log_odds]], dtype=np.float32)).sums(weight, np.zeros(1)).sum()
+        for log_odds in (edge * (1 - 1e-6), edge * (1 + 1e-6))
+    )
+    assert below == pytest.approx(above, rel=1e-5)
+    assert below != above
+
+
+def test_one_row_far_out_changes_nothing_of_the_others(values):
+    far = values[:BLOCK_ROWS].copy()
+    far[7] = 50.0
+    without = np.delete(far, 7, axis=0)
+    difference = CurvedPart(far).sums(WEIGHTS, OFFSETS) - CurvedPart(without).sums(WEIGHTS, OFFSETS)
+    wanted = expected(far[7:8])
+    assert difference.sum(axis=0) == pytest.approx(wanted, abs=1e-6 * np.abs(expected(far)).max())
+
+
+def test_a_sample_counts_each_of_its_rows_as_often_as_it_stands_for_others(values):
+    row = np.arange(0, len(values), 2)
+    part = CurvedPart.sampled(DesignMatrix(values, row), 6000, 1500)
+    lengths = np.square(values[row[:6000]].astype(float)).sum(axis=1)
+    positions, weights = drawn(lengths**1.5, 1500)
+    assert len(part) == len(positions)
     found = part.sums(WEIGHTS, OFFSETS).sum(axis=0)
-    assert found == pytest.approx(expected(values[0:12_000:10]), rel=1e-9, abs=1e-9)
+    wanted = expected(values[row[positions]], weights)
+    assert found == pytest.approx(wanted, abs=1e-6 * np.abs(wanted).max())
+
+
+def test_a_sample_stands_for_the_first_rows_alone(values):
+    design, later = (DesignMatrix(each, np.arange(len(values))) for each in (values, values.copy()))
+    later.values[6000:] *= 9.0
+    before, after = (CurvedPart.sampled(each, 6000, 1500).sums(WEIGHTS, OFFSETS) for each in (design, later))
+    assert before.tobytes() == after.tobytes()
 
 
 def test_even_and_odd_blocks_are_summed_apart(values):
     rows = SAMPLED_BLOCK_ROWS
-    even, odd = CurvedPart(values[: 2 * rows], exact=True).sums(WEIGHTS, OFFSETS)
-    assert even == pytest.approx(expected(values[:rows]), rel=1e-9, abs=1e-9)
-    assert odd == pytest.approx(expected(values[rows : 2 * rows]), rel=1e-9, abs=1e-9)
+    part = CurvedPart(values[: 2 * rows], block_rows=rows)
+    even, odd = part.sums(WEIGHTS, OFFSETS)
+    for half, of in ((even, values[:rows]), (odd, values[rows : 2 * rows])):
+        wanted = expected(of)
+        assert half == pytest.approx(wanted, abs=1e-6 * np.abs(wanted).max())

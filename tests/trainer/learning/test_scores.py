@@ -132,3 +132,11 @@ def test_the_area_with_ties_is_that_of_all_rows_to_the_last_digit(outcomes, deci
     everything, truth = np.concatenate([p, tied]), np.concatenate([y, np.zeros(400)])
     expected = area_under_curve(midranks(everything), truth)
     assert score_ties(Ordered.of(p, y), tied, 400, 0.1).auc_with_ties == expected
+
+
+def test_the_log_loss_is_the_mean_of_the_rows_losses():
+    draw = np.random.default_rng(2)
+    rows = 3 * CHUNK + 11
+    p, y = draw.random(rows), draw.choice([0.0, 0.5, 1.0], rows)
+    p[:40] = 0.0
+    assert log_loss(p, y) == pytest.approx(row_losses(p, y).mean(), rel=1e-13)

@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from trainer.learning.design_matrix import CHUNK_ROWS
+from trainer.learning.stretch import MOST_LOSS, Stretch
+
+ROWS, COLUMNS, MODELS = 2 * CHUNK_ROWS + 77, 4, 3
+
+
+@pytest.fixture
+def models():
+    draw = np.random.default_rng(2)
+    return (
+        draw.standard_normal((MODELS, COLUMNS)),
+        draw.standard_normal(MODELS),
+        draw.standard_normal(COLUMNS),
+        draw.random(COLUMNS) + 0.5,
+    )
+
+
+@pytest.fixture
+def stretch():
+    values = np.random.default_rng(1).standard_normal((ROWS + 40, COLUMNS)).astype(np.float32)
+    return Stretch(values, 20, 20 + ROWS)
+
+
+@pytest.fixture
+def row(stretch):
+    chosen = np.flatnonzero(np.random.default_rng(3).random(ROWS) < 0.8)
+    # The last rows' outcomes come too late.
+    return stretch.start + chosen[chosen < ROWS - 5]
+
+
+def test_the_chosen_model_says_what_it_says_among_all(stretch, models, row):
+    y = np.zeros(len(row))
+    everything = stretch.predictions(*models)
+    for chosen in range(MODELS):
+        p, _ = stretch.judged(*models, chosen, row, y)
+        assert p.tobytes() == everything[chosen].tobytes()
+
+
+def test_log_losses_are_scikit_learns_of_the_known_rows(stretch, models, row):
+    y = np.random.default_rng(4).integers(0, 2, len(row)).astype(float)
+    _, losses = stretch.judged(*models, 1, row, y)
+    for p, loss in zip(stretch.at(stretch.predictions(*models), row), losses, strict=True):
+        assert loss == pytest.approx(metrics.log_loss(y, p), rel=1e-12)
+
+
+def test_an_outcome_of_neither_counts_as_half_of_each(stretch, models, row):
+    y = np.random.default_rng(4).choice([0.0, 0.5, 1.0], len(row))
+    _, losses = stretch.judged(*models, 0, row, y)
+    _, low = stretch.judged(*models, 0, row, np.floor(y))
+    _, high = stretch.judged(*models, 0, row, np.ceil(y))
+    assert losses == pytest.approx((low + high) / 2, rel=1e-12)
+
+
+def test_a_certain_mistake_costs_what_the_nearest_uncertain_one_does(stretch, models):
+    coefficients, intercepts, means, scales = models
+    row = np.arange(stretch.start, stretch.stop)
+    certain = 0.0 * coefficients, np.array([2000.0, -2000.0, 0.0]), means, scales
+    with np.errstate(all="raise", under="ignore"):
+        _, losses = stretch.judged(*certain, 2, row, np.zeros(ROWS))
+    assert losses == pytest.approx([MOST_LOSS, 0.0, np.log(2.0)], abs=1e-12)
+    assert len(intercepts) == MODELS
+
+
+def test_where_nothing_is_known_nothing_is_lost(stretch, models):
+    p, losses = stretch.judged(*models, 0, np.empty(0, dtype=np.int64), np.empty(0))
+    assert losses == pytest.approx(np.zeros(MODELS), abs=1e-9)
+    assert len(p) == ROWS
