@@ -31,4 +31,5 @@ def test_the_size_of_a_row_is_the_third_power_of_its_length_and_no_other_rows_ma
     sizes = DesignMatrix(values, row).sizes
     assert sizes == pytest.approx(np.linalg.norm(values[row].astype(float), axis=1) ** 3, rel=1e-5)
     values[: CHUNK_ROWS // 2] *= 4.0
-    assert np.array_equal(DesignMatrix(values, row).sizes[-CHUNK_ROWS:], sizes[-CHUNK_ROWS:])
+    later = row >= CHUNK_ROWS // 2
+    assert np.array_equal(DesignMatrix(values, row).sizes[later], sizes[later])
