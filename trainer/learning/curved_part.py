@@ -124,7 +124,8 @@ class CurvedPart:
             values = self._values[first : first + self._rows]
             counted = None if self._counted is None else self._counted[first : first + self._rows]
             if counted is not None and self._sparse:
-                values, counted = values[counted > 0.0], None
+                present = counted > 0.0
+                values, counted = values[present], counted[present]
             yield values, counted
 
 
@@ -132,6 +133,9 @@ def _bend(half: Float32Array, square: Float32Array, bent: Float32Array) -> None:
     """Write ``tanh(h) - h`` of each h in `half` to `bent`, all of one shape; `square` is overwritten."""
     np.multiply(half, half, out=square)
     far = square > BENT_UNTIL if square.max(initial=0.0) > BENT_UNTIL else None
+    if far is not None:
+        # The polynomial would leave float32 there.
+        square[far] = 0.0
     np.multiply(square, BENT[-1], out=bent)
     for coefficient in BENT[-2:0:-1]:
         bent += coefficient

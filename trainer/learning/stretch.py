@@ -94,7 +94,7 @@ class Stretch:
             said = DesignMatrix(self.values, either)
             of_either = probabilities(coefficients, intercepts, means, scales, said, 0, len(either))
             losses -= 0.5 * np.log(np.maximum(of_either * (1.0 - of_either), np.exp(-MOST_LOSS))).sum(axis=1)
-        return p, losses / max(len(row), 1)
+        return p, losses / len(row) if len(row) else np.zeros(len(weights))
 
     def at(self, predictions: FloatArray, row: IntArray) -> FloatArray:
         """Return the predictions, (..., stop - start), of some ascending rows of the matrix."""

@@ -16,7 +16,8 @@ OFFSETS = np.array([0.0, 0.125, -3.0])
 
 
 def curved(log_odds):
-    return 1 / (1 + np.exp(-log_odds)) - 0.5 - log_odds / 4
+    with np.errstate(over="ignore"):
+        return 1 / (1 + np.exp(-log_odds)) - 0.5 - log_odds / 4
 
 
 def expected(values, counted=1.0):
@@ -55,11 +56,13 @@ def test_the_polynomial_and_tanh_meet_where_one_ends_and_the_other_begins():
     assert below != above
 
 
-def test_one_row_far_out_changes_nothing_of_the_others(values):
+@pytest.mark.parametrize("size", [50.0, 1e6])
+def test_one_row_far_out_changes_nothing_of_the_others(values, size):
     far = values[:BLOCK_ROWS].copy()
-    far[7] = 50.0
+    far[7] = size
     without = np.delete(far, 7, axis=0)
-    difference = CurvedPart(far).sums(WEIGHTS, OFFSETS) - CurvedPart(without).sums(WEIGHTS, OFFSETS)
+    with np.errstate(all="raise", under="ignore"):
+        difference = CurvedPart(far).sums(WEIGHTS, OFFSETS) - CurvedPart(without).sums(WEIGHTS, OFFSETS)
     wanted = expected(far[7:8])
     assert difference.sum(axis=0) == pytest.approx(wanted, abs=1e-6 * np.abs(expected(far)).max())
 
@@ -80,6 +83,15 @@ def test_a_sample_stands_for_the_first_rows_alone(values):
     later.values[6000:] *= 9.0
     before, after = (CurvedPart.sampled(each, 6000, 1500).sums(WEIGHTS, OFFSETS) for each in (design, later))
     assert before.tobytes() == after.tobytes()
+
+
+@pytest.mark.parametrize("share", [1.0, 0.2])
+def test_rows_count_as_often_as_is_said_however_few_count(values, share):
+    draw = np.random.default_rng(7)
+    counted = (draw.random(len(values)) < share) * draw.integers(1, 4, len(values))
+    found = CurvedPart(values, counted.astype(np.float32)).sums(WEIGHTS, OFFSETS).sum(axis=0)
+    wanted = expected(values, counted)
+    assert found == pytest.approx(wanted, abs=1e-6 * np.abs(wanted).max())
 
 
 def test_even_and_odd_blocks_are_summed_apart(values):
