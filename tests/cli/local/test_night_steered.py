@@ -104,15 +104,22 @@ def test_a_job_that_is_cancelled_while_a_trainer_works_on_it_is_dropped_at_once(
     with going(tmp_path, candles, *LONGER) as night:
 
         def cancelled() -> dict[str, Any] | None:
-            document = status(tmp_path)
-            at_work = [one for one in (document or {}).get("trainers", ()) if one["job_id"]]
-            working = [one["job_id"] for one in at_work if not one["job"].startswith("survey")]
-            for job_id in working:
-                # It may have ended just before.
-                told = steer("jobs", "cancel", job_id)
-                if "learns of it" in told.get("words", ""):
-                    return told
-            return None
+            if (agent := process_of(night.pid, "trainer")) is None:
+                return None
+            # A cell takes a fraction of a second: who holds still cannot end it before it is cancelled.
+            agent.suspend()
+            try:
+                document = status(tmp_path)
+                at_work = [one for one in (document or {}).get("trainers", ()) if one["job_id"]]
+                working = [one["job_id"] for one in at_work if not one["job"].startswith("survey")]
+                for job_id in working:
+                    # What the agent had sent may end it yet.
+                    told = steer("jobs", "cancel", job_id)
+                    if "learns of it" in told.get("words", ""):
+                        return told
+                return None
+            finally:
+                agent.resume()
 
         job = until(cancelled, "a job that is worked on", 240)
         assert night.wait(300) == 1
