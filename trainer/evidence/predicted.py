@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from common.protocol.reports import FoldReport
 from trainer.candles.arrays import FloatArray
 from trainer.evidence.stored_models import StoredModels
-from trainer.learning.log_sums import summed_logs
 from trainer.learning.stretch import Stretch
 from trainer.learning.training_set import TrainingSet
-
-CHUNK = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,25 +52,7 @@ def predicted(
     for models, fold in zip(stored, folds, strict=False):
         stretch = Stretch.of(data.design, models.tested.start, models.tested.stop)
         numbers = models.coefficients, models.intercepts, models.means, models.scales
-        said = stretch.predictions(*numbers)
-        known = stretch.at(said, data.labels.row[models.known])
-        losses = _summed_log_losses(known, data.labels.y[models.known]) / max(known.shape[1], 1)
-        # A copy, so that the other models' are freed.
-        chosen = said[models.Cs.index(fold.C)].copy()
+        outcomes = data.labels.row[models.known], data.labels.y[models.known]
+        chosen, losses = stretch.judged(*numbers, models.Cs.index(fold.C), *outcomes)
         found.append(Predicted(models, stretch, chosen, losses))
     return found
-
-
-def _summed_log_losses(p: FloatArray, truth: FloatArray) -> FloatArray:
-    """Return -log of what each model gave to what happened, summed: p of shape (m, n), truth (n,)."""
-    epsilon = np.finfo(np.float64).eps
-    losses = np.zeros(len(p))
-    # What each step leaves is still in the cache for the next one.
-    for start in range(0, len(truth), CHUNK):
-        rows = slice(start, start + CHUNK)
-        of = np.clip(p[:, rows], epsilon, 1.0 - epsilon)
-        given = np.where(truth[rows] > 0.5, of, 1.0 - of)
-        if (between := truth[rows] == 0.5).any():
-            given[:, between] = np.sqrt(of[:, between] * (1.0 - of[:, between]))
-        losses -= summed_logs(given)
-    return losses

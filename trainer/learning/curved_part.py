@@ -6,8 +6,8 @@ weak signals of markets r is a hundredth of the rest or less, so that seven digi
 the whole: it is computed, multiplied and added up in float32, at most `BLOCK_ROWS` rows at a time, before the
 sums go on in float64.
 
-r is computed by a polynomial, whose products and sums are the same digits on every machine, unlike those of
-a library's tanh; nor does it lose the digits that tanh(t/2) and t/2 share.
+r is computed by a polynomial, which does not lose the digits that tanh(t/2) and t/2 share. Its own products
+and sums are the same digits on every machine; a library's tanh, which is asked for far rows only, is not.
 """
 
 from __future__ import annotations

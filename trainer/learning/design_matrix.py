@@ -48,13 +48,14 @@ class DesignMatrix:
 
         Of the columns as they are, which are all of one scale: so a row's size depends on no other row.
         """
-        squares = np.empty((CHUNK_ROWS, self.columns), dtype=np.float32)
+        # Always of so many rows: BLAS adds up the last ones of fewer in another order.
+        squares = np.zeros((CHUNK_ROWS, self.columns), dtype=np.float32)
         ones = np.ones(self.columns, dtype=np.float32)
         lengths = np.empty(len(self.values), dtype=np.float32)
         for first in range(0, len(self.values), CHUNK_ROWS):
             chunk = self.values[first : first + CHUNK_ROWS]
-            part = squares[: len(chunk)]
-            np.matmul(np.multiply(chunk, chunk, out=part), ones, out=lengths[first : first + CHUNK_ROWS])
+            np.multiply(chunk, chunk, out=squares[: len(chunk)])
+            lengths[first : first + CHUNK_ROWS] = (squares @ ones)[: len(chunk)]
         chosen = lengths[self.row].astype(np.float64)
         return chosen * np.sqrt(chosen)
 

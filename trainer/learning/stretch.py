@@ -74,7 +74,6 @@ class Stretch:
         weights, offsets = unstandardised(coefficients, intercepts, means, scales)
         rows = DesignMatrix(self.values, np.arange(self.start, self.stop))
         # What a row loses is log(1 + exp(t)) if it fell, t being its log odds, log(1 + exp(-t)) if it rose.
-        # Times 0, where nothing is known, that is log 2.
         signs = np.zeros(len(rows))
         signs[row - self.start] = 1.0 - 2.0 * y
         p = np.empty(len(rows))
@@ -83,13 +82,15 @@ class Stretch:
         for part, values in rows.chunks(0, len(rows)):
             t = log_odds(weights, offsets, values, buffer)
             p[part] = t[chosen]
-            t *= signs[part]
+            sign = signs[part]
+            if not sign.all():
+                t, sign = np.compress(sign != 0.0, t, axis=1), sign[sign != 0.0]
+            t *= sign
             np.minimum(t, MOST_LOSS, out=t)
             np.exp(t, out=t)
             t += 1.0
             losses += summed_logs(t)
         to_probabilities(p)
-        losses -= np.count_nonzero(signs == 0.0) * np.log(2.0)
         if (either := row[y == 0.5]).size:
             said = DesignMatrix(self.values, either)
             of_either = probabilities(coefficients, intercepts, means, scales, said, 0, len(either))

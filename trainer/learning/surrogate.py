@@ -29,9 +29,9 @@ LEAST_ROWS = 16_384
 """Fewer rows are fitted as fast without a sample."""
 
 SAMPLE_ROWS = 8192
+"""About so many rows are in the sample, or `SAMPLE_SHARE` of all if they are more."""
 
 SAMPLE_SHARE = 0.03
-"""The sample has about so many rows, or that share of all if they are more."""
 
 TOLERANCE = 5e-8
 """A model is done when no coefficient is expected to be further from the optimum, as a share of the largest
@@ -51,6 +51,11 @@ MOST_PASSES = 4
 
 LEAST_CURVATURE = 0.2
 """Mean of p(1-p) below which the signal is not weak; certain predictions have 0, the least certain 1/4."""
+
+FURTHEST_ROW = 30.0
+"""Standard deviations that a row may be from a column's mean. Beyond, a few rows are all that the column has
+to say, and a sample without them would not know that it misses anything; columns of markets reach 18.
+"""
 
 FURTHEST_FROM_ZERO = 100.0
 """Standard deviations of a column that its mean may be from zero; beyond, float32 has too few digits."""
@@ -133,6 +138,8 @@ def fit_weak(
     rows = moments.rows
     distances = np.abs(quadratic.means / quadratic.scales)
     if rows < LEAST_ROWS or distances.max(initial=0.0) > FURTHEST_FROM_ZERO:
+        return None
+    if moments.furthest(quadratic.means, quadratic.scales) > FURTHEST_ROW:
         return None
     fit = _Fit(moments, quadratic, penalties, start.copy())
     if not fit.approach():

@@ -33,3 +33,7 @@ def test_the_size_of_a_row_is_the_third_power_of_its_length_and_no_other_rows_ma
     values[: CHUNK_ROWS // 2] *= 4.0
     later = row >= CHUNK_ROWS // 2
     assert np.array_equal(DesignMatrix(values, row).sizes[later], sizes[later])
+    # Nor how many there are.
+    for rows in range(2 * CHUNK_ROWS - 9, 2 * CHUNK_ROWS):
+        fewer = DesignMatrix(values[:rows], row[row < rows]).sizes
+        assert np.array_equal(fewer[later[: len(fewer)]], sizes[: len(fewer)][later[: len(fewer)]])

@@ -57,10 +57,3 @@ def test_sizes_that_say_nothing_do_not_count(sizes):
     assert set(np.diff(positions)) <= {9, 10, 11}
     assert len(positions) == 100
     assert weights == pytest.approx(np.full(100, 10.0))
-
-
-def test_later_rows_change_nothing_but_the_share_of_the_earlier(sizes):
-    # What is drawn of a prefix depends on the prefix alone.
-    first, later = sizes[:10_000].copy(), sizes.copy()
-    later[10_000:] = 5.0
-    assert np.array_equal(drawn(first, 500)[0], drawn(later[:10_000], 500)[0])

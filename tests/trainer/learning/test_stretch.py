@@ -70,3 +70,20 @@ def test_where_nothing_is_known_nothing_is_lost(stretch, models):
     # Exactly, or the strongest penalty of equals would not be chosen.
     assert losses.tolist() == [0.0] * MODELS
     assert len(p) == ROWS
+
+
+@pytest.mark.parametrize("log_odds", [20.0, 25.0, 30.0, 35.0])
+def test_a_mistake_that_is_nearly_certain_is_told_to_the_last_digit(stretch, models, log_odds):
+    coefficients, _, means, scales = models
+    nearly = 0.0 * coefficients, np.full(MODELS, log_odds), means, scales
+    row = np.arange(stretch.start, stretch.stop)
+    _, losses = stretch.judged(*nearly, 0, row, np.zeros(ROWS))
+    assert losses == pytest.approx(np.full(MODELS, np.logaddexp(0.0, log_odds)), rel=1e-14)
+
+
+def test_nothing_is_less_than_lost(stretch, models, row):
+    coefficients, _, means, scales = models
+    certain = 0.0 * coefficients, np.full(MODELS, 400.0), means, scales
+    for known in (1, 5, len(row)):
+        _, losses = stretch.judged(*certain, 0, row[:known], np.ones(known))
+        assert losses.tolist() == [0.0] * MODELS

@@ -114,3 +114,16 @@ def test_later_rows_change_nothing_in_a_fold(no_descent):
     X[20_000:], y[20_000:] = 7.0, 0.0
     after = fit_path(moments_of(X, y, stop=20_000), CS)
     assert after.coefficients.tobytes() == before.coefficients.tobytes()
+
+
+@pytest.mark.parametrize(("spiked", "seed"), [(1, 3), (2, 4), (5, 6)])
+def test_a_column_that_only_a_few_rows_have_is_left_to_exact_passes(spiked, seed, monkeypatch):
+    # None of these rows is drawn; the halves of the sample agree on what neither has seen.
+    draw = np.random.default_rng(seed)
+    X = draw.standard_normal((20_000, 6)).astype(np.float32)
+    y = (draw.random(20_000) < 0.5).astype(float)
+    rows = draw.choice(20_000, spiked, replace=False)
+    X[:, -1], X[rows, -1], y[rows] = 0.0, 0.05, 1.0
+    path = fit_path(moments_of(X, y), (0.01,))
+    monkeypatch.setattr(surrogate, "LEAST_ROWS", 10**9)
+    assert path.coefficients.tobytes() == fit_path(moments_of(X, y), (0.01,)).coefficients.tobytes()
