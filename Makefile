@@ -8,6 +8,9 @@ SYNC = $(BIN)/uv sync --frozen --all-extras --inexact --quiet --python $(BIN)/py
 SBOM ?= sbom.cdx.json
 LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
 
+# Where it is set, every process compiles all that it imports anew: a night costs some seconds more, the tests minutes.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help setup run test test-hostile trust bench sbom audit check fmt clean up down scale alerts logs ps report models size digests clean-data test-stack test-swarm dashboards board-pictures
 

@@ -23,7 +23,7 @@ from typing import Any
 
 import psutil
 
-from tests.bench import answers, coordinator, large, nights, several, startup
+from tests.bench import answers, coordinator, large, nights, pages, several, startup
 
 WATCHED_SECONDS = 2.0
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "ADAUSDT", "SOLUSDT", "DOGEUSDT", "XRPUSDT")
@@ -87,6 +87,10 @@ def many(asked: Asked) -> Any:
     return several.measured(asked.rounds)
 
 
+def open_pages(asked: Asked) -> Any:
+    return pages.measured(asked.rounds)
+
+
 def size(asked: Asked) -> Any:
     return {str(cells): large.measured(cells) for cells in asked.cells if cells >= large.LEAST}
 
@@ -126,6 +130,7 @@ PARTS: dict[str, tuple[Callable[[Asked], Any], Callable[[Any], Iterator[Row]]]] 
     "start": (start, start_rows),
     "queue": (queue, queue_rows),
     "several": (many, several.rows),
+    "pages": (open_pages, pages.rows),
     "size": (size, size_rows),
     "nights": (whole_nights, night_rows),
 }

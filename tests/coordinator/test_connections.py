@@ -8,7 +8,7 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -22,14 +22,28 @@ ALLOWED = 600
 """Descriptors of the coordinator in these tests."""
 
 
-@pytest.fixture
-def coordinator(tmp_path: Path) -> Iterator[Process]:
-    process = Process(tmp_path / "out")
+@contextmanager
+def started(folder: Path) -> Iterator[Process]:
+    process = Process(folder / "out")
     try:
         process.ready()
         yield process
     finally:
         process.kill()
+
+
+@pytest.fixture(scope="module")
+def coordinator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """One for all tests: whatever one of them sends it, it serves the next."""
+    with started(tmp_path_factory.mktemp("connections")) as process:
+        yield process
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Process]:
+    """One for a test that ends it."""
+    with started(tmp_path) as process:
+        yield process
 
 
 def connected(process: Process) -> socket.socket:
@@ -54,17 +68,17 @@ def token_of(process: Process) -> str:
     return f"Authorization: Bearer {(process.out / 'trainer_token').read_text().strip()}"
 
 
-def test_connections_that_ask_for_nothing_make_room_for_one_that_does(coordinator: Process) -> None:
-    resource.prlimit(coordinator.process.pid, resource.RLIMIT_NOFILE, (ALLOWED, ALLOWED))
+def test_connections_that_ask_for_nothing_make_room_for_one_that_does(own: Process) -> None:
+    resource.prlimit(own.process.pid, resource.RLIMIT_NOFILE, (ALLOWED, ALLOWED))
     with ExitStack() as idle:
         # Several at once, so that asyncio finds many to accept in each turn of its loop.
         with ThreadPoolExecutor(8) as crowd:
-            for peer in crowd.map(lambda _: connected(coordinator), range(3 * ALLOWED // 2)):
+            for peer in crowd.map(lambda _: connected(own), range(3 * ALLOWED // 2)):
                 idle.enter_context(peer)
         for _ in range(5):
-            assert httpx.get(f"{coordinator.ready().url}/healthz", timeout=10).status_code == 200
-    coordinator.process.terminate()
-    _, _, err = coordinator.ended()
+            assert httpx.get(f"{own.ready().url}/healthz", timeout=10).status_code == 200
+    own.process.terminate()
+    _, _, err = own.ended()
     told = [line for line in err.splitlines() if "more than" in line]
     assert len(told) == 1 and "Too many open files" not in err
 

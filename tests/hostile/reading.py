@@ -48,7 +48,7 @@ def main(seed: int, small: bool, folder: Path, first: int) -> None:
     place = 0
     for name, reader in known.items():
         random = setup.random(name)
-        for turn in range(setup.tries(1500, 20)):
+        for turn in range(setup.tries(1500, 10)):
             content = reader.pack(mutated(reader.wholes[turn % len(reader.wholes)], random))
             if place >= first:
                 _try(place, name, content, own / "BTCUSDT-1m.csv", reader.read)

@@ -1,14 +1,20 @@
 """What is written for people: each alert says what it is about, and the runbook what to do."""
 
+import json
 import re
 
 import pytest
 
 from grafana.generator.promql import names
-from tests.prometheus.committed import ALERTS, RECORDS, ROOT, load, rules
+from tests.prometheus.committed import ALERTS, RECORDS, ROOT, rules
 
 WATCHDOG = "NighttrainWatchdog"
 TRAINERS = "nighttrain-trainers"
+BOARDS = {
+    board["uid"]: {variable["name"] for variable in board["templating"]["list"]}
+    for board in (json.loads(path.read_text()) for path in (ROOT / "grafana" / "dashboards").glob("*.json"))
+}
+"""The choices that each board offers."""
 
 
 @pytest.mark.parametrize("alert", ALERTS)
@@ -29,13 +35,9 @@ def test_an_alert_says_how_bad_what_and_where_to_read_on(alert):
 def test_an_alert_leads_to_a_board_that_is_there_and_to_choices_that_it_has(alert):
     address = re.sub(r"\{\{.*?\}\}", "", ALERTS[alert]["annotations"]["dashboard_url"], count=1)
     assert ALERTS[alert]["annotations"]["dashboard_url"].startswith("{{ $externalLabels.grafana_url }}/d/")
-    boards = {
-        board["uid"]: {variable["name"] for variable in board["templating"]["list"]}
-        for board in map(load, (ROOT / "grafana" / "dashboards").glob("*.json"))
-    }
-    named = [uid for uid in boards if re.search(rf"\b{uid.removeprefix('nighttrain-')}\b", address)]
+    named = [uid for uid in BOARDS if re.search(rf"\b{uid.removeprefix('nighttrain-')}\b", address)]
     assert named
-    assert set(re.findall(r"var-(\w+)=", address)) <= boards[named[0] if len(named) == 1 else TRAINERS]
+    assert set(re.findall(r"var-(\w+)=", address)) <= BOARDS[named[0] if len(named) == 1 else TRAINERS]
 
 
 def runbook():

@@ -176,13 +176,13 @@ def test_a_job_that_cannot_be_written_lets_others_pass(night: Night) -> None:
     assert len({grant.job_id for grant in others} - {stuck.job_id}) == 3, "all cells but that one"
 
 
-def test_a_disk_that_lies_for_days_does_not_fill_the_database(night: Night) -> None:
+def test_a_disk_that_lies_for_hours_does_not_fill_the_database(night: Night) -> None:
     # It can be written and has room whenever it is asked, but never when a job wants it.
     boot = night.start(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1, 3))
     begun = night.clock.now
     first: dict[int, datetime] = {}
     made = 0
-    while night.clock.now - begun < timedelta(days=2):
+    while night.clock.now - begun < timedelta(hours=3):
         answer = night.claim(boot, disk=disk())
         if isinstance(answer, Grant):
             made += 1
@@ -190,11 +190,11 @@ def test_a_disk_that_lies_for_days_does_not_fill_the_database(night: Night) -> N
             first.setdefault(answer.job_id, night.clock.now)
             night.queue.fail(answer.lease_id, NO_ROOM)
         night.clock.advance(10)
-    assert 2000 < made < 2 * 24 * 60, "it is tried about once a minute"
+    assert 120 < made < 3 * 60, "it is tried about once a minute"
     assert set(first) == {2, 3}
     for job_id, ended in first.items():
         history = night.detail(job_id).history
         assert len(history) == 11
         assert (history[0].number, history[0].ended) == (1, ended)
         last = [attempt.number for attempt in history[1:]]
-        assert last == list(range(last[0], last[0] + 10)) and last[0] > 900
+        assert last == list(range(last[0], last[0] + 10)) and last[0] > 50

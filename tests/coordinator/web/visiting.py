@@ -28,6 +28,8 @@ OPTIONS = (
 SHOTS = Path(__file__).parents[3] / "screenshots"
 """Where the tests leave what they saw; git ignores it."""
 AXE = next(Path(axe_playwright_python.__file__).parent.rglob("axe.min.js"))
+TALLEST = 8000
+"""Pixels of a picture: Chromium takes half a minute to draw one as long as the runbook."""
 WIDE = {"width": 1280, "height": 900}
 PHONE = {"width": 375, "height": 812}
 # The engine is run outside of the page's own world, so that the page's policy stays as it is.
@@ -83,10 +85,11 @@ class Visit:
         self.page.get_by_role("button", name="Sign out").wait_for()
 
     def shot(self, name: str) -> Path:
-        """Keep what is seen, in full length."""
+        """Keep what is seen: in full length, or of a very long page what the window shows of it."""
         SHOTS.mkdir(exist_ok=True)
         path = SHOTS / f"{name}.png"
-        self.page.screenshot(path=path, full_page=True)
+        height = int(self.page.evaluate("document.documentElement.scrollHeight"))
+        self.page.screenshot(path=path, full_page=height <= TALLEST)
         return path
 
     def barriers(self) -> list[str]:
