@@ -19,6 +19,7 @@ import httpx
 import psutil
 
 from common.settings.night import NightSettings
+from tests.coordinator.web.loops import in_a_loop
 from tests.trainer.real_night import Coordinator, RealNight, eventually
 from trainer.sources.sample import write_sample
 
@@ -44,7 +45,7 @@ def measured(rounds: int) -> dict[str, list[float]]:
             eventually(lambda: any(one.progress for one in night.operator.status().trainers))
             assert coordinator.process is not None
             process = psutil.Process(coordinator.process.popen.pid)
-            found = [asyncio.run(_one(process, coordinator.url)) for _ in range(rounds)]
+            found = [in_a_loop(_one(process, coordinator.url)) for _ in range(rounds)]
         finally:
             night.close()
             coordinator.close()

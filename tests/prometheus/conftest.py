@@ -1,4 +1,3 @@
-import os
 import shutil
 import subprocess
 
@@ -13,13 +12,7 @@ def promtool():
 
     def run(*arguments):
         done = subprocess.run(
-            [found, *map(str, arguments)],
-            # Its memory is swept less often: a quarter less time.
-            env={**os.environ, "GOGC": "400"},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+            [found, *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
         )
         return done.returncode, done.stdout + done.stderr
 

@@ -6,6 +6,7 @@ import pytest
 
 from grafana.generator.promql import names
 from tests.prometheus.committed import ALERTS, DECLARED, FOREIGN, PROMETHEUS, labels_of, load
+from tests.prometheus.played import written
 
 SCENARIOS = sorted((PROMETHEUS / "tests").glob("*.yml"))
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -16,8 +17,8 @@ def seconds(duration):
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
-def test_scenarios_go_as_written(promtool, scenario):
-    status, output = promtool("test", "rules", scenario)
+def test_scenarios_go_as_written(promtool, scenario, tmp_path):
+    status, output = promtool("test", "rules", written(load(scenario), tmp_path))
     assert status == 0, output
 
 

@@ -4,11 +4,11 @@ import json
 import re
 
 import pytest
-import yaml
 
 from grafana.generator.instances import doubled, undercounted
 from grafana.generator.promql import names
-from tests.prometheus.committed import ALERTS, DECLARED, PROMETHEUS, RECORDS, load
+from tests.prometheus.committed import ALERTS, DECLARED, RECORDS, load
+from tests.prometheus.played import written
 from tests.prometheus.test_rules import EXPRESSIONS
 from tests.prometheus.test_scenarios import SCENARIOS
 
@@ -30,7 +30,6 @@ def beside(series, instance):
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
 def test_every_scenario_goes_the_same_if_another_coordinator_reports_the_same(promtool, scenario, tmp_path):
     document = load(scenario)
-    document["rule_files"] = [str(PROMETHEUS / name) for name in ("rules.yml", "alerts.yml")]
     changed = []
     for test in document["tests"]:
         fed = test.get("input_series", [])
@@ -46,10 +45,7 @@ def test_every_scenario_goes_the_same_if_another_coordinator_reports_the_same(pr
     if not changed:
         assert scenario.stem in ("host", "monitoring")
         return
-    document["tests"] = changed
-    file = tmp_path / "scenario.yml"
-    file.write_text(yaml.safe_dump(document))
-    status, output = promtool("test", "rules", file)
+    status, output = promtool("test", "rules", written({**document, "tests": changed}, tmp_path))
     assert status == 0, output
 
 

@@ -137,7 +137,7 @@ def whole(queue: tuple[Candidate, ...], seat: Seat, by: Terms) -> Choice | Refus
 
 def test_the_specimens_reach_every_reason_and_a_choice(make_night: MakeNight) -> None:
     reached = set()
-    for seed in range(12):
+    for seed in range(6):
         random = Random(seed)
         night = make_night()
         with night.database.write() as tx:
