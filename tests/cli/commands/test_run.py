@@ -28,6 +28,19 @@ def test_make_run_trains_with_the_arguments_that_it_is_given(candles: Path, tmp_
     assert "1 of 1 cells trained" in done.stdout
 
 
+def test_what_make_starts_keeps_compiled_modules_whatever_the_environment_says() -> None:
+    show = "show: ; @$(BIN)/python -c 'import sys; print(sys.dont_write_bytecode)'"
+    done = subprocess.run(
+        ["make", "--eval", show, "show"],
+        cwd=ROOT,
+        env={**environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stdout == "False\n", done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
