@@ -52,11 +52,13 @@ def schema(setup: Setup) -> Iterator[Outcome]:
         yield _generated(coordinator, setup, GenerationMode.POSITIVE, each)
         yield _generated(coordinator, setup, GenerationMode.NEGATIVE, each)
         yield _methods(coordinator)
+        # To make requests takes longer than to send them.
+        asked = list(_operations(coordinator.document, GenerationMode.POSITIVE, each, setup.seed))
     for loopback in (True, False):
         folder = setup.folder / f"anonymous-{loopback}"
         folder.mkdir()
         with target(folder, loopback) as coordinator:
-            yield _anonymous(coordinator, setup, loopback, each)
+            yield _anonymous(coordinator, setup, loopback, asked)
 
 
 def _generated(coordinator: Target, setup: Setup, mode: GenerationMode, each: int) -> Outcome:
@@ -75,10 +77,12 @@ def _generated(coordinator: Target, setup: Setup, mode: GenerationMode, each: in
     return log.outcome(f"schema: {mode.value} requests with the token")
 
 
-def _anonymous(coordinator: Target, setup: Setup, loopback: bool, each: int) -> Outcome:
+def _anonymous(
+    coordinator: Target, setup: Setup, loopback: bool, asked: list[tuple[str, list[Any]]]
+) -> Outcome:
     where = "on loopback" if loopback else "from outside"
     log = Log()
-    for operation, cases in _operations(coordinator.document, GenerationMode.POSITIVE, each, setup.seed):
+    for operation, cases in asked:
         setup.say(f"anonymous {where} {operation}")
         for case in cases:
             answer = case.call(base_url=coordinator.url)

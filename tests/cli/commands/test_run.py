@@ -31,7 +31,7 @@ def test_make_run_trains_with_the_arguments_that_it_is_given(candles: Path, tmp_
 def test_what_make_starts_keeps_compiled_modules_whatever_the_environment_says() -> None:
     show = "show: ; @$(BIN)/python -c 'import sys; print(sys.dont_write_bytecode)'"
     done = subprocess.run(
-        ["make", "--eval", show, "show"],
+        ["make", "--no-print-directory", "--eval", show, "show"],
         cwd=ROOT,
         env={**environment(), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -27,7 +27,7 @@ def test_the_queue_is_as_its_model_on_sqlite(migrated: Path) -> None:
     run_state_machine_as_test(
         OnSqlite,
         settings=hypothesis_settings(
-            max_examples=20,
+            max_examples=15,
             stateful_step_count=60,
             deadline=None,
             derandomize=True,
@@ -51,7 +51,7 @@ def test_the_queue_is_as_its_model_on_postgresql(postgres: str, postgres_templat
     run_state_machine_as_test(
         OnPostgres,
         settings=hypothesis_settings(
-            max_examples=6,
+            max_examples=5,
             stateful_step_count=60,
             deadline=None,
             derandomize=True,

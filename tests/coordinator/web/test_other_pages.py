@@ -8,7 +8,7 @@ from tests.coordinator.web.conftest import MakePlace, Place
 from tests.coordinator.web.visiting import MakeVisit
 from tests.trainer.real_night import eventually
 
-LOOKS = ("light", "dark", "phone")
+LOOKS = ("dark", "phone")
 
 
 @pytest.fixture(scope="module")
