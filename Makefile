@@ -37,7 +37,7 @@ run: $(INSTALLED) ## train a night on this machine: make run ARGS="--data DIR --
 	@$(BIN)/nighttrain run $(ARGS)
 
 test: $(DEVELOPED) ## run the tests: make test ARGS="tests/trainer -k splits"
-	@$(BIN)/pytest --ignore tests/stack --ignore tests/swarm -n 3 --dist loadfile $(ARGS)
+	@$(BIN)/pytest --ignore tests/stack --ignore tests/swarm -n 2 --dist loadfile $(ARGS)
 
 test-hostile: $(DEVELOPED) ## attack it with hostile input, in minutes: make test-hostile ARGS="--only schema --seed 7"
 	@nice $(BIN)/python -m tests.hostile $(ARGS)

@@ -355,6 +355,7 @@ def _each_cell_was_trained_once_at_a_time(results: Any) -> None:
         assert sum(attempt["outcome"] == "succeeded" for attempt in attempts) == 1, job
 
 
+@pytest.mark.long
 def test_down_and_up_goes_on_where_the_night_was(stack: Stack) -> None:
     undisturbed = essence(stack.results())
     stack.start_night()
@@ -370,6 +371,7 @@ def test_down_and_up_goes_on_where_the_night_was(stack: Stack) -> None:
     assert essence(stack.results()) == undisturbed
 
 
+@pytest.mark.long
 def test_a_child_over_the_limit_is_killed_by_the_kernel_and_an_alert_says_so(
     stack: Stack,
 ) -> None:
@@ -421,6 +423,7 @@ def _one_trainer_of(stack: Stack, memory: str) -> None:
     run(*up, cwd=stack.folder, **stack.environment(), TRAINER_MEMORY=memory)
 
 
+@pytest.mark.long
 def test_an_alert_that_is_over_is_received_as_resolved(stack: Stack) -> None:
     """A refused timeframe raises NighttrainDataRefused; the next night without it ends the alert."""
     stack.configure({"symbols": ["BTCUSDT", "NOPEUSDT"], "timeframes": ["1h"], "horizons": [1]})
@@ -437,11 +440,13 @@ def test_an_alert_that_is_over_is_received_as_resolved(stack: Stack) -> None:
     until(stack.done, "the night with candles of all symbols", 120)
 
 
+@pytest.mark.long
 def test_a_changed_model_with_an_unfinished_night_names_what_to_do(stack: Stack) -> None:
-    stack.configure(SMALL)
+    stack.configure(LONG)
+    stack.compose("up", "--detach", "--wait", "--force-recreate", "coordinator")
     stack.start_night()
     stack.compose("exec", "-T", "coordinator", "nighttrain", "pause")
-    stack.configure({**SMALL, "model": {"C": [0.1, 1.0]}})
+    stack.configure({**LONG, "model": {"C": [0.1, 1.0]}})
     start = ("docker", "compose", "exec", "-T", "coordinator", "nighttrain", "stack", "start")
     said = refused(*start, cwd=stack.folder, **stack.environment())
     assert "is unfinished and has another configuration: model" in said and "make up FRESH=1" in said
@@ -450,6 +455,7 @@ def test_a_changed_model_with_an_unfinished_night_names_what_to_do(stack: Stack)
     until(stack.done, "the night that was started over", 120)
 
 
+@pytest.mark.long
 def test_a_changed_configuration_is_in_force_after_make_up_and_an_unchanged_one_disturbs_nothing(
     stack: Stack,
 ) -> None:
@@ -465,6 +471,7 @@ def test_a_changed_configuration_is_in_force_after_make_up_and_an_unchanged_one_
     assert "no night was started" in said, "the environment wins over .env"
 
 
+@pytest.mark.long
 def test_settings_of_the_night_in_env_reach_the_coordinator_and_mistakes_are_named(stack: Stack) -> None:
     env = stack.folder / ".env"
     before = env.read_text()
@@ -492,6 +499,7 @@ def ways_out(stack: Stack) -> list[str]:
     ]
 
 
+@pytest.mark.long
 def test_candles_come_from_an_object_store_by_a_way_out_that_trainers_have_only_then(stack: Stack) -> None:
     until(stack.done, "a night on the folder", 120)
     of_folder = stack.results()
@@ -527,6 +535,7 @@ def test_candles_come_from_an_object_store_by_a_way_out_that_trainers_have_only_
     assert ways_out(stack) == []
 
 
+@pytest.mark.long
 def test_a_mistake_in_whom_to_tell_is_named_and_stops_neither_alerts_nor_the_night(stack: Stack) -> None:
     alerting = stack.folder / "deploy" / "alerting.env"
     before = alerting.read_bytes()
@@ -576,6 +585,7 @@ def test_a_browser_is_not_let_in_by_another_name(stack: Stack) -> None:
     assert httpx.post(url.replace("status", "runs"), json={}).status_code == 401
 
 
+@pytest.mark.long
 def test_a_user_goes_on_where_root_has_begun_in_a_clone_that_its_owner_alone_may_read(
     stack: Stack,
 ) -> None:
