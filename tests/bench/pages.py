@@ -61,15 +61,21 @@ async def _one(process: psutil.Process, url: str) -> tuple[float, float, float]:
         pages = [asyncio.create_task(_look(client, heard, place)) for place in range(PAGES)]
         while not all(heard):
             await asyncio.sleep(0.05)
-            if failed := [page for page in pages if page.done()]:
-                raise RuntimeError(f"a page was closed: {failed[0].exception()!r}")
+            _assert_open(pages)
         before = sum(heard)
         with_pages = await _share(process)
         changes = (sum(heard) - before) / PAGES
+        # A page that was closed meanwhile would cost nothing.
+        _assert_open(pages)
         for page in pages:
             page.cancel()
         await asyncio.gather(*pages, return_exceptions=True)
     return alone, with_pages, changes
+
+
+def _assert_open(pages: list[asyncio.Task[None]]) -> None:
+    if closed := [page for page in pages if page.done()]:
+        raise RuntimeError(f"a page was closed: {closed[0].exception()!r}")
 
 
 async def _share(process: psutil.Process) -> float:

@@ -42,6 +42,15 @@ def test_an_alert_has_a_scenario_that_is_silent_just_before_firing_just_at_and_s
     pytest.fail(f"no scenario of {alert} has the three phases")
 
 
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
+def test_a_scenario_names_all_rules_in_their_order(scenario):
+    # Whoever gives the file to promtool as it is gets the same as above.
+    document = load(scenario)
+    files = [scenario.parent / name for name in document["rule_files"]]
+    assert [file.resolve() for file in files] == [PROMETHEUS / "rules.yml", PROMETHEUS / "alerts.yml"]
+    assert document["group_eval_order"] == [group["name"] for file in files for group in load(file)["groups"]]
+
+
 def test_scenarios_are_about_alerts_that_exist():
     named = {
         check["alertname"]

@@ -1,4 +1,4 @@
-"""The page is small and fast, also for large nights and for many who look at it."""
+"""The page is small and fast, also for large nights."""
 
 from __future__ import annotations
 

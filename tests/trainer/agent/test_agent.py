@@ -154,7 +154,7 @@ def test_sigterm_does_not_wait_for_a_child_that_does_not_hear(night) -> None:
     trainer.signal(signal.SIGTERM)
     code, seconds = trainer.end()
     assert code == 0
-    assert 6.0 < seconds < 12.0
+    assert 6.0 < seconds < 10.0
     assert is_gone(pid)
     cell = night.cell()
     assert (cell.state, cell.history[0].cause) == (JobState.QUEUED, Cause.STOPPED)
@@ -255,7 +255,7 @@ def test_a_stop_of_the_whole_machine_costs_no_job_anything(own, own_night) -> No
     trainer.signal(signal.SIGTERM)
     code, seconds = trainer.end()
     assert code == 0
-    assert seconds < 14.0
+    assert seconds < 11.0
     assert "the next start hands in what is to be said" in trainer.said
     (note,) = (own_night.folder / "cache" / "unsent").glob("*.json")
     assert note.parent.stat().st_mode & 0o077 == 0
