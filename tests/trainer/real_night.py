@@ -146,8 +146,9 @@ class RealNight:
         return self.coordinator.client
 
     def begin(self) -> "RealNight":
-        config = GridConfig(**self.coordinator.settings.grid_config())
-        self.run = self.operator.create_run(RunRequest(config=config, fresh=True))[0].id
+        """Begin it, as soon as the night that another test left is over."""
+        request = RunRequest(config=GridConfig(**self.coordinator.settings.grid_config()), fresh=True)
+        self.run = eventually(lambda: self.operator.create_run(request))[0].id
         return self
 
     def start_trainer(
