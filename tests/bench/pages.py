@@ -25,6 +25,7 @@ from trainer.sources.sample import write_sample
 
 PAGES = 50
 SECONDS = 3.0
+OPENED_SECONDS = 60.0
 DAYS = 2
 
 
@@ -59,9 +60,10 @@ async def _one(process: psutil.Process, url: str) -> tuple[float, float, float]:
     limits = httpx.Limits(max_connections=PAGES)
     async with httpx.AsyncClient(base_url=url, timeout=60, limits=limits, trust_env=False) as client:
         pages = [asyncio.create_task(_look(client, heard, place)) for place in range(PAGES)]
-        while not all(heard):
-            await asyncio.sleep(0.05)
-            _assert_open(pages)
+        async with asyncio.timeout(OPENED_SECONDS):
+            while not all(heard):
+                await asyncio.sleep(0.05)
+                _assert_open(pages)
         before = sum(heard)
         with_pages = await _share(process)
         changes = (sum(heard) - before) / PAGES

@@ -27,12 +27,7 @@ def beside(series, instance):
     return f"{name}{{{','.join(filter(None, (labels.rstrip(','), f'instance={json.dumps(instance)}')))}}}"
 
 
-@pytest.mark.parametrize(
-    # What watches the monitoring itself reads nothing of a coordinator's.
-    "scenario",
-    [path for path in SCENARIOS if path.stem != "monitoring"],
-    ids=lambda path: path.stem,
-)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda path: path.stem)
 def test_every_scenario_goes_the_same_if_another_coordinator_reports_the_same(promtool, scenario, tmp_path):
     document = load(scenario)
     changed = []
@@ -46,7 +41,10 @@ def test_every_scenario_goes_the_same_if_another_coordinator_reports_the_same(pr
         ]
         if shared:
             changed.append({**test, "input_series": [*fed, *shared]})
-    assert changed
+    # What watches the monitoring itself reads nothing of a coordinator's.
+    assert changed or scenario.stem == "monitoring"
+    if not changed:
+        return
     status, output = promtool("test", "rules", written({**document, "tests": changed}, tmp_path))
     assert status == 0, output
 

@@ -7,11 +7,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from common.client.client import OperatorClient
-from common.errors import NighttrainError
+from common.errors import ConflictError, NighttrainError
 from common.protocol.job_views import JobDetail
 from common.protocol.jobs import JobKind
 from common.protocol.runs import RunRequest, RunState
@@ -148,7 +149,13 @@ class RealNight:
     def begin(self) -> "RealNight":
         """Begin it, as soon as the night that another test left is over."""
         request = RunRequest(config=GridConfig(**self.coordinator.settings.grid_config()), fresh=True)
-        self.run = eventually(lambda: self.operator.create_run(request))[0].id
+
+        def begun() -> int:
+            with suppress(ConflictError):
+                return self.operator.create_run(request)[0].id
+            return 0
+
+        self.run = eventually(begun)
         return self
 
     def start_trainer(

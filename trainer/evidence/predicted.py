@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from common.protocol.reports import FoldReport
 from trainer.candles.arrays import FloatArray
 from trainer.evidence.stored_models import StoredModels
+from trainer.learning.scores import log_loss
 from trainer.learning.stretch import Stretch
 from trainer.learning.training_set import TrainingSet
 
@@ -26,6 +27,7 @@ class Predicted:
         What the model of the fold's C says.
     log_losses : ndarray of float64, shape (m,)
         Mean log loss of each model on the tested rows that the next fold may know; 0 where there are none.
+        That of the chosen one is computed from what it says, and not as the training has it.
     """
 
     stored: StoredModels
@@ -52,7 +54,10 @@ def predicted(
     for models, fold in zip(stored, folds, strict=False):
         stretch = Stretch.of(data.design, models.tested.start, models.tested.stop)
         numbers = models.coefficients, models.intercepts, models.means, models.scales
-        outcomes = data.labels.row[models.known], data.labels.y[models.known]
-        chosen, losses = stretch.judged(*numbers, models.Cs.index(fold.C), *outcomes)
+        row, y = data.labels.row[models.known], data.labels.y[models.known]
+        position = models.Cs.index(fold.C)
+        chosen, losses = stretch.judged(*numbers, position, row, y)
+        if len(row):
+            losses[position] = log_loss(stretch.at(chosen, row), y)
         found.append(Predicted(models, stretch, chosen, losses))
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.candles.arrays import Float32Array, FloatArray, aligned
+from trainer.candles.arrays import FloatArray, aligned
 from trainer.features.products import Products, ShiftedRows, products_of
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 
@@ -40,8 +40,6 @@ class Moments:
         self._of_all = None if few else design.products
         self._all = np.zeros((design.columns + 1, design.columns + 1))
         self._others = np.zeros_like(self._all)
-        self._least = np.full(design.columns, np.inf)
-        self._largest = np.full(design.columns, -np.inf)
 
     def extend(self, stop: int) -> None:
         """Take in the rows up to `stop`.
@@ -60,7 +58,6 @@ class Moments:
         block[:, 0] = 1.0
         for rows, values in self.design.chunks(self.rows, stop):
             part = block[: rows.stop - rows.start]
-            self._reach(values)
             np.subtract(values, self._origin, out=part[:, 1:-1])
             np.subtract(self.y[rows], 0.5, out=part[:, -1])
             products += part.T @ part
@@ -89,18 +86,8 @@ class Moments:
         for first in range(low, high, CHUNK_ROWS):
             last = min(first + CHUNK_ROWS, high)
             with_labels += labels[first - low : last - low] @ shifted.of(values[first:last])
-            self._reach(values[first:last])
         self._products[:size, -1] += with_labels
         self._products[-1, :size] += with_labels
-
-    def _reach(self, values: Float32Array | FloatArray) -> None:
-        np.minimum(self._least, values.min(axis=0), out=self._least)
-        np.maximum(self._largest, values.max(axis=0), out=self._largest)
-
-    def furthest(self, means: FloatArray, scales: FloatArray) -> float:
-        """Return how many scales any value until now is from the mean of its column, at most."""
-        beyond = np.maximum(self._largest - means, means - self._least) / scales
-        return float(beyond.max(initial=0.0))
 
     @property
     def base_rate(self) -> float:

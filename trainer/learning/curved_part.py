@@ -86,13 +86,20 @@ class CurvedPart:
     def __len__(self) -> int:
         return len(self._values)
 
+    def variances(self, means: FloatArray) -> FloatArray:
+        """Return the mean squares of the differences of the columns from `means`, shape (p,)."""
+        counted = np.ones(len(self), dtype=np.float32) if self._counted is None else self._counted
+        squares = self._values - means.astype(np.float32)
+        squares *= squares
+        return np.asarray((counted @ squares).astype(np.float64) / counted.sum(dtype=np.float64))
+
     def sums(self, weights: FloatArray, offsets: FloatArray) -> FloatArray:
         """Return the sums of r and of its products with the columns, of even and odd blocks apart.
 
         Parameters
         ----------
         weights : ndarray of float64, shape (m, p)
-            Of the columns as they are, of m models; float32's digits of them count.
+            Of the columns as they are, of m models; only their float32 digits count.
         offsets : ndarray of float64, shape (m,)
             Log odds where all columns are 0; likewise.
 

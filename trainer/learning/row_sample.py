@@ -24,7 +24,7 @@ def drawn(sizes: FloatArray, count: int) -> tuple[IntArray, FloatArray]:
     Parameters
     ----------
     sizes : ndarray of float64, shape (n,)
-        None negative. Where their sum is 0 or not finite they do not count.
+        None negative. Where their sum is 0 or next to it, or not finite, they do not count.
     count : int
         How many to draw, 1 to n. Rows that are large enough are taken for certain, so that it may be fewer.
 
@@ -37,8 +37,9 @@ def drawn(sizes: FloatArray, count: int) -> tuple[IntArray, FloatArray]:
     """
     rows = len(sizes)
     total = float(sizes.sum())
-    if 0.0 < total < np.inf:
-        chances = sizes * ((1.0 - EQUAL_SHARE) * count / total)
+    a_size = (1.0 - EQUAL_SHARE) * count / total if 0.0 < total < np.inf else np.inf
+    if np.isfinite(a_size):
+        chances = sizes * a_size
         chances += EQUAL_SHARE * count / rows
         np.minimum(chances, 1.0, out=chances)
     else:

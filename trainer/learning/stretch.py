@@ -73,8 +73,9 @@ class Stretch:
         """
         weights, offsets = unstandardised(coefficients, intercepts, means, scales)
         rows = DesignMatrix(self.values, np.arange(self.start, self.stop))
-        # What a row loses is log(1 + exp(t)) if it fell, t being its log odds, log(1 + exp(-t)) if it rose.
-        signs = np.zeros(len(rows))
+        # What a row loses is log(1 + exp(t)) if it fell, t being its log odds, log(1 + exp(-t)) if it rose;
+        # half of each is log(1 + exp(|t|)) - |t|/2.
+        signs = np.full(len(rows), np.nan)
         signs[row - self.start] = 1.0 - 2.0 * y
         p = np.empty(len(rows))
         losses = np.zeros(len(weights))
@@ -83,18 +84,18 @@ class Stretch:
             t = log_odds(weights, offsets, values, buffer)
             p[part] = t[chosen]
             sign = signs[part]
-            if not sign.all():
-                t, sign = np.compress(sign != 0.0, t, axis=1), sign[sign != 0.0]
+            if not (known := ~np.isnan(sign)).all():
+                t, sign = np.compress(known, t, axis=1), sign[known]
+            if (neither := sign == 0.0).any():
+                distance = np.minimum(np.abs(t[:, neither]), MOST_LOSS)
+                losses -= 0.5 * distance.sum(axis=1)
+                t[:, neither], sign = distance, np.where(neither, 1.0, sign)
             t *= sign
             np.minimum(t, MOST_LOSS, out=t)
             np.exp(t, out=t)
             t += 1.0
             losses += summed_logs(t)
         to_probabilities(p)
-        if (either := row[y == 0.5]).size:
-            said = DesignMatrix(self.values, either)
-            of_either = probabilities(coefficients, intercepts, means, scales, said, 0, len(either))
-            losses -= 0.5 * np.log(np.maximum(of_either * (1.0 - of_either), np.exp(-MOST_LOSS))).sum(axis=1)
         return p, losses / len(row) if len(row) else np.zeros(len(weights))
 
     def at(self, predictions: FloatArray, row: IntArray) -> FloatArray:

@@ -53,9 +53,9 @@ MOST_PASSES = 4
 LEAST_CURVATURE = 0.2
 """Mean of p(1-p) below which the signal is not weak; certain predictions have 0, the least certain 1/4."""
 
-FURTHEST_ROW = 30.0
-"""Standard deviations that a row may be from a column's mean. Beyond, a few rows are all that the column has
-to say, and a sample without them would not know that it misses anything; columns of markets reach 18.
+LARGEST_MISS = 0.25
+"""Share of a column's variance by which a sample's may be off. Where a few rows are all that a column has to
+say, a sample without them would not know that it misses anything; columns of markets are 0.05 off at most.
 """
 
 FURTHEST_FROM_ZERO = 100.0
@@ -140,10 +140,8 @@ def fit_weak(
     distances = np.abs(quadratic.means / quadratic.scales)
     if rows < LEAST_ROWS or distances.max(initial=0.0) > FURTHEST_FROM_ZERO:
         return None
-    if moments.furthest(quadratic.means, quadratic.scales) > FURTHEST_ROW:
-        return None
     fit = _Fit(moments, quadratic, penalties, start.copy())
-    if not fit.approach():
+    if fit.largest_miss > LARGEST_MISS or not fit.approach():
         return None
     for passes in range(1, MOST_PASSES + 1):
         if not fit.correct():
@@ -168,6 +166,14 @@ class _Fit:
         self._sample = CurvedPart.sampled(moments.design, moments.rows, count)
         # What a step leaves of the way, as far as the sample shows; unknown at first.
         self._left = np.ones(len(thetas))
+
+    @property
+    def largest_miss(self) -> float:
+        """The largest share of a column's variance by which the sample's is off."""
+        quadratic = self._quadratic
+        varies = np.diag(quadratic.correlation) > 0.0
+        off = np.abs(self._sample.variances(quadratic.means) / np.square(quadratic.scales) - 1.0)
+        return float(off[varies].max(initial=0.0))
 
     def approach(self) -> bool:
         """Go by the sample alone; return whether the signal is weak enough to be gone on with."""

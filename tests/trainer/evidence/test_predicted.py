@@ -7,6 +7,7 @@ from trainer.evidence.predicted import predicted
 from trainer.evidence.stored_models import stored_models
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.scores import log_loss
+from trainer.learning.stretch import Stretch
 
 CS = (0.01, 0.1, 1.0)
 
@@ -51,3 +52,15 @@ def test_the_chosen_model_says_something_of_each_row_from_a_folds_first_to_the_n
         rows = (job.matrix.values[start:stop].astype(float) - model.means) / model.scales
         p = 1 / (1 + np.exp(-(model.intercept + rows @ model.coefficients)))
         assert one.chosen == pytest.approx(p, abs=1e-14)
+
+
+def test_the_chosen_models_loss_is_not_taken_from_the_function_that_training_has_it_from(
+    job, said, monkeypatch
+):
+    judged = Stretch.judged
+    monkeypatch.setattr(Stretch, "judged", lambda *given: (judged(*given)[0], np.zeros(len(CS))))
+    again = predicted(job.data, [one.stored for one in said], job.reports)
+    for one, other, report in zip(said, again, job.reports, strict=True):
+        position = one.stored.Cs.index(report.C)
+        assert other.log_losses[position] == pytest.approx(one.log_losses[position], rel=1e-12)
+        assert np.count_nonzero(other.log_losses) == 1

@@ -44,18 +44,3 @@ def test_moments_from_the_products_of_all_rows_are_those_of_the_labelled_ones(la
         _, scales, correlation = alone.standardisation()
         ours, theirs = (each.with_labels(scales, correlation) for each in (by_others, alone))
         assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-9)
-
-
-@pytest.mark.parametrize("labelled", [1.0, 0.9, 0.3])
-def test_the_furthest_row_is_known_of_those_taken_in_and_of_no_later_one(labelled):
-    draw = np.random.default_rng(4)
-    X = draw.standard_normal((BLOCK_ROWS + 3000, 3)).astype(np.float32)
-    row = np.flatnonzero(draw.random(len(X)) < labelled)
-    X[row[500], 1], X[row[-1], 2] = -60.0, 900.0
-    moments = Moments(DesignMatrix(X, row, Products.computed(X)), np.ones(len(row)))
-    found = []
-    for stop in (400, 1000, len(row)):
-        moments.extend(stop)
-        found.append(moments.furthest(np.array([0.0, 1.0, 0.0]), np.array([1.0, 2.0, 1.0])))
-    assert found[0] < 6.0
-    assert found[1:] == [30.5, 900.0]

@@ -80,6 +80,16 @@ def test_a_mistake_that_is_nearly_certain_is_told_to_the_last_digit(stretch, mod
     assert losses == pytest.approx(np.full(MODELS, np.logaddexp(0.0, log_odds)), rel=1e-14)
 
 
+@pytest.mark.parametrize("log_odds", [-400.0, -34.0, 20.0, 34.0, 400.0])
+def test_half_of_a_mistake_that_is_nearly_certain_is_told_to_the_last_digit(stretch, models, log_odds):
+    coefficients, _, means, scales = models
+    nearly = 0.0 * coefficients, np.full(MODELS, log_odds), means, scales
+    row = np.arange(stretch.start, stretch.stop)
+    _, losses = stretch.judged(*nearly, 0, row, np.full(ROWS, 0.5))
+    most = np.logaddexp(0.0, min(abs(log_odds), MOST_LOSS)) / 2
+    assert losses == pytest.approx(np.full(MODELS, most + np.logaddexp(0.0, -abs(log_odds)) / 2), rel=1e-14)
+
+
 def test_nothing_is_less_than_lost(stretch, models, row):
     coefficients, _, means, scales = models
     certain = 0.0 * coefficients, np.full(MODELS, 400.0), means, scales

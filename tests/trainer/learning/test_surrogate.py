@@ -118,7 +118,7 @@ def test_later_rows_change_nothing_in_a_fold(no_descent):
 
 @pytest.mark.parametrize(("spiked", "seed"), [(1, 3), (2, 4), (5, 6)])
 def test_a_column_that_only_a_few_rows_have_is_left_to_exact_passes(spiked, seed, monkeypatch):
-    # None of these rows is drawn; the halves of the sample agree on what neither has seen.
+    # Few or none of these rows are drawn, and the halves of the sample agree on what neither has seen.
     draw = np.random.default_rng(seed)
     X = draw.standard_normal((20_000, 6)).astype(np.float32)
     y = (draw.random(20_000) < 0.5).astype(float)
