@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import NoReturn
 from rich.console import Console
 
 from cli.local.interrupt import Interrupt
+from cli.local.origin import candles_of
 from common.errors import ConfigurationError
 from common.objects.address import Place
 from common.objects.store import StoreError
@@ -36,7 +38,8 @@ def candles_for(
     ------
     ConfigurationError
         The folder that was named does not exist, is not a folder, cannot be read, or is empty; or there are
-        no candles and the night is of all that there is. The store refuses, or has nothing at that address.
+        no candles and the night is of all that there is, or the last one of the out folder had some. The
+        store refuses, or has nothing at that address.
     StoreError
         The store is away.
     KeyboardInterrupt
@@ -47,6 +50,7 @@ def candles_for(
         return found
     if settings.all_symbols or settings.all_timeframes:
         raise ConfigurationError(f"no candles in {settings.data.dir}, so all is none", HINT_ALL)
+    _assert_no_real_ones(settings, out)
     console.print(
         f"no candles in {settings.data.dir}: training on a SYNTHETIC sample, made in {out.sample}",
         soft_wrap=True,
@@ -54,6 +58,16 @@ def candles_for(
     sample = settings.data.sample
     make_sample(out.sample, settings.symbols, sample.days, sample.seed, interrupt.check)
     return out.sample
+
+
+def _assert_no_real_ones(settings: NightSettings, out: OutFolder) -> None:
+    """Refuse to put models of a sample among those of real candles, for which --data was forgotten."""
+    before = candles_of(out)
+    if before is not None:
+        raise ConfigurationError(
+            f"no candles in {settings.data.dir}, and the last night of {out.root} was on those in {before}",
+            f"name them with --data {shlex.quote(before)}, or a folder for nights on a sample with --out DIR",
+        )
 
 
 def candles_again(settings: NightSettings, given: Place | None, before: Place, out: OutFolder) -> Place:

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 from pydantic import ValidationError
 
+from cli.local.origin import candles_of
 from common.client.client import OperatorClient
 from common.errors import NotFoundError
 from common.out_folder import OutFolder
@@ -99,7 +100,9 @@ def find(url: str | None, out: Path, folder: Path = Path()) -> Place:
         problem += f"; one of another folder answers at {default}"
     hint = "name its folder with --out, or it with --url and --token-file; "
     if OutFolder(out).database.exists():
-        hint += f"its nights are kept, and shown by: {shlex.join(['nighttrain', 'up', '--out', str(out)])}"
+        candles = candles_of(OutFolder(out))
+        command = ["nighttrain", "up", "--out", str(out), *(["--data", candles] if candles else [])]
+        hint += f"its nights are kept, and shown by: {shlex.join(command)}"
     else:
         hint += "if none runs, start one: nighttrain run, or make up"
     raise NotFoundError(problem, hint)

@@ -55,6 +55,13 @@ def assert_same_candles(out: OutFolder, run: int, made: bool, data: Place) -> No
         )
 
 
+def candles_of(out: OutFolder) -> str | None:
+    """Return where the candles of the last night are; None where it was on a sample, or nobody knows."""
+    origin = _recorded(out)
+    # An out folder may have been moved, with its sample.
+    return None if origin is None or Path(origin.data).name == out.sample.name else origin.data
+
+
 def is_recorded(out: OutFolder, run: int) -> bool:
     """Return whether it is recorded on which candles a run was begun."""
     origin = _recorded(out)

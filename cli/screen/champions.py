@@ -47,7 +47,7 @@ def champion_lines(results: Results) -> list[str]:
     counts = [
         (sum(_stands(one) for one in found), "stay"),
         (sum(one.replaced for one in found), "replaced"),
-        (sum(one.verdict is Verdict.DEMOTED for one in found), "demoted"),
+        (sum(one.verdict is Verdict.DEMOTED and not one.replaced for one in found), "demoted"),
         (sum(one.verdict is Verdict.EXPIRED and not one.replaced for one in found), "expired"),
     ]
     words = f"champions: {len(found)} stood, of which " + ", ".join(f"{n} {word}" for n, word in counts if n)

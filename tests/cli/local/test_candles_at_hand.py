@@ -10,6 +10,7 @@ from rich.console import Console
 
 from cli.local.candles_at_hand import candles_for
 from cli.local.interrupt import Interrupt
+from cli.local.origin import assert_same_candles
 from cli.stack.checkout import acting_as
 from cli.stack.owner import User
 from common.errors import ConfigurationError
@@ -59,6 +60,25 @@ def test_without_candles_a_sample_is_made_and_called_synthetic(place: Place) -> 
     names = sorted(path.name for path in place.out.sample.iterdir())
     assert names == ["BTCUSDT-1m-sample.parquet", "XRPUSDT-1m-sample.parquet"]
     assert f"no candles in {place.candles}: training on a SYNTHETIC sample" in place.told.getvalue()
+
+
+def test_no_sample_is_made_where_the_nights_were_on_real_candles(place: Place, tmp_path: Path) -> None:
+    place.out.root.mkdir()
+    real = filled(tmp_path / "real candles")
+    assert_same_candles(place.out, 1, True, real)
+    with pytest.raises(ConfigurationError, match=f"the last night of .*/out was on those in {real}") as error:
+        place.choose()
+    assert f"--data '{real}'" in error.value.hint
+    assert not place.out.sample.exists()
+    assert place.choose(real) == real
+
+
+def test_a_sample_stays_one_where_its_folder_was_moved(place: Place, tmp_path: Path) -> None:
+    assert place.choose() == place.out.sample
+    assert_same_candles(place.out, 1, True, place.out.sample)
+    place.out.root.rename(tmp_path / "moved")
+    place.out = OutFolder(tmp_path / "moved")
+    assert place.choose() == place.out.sample
 
 
 def test_an_interrupt_leaves_the_sample(place: Place) -> None:

@@ -9,7 +9,9 @@ import pytest
 
 from cli.local import coordinator_at_hand
 from cli.local.coordinator_at_hand import Place, find
+from cli.local.origin import assert_same_candles
 from common.errors import NotFoundError
+from common.out_folder import OutFolder
 from common.protocol.status import Address
 from coordinator.app import make_app
 from coordinator.assembly import Parts
@@ -92,6 +94,19 @@ def test_a_token_is_only_sent_to_the_coordinator_that_it_belongs_to(tmp_path: Pa
 def test_where_there_is_none_it_says_what_was_looked_at(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match=r"none runs over .*, and there is no secrets/nighttrain_token"):
         find(None, tmp_path / "night", tmp_path)
+
+
+def test_where_nights_are_kept_it_says_how_they_are_shown(tmp_path: Path) -> None:
+    out = OutFolder(tmp_path / "night")
+    out.root.mkdir()
+    out.database.touch()
+    with pytest.raises(NotFoundError) as unknown:
+        find(None, out.root, tmp_path)
+    assert unknown.value.hint.endswith(f"shown by: nighttrain up --out {out.root}")
+    assert_same_candles(out, 1, True, tmp_path / "candles")
+    with pytest.raises(NotFoundError) as known:
+        find(None, out.root, tmp_path)
+    assert known.value.hint.endswith(f"nighttrain up --out {out.root} --data {tmp_path / 'candles'}")
 
 
 def test_where_one_of_another_folder_answers_it_is_named_and_not_taken(

@@ -54,6 +54,11 @@ def test_champions_are_counted_by_what_became_of_them_and_held_to_their_promise(
     assert champion_lines(found)[0] in summary.lines(found)
 
 
+def test_a_champion_that_was_demoted_and_replaced_is_counted_once() -> None:
+    found = night(champion(1, verdict=Verdict.DEMOTED, replaced=True), champion(3, verdict=Verdict.DEMOTED))
+    assert champion_lines(found)[0].startswith("champions: 2 stood, of which 1 replaced, 1 demoted;")
+
+
 def test_many_that_ended_are_counted() -> None:
     ended = [champion(horizon, verdict=Verdict.DEMOTED) for horizon in range(1, 8)]
     lines = champion_lines(night(*ended))
