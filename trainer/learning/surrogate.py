@@ -141,7 +141,7 @@ def fit_weak(
     if rows < LEAST_ROWS or distances.max(initial=0.0) > FURTHEST_FROM_ZERO:
         return None
     fit = _Fit(moments, quadratic, penalties, start.copy())
-    if fit.largest_miss > LARGEST_MISS or not fit.approach():
+    if not fit.largest_miss <= LARGEST_MISS or not fit.approach():
         return None
     for passes in range(1, MOST_PASSES + 1):
         if not fit.correct():
