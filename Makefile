@@ -6,7 +6,7 @@ DEVELOPED := .venv/.developed
 # The system's certificates first, because a proxy's are only there; the installer's own where the system has none.
 SYNC = $(BIN)/uv sync --frozen --all-extras --inexact --quiet --python $(BIN)/python
 SBOM ?= sbom.cdx.json
-LOCK := uv.lock pyproject.toml deploy/bootstrap.txt
+LOCK := uv.lock pyproject.toml setup.py deploy/bootstrap.txt $(wildcard trainer/compiled/*.[ch])
 
 # Where it is set, every process compiles all that it imports anew: a night costs some seconds more, the tests minutes.
 unexport PYTHONDONTWRITEBYTECODE

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.candles.arrays import FloatArray, aligned
-from trainer.features.products import Products, ShiftedRows, products_of
+from trainer.compiled.passes import weighted_sums
+from trainer.features.products import Products, products_of
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 
 _CONSTANT = 1e-6
@@ -71,8 +72,6 @@ class Moments:
         self._origin = values[0].astype(np.float64)
         low = int(self.design.row[self.rows - 1]) + 1 if self.rows else 0
         high = int(row[-1]) + 1
-        labels = np.zeros(high - low)
-        labels[row - low] = self.y[self.rows : stop] - 0.5
         other = np.ones(high - low, dtype=np.bool_)
         other[row - low] = False
         others = low + np.flatnonzero(other)
@@ -81,11 +80,8 @@ class Moments:
         size = len(before)
         self._others += products_of(values, 0, len(others), others)
         self._products[:size, :size] = self._all - self._others
-        with_labels = np.zeros(size)
-        shifted = ShiftedRows(values[0], min(CHUNK_ROWS, high - low))
-        for first in range(low, high, CHUNK_ROWS):
-            last = min(first + CHUNK_ROWS, high)
-            with_labels += labels[first - low : last - low] @ shifted.of(values[first:last])
+        labels = self.y[self.rows : stop] - 0.5
+        with_labels = weighted_sums(values, row, labels, self._origin)
         self._products[:size, -1] += with_labels
         self._products[-1, :size] += with_labels
 

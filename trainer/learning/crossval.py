@@ -36,7 +36,7 @@ class FoldFit:
         return self.path.model(self.choice)
 
 
-WALK_FORWARD_VERSION = "9"
+WALK_FORWARD_VERSION = "10"
 """Changes whenever a fold's models or what is kept of them do; folds of another version are fitted anew."""
 
 
@@ -112,10 +112,7 @@ class CrossValidation:
         newest, self._newest = self._newest, None
         if newest is not None and fit is self.fits[-1]:
             return newest
-        path = fit.path
-        said = self.stretch(fit.fold).predictions(path.coefficients, path.intercepts, path.means, path.scales)
-        chosen: FloatArray = said[fit.choice].copy()
-        return chosen
+        return self.stretch(fit.fold).predictions(fit.model)
 
     def _begin(self) -> tuple[FloatArray, FloatArray] | None:
         if not self.fits:

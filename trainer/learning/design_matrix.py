@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from trainer.candles.arrays import Float32Array, FloatArray, IntArray, aligned
+from trainer.compiled.passes import sizes
 from trainer.features.products import Products
 
 CHUNK_ROWS = 2048
@@ -48,16 +49,7 @@ class DesignMatrix:
 
         Of the columns as they are, which are all of one scale: so a row's size depends on no other row.
         """
-        # Always of so many rows: BLAS adds up the last ones of fewer in another order.
-        squares = np.zeros((CHUNK_ROWS, self.columns), dtype=np.float32)
-        ones = np.ones(self.columns, dtype=np.float32)
-        lengths = np.empty(len(self.values), dtype=np.float32)
-        for first in range(0, len(self.values), CHUNK_ROWS):
-            chunk = self.values[first : first + CHUNK_ROWS]
-            np.multiply(chunk, chunk, out=squares[: len(chunk)])
-            lengths[first : first + CHUNK_ROWS] = (squares @ ones)[: len(chunk)]
-        chosen = lengths[self.row].astype(np.float64)
-        return chosen * np.sqrt(chosen)
+        return sizes(self.values, self.row)
 
     def chunks(self, start: int, stop: int) -> Iterator[tuple[slice, FloatArray]]:
         """Yield rows `start` to `stop` as (which rows, values as float64), at most `CHUNK_ROWS` at a time.

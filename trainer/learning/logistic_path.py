@@ -24,6 +24,7 @@ import numpy as np
 
 from common.errors import InternalError
 from trainer.candles.arrays import FloatArray, aligned
+from trainer.compiled.passes import logistic_sums
 from trainer.learning.column_moments import Moments
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 from trainer.learning.logistic_model import LogisticModel, logistic, probabilities, unstandardised
@@ -218,23 +219,16 @@ class _Rows:
         self._y = moments.y
         self._means = means
         self._scales = scales
+        self._no_origin = np.zeros(len(means))
 
     def gradients(self, thetas: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return the gradients of the summed log loss, (m, p + 1), and the means of p(1-p), (m,)."""
         weights, offsets = unstandardised(thetas[:, 1:], thetas[:, 0], self._means, self._scales)
-        products = np.zeros(weights.shape)
-        residuals = np.zeros(len(weights))
-        curvatures = np.zeros(len(weights))
-        buffer = aligned((len(weights), CHUNK_ROWS))
-        for rows, values in self._design.chunks(0, self._stop):
-            p = logistic(weights, offsets, values, buffer)
-            curvatures += p.sum(axis=1) - np.einsum("ij,ij->i", p, p)
-            p -= self._y[rows]
-            residuals += p.sum(axis=1)
-            products += p @ values
-        gradients = np.empty((len(weights), 1 + len(self._means)))
-        gradients[:, 0] = residuals
-        gradients[:, 1:] = (products - np.outer(residuals, self._means)) / self._scales
+        row, y = self._design.row[: self._stop], self._y[: self._stop]
+        as_they_are = np.column_stack([offsets, weights])
+        gradients, curvatures = logistic_sums(self._design.values, row, y, self._no_origin, as_they_are)
+        gradients[:, 1:] -= np.outer(gradients[:, 0], self._means)
+        gradients[:, 1:] /= self._scales
         return gradients, curvatures / self._stop
 
     def hessian(self, theta: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.candles.arrays import FloatArray, IntArray
+from trainer.compiled.passes import draw
 
 EQUAL_SHARE = 0.2
 """Share of the sample that is drawn whatever the sizes are."""
@@ -38,14 +39,6 @@ def drawn(sizes: FloatArray, count: int) -> tuple[IntArray, FloatArray]:
     rows = len(sizes)
     total = float(sizes.sum())
     a_size = (1.0 - EQUAL_SHARE) * count / total if 0.0 < total < np.inf else np.inf
-    if np.isfinite(a_size):
-        chances = sizes * a_size
-        chances += EQUAL_SHARE * count / rows
-        np.minimum(chances, 1.0, out=chances)
-    else:
-        chances = np.full(rows, count / rows)
-    passed = np.zeros(rows + 1, dtype=np.int64)
-    # Rounded down, as none is negative.
-    passed[1:] = np.cumsum(chances) + 0.5
-    positions = np.flatnonzero(passed[1:] != passed[:-1])
-    return positions, 1.0 / chances[positions]
+    if not np.isfinite(a_size):
+        return draw(np.zeros(rows), 0.0, count / rows, count)
+    return draw(sizes, a_size, EQUAL_SHARE * count / rows, count)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from trainer.candles.arrays import Float32Array, FloatArray, IntArray, aligned
-from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
-from trainer.learning.log_sums import summed_logs
-from trainer.learning.logistic_model import log_odds, probabilities, to_probabilities, unstandardised
+from trainer.candles.arrays import Float32Array, FloatArray, IntArray
+from trainer.compiled import passes
+from trainer.learning.design_matrix import DesignMatrix
+from trainer.learning.logistic_model import LogisticModel, to_probabilities, unstandardised
 
 MOST_LOSS = float(-np.log(np.finfo(np.float64).eps))
 """What a row may lose at most: 0 and 1 count as the nearest probabilities that float64 can tell from them."""
@@ -34,12 +34,14 @@ class Stretch:
         stop = int(design.row[last]) if last < len(design) else len(design.values)
         return cls(design.values, int(design.row[first]), stop)
 
-    def predictions(
-        self, coefficients: FloatArray, intercepts: FloatArray, means: FloatArray, scales: FloatArray
-    ) -> FloatArray:
-        """Return p(rise) of each row by m models, shape (m, stop - start); see `probabilities`."""
-        rows = DesignMatrix(self.values, np.arange(self.start, self.stop))
-        return probabilities(coefficients, intercepts, means, scales, rows, 0, len(rows))
+    def predictions(self, model: LogisticModel) -> FloatArray:
+        """Return p(rise) of each row by a model, shape (stop - start,)."""
+        weights, offsets = unstandardised(
+            model.coefficients[None, :], np.array([model.intercept]), model.means, model.scales
+        )
+        said, _ = passes.judged(self.values, self.start, self.stop, weights, offsets, 0, None, MOST_LOSS)
+        to_probabilities(said)
+        return said
 
     def judged(
         self,
@@ -72,31 +74,14 @@ class Stretch:
             Means over the known rows, in nats; 0 if there are none.
         """
         weights, offsets = unstandardised(coefficients, intercepts, means, scales)
-        rows = DesignMatrix(self.values, np.arange(self.start, self.stop))
-        # What a row loses is log(1 + exp(t)) if it fell, t being its log odds, log(1 + exp(-t)) if it rose;
-        # half of each is log(1 + exp(|t|)) - |t|/2.
-        signs = np.full(len(rows), np.nan)
+        # What a row loses is log(1 + exp(t)) if it fell, t being its log odds, log(1 + exp(-t)) if it rose.
+        signs = np.full(self.stop - self.start, np.nan)
         signs[row - self.start] = 1.0 - 2.0 * y
-        p = np.empty(len(rows))
-        losses = np.zeros(len(weights))
-        buffer = aligned((len(weights), CHUNK_ROWS))
-        for part, values in rows.chunks(0, len(rows)):
-            t = log_odds(weights, offsets, values, buffer)
-            p[part] = t[chosen]
-            sign = signs[part]
-            if not (known := ~np.isnan(sign)).all():
-                t, sign = np.compress(known, t, axis=1), sign[known]
-            if (neither := sign == 0.0).any():
-                distance = np.minimum(np.abs(t[:, neither]), MOST_LOSS)
-                losses -= 0.5 * distance.sum(axis=1)
-                t[:, neither], sign = distance, np.where(neither, 1.0, sign)
-            t *= sign
-            np.minimum(t, MOST_LOSS, out=t)
-            np.exp(t, out=t)
-            t += 1.0
-            losses += summed_logs(t)
+        p, losses = passes.judged(
+            self.values, self.start, self.stop, weights, offsets, chosen, signs, MOST_LOSS
+        )
         to_probabilities(p)
-        return p, losses / len(row) if len(row) else np.zeros(len(weights))
+        return p, losses / max(len(row), 1)
 
     def at(self, predictions: FloatArray, row: IntArray) -> FloatArray:
         """Return the predictions, (..., stop - start), of some ascending rows of the matrix."""

@@ -1,14 +1,15 @@
 import numpy as np
 import pytest
 
-from trainer.learning.curved_part import BENT_UNTIL, BLOCK_ROWS, SAMPLED_BLOCK_ROWS, CurvedPart
+from trainer.compiled.passes import SPAN_ROWS
+from trainer.learning.curved_part import CurvedPart
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.row_sample import drawn
 
 
 @pytest.fixture(scope="module")
 def values():
-    return np.random.default_rng(3).standard_normal((7 * BLOCK_ROWS + 100, 5)).astype(np.float32)
+    return np.random.default_rng(3).standard_normal((14 * SPAN_ROWS + 100, 5)).astype(np.float32)
 
 
 WEIGHTS = (np.random.default_rng(4).standard_normal((3, 5)) * 0.2).astype(np.float32).astype(float)
@@ -46,7 +47,7 @@ def test_six_digits_are_right_however_small_or_large_the_log_odds_are():
 
 
 def test_the_polynomial_and_tanh_meet_where_one_ends_and_the_other_begins():
-    edge = 2.0 * np.sqrt(BENT_UNTIL)
+    edge = 2.0
     weight = np.array([[1.0]])
     below, above = (
         CurvedPart(np.array([[log_odds]], dtype=np.float32)).sums(weight, np.zeros(1)).sum()
@@ -57,7 +58,7 @@ def test_the_polynomial_and_tanh_meet_where_one_ends_and_the_other_begins():
 
 
 def test_one_row_far_out_changes_nothing_of_the_others(values):
-    far = values[:BLOCK_ROWS].copy()
+    far = values[:SPAN_ROWS].copy()
     far[7] = 50.0
     without = np.delete(far, 7, axis=0)
     difference = CurvedPart(far).sums(WEIGHTS, OFFSETS) - CurvedPart(without).sums(WEIGHTS, OFFSETS)
@@ -78,7 +79,6 @@ def test_a_sample_counts_each_of_its_rows_as_often_as_it_stands_for_others(value
     part = CurvedPart.sampled(DesignMatrix(values, row), 6000, 1500)
     lengths = np.square(values[row[:6000]].astype(float)).sum(axis=1)
     positions, weights = drawn(lengths**1.5, 1500)
-    assert len(part) == len(positions)
     found = part.sums(WEIGHTS, OFFSETS).sum(axis=0)
     wanted = expected(values[row[positions]], weights)
     assert found == pytest.approx(wanted, abs=1e-6 * np.abs(wanted).max())
@@ -89,7 +89,7 @@ def test_variances_count_each_row_as_often_as_it_is_said(values):
     means = values.mean(axis=0, dtype=float) + 0.5
     for weights in (None, counted):
         wanted = np.average(np.square(values - means), axis=0, weights=weights)
-        assert CurvedPart(values, weights).variances(means) == pytest.approx(wanted, rel=1e-5)
+        assert CurvedPart(values, counted=weights).variances(means) == pytest.approx(wanted, rel=1e-5)
 
 
 def test_a_sample_stands_for_the_first_rows_alone(values):
@@ -103,14 +103,14 @@ def test_a_sample_stands_for_the_first_rows_alone(values):
 def test_rows_count_as_often_as_is_said_however_few_count(values, share):
     draw = np.random.default_rng(7)
     counted = (draw.random(len(values)) < share) * draw.integers(1, 4, len(values))
-    found = CurvedPart(values, counted.astype(np.float32)).sums(WEIGHTS, OFFSETS).sum(axis=0)
+    found = CurvedPart(values, counted=counted.astype(np.float32)).sums(WEIGHTS, OFFSETS).sum(axis=0)
     wanted = expected(values, counted)
     assert found == pytest.approx(wanted, abs=1e-6 * np.abs(wanted).max())
 
 
-def test_even_and_odd_blocks_are_summed_apart(values):
-    rows = SAMPLED_BLOCK_ROWS
-    part = CurvedPart(values[: 2 * rows], block_rows=rows)
+def test_even_and_odd_spans_are_summed_apart(values):
+    rows = SPAN_ROWS
+    part = CurvedPart(values[: 2 * rows])
     even, odd = part.sums(WEIGHTS, OFFSETS)
     for half, of in ((even, values[:rows]), (odd, values[rows : 2 * rows])):
         wanted = expected(of)

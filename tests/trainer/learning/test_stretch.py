@@ -3,6 +3,7 @@ import pytest
 from sklearn import metrics
 
 from trainer.learning.design_matrix import CHUNK_ROWS
+from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.stretch import MOST_LOSS, Stretch
 
 ROWS, COLUMNS, MODELS = 2 * CHUNK_ROWS + 77, 4, 3
@@ -32,18 +33,24 @@ def row(stretch):
     return stretch.start + chosen[chosen < ROWS - 5]
 
 
+def each_of(models):
+    coefficients, intercepts, means, scales = models
+    for own, intercept in zip(coefficients, intercepts, strict=True):
+        yield LogisticModel(means, scales, own, float(intercept))
+
+
 def test_the_chosen_model_says_what_it_says_among_all(stretch, models, row):
     y = np.zeros(len(row))
-    everything = stretch.predictions(*models)
-    for chosen in range(MODELS):
+    for chosen, alone in enumerate(each_of(models)):
         p, _ = stretch.judged(*models, chosen, row, y)
-        assert p.tobytes() == everything[chosen].tobytes()
+        assert p.tobytes() == stretch.predictions(alone).tobytes()
 
 
 def test_log_losses_are_scikit_learns_of_the_known_rows(stretch, models, row):
     y = np.random.default_rng(4).integers(0, 2, len(row)).astype(float)
     _, losses = stretch.judged(*models, 1, row, y)
-    for p, loss in zip(stretch.at(stretch.predictions(*models), row), losses, strict=True):
+    for model, loss in zip(each_of(models), losses, strict=True):
+        p = stretch.at(stretch.predictions(model), row)
         assert loss == pytest.approx(metrics.log_loss(y, p), rel=1e-12)
 
 

@@ -4,9 +4,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from tests.trainer.learning.test_logistic_path import CS, moments_of, problem
-from trainer.learning import logistic_path, surrogate
+from trainer.learning import curved_part, logistic_path, surrogate
 from trainer.learning.crossval import CrossValidation
-from trainer.learning.curved_part import CurvedPart
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.logistic_path import fit_path
 from trainer.learning.splits import walk_forward
@@ -86,13 +85,13 @@ def test_a_model_is_not_done_before_the_halves_of_the_sample_agree(monkeypatch):
 
 def test_a_last_step_that_is_short_enough_asks_no_sample(no_descent, monkeypatch):
     X, y = problem(60_000, 20, 0.2)
-    read, original = [], CurvedPart.sums
+    read, original = [], curved_part.curved_sums
 
-    def sums(part, *arguments):
-        read.append(len(part))
-        return original(part, *arguments)
+    def sums(values, *arguments):
+        read.append(len(values))
+        return original(values, *arguments)
 
-    monkeypatch.setattr(CurvedPart, "sums", sums)
+    monkeypatch.setattr(curved_part, "curved_sums", sums)
     assert fit_path(moments_of(X, y), CS).passes == read.count(len(X)) > 1
     assert read[-1] == len(X) > read[-2]
 

@@ -1,0 +1,76 @@
+"""Compiles the passes over the rows; all else that the package is stands in pyproject.toml.
+
+Any C compiler that knows vectors will do (gcc 12, clang 15). Where there is none, one that comes as a Python
+package is installed for the build alone.
+"""
+
+import platform
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+SOURCE = Path("trainer/compiled/passes.c")
+COMPILER_PACKAGE = "ziglang==0.17.1"
+# Products and sums are fused where the source says so, and nowhere else: all compilers give the same digits.
+FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-Wno-psabi"]
+FUSED = ["-mavx2", "-mfma"]
+INTEL = platform.machine().lower() in {"x86_64", "amd64"}
+
+
+PROBE = """
+typedef float eight __attribute__((vector_size(32)));
+eight tried(eight a, eight b) { return __builtin_shufflevector(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+"""
+
+
+def of_the_system() -> str | None:
+    """Return the system's compiler if it is new enough."""
+    with tempfile.TemporaryDirectory() as folder:
+        probe = Path(folder, "probe.c")
+        probe.write_text(PROBE)
+        for name in ("cc", "gcc", "clang"):
+            command = [name, *FLAGS, *(FUSED if INTEL else []), "-o", f"{folder}/tried", str(probe), "-lm"]
+            if shutil.which(name) and subprocess.run(command, capture_output=True).returncode == 0:
+                return name
+    return None
+
+
+def of_the_package() -> list[str]:
+    """Return the package's compiler, told to compile for any processor of this kind."""
+    libc = "musl" if "musl" in (sysconfig.get_config_var("HOST_GNU_TYPE") or "") else "gnu.2.28"
+    system = "macos" if sys.platform == "darwin" else f"linux-{libc}"
+    target = f"{'x86_64' if INTEL else 'aarch64'}-{system}"
+    return [sys.executable, "-m", "ziglang", "cc", "-target", target, "-mcpu=baseline"]
+
+
+class Compiled(build_ext):
+    """Compile each library by one command, which needs no headers of Python's."""
+
+    def build_extension(self, ext: Extension) -> None:
+        """Compile one."""
+        place = Path(self.get_ext_fullpath(ext.name))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        compiler = [FOUND] if FOUND else of_the_package()
+        command = [*compiler, *FLAGS, *ext.extra_compile_args, "-o", str(place), *ext.sources, "-lm"]
+        subprocess.run(command, check=True)
+
+
+FOUND = of_the_system()
+# The coordinator's image is built without the trainer.
+libraries = (
+    [Extension("trainer.compiled.passes_plain", [str(SOURCE)])]
+    + ([Extension("trainer.compiled.passes_fused", [str(SOURCE)], extra_compile_args=FUSED)] if INTEL else [])
+    if SOURCE.exists()
+    else []
+)
+setup(
+    ext_modules=libraries,
+    cmdclass={"build_ext": Compiled},
+    setup_requires=[COMPILER_PACKAGE] if libraries and FOUND is None else [],
+)

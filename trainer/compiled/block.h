@@ -1,0 +1,84 @@
+/* Some rows of a matrix, laid out column by column, so that what is done to one is done to eight. */
+#ifndef BLOCK_H
+#define BLOCK_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "lanes.h"
+
+/* So many rows, their log odds and the sums of five models find room in the first cache. */
+enum { ROWS = 64 };
+
+/* How many models share a reading of a block: so many have their sums in registers. */
+enum { MODELS = 5 };
+
+typedef struct {
+    const float *values; /* (stored, columns), row by row */
+    int64_t stored, columns;
+    const int64_t *row; /* (count): which are meant; NULL for `begin` and those after it */
+    int64_t begin, count;
+} Rows;
+
+INLINE int64_t padded(int64_t columns) { return (columns + 7) / 8 * 8; }
+
+#define MIX __builtin_shufflevector
+
+INLINE void transpose(const float *const from[8], int64_t at, float *to) {
+    f8 a[8], b[8], c[8];
+    for (int k = 0; k < 8; k++) a[k] = *(const f8_anywhere *)(from[k] + at);
+    for (int k = 0; k < 8; k += 2) {
+        b[k] = MIX(a[k], a[k + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+        b[k + 1] = MIX(a[k], a[k + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+    for (int k = 0; k < 8; k += 4) {
+        for (int odd = 0; odd < 2; odd++) {
+            c[k + 2 * odd] = MIX(b[k + odd], b[k + odd + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            c[k + 2 * odd + 1] = MIX(b[k + odd], b[k + odd + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
+    }
+    for (int k = 0; k < 4; k++) {
+        *(f8 *)(to + k * ROWS) = MIX(c[k], c[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        *(f8 *)(to + (k + 4) * ROWS) = MIX(c[k], c[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+    }
+}
+
+/* How many rows of zeros `read_block` asks for: one for each row that it reads at once, and one that stays 0. */
+enum { SPARE = 9 };
+
+/* Write rows `first` to `first + ROWS` of `rows` to `columns`, (padded, ROWS); those beyond the last one are 0.
+
+   A row is read to a multiple of eight columns. What that finds of the next row stands in columns that nobody asks for;
+   the last rows of the matrix are copied to `spare`, (SPARE, padded), before. */
+INLINE void read_block(const Rows *rows, int64_t first, float *spare, float *columns) {
+    int64_t p = rows->columns, wide = padded(p);
+    for (int64_t low = 0; low < ROWS; low += 8) {
+        const float *from[8];
+        for (int64_t k = 0; k < 8; k++) {
+            int64_t each = first + low + k;
+            if (each >= rows->count) {
+                from[k] = spare + 8 * wide;
+                continue;
+            }
+            int64_t at = rows->row ? rows->row[each] : rows->begin + each;
+            from[k] = rows->values + at * p;
+            if (at * p + wide > rows->stored * p) {
+                memcpy(spare + k * wide, from[k], (size_t)p * sizeof(float));
+                from[k] = spare + k * wide;
+            }
+        }
+        for (int64_t at = 0; at < wide; at += 8) transpose(from, at, columns + at * ROWS + low);
+    }
+}
+
+/* Do something with `N` models, 1 to MODELS, where the compiler knows how many. */
+#define WITH_MODELS(count, ...)                        \
+    switch (count) {                                   \
+    case 1: { enum { N = 1 }; __VA_ARGS__; break; }    \
+    case 2: { enum { N = 2 }; __VA_ARGS__; break; }    \
+    case 3: { enum { N = 3 }; __VA_ARGS__; break; }    \
+    case 4: { enum { N = 4 }; __VA_ARGS__; break; }    \
+    default: { enum { N = MODELS }; __VA_ARGS__; }     \
+    }
+
+#endif

@@ -1,0 +1,59 @@
+"""The compiled library, as this processor can run it.
+
+There are two of one source where processors differ: one for those that fuse products and sums, as all of the
+last ten years do, and one for any. Where the processor fuses them anyway there is only the second.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from importlib.util import find_spec
+
+from common.errors import InternalError
+
+PLAIN = "trainer.compiled.passes_plain"
+FUSED = "trainer.compiled.passes_fused"
+
+_NUMBERS = ctypes.c_void_p
+_COUNT = ctypes.c_int64
+
+_ROWS = (_NUMBERS, _COUNT, _COUNT, _NUMBERS, _COUNT)
+_LOGISTIC_SUMS = (*_ROWS, _NUMBERS, _NUMBERS, _NUMBERS, _COUNT, _NUMBERS, _NUMBERS)
+_JUDGED = (_NUMBERS, _COUNT, _COUNT, _COUNT, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS)
+
+ARGUMENTS = {
+    "curved_sums": (*_ROWS, _NUMBERS, _NUMBERS, _COUNT, _NUMBERS),
+    "logistic_sums_float": _LOGISTIC_SUMS,
+    "logistic_sums_double": _LOGISTIC_SUMS,
+    "weighted_sums": (*_ROWS, _NUMBERS, _NUMBERS, _NUMBERS),
+    "sizes": (_NUMBERS, _COUNT, _NUMBERS, _COUNT, _NUMBERS),
+    "draw": (_NUMBERS, _COUNT, ctypes.c_double, ctypes.c_double, _COUNT, _NUMBERS, _NUMBERS),
+    "judged": (*_JUDGED, ctypes.c_double, _NUMBERS, _NUMBERS),
+}
+"""What the functions of `passes.c` take."""
+
+
+def opened() -> ctypes.CDLL:
+    """Return the library that is the fastest here; see `library`."""
+    plain = library(PLAIN)
+    return library(FUSED) if plain.fuses() else plain
+
+
+def library(name: str) -> ctypes.CDLL:
+    """Open one of them.
+
+    Raises
+    ------
+    InternalError
+        It was not compiled when this was installed.
+    """
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        raise InternalError(
+            f"the compiled passes over the rows are missing ({name})", hint="Install again: make setup"
+        )
+    found = ctypes.CDLL(spec.origin)
+    for function, arguments in ARGUMENTS.items():
+        getattr(found, function).argtypes = arguments
+    found.draw.restype = ctypes.c_int64
+    return found
