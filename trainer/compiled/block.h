@@ -71,6 +71,12 @@ INLINE void read_block(const Rows *rows, int64_t first, float *spare, float *col
     }
 }
 
+/* Return where the block after that of `first` begins in the matrix, or some place if there is none. */
+INLINE const char *after(const Rows *rows, int64_t first) {
+    const int64_t next = first + ROWS < rows->count ? first + ROWS : first;
+    return (const char *)(rows->values + (rows->row ? rows->row[next] : rows->begin + next) * rows->columns);
+}
+
 /* Do something with `N` models, 1 to MODELS, where the compiler knows how many. */
 #define WITH_MODELS(count, ...)                        \
     switch (count) {                                   \

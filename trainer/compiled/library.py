@@ -26,7 +26,7 @@ ARGUMENTS = {
     "logistic_sums_float": _LOGISTIC_SUMS,
     "logistic_sums_double": _LOGISTIC_SUMS,
     "weighted_sums": (*_ROWS, _NUMBERS, _NUMBERS, _NUMBERS),
-    "sizes": (_NUMBERS, _COUNT, _NUMBERS, _COUNT, _NUMBERS),
+    "sizes": (*_ROWS, _NUMBERS),
     "draw": (_NUMBERS, _COUNT, ctypes.c_double, ctypes.c_double, _COUNT, _NUMBERS, _NUMBERS),
     "judged": (*_JUDGED, ctypes.c_double, _NUMBERS, _NUMBERS),
 }

@@ -95,7 +95,7 @@ int curved_sums(const float *values, int64_t stored, int64_t p, const int64_t *r
             read_block(&rows, first, spare, columns);
             for (int64_t k = 0; k < ROWS; k++) counts[k] = first + k >= n ? 0.0f : counted ? counted[first + k] : 1.0f;
             for (int64_t g = 0; g < models; g += MODELS)
-                WITH_MODELS(models - g, log_odds_float(columns, p, halved + g, models, t, N); bend(t, counts, N);
+                WITH_MODELS(models - g, log_odds_float(columns, p, halved + g, models, t, after(&rows, first), N); bend(t, counts, N);
                             add_products_float(columns, wide, t, sums + g * (wide + 1), N));
         }
         for (int64_t g = 0; g < models; g++)
@@ -134,7 +134,7 @@ int logistic_sums_float(const float *values, int64_t stored, int64_t p, const in
             }
             for (int64_t g = 0; g < models; g += MODELS)
                 WITH_MODELS(
-                    models - g, log_odds_float(columns, p, turned + g, models, t, N);
+                    models - g, log_odds_float(columns, p, turned + g, models, t, after(&rows, first), N);
                     for (int k = 0; k < N; k++)
                         for (int low = 0; low < ROWS; low += 8) {
                             f8 *each = (f8 *)(t + k * ROWS + low), count = *(const f8 *)(counts + low);
@@ -183,7 +183,7 @@ int logistic_sums_double(const float *values, int64_t stored, int64_t p, const i
         }
         for (int64_t g = 0; g < models; g += MODELS)
             WITH_MODELS(
-                models - g, log_odds_double(wider, p, turned + g, models, t, N);
+                models - g, log_odds_double(wider, p, turned + g, models, t, after(&rows, first), N);
                 for (int k = 0; k < N; k++)
                     for (int low = 0; low < ROWS; low += 4) {
                         d4 *each = (d4 *)(t + k * ROWS + low), count = *(const d4 *)(counts + low);
@@ -232,7 +232,7 @@ int judged(const float *values, int64_t stored, int64_t p, int64_t begin, int64_
         for (int64_t k = 0; signs && k < ROWS; k++) sign[k] = k < count ? signs[first + k] : NAN;
         for (int64_t g = 0; g < models; g += MODELS) {
             const int64_t here = models - g < MODELS ? models - g : MODELS;
-            WITH_MODELS(here, log_odds_double(wider, p, weights + g, models, t, N));
+            WITH_MODELS(here, log_odds_double(wider, p, weights + g, models, t, after(&rows, first), N));
             if (chosen >= g && chosen < g + here)
                 memcpy(said + first, t + (chosen - g) * ROWS, sizeof(double) * (size_t)count);
             for (int64_t k = 0; signs && k < here; k++) losses[g + k] += loss(t + k * ROWS, sign, most);
@@ -254,6 +254,8 @@ int weighted_sums(const float *values, int64_t stored, int64_t p, const int64_t 
     for (int64_t first = 0; first < n; first += ROWS) {
         read_block(&rows, first, spare, columns);
         widen(columns, p, origin, wider);
+        /* See log_odds, whose place the sums take here. */
+        for (int64_t at = 0; at < p * ROWS; at += 16) __builtin_prefetch(after(&rows, first) + at * sizeof(float));
         for (int64_t k = 0; k < ROWS; k++) weight[k] = first + k < n ? weights[first + k] : 0.0;
         add_products_double(wider, wide, weight, sums, 1);
     }
@@ -262,19 +264,31 @@ int weighted_sums(const float *values, int64_t stored, int64_t p, const int64_t 
     return 0;
 }
 
-void sizes(const float *values, int64_t p, const int64_t *row, int64_t n, double *found) {
-    for (int64_t k = 0; k < n; k++) {
-        const float *from = values + row[k] * p;
-        f8 squares = all8(0.0f);
-        int64_t j = 0;
-        for (; j + 8 <= p; j += 8) {
-            f8 x = *(const f8_anywhere *)(from + j);
-            squares = fused8(x, x, squares);
+int sizes(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t n, double *found) {
+    const Rows rows = {values, stored, p, row, 0, n};
+    const int64_t wide = padded(p);
+    float *columns = room(sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
+    if (!columns) return 1;
+    float *spare = columns + wide * ROWS;
+    for (int64_t first = 0; first < n; first += ROWS) {
+        const char *next = after(&rows, first);
+        read_block(&rows, first, spare, columns);
+        for (int64_t low = 0; low < ROWS && first + low < n; low += 8) {
+            f8 squares = all8(0.0f);
+            for (int64_t j = 0; j < p; j++) {
+                f8 x = *(const f8 *)(columns + j * ROWS + low);
+                if (j % 2) __builtin_prefetch(next);
+                next += 8 * sizeof(float);
+                squares = fused8(x, x, squares);
+            }
+            for (int64_t k = 0; k < 8 && first + low + k < n; k++) {
+                const double length = squares[k];
+                found[first + low + k] = length * sqrt(length);
+            }
         }
-        for (; j < p; j++) squares[j % 8] += from[j] * from[j];
-        const double length = sum8(squares);
-        found[k] = length * sqrt(length);
     }
+    free(columns);
+    return 0;
 }
 
 int64_t draw(const double *sizes, int64_t n, double a_size, double equal, int64_t most, int64_t *positions,

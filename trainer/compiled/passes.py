@@ -146,9 +146,8 @@ def sizes(values: Float32Array, row: IntArray) -> FloatArray:
     row : ndarray of int64, shape (n,)
         Which rows of it, ascending.
     """
-    at, _, columns, at_row, count = _rows(values, row, values.shape[1])
-    found = np.empty(count)
-    _LIBRARY.sizes(at, columns, at_row, count, _at(found))
+    found = np.empty(len(row))
+    _run(_LIBRARY.sizes, *_rows(values, row, values.shape[1]), _at(found))
     return found
 
 
