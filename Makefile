@@ -112,5 +112,6 @@ board-pictures: $(DEVELOPED) ## draw the boards from a small eventful night, int
 	@nice $(BIN)/python -m tests.grafana.pictures $(ARGS)
 
 clean: ## remove .venv and caches (keeps candles and trained nights)
+	rm -rf build *.egg-info trainer/compiled/*.so
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

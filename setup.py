@@ -1,4 +1,4 @@
-"""Compiles the passes over the rows; all else that the package is stands in pyproject.toml.
+"""Compiles what is written in C; all else that the package is stands in pyproject.toml.
 
 Any C compiler that knows vectors will do (gcc 12, clang 15). Where there is none, one that comes as a Python
 package is installed for the build alone.
@@ -21,7 +21,6 @@ COMPILER_PACKAGE = "ziglang==0.17.1"
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-Wno-psabi"]
 FUSED = ["-mavx2", "-mfma"]
 INTEL = platform.machine().lower() in {"x86_64", "amd64"}
-
 
 PROBE = """
 typedef float eight __attribute__((vector_size(32)));
@@ -58,19 +57,24 @@ class Compiled(build_ext):
         place.parent.mkdir(parents=True, exist_ok=True)
         compiler = [FOUND] if FOUND else of_the_package()
         command = [*compiler, *FLAGS, *ext.extra_compile_args, "-o", str(place), *ext.sources, "-lm"]
-        subprocess.run(command, check=True)
+        if subprocess.run(command).returncode:
+            raise SystemExit(f"{ext.name} could not be compiled by: {' '.join(command)}")
+
+
+def libraries() -> list[Extension]:
+    """Return what is to be compiled: for any processor, and for those that fuse products and sums."""
+    if not SOURCE.exists():
+        # The coordinator's image is built without the trainer.
+        return []
+    plain = Extension("trainer.compiled.passes_plain", [str(SOURCE)])
+    fused = Extension("trainer.compiled.passes_fused", [str(SOURCE)], extra_compile_args=FUSED)
+    return [plain, fused] if INTEL else [plain]
 
 
 FOUND = of_the_system()
-# The coordinator's image is built without the trainer.
-libraries = (
-    [Extension("trainer.compiled.passes_plain", [str(SOURCE)])]
-    + ([Extension("trainer.compiled.passes_fused", [str(SOURCE)], extra_compile_args=FUSED)] if INTEL else [])
-    if SOURCE.exists()
-    else []
-)
+LIBRARIES = libraries()
 setup(
-    ext_modules=libraries,
+    ext_modules=LIBRARIES,
     cmdclass={"build_ext": Compiled},
-    setup_requires=[COMPILER_PACKAGE] if libraries and FOUND is None else [],
+    setup_requires=[COMPILER_PACKAGE] if LIBRARIES and FOUND is None else [],
 )

@@ -7,16 +7,14 @@ WORKDIR /src
 COPY deploy/bootstrap.txt deploy/
 RUN python3 -m venv /opt/uv && /opt/uv/bin/pip install --no-cache-dir --require-hashes -r deploy/bootstrap.txt
 # The dependencies first, so that a change of the code does not install them again.
-COPY pyproject.toml uv.lock README.md ./
+COPY pyproject.toml setup.py uv.lock README.md ./
 RUN /opt/uv/bin/uv sync --frozen --no-dev --no-install-project --extra coordinator --extra postgres --extra objects --extra cli --python python3
 COPY cli cli
 COPY common common
 COPY coordinator coordinator
-COPY trainer trainer
 # The page shows it; installed, the package has no repository around it.
 COPY deploy/runbook.md coordinator/web/runbook.md
 RUN /opt/uv/bin/uv sync --frozen --no-dev --no-editable --extra coordinator --extra postgres --extra objects --extra cli --python python3 \
- && rm -rf /opt/nighttrain/lib/python3*/site-packages/trainer \
  && chmod -R go+rX /opt/nighttrain # a clone under umask 077 is readable by its owner alone
 
 FROM ${PYTHON_IMAGE}

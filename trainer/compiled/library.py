@@ -52,7 +52,12 @@ def library(name: str) -> ctypes.CDLL:
         raise InternalError(
             f"the compiled passes over the rows are missing ({name})", hint="Install again: make setup"
         )
-    found = ctypes.CDLL(spec.origin)
+    return told(spec.origin)
+
+
+def told(path: str) -> ctypes.CDLL:
+    """Open a compiled library and say what its functions take."""
+    found = ctypes.CDLL(path)
     for function, arguments in ARGUMENTS.items():
         getattr(found, function).argtypes = arguments
     found.draw.restype = ctypes.c_int64
