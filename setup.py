@@ -15,7 +15,7 @@ from pathlib import Path
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
-SOURCE = Path("trainer/compiled/passes.c")
+SOURCES = ["trainer/compiled/passes.c", "trainer/compiled/predictions.c"]
 COMPILER_PACKAGE = "ziglang==0.17.1"
 # Products and sums are fused where the source says so, and nowhere else: all compilers give the same digits.
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-Wno-psabi"]
@@ -63,11 +63,11 @@ class Compiled(build_ext):
 
 def libraries() -> list[Extension]:
     """Return what is to be compiled: for any processor, and for those that fuse products and sums."""
-    if not SOURCE.exists():
+    if not Path(SOURCES[0]).exists():
         # The coordinator's image is built without the trainer.
         return []
-    plain = Extension("trainer.compiled.passes_plain", [str(SOURCE)])
-    fused = Extension("trainer.compiled.passes_fused", [str(SOURCE)], extra_compile_args=FUSED)
+    plain = Extension("trainer.compiled.library_plain", SOURCES)
+    fused = Extension("trainer.compiled.library_fused", SOURCES, extra_compile_args=FUSED)
     return [plain, fused] if INTEL else [plain]
 
 

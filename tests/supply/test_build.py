@@ -53,6 +53,7 @@ def sums():
         *passes.logistic_sums_rounded(values, row, y, np.ones(13), weights),
         *passes.judged(values, 7, 4000, weights[:, 1:], weights[:, 0], 2, np.ones(3993), 36.0),
         passes.weighted_sums(values, row, y, np.ones(13)),
+        passes.products(values, 5, 4990, None, np.ones(13)),
         passes.sizes(values, row),
     ]
 

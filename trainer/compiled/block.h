@@ -3,6 +3,7 @@
 #define BLOCK_H
 
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lanes.h"
@@ -41,6 +42,13 @@ INLINE void transpose(const float *const from[8], int64_t at, float *to) {
         *(f8 *)(to + k * ROWS) = MIX(c[k], c[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
         *(f8 *)(to + (k + 4) * ROWS) = MIX(c[k], c[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
+}
+
+/* Return room for so many bytes that begins at a cache line and holds zeros, or NULL. */
+static inline void *room(size_t bytes) {
+    void *found = aligned_alloc(64, (bytes + 63) / 64 * 64);
+    if (found) memset(found, 0, (bytes + 63) / 64 * 64);
+    return found;
 }
 
 /* How many rows of zeros `read_block` asks for: one for each row that it reads at once, and one that stays 0. */

@@ -11,8 +11,8 @@ from importlib.util import find_spec
 
 from common.errors import InternalError
 
-PLAIN = "trainer.compiled.passes_plain"
-FUSED = "trainer.compiled.passes_fused"
+PLAIN = "trainer.compiled.library_plain"
+FUSED = "trainer.compiled.library_fused"
 
 _NUMBERS = ctypes.c_void_p
 _COUNT = ctypes.c_int64
@@ -28,9 +28,12 @@ ARGUMENTS = {
     "weighted_sums": (*_ROWS, _NUMBERS, _NUMBERS, _NUMBERS),
     "sizes": (*_ROWS, _NUMBERS),
     "draw": (_NUMBERS, _COUNT, ctypes.c_double, ctypes.c_double, _COUNT, _NUMBERS, _NUMBERS),
+    "products": (_NUMBERS, _COUNT, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS, _NUMBERS),
+    "summed_losses": (_NUMBERS, _NUMBERS, _COUNT, ctypes.c_double),
+    "ascending": (_NUMBERS, _COUNT, _NUMBERS),
     "judged": (*_JUDGED, ctypes.c_double, _NUMBERS, _NUMBERS),
 }
-"""What the functions of `passes.c` take."""
+"""What the functions of `passes.c` and `predictions.c` take."""
 
 
 def opened() -> ctypes.CDLL:
@@ -50,7 +53,7 @@ def library(name: str) -> ctypes.CDLL:
     spec = find_spec(name)
     if spec is None or spec.origin is None:
         raise InternalError(
-            f"the compiled passes over the rows are missing ({name})", hint="Install again: make setup"
+            f"what is written in C was not compiled ({name})", hint="Install again: make setup"
         )
     return told(spec.origin)
 
@@ -61,4 +64,5 @@ def told(path: str) -> ctypes.CDLL:
     for function, arguments in ARGUMENTS.items():
         getattr(found, function).argtypes = arguments
     found.draw.restype = ctypes.c_int64
+    found.summed_losses.restype = ctypes.c_double
     return found

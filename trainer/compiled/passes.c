@@ -42,12 +42,6 @@ int fuses(void) {
 /* How many rows are added up in float32 before the sums go on in float64. */
 enum { SPAN = 1024 };
 
-static void *room(size_t bytes) {
-    void *found = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    if (found) memset(found, 0, (bytes + 63) / 64 * 64);
-    return found;
-}
-
 /* Twice the curved part of the log loss, tanh(h) - h, of each h in `t`, (models, ROWS), times `counted`. */
 INLINE void bend(float *t, const float *counted, const int models) {
     for (int g = 0; g < models; g++) {
@@ -307,4 +301,51 @@ int64_t draw(const double *sizes, int64_t n, double a_size, double equal, int64_
         weights[drawn++] = 1.0 / chance;
     }
     return drawn;
+}
+
+int products(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t begin, int64_t n,
+             const double *origin, double *found) {
+    enum { HIGH = 4, WIDTH = 2 };
+    const Rows rows = {values, stored, p, row, begin, n};
+    /* A column of ones and the others, to a multiple of HIGH; those beyond are 0. */
+    const int64_t size = p + 1, wide = padded(p), tall = (size + HIGH - 1) / HIGH * HIGH;
+    const size_t of_sums = sizeof(d4) * (size_t)(tall * tall);
+    const size_t of_columns = sizeof(double) * (size_t)(tall * ROWS);
+    d4 *sums = room(of_sums + of_columns + sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
+    if (!sums) return 1;
+    double *ones = (double *)sums + of_sums / sizeof(double);
+    float *columns = (float *)(ones + tall * ROWS), *spare = columns + wide * ROWS;
+    for (int64_t first = 0; first < n; first += ROWS) {
+        const int64_t count = n - first < ROWS ? n - first : ROWS;
+        const char *next = after(&rows, first);
+        read_block(&rows, first, spare, columns);
+        widen(columns, p, origin, ones + ROWS);
+        for (int64_t k = 0; k < ROWS; k++) ones[k] = k < count ? 1.0 : 0.0;
+        /* What is beyond the last row is not 0 less its origin. */
+        for (int64_t j = 0; j < p; j++)
+            for (int64_t k = count; k < ROWS; k++) ones[(j + 1) * ROWS + k] = 0.0;
+        for (int64_t i = 0; i < tall; i += HIGH) {
+            for (int64_t at = i * p * ROWS / tall / 16 * 16; at < (i + HIGH) * p * ROWS / tall; at += 16)
+                __builtin_prefetch(next + at * (int64_t)sizeof(float));
+            for (int64_t j = i; j < tall; j += WIDTH) {
+                d4 tile[HIGH][WIDTH];
+                for (int a = 0; a < HIGH; a++)
+                    for (int b = 0; b < WIDTH; b++) tile[a][b] = sums[(i + a) * tall + j + b];
+                for (int low = 0; low < ROWS; low += 4) {
+                    d4 x[WIDTH];
+                    for (int b = 0; b < WIDTH; b++) x[b] = *(const d4 *)(ones + (j + b) * ROWS + low);
+                    for (int a = 0; a < HIGH; a++) {
+                        const d4 each = *(const d4 *)(ones + (i + a) * ROWS + low);
+                        for (int b = 0; b < WIDTH; b++) tile[a][b] = fused4(each, x[b], tile[a][b]);
+                    }
+                }
+                for (int a = 0; a < HIGH; a++)
+                    for (int b = 0; b < WIDTH; b++) sums[(i + a) * tall + j + b] = tile[a][b];
+            }
+        }
+    }
+    for (int64_t i = 0; i < size; i++)
+        for (int64_t j = i; j < size; j++) found[i * size + j] = found[j * size + i] = sum4(sums[i * tall + j]);
+    free(sums);
+    return 0;
 }

@@ -136,6 +136,33 @@ def weighted_sums(values: Float32Array, row: IntArray, weights: FloatArray, orig
     return found
 
 
+def products(
+    values: Float32Array, start: int, stop: int, row: IntArray | None, origin: FloatArray
+) -> FloatArray:
+    """Return the sums of products of a one and the columns, in float64, shape (p + 1, p + 1).
+
+    Parameters
+    ----------
+    values : ndarray of float32, shape (N, p)
+        The matrix, finite.
+    start, stop : int
+        Which rows of it, half-open.
+    row : ndarray of int64, shape (n,), or None
+        Positions in the matrix, ascending; then `start` and `stop` count these.
+    origin : ndarray of float64, shape (p,)
+        What the columns are less.
+    """
+    columns = len(origin)
+    found = np.zeros((columns + 1, columns + 1))
+    at, stored, _, at_row, count = _rows(values, row if row is None else row[start:stop], columns)
+    if not 0 <= start <= stop <= (len(values) if row is None else len(row)):
+        raise ValueError(f"rows {start} to {stop}")
+    _check("origin", origin, np.float64, (columns,))
+    begin, count = (start, stop - start) if row is None else (0, count)
+    _run(_LIBRARY.products, at, stored, columns, at_row, begin, count, _at(origin), _at(found))
+    return found
+
+
 def sizes(values: Float32Array, row: IntArray) -> FloatArray:
     """Return the third power of the length of each row, in float64 of float32 squares, shape (n,).
 

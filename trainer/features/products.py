@@ -17,9 +17,10 @@ from pathlib import Path
 import numpy as np
 
 from common.whole_file import whole_file
-from trainer.candles.arrays import Float32Array, FloatArray, IntArray, aligned
+from trainer.candles.arrays import Float32Array, FloatArray, IntArray
+from trainer.compiled import passes
 
-SCHEMA = "nighttrain.products/1"
+SCHEMA = "nighttrain.products/2"
 SUFFIX = ".products"
 HEAD_BYTES = 512
 BLOCK_ROWS = 16_384
@@ -75,43 +76,7 @@ def products_of(values: Float32Array, start: int, stop: int, row: IntArray | Non
     row : ndarray of int64, shape (n,), optional
         Positions in the matrix; then `start` and `stop` count them.
     """
-    size = values.shape[1] + 1
-    found = np.zeros((size, size))
-    shifted = ShiftedRows(values[0], min(CHUNK_ROWS, stop - start))
-    for first in range(start, stop, CHUNK_ROWS):
-        last = min(first + CHUNK_ROWS, stop)
-        part = shifted.of(values[first:last] if row is None else values[row[first:last]])
-        found += part.T @ part
-    return found
-
-
-class ShiftedRows:
-    """A buffer for rows in float64: a column of ones, and the columns less an origin.
-
-    The origin is laid out once for each row of the buffer. One row of it, subtracted from all, takes numpy a
-    loop a row, which together with the rows' conversion took twice as long.
-
-    Parameters
-    ----------
-    origin : ndarray of float32 or float64, shape (p,)
-        What is subtracted.
-    rows : int
-        How many rows there is room for.
-    """
-
-    def __init__(self, origin: Float32Array | FloatArray, rows: int) -> None:
-        self._rows = aligned((rows, len(origin) + 1))
-        self._origins = np.empty_like(self._rows)
-        self._origins[:, 0] = 0.0
-        self._origins[:, 1:] = origin
-
-    def of(self, values: Float32Array) -> FloatArray:
-        """Return a view of the buffer, (n, p + 1), that holds until the next call; `values` is (n, p)."""
-        part = self._rows[: len(values)]
-        part[:, 0] = 1.0
-        part[:, 1:] = values
-        part -= self._origins[: len(values)]
-        return part
+    return passes.products(values, start, stop, row, values[0].astype(np.float64))
 
 
 def open_products(path: Path, digest: str, values: Float32Array) -> Products:

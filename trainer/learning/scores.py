@@ -8,7 +8,7 @@ import numpy as np
 
 from common.protocol.reports import Scores, Ties
 from trainer.candles.arrays import FloatArray, IntArray
-from trainer.learning.log_sums import summed_logs
+from trainer.compiled.predictions import ascending_order, summed_losses
 
 CHUNK = 8192
 
@@ -35,7 +35,7 @@ class Ordered:
     @classmethod
     def of(cls, p: FloatArray, y: FloatArray) -> Ordered:
         """Put predictions in order."""
-        order = np.argsort(p)
+        order = ascending_order(p)
         ascending = p[order]
         return cls(order, ascending, y[order], _ranks_of_ascending(ascending))
 
@@ -49,7 +49,7 @@ class Ordered:
 
 def midranks(values: FloatArray) -> FloatArray:
     """Return the rank of each value from 1 to n, shape (n,); equal values share the mean of their ranks."""
-    order = np.argsort(values)
+    order = ascending_order(values)
     ranks = np.empty(len(values))
     ranks[order] = _ranks_of_ascending(values[order])
     return ranks
@@ -130,14 +130,7 @@ def _given(p: FloatArray, y: FloatArray, given: FloatArray) -> None:
 
 def log_loss(p: FloatArray, y: FloatArray) -> float:
     """Return the mean of `row_losses`."""
-    summed = 0.0
-    room = np.empty(min(CHUNK, len(p)))
-    for start in range(0, len(p), CHUNK):
-        rows = slice(start, start + CHUNK)
-        given = room[: len(p[rows])]
-        _given(p[rows], y[rows], given)
-        summed -= float(summed_logs(given))
-    return summed / len(p)
+    return summed_losses(p, y, float(np.finfo(np.float64).eps)) / len(p)
 
 
 def score(p: FloatArray, y: FloatArray, ranks: FloatArray | None = None) -> Scores:

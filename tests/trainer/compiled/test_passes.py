@@ -79,6 +79,21 @@ def test_weighted_sums_are_those_of_all_rows(compiled, problem):
     ).all()
 
 
+def test_products_are_those_of_all_rows(compiled, problem):
+    rows = np.column_stack([np.ones(len(problem.row)), problem.X - problem.origin])
+    found = passes.products(problem.values, 0, len(problem.row), problem.row, problem.origin)
+    assert (np.abs(found - rows.T @ rows) <= 1e-13 * (np.abs(rows).T @ np.abs(rows))).all()
+    assert np.array_equal(found, found.T)
+
+
+def test_products_of_a_stretch_are_those_of_its_rows(compiled, problem):
+    start, stop = len(problem.values) // 3, len(problem.values)
+    found = passes.products(problem.values, start, stop, None, problem.origin)
+    rows = np.arange(start, stop)
+    assert np.array_equal(found, passes.products(problem.values, 0, len(rows), rows, problem.origin))
+    assert not passes.products(problem.values, start, start, None, problem.origin).any()
+
+
 def test_sizes_are_the_third_powers_of_lengths(compiled, problem):
     found = passes.sizes(problem.values, problem.row)
     assert found == pytest.approx(np.linalg.norm(problem.X, axis=1) ** 3, rel=1e-5)
@@ -129,6 +144,7 @@ def test_nothing_is_read_beyond_the_matrix(compiled):
         passes.logistic_sums(values, row, np.ones(rows), origin, np.ones((2, columns + 1)))
         passes.logistic_sums_rounded(values, row, np.ones(rows), origin, np.ones((2, columns + 1)))
         passes.weighted_sums(values, row, np.ones(rows), origin)
+        passes.products(values, 0, rows, None, origin)
         passes.sizes(values, row)
         passes.judged(values, 0, rows, weights, np.zeros(2), 0, None, 36.0)
 
