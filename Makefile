@@ -12,21 +12,22 @@ LOCK := uv.lock pyproject.toml setup.py deploy/bootstrap.txt $(wildcard trainer/
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-hostile trust bench sbom audit check fmt clean up down scale alerts logs ps report models size digests clean-data test-stack test-swarm dashboards board-pictures
+.PHONY: not-compiled help setup run test test-hostile trust bench sbom audit check fmt clean up down scale alerts logs ps report models size digests clean-data test-stack test-swarm dashboards board-pictures
 
 help: ## show this help
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(DEVELOPED) ## install everything into .venv (the other targets do it when needed)
 
-$(INSTALLED): $(LOCK)
+# Installed again, the project is compiled again: what lies in the tree is in nobody's cache.
+$(INSTALLED): $(LOCK) $(if $(wildcard trainer/compiled/library_plain*.so),,not-compiled)
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Nighttrain needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) -V 2>&1). Try: make PYTHON=python3.12" >&2; exit 2; }
 	@test -x $(BIN)/python || { echo "setting up .venv" >&2; $(PYTHON) -m venv .venv; } || \
 	  { echo "No virtual environment could be made (on Debian and Ubuntu: apt install python3-venv)" >&2; exit 2; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --default-pip >/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/bootstrap.txt
-	@$(SYNC) --no-dev --system-certs || $(SYNC) --no-dev
+	@$(SYNC) --no-dev --reinstall-package nighttrain --system-certs || $(SYNC) --no-dev --reinstall-package nighttrain
 	@touch $@
 
 $(DEVELOPED): $(INSTALLED)
@@ -112,6 +113,6 @@ board-pictures: $(DEVELOPED) ## draw the boards from a small eventful night, int
 	@nice $(BIN)/python -m tests.grafana.pictures $(ARGS)
 
 clean: ## remove .venv and caches (keeps candles and trained nights)
-	rm -rf build *.egg-info trainer/compiled/*.so
+	rm -rf trainer/compiled/*.so
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +

@@ -8,7 +8,7 @@
 
 #include "lanes.h"
 
-/* So many rows, their log odds and the sums of five models find room in the first cache. */
+/* So many rows in float32, their log odds and the sums of five models find room in the first cache. */
 enum { ROWS = 64 };
 
 /* How many models share a reading of a block: so many have their sums in registers. */
@@ -19,15 +19,17 @@ typedef struct {
     int64_t stored, columns;
     const int64_t *row; /* (count): which are meant; NULL for `begin` and those after it */
     int64_t begin, count;
+    int amiss; /* whether a row was asked for that is not in the matrix; it counts as 0 */
 } Rows;
 
 INLINE int64_t padded(int64_t columns) { return (columns + 7) / 8 * 8; }
 
 #define MIX __builtin_shufflevector
 
+/* Write eight rows' columns from `at` on as columns: pairs of rows are mixed, then pairs of these, then the halves. */
 INLINE void transpose(const float *const from[8], int64_t at, float *to) {
-    f8 a[8], b[8], c[8];
-    for (int k = 0; k < 8; k++) a[k] = *(const f8_anywhere *)(from[k] + at);
+    f32x8 a[8], b[8], c[8];
+    for (int k = 0; k < 8; k++) a[k] = *(const f32x8_anywhere *)(from[k] + at);
     for (int k = 0; k < 8; k += 2) {
         b[k] = MIX(a[k], a[k + 1], 0, 8, 1, 9, 4, 12, 5, 13);
         b[k + 1] = MIX(a[k], a[k + 1], 2, 10, 3, 11, 6, 14, 7, 15);
@@ -39,36 +41,39 @@ INLINE void transpose(const float *const from[8], int64_t at, float *to) {
         }
     }
     for (int k = 0; k < 4; k++) {
-        *(f8 *)(to + k * ROWS) = MIX(c[k], c[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        *(f8 *)(to + (k + 4) * ROWS) = MIX(c[k], c[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        *(f32x8 *)(to + k * ROWS) = MIX(c[k], c[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        *(f32x8 *)(to + (k + 4) * ROWS) = MIX(c[k], c[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
 }
 
 /* Return room for so many bytes that begins at a cache line and holds zeros, or NULL. */
 static inline void *room(size_t bytes) {
-    void *found = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    if (found) memset(found, 0, (bytes + 63) / 64 * 64);
+    const size_t lines = bytes / 64 + 1;
+    void *found = aligned_alloc(64, 64 * lines);
+    if (found) memset(found, 0, 64 * lines);
     return found;
 }
 
 /* How many rows of zeros `read_block` asks for: one for each row that it reads at once, and one that stays 0. */
-enum { SPARE = 9 };
+enum { SPARE = 9, ZERO_ROW = 8 };
 
 /* Write rows `first` to `first + ROWS` of `rows` to `columns`, (padded, ROWS); those beyond the last one are 0.
 
    A row is read to a multiple of eight columns. What that finds of the next row stands in columns that nobody asks for;
    the last rows of the matrix are copied to `spare`, (SPARE, padded), before. */
-INLINE void read_block(const Rows *rows, int64_t first, float *spare, float *columns) {
+INLINE void read_block(Rows *rows, int64_t first, float *spare, float *columns) {
     int64_t p = rows->columns, wide = padded(p);
     for (int64_t low = 0; low < ROWS; low += 8) {
         const float *from[8];
         for (int64_t k = 0; k < 8; k++) {
             int64_t each = first + low + k;
-            if (each >= rows->count) {
-                from[k] = spare + 8 * wide;
+            from[k] = spare + ZERO_ROW * wide;
+            if (each >= rows->count) continue;
+            const int64_t at = rows->row ? rows->row[each] : rows->begin + each;
+            if (at < 0 || at >= rows->stored) {
+                rows->amiss = 1;
                 continue;
             }
-            int64_t at = rows->row ? rows->row[each] : rows->begin + each;
             from[k] = rows->values + at * p;
             if (at * p + wide > rows->stored * p) {
                 memcpy(spare + k * wide, from[k], (size_t)p * sizeof(float));
@@ -79,13 +84,15 @@ INLINE void read_block(const Rows *rows, int64_t first, float *spare, float *col
     }
 }
 
-/* Return where the block after that of `first` begins in the matrix, or some place if there is none. */
-INLINE const char *after(const Rows *rows, int64_t first) {
+/* Return the address where the block after that of `first` begins in the matrix, or another if there is none. */
+INLINE uintptr_t after(const Rows *rows, int64_t first) {
     const int64_t next = first + ROWS < rows->count ? first + ROWS : first;
-    return (const char *)(rows->values + (rows->row ? rows->row[next] : rows->begin + next) * rows->columns);
+    const int64_t at = rows->row ? rows->row[next] : rows->begin + next;
+    return (uintptr_t)rows->values + (uintptr_t)at * (uintptr_t)rows->columns * sizeof(float);
 }
 
-/* Do something with `N` models, 1 to MODELS, where the compiler knows how many. */
+/* Do something with `N` models, 1 to MODELS, where the compiler knows how many: with 2 models left,
+   WITH_MODELS(2, f(x, N)) is f(x, 2), whose loops over models are unrolled and keep their sums in registers. */
 #define WITH_MODELS(count, ...)                        \
     switch (count) {                                   \
     case 1: { enum { N = 1 }; __VA_ARGS__; break; }    \

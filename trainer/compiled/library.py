@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import ctypes
 from importlib.util import find_spec
+from pathlib import Path
 
 from common.errors import InternalError
+from trainer.compiled.source_digest import source_digest
+
+AGAIN = "install again: make setup"
 
 PLAIN = "trainer.compiled.library_plain"
 FUSED = "trainer.compiled.library_fused"
@@ -48,13 +52,14 @@ def library(name: str) -> ctypes.CDLL:
     Raises
     ------
     InternalError
-        It was not compiled when this was installed.
+        It was not compiled when this was installed, or of other sources than lie here.
     """
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise InternalError(
-            f"what is written in C was not compiled ({name})", hint="Install again: make setup"
-        )
+        raise InternalError(f"what is written in C was not compiled ({name})", AGAIN)
+    here = source_digest(Path(__file__).parent)
+    if here and _compiled_from(spec.origin) != here:
+        raise InternalError(f"what is written in C has changed since it was compiled ({name})", AGAIN)
     return told(spec.origin)
 
 
@@ -66,3 +71,11 @@ def told(path: str) -> ctypes.CDLL:
     found.draw.restype = ctypes.c_int64
     found.summed_losses.restype = ctypes.c_double
     return found
+
+
+def _compiled_from(path: str) -> str:
+    sources = getattr(ctypes.CDLL(path), "sources", None)
+    if sources is None:
+        return ""
+    sources.restype = ctypes.c_char_p
+    return str(sources().decode())

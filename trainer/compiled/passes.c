@@ -1,6 +1,7 @@
 /* Passes over the rows of a feature matrix that many models share: each row is read once and used while it is at hand.
 
-   What the arguments mean is said in passes.py, which checks them. A function returns 0, or 1 if there is no memory. */
+   What the arguments mean is said in passes.py, which checks them, and their kinds in library.py, which nothing compares
+   with these. A function that returns int returns one of Ended. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 #include "lanes.h"
 
 #define REAL float
-#define VECTOR f8
+#define VECTOR f32x8
 #define LANES 8
 #define FUSED fused8
 #define ALL all8
@@ -22,12 +23,20 @@
 #undef ALL
 #undef NAME
 #define REAL double
-#define VECTOR d4
+#define VECTOR f64x4
 #define LANES 4
 #define FUSED fused4
 #define ALL all4
 #define NAME(name) name##_double
 #include "products.h"
+
+enum Ended { WELL = 0, NO_ROOM = 1, ROW_AMISS = 2 };
+
+/* The sources that this was compiled from, which setup.py names. */
+#ifndef SOURCES
+#define SOURCES ""
+#endif
+const char *sources(void) { return SOURCES; }
 
 /* Whether this processor fuses products and sums, as the other library of this source needs it. */
 int fuses(void) {
@@ -47,39 +56,39 @@ INLINE void bend(float *t, const float *counted, const int models) {
     for (int g = 0; g < models; g++) {
         float *halves = t + g * ROWS;
         float kept[ROWS] __attribute__((aligned(32)));
-        i8 far = {0};
+        i32x8 far = {0};
         for (int low = 0; low < ROWS; low += 8) {
-            f8 h = *(f8 *)(halves + low);
-            *(f8 *)(kept + low) = h;
-            f8 square = h * h;
-            far |= (i8)(square > all8(1.0f));
+            f32x8 h = *(f32x8 *)(halves + low);
+            *(f32x8 *)(kept + low) = h;
+            f32x8 square = h * h;
+            far |= (i32x8)(square > all8(1.0f));
             /* (tanh(h) - h) / h**3 by powers of h**2, Chebyshev's, within 2.1e-8 of it up to |h| = 1, which is a
                probability of 0.88. It keeps the digits that tanh(h) and h share. */
-            f8 v = all8(-0.000420695493864f);
+            f32x8 v = all8(-0.000420695493864f);
             v = fused8(v, square, all8(0.00251045932522f));
             v = fused8(v, square, all8(-0.00821892189779f));
             v = fused8(v, square, all8(0.0216601153748f));
             v = fused8(v, square, all8(-0.0539347888509f));
             v = fused8(v, square, all8(0.133331285208f));
             v = fused8(v, square, all8(-0.33333331252f));
-            *(f8 *)(halves + low) = v * square * h * *(const f8 *)(counted + low);
+            *(f32x8 *)(halves + low) = v * square * h * *(const f32x8 *)(counted + low);
         }
         int32_t any = 0;
         for (int k = 0; k < 8; k++) any |= far[k];
         for (int k = 0; any && k < ROWS; k++) {
-            double h = kept[k];
-            if (kept[k] * kept[k] > 1.0f) halves[k] = (float)(tanh(h) - h) * counted[k];
+            const double h = kept[k];
+            if (kept[k] * kept[k] > 1.0f) halves[k] = (float)(1.0 - 2.0 / (1.0 + exp4(all4(2.0 * h))[0]) - h) * counted[k];
         }
     }
 }
 
 int curved_sums(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t n, const float *counted,
                 const float *halved, int64_t models, double *found) {
-    const Rows rows = {values, stored, p, row, 0, n};
+    Rows rows = {values, stored, p, row, 0, n, 0};
     const int64_t wide = padded(p);
-    const size_t of_sums = sizeof(f8) * (size_t)(models * (wide + 1));
-    f8 *sums = room(of_sums + sizeof(float) * (size_t)(wide * ROWS + (MODELS + 1) * ROWS + SPARE * wide));
-    if (!sums) return 1;
+    const size_t of_sums = sizeof(f32x8) * (size_t)(models * (wide + 1));
+    f32x8 *sums = room(of_sums + sizeof(float) * (size_t)(wide * ROWS + (MODELS + 1) * ROWS + SPARE * wide));
+    if (!sums) return NO_ROOM;
     float *columns = (float *)sums + of_sums / sizeof(float);
     float *t = columns + wide * ROWS, *counts = t + MODELS * ROWS, *spare = counts + ROWS;
     for (int64_t start = 0, odd = 0; start < n; start += SPAN, odd ^= 1) {
@@ -97,19 +106,19 @@ int curved_sums(const float *values, int64_t stored, int64_t p, const int64_t *r
                 found[(odd * models + g) * (p + 1) + j] += 0.5 * sum8(sums[g * (wide + 1) + j]);
     }
     free(sums);
-    return 0;
+    return rows.amiss ? ROW_AMISS : WELL;
 }
 
 int logistic_sums_float(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t n, const double *y,
                         const double *origin, const double *weights, int64_t models, double *found,
                         double *curvatures) {
-    const Rows rows = {values, stored, p, row, 0, n};
+    Rows rows = {values, stored, p, row, 0, n, 0};
     const int64_t wide = padded(p);
-    const size_t of_sums = sizeof(f8) * (size_t)(models * (wide + 1) + models);
+    const size_t of_sums = sizeof(f32x8) * (size_t)(models * (wide + 1) + models);
     const size_t numbers = (size_t)(wide * ROWS + (MODELS + 2) * ROWS + SPARE * wide + (p + 1) * models);
-    f8 *sums = room(of_sums + sizeof(float) * numbers);
-    if (!sums) return 1;
-    f8 *bends = sums + models * (wide + 1);
+    f32x8 *sums = room(of_sums + sizeof(float) * numbers);
+    if (!sums) return NO_ROOM;
+    f32x8 *bends = sums + models * (wide + 1);
     float *columns = (float *)sums + of_sums / sizeof(float);
     float *t = columns + wide * ROWS, *counts = t + MODELS * ROWS, *truth = counts + ROWS, *spare = truth + ROWS;
     float *turned = spare + SPARE * wide;
@@ -121,7 +130,7 @@ int logistic_sums_float(const float *values, int64_t stored, int64_t p, const in
         for (int64_t first = start; first < stop; first += ROWS) {
             read_block(&rows, first, spare, columns);
             for (int64_t j = 0; j < p; j++)
-                for (int low = 0; low < ROWS; low += 8) *(f8 *)(columns + j * ROWS + low) -= all8((float)origin[j]);
+                for (int low = 0; low < ROWS; low += 8) *(f32x8 *)(columns + j * ROWS + low) -= all8((float)origin[j]);
             for (int64_t k = 0; k < ROWS; k++) {
                 counts[k] = first + k < n ? 1.0f : 0.0f;
                 truth[k] = first + k < n ? (float)y[first + k] : 0.0f;
@@ -131,10 +140,10 @@ int logistic_sums_float(const float *values, int64_t stored, int64_t p, const in
                     models - g, log_odds_float(columns, p, turned + g, models, t, after(&rows, first), N);
                     for (int k = 0; k < N; k++)
                         for (int low = 0; low < ROWS; low += 8) {
-                            f8 *each = (f8 *)(t + k * ROWS + low), count = *(const f8 *)(counts + low);
-                            f8 rise = all8(1.0f) / (all8(1.0f) + exp8(*each));
+                            f32x8 *each = (f32x8 *)(t + k * ROWS + low), count = *(const f32x8 *)(counts + low);
+                            f32x8 rise = all8(1.0f) / (all8(1.0f) + exp8(*each));
                             bends[g + k] += (rise - rise * rise) * count;
-                            *each = (rise - *(const f8 *)(truth + low)) * count;
+                            *each = (rise - *(const f32x8 *)(truth + low)) * count;
                         }
                     add_products_float(columns, wide, t, sums + g * (wide + 1), N));
         }
@@ -144,7 +153,7 @@ int logistic_sums_float(const float *values, int64_t stored, int64_t p, const in
         }
     }
     free(sums);
-    return 0;
+    return rows.amiss ? ROW_AMISS : WELL;
 }
 
 /* Write the columns in float64, less their origins. */
@@ -156,13 +165,13 @@ INLINE void widen(const float *columns, int64_t p, const double *origin, double 
 int logistic_sums_double(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t n, const double *y,
                          const double *origin, const double *weights, int64_t models, double *found,
                          double *curvatures) {
-    const Rows rows = {values, stored, p, row, 0, n};
+    Rows rows = {values, stored, p, row, 0, n, 0};
     const int64_t wide = padded(p);
-    const size_t of_sums = sizeof(d4) * (size_t)(models * (wide + 1) + models);
+    const size_t of_sums = sizeof(f64x4) * (size_t)(models * (wide + 1) + models);
     const size_t numbers = (size_t)(wide * ROWS + (MODELS + 2) * ROWS + (p + 1) * models);
-    d4 *sums = room(of_sums + sizeof(double) * numbers + sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
-    if (!sums) return 1;
-    d4 *bends = sums + models * (wide + 1);
+    f64x4 *sums = room(of_sums + sizeof(double) * numbers + sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
+    if (!sums) return NO_ROOM;
+    f64x4 *bends = sums + models * (wide + 1);
     double *wider = (double *)sums + of_sums / sizeof(double);
     double *t = wider + wide * ROWS, *counts = t + MODELS * ROWS, *truth = counts + ROWS;
     float *columns = (float *)(truth + ROWS), *spare = columns + wide * ROWS;
@@ -180,10 +189,10 @@ int logistic_sums_double(const float *values, int64_t stored, int64_t p, const i
                 models - g, log_odds_double(wider, p, turned + g, models, t, after(&rows, first), N);
                 for (int k = 0; k < N; k++)
                     for (int low = 0; low < ROWS; low += 4) {
-                        d4 *each = (d4 *)(t + k * ROWS + low), count = *(const d4 *)(counts + low);
-                        d4 rise = all4(1.0) / (all4(1.0) + exp4(*each));
+                        f64x4 *each = (f64x4 *)(t + k * ROWS + low), count = *(const f64x4 *)(counts + low);
+                        f64x4 rise = all4(1.0) / (all4(1.0) + exp4(*each));
                         bends[g + k] += (rise - rise * rise) * count;
-                        *each = (rise - *(const d4 *)(truth + low)) * count;
+                        *each = (rise - *(const f64x4 *)(truth + low)) * count;
                     }
                 add_products_double(wider, wide, t, sums + g * (wide + 1), N));
     }
@@ -192,31 +201,31 @@ int logistic_sums_double(const float *values, int64_t stored, int64_t p, const i
         for (int64_t j = 0; j <= p; j++) found[g * (p + 1) + j] += sum4(sums[g * (wide + 1) + j]);
     }
     free(sums);
-    return 0;
+    return rows.amiss ? ROW_AMISS : WELL;
 }
 
 /* Return what rows lose by their log odds, of which the least are at hand as signs: see passes.py. */
 INLINE double loss(const double *t, const double *signs, double most) {
-    d4 product = all4(1.0), halves = all4(0.0);
+    f64x4 product = all4(1.0), halves = all4(0.0);
     for (int low = 0; low < ROWS; low += 4) {
-        d4 odds = *(const d4 *)(t + low), sign = *(const d4 *)(signs + low);
-        l4 known = sign == sign, neither = sign == all4(0.0);
-        d4 distance = where4(odds < all4(0.0), -odds, odds);
-        d4 toward = where4(neither, distance, odds * sign);
+        f64x4 odds = *(const f64x4 *)(t + low), sign = *(const f64x4 *)(signs + low);
+        i64x4 known = sign == sign, neither = sign == all4(0.0);
+        f64x4 distance = where4(odds < all4(0.0), -odds, odds);
+        f64x4 toward = where4(neither, distance, odds * sign);
         toward = where4(toward > all4(most), all4(most), toward);
         product *= where4(known, all4(1.0) + exp4(toward), all4(1.0));
         halves += where4(neither, toward, all4(0.0));
     }
-    return ((log(product[0]) + log(product[1])) + (log(product[2]) + log(product[3]))) - 0.5 * sum4(halves);
+    return sum4(log4(product)) - 0.5 * sum4(halves);
 }
 
 int judged(const float *values, int64_t stored, int64_t p, int64_t begin, int64_t n, const double *weights,
            int64_t models, int64_t chosen, const double *signs, double most, double *said, double *losses) {
-    const Rows rows = {values, stored, p, NULL, begin, n};
+    Rows rows = {values, stored, p, NULL, begin, n, 0};
     const int64_t wide = padded(p);
     const size_t numbers = (size_t)(wide * ROWS + (MODELS + 1) * ROWS);
     double *wider = room(sizeof(double) * numbers + sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
-    if (!wider) return 1;
+    if (!wider) return NO_ROOM;
     double *t = wider + wide * ROWS, *sign = t + MODELS * ROWS;
     float *columns = (float *)(sign + ROWS), *spare = columns + wide * ROWS;
     for (int64_t first = 0; first < n; first += ROWS) {
@@ -233,45 +242,45 @@ int judged(const float *values, int64_t stored, int64_t p, int64_t begin, int64_
         }
     }
     free(wider);
-    return 0;
+    return rows.amiss ? ROW_AMISS : WELL;
 }
 
 int weighted_sums(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t n, const double *weights,
                   const double *origin, double *found) {
-    const Rows rows = {values, stored, p, row, 0, n};
+    Rows rows = {values, stored, p, row, 0, n, 0};
     const int64_t wide = padded(p);
-    const size_t of_sums = sizeof(d4) * (size_t)(wide + 1);
-    d4 *sums = room(of_sums + sizeof(double) * (size_t)((wide + 1) * ROWS) + sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
-    if (!sums) return 1;
+    const size_t of_sums = sizeof(f64x4) * (size_t)(wide + 1);
+    f64x4 *sums = room(of_sums + sizeof(double) * (size_t)((wide + 1) * ROWS) + sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
+    if (!sums) return NO_ROOM;
     double *wider = (double *)sums + of_sums / sizeof(double), *weight = wider + wide * ROWS;
     float *columns = (float *)(weight + ROWS), *spare = columns + wide * ROWS;
     for (int64_t first = 0; first < n; first += ROWS) {
         read_block(&rows, first, spare, columns);
         widen(columns, p, origin, wider);
         /* See log_odds, whose place the sums take here. */
-        for (int64_t at = 0; at < p * ROWS; at += 16) __builtin_prefetch(after(&rows, first) + at * sizeof(float));
+        for (int64_t at = 0; at < p * ROWS; at += 16) __builtin_prefetch((const void *)(after(&rows, first) + (uintptr_t)at * sizeof(float)));
         for (int64_t k = 0; k < ROWS; k++) weight[k] = first + k < n ? weights[first + k] : 0.0;
         add_products_double(wider, wide, weight, sums, 1);
     }
     for (int64_t j = 0; j <= p; j++) found[j] = sum4(sums[j]);
     free(sums);
-    return 0;
+    return rows.amiss ? ROW_AMISS : WELL;
 }
 
 int sizes(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t n, double *found) {
-    const Rows rows = {values, stored, p, row, 0, n};
+    Rows rows = {values, stored, p, row, 0, n, 0};
     const int64_t wide = padded(p);
     float *columns = room(sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
-    if (!columns) return 1;
+    if (!columns) return NO_ROOM;
     float *spare = columns + wide * ROWS;
     for (int64_t first = 0; first < n; first += ROWS) {
-        const char *next = after(&rows, first);
+        uintptr_t next = after(&rows, first);
         read_block(&rows, first, spare, columns);
         for (int64_t low = 0; low < ROWS && first + low < n; low += 8) {
-            f8 squares = all8(0.0f);
+            f32x8 squares = all8(0.0f);
             for (int64_t j = 0; j < p; j++) {
-                f8 x = *(const f8 *)(columns + j * ROWS + low);
-                if (j % 2) __builtin_prefetch(next);
+                f32x8 x = *(const f32x8 *)(columns + j * ROWS + low);
+                if (j % 2) __builtin_prefetch((const void *)next);
                 next += 8 * sizeof(float);
                 squares = fused8(x, x, squares);
             }
@@ -282,7 +291,7 @@ int sizes(const float *values, int64_t stored, int64_t p, const int64_t *row, in
         }
     }
     free(columns);
-    return 0;
+    return rows.amiss ? ROW_AMISS : WELL;
 }
 
 int64_t draw(const double *sizes, int64_t n, double a_size, double equal, int64_t most, int64_t *positions,
@@ -306,18 +315,18 @@ int64_t draw(const double *sizes, int64_t n, double a_size, double equal, int64_
 int products(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t begin, int64_t n,
              const double *origin, double *found) {
     enum { HIGH = 4, WIDTH = 2 };
-    const Rows rows = {values, stored, p, row, begin, n};
+    Rows rows = {values, stored, p, row, begin, n, 0};
     /* A column of ones and the others, to a multiple of HIGH; those beyond are 0. */
     const int64_t size = p + 1, wide = padded(p), tall = (size + HIGH - 1) / HIGH * HIGH;
-    const size_t of_sums = sizeof(d4) * (size_t)(tall * tall);
+    const size_t of_sums = sizeof(f64x4) * (size_t)(tall * tall);
     const size_t of_columns = sizeof(double) * (size_t)(tall * ROWS);
-    d4 *sums = room(of_sums + of_columns + sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
-    if (!sums) return 1;
+    f64x4 *sums = room(of_sums + of_columns + sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
+    if (!sums) return NO_ROOM;
     double *ones = (double *)sums + of_sums / sizeof(double);
     float *columns = (float *)(ones + tall * ROWS), *spare = columns + wide * ROWS;
     for (int64_t first = 0; first < n; first += ROWS) {
         const int64_t count = n - first < ROWS ? n - first : ROWS;
-        const char *next = after(&rows, first);
+        uintptr_t next = after(&rows, first);
         read_block(&rows, first, spare, columns);
         widen(columns, p, origin, ones + ROWS);
         for (int64_t k = 0; k < ROWS; k++) ones[k] = k < count ? 1.0 : 0.0;
@@ -326,16 +335,16 @@ int products(const float *values, int64_t stored, int64_t p, const int64_t *row,
             for (int64_t k = count; k < ROWS; k++) ones[(j + 1) * ROWS + k] = 0.0;
         for (int64_t i = 0; i < tall; i += HIGH) {
             for (int64_t at = i * p * ROWS / tall / 16 * 16; at < (i + HIGH) * p * ROWS / tall; at += 16)
-                __builtin_prefetch(next + at * (int64_t)sizeof(float));
+                __builtin_prefetch((const void *)(next + (uintptr_t)at * sizeof(float)));
             for (int64_t j = i; j < tall; j += WIDTH) {
-                d4 tile[HIGH][WIDTH];
+                f64x4 tile[HIGH][WIDTH];
                 for (int a = 0; a < HIGH; a++)
                     for (int b = 0; b < WIDTH; b++) tile[a][b] = sums[(i + a) * tall + j + b];
                 for (int low = 0; low < ROWS; low += 4) {
-                    d4 x[WIDTH];
-                    for (int b = 0; b < WIDTH; b++) x[b] = *(const d4 *)(ones + (j + b) * ROWS + low);
+                    f64x4 x[WIDTH];
+                    for (int b = 0; b < WIDTH; b++) x[b] = *(const f64x4 *)(ones + (j + b) * ROWS + low);
                     for (int a = 0; a < HIGH; a++) {
-                        const d4 each = *(const d4 *)(ones + (i + a) * ROWS + low);
+                        const f64x4 each = *(const f64x4 *)(ones + (i + a) * ROWS + low);
                         for (int b = 0; b < WIDTH; b++) tile[a][b] = fused4(each, x[b], tile[a][b]);
                     }
                 }
@@ -347,5 +356,5 @@ int products(const float *values, int64_t stored, int64_t p, const int64_t *row,
     for (int64_t i = 0; i < size; i++)
         for (int64_t j = i; j < size; j++) found[i * size + j] = found[j * size + i] = sum4(sums[i * tall + j]);
     free(sums);
-    return 0;
+    return rows.amiss ? ROW_AMISS : WELL;
 }

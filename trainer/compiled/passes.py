@@ -2,7 +2,8 @@
 
 Numpy writes each step of such a pass to memory before it takes the next one; here a block of rows is read
 once and used by all models while it is at hand, which takes a third of the time. A sum is of one order that
-depends on nothing but the number of rows: so are its digits, on all processors that fuse products and sums.
+depends on nothing but the number of rows, and exponentials and logarithms are its own: so are its digits, on
+all processors that fuse products and sums, whatever compiled it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,9 @@ from trainer.candles.arrays import Float32Array, FloatArray, IntArray
 from trainer.compiled.library import opened
 
 _LIBRARY = opened()
+
+NO_ROOM, ROW_AMISS = 1, 2
+"""How a pass may end but well."""
 
 SPAN_ROWS = 1024
 """How many rows `curved_sums` and `logistic_sums_rounded` add up in float32."""
@@ -103,7 +107,7 @@ def _logistic_sums(
     weights: FloatArray,
 ) -> tuple[FloatArray, FloatArray]:
     models, columns = len(weights), weights.shape[1] - 1
-    by_column = np.ascontiguousarray(weights.T)
+    by_column = np.ascontiguousarray(weights.T, dtype=np.float64)
     gradients, curvatures = np.zeros(weights.shape), np.zeros(models)
     rows = _rows(values, row, columns)
     _check("y", y, np.float64, (rows[-1],))
@@ -255,13 +259,11 @@ def judged(
 def _rows(
     values: Float32Array, row: IntArray | None, columns: int
 ) -> tuple[int | None, int, int, int | None, int]:
-    """Return how the library is told of the rows; it believes what it is told, so it is checked here."""
+    """Return how the library is told of the rows; it believes all of it but their positions."""
     _check("values", values, np.float32, (len(values), columns))
     if row is None:
         return _at(values), len(values), columns, None, len(values)
     _check("row", row, np.int64, (len(row),))
-    if len(row) and not 0 <= row[0] <= row[-1] < len(values):
-        raise ValueError(f"rows {row[0]} to {row[-1]} of {len(values)}")
     return _at(values), len(values), columns, _at(row), len(row)
 
 
@@ -278,5 +280,8 @@ def _at(array: np.ndarray | None) -> int | None:
 
 
 def _run(function: ctypes._NamedFuncPointer, *arguments: float | None) -> None:
-    if function(*arguments):
+    ended = function(*arguments)
+    if ended == NO_ROOM:
         raise MemoryError("a pass over the rows found no room for its sums")
+    if ended == ROW_AMISS:
+        raise ValueError("a row was asked for that is not in the matrix")

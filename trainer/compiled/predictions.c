@@ -25,9 +25,9 @@ double summed_losses(const double *p, const double *y, int64_t n, double least) 
             const double one = some < least ? least : some > 1.0 - least ? 1.0 - least : some;
             given[k] = label == 0.5 ? sqrt(either * (1.0 - either)) : one;
         }
-        d4 product = all4(1.0);
-        for (int low = 0; low < ROWS; low += 4) product *= *(const d4 *)(given + low);
-        sum -= (log(product[0]) + log(product[1])) + (log(product[2]) + log(product[3]));
+        f64x4 product = all4(1.0);
+        for (int low = 0; low < ROWS; low += 4) product *= *(const f64x4 *)(given + low);
+        sum -= sum4(log4(product));
     }
     return sum;
 }
@@ -42,12 +42,14 @@ int ascending(const double *values, int64_t n, int64_t *order) {
     Pair *pairs = counts ? malloc(sizeof(Pair) * (size_t)(2 * n + 1)) : NULL;
     if (!pairs) {
         free(counts);
-        return 1;
+        return 1; /* no room */
     }
     Pair *other = pairs + n;
     for (int64_t k = 0; k < n; k++) {
+        /* A zero has one sign. */
+        const double value = values[k] + 0.0;
         uint64_t key;
-        memcpy(&key, values + k, sizeof key);
+        memcpy(&key, &value, sizeof key);
         /* Bits that are in the numbers' order: all of a negative one are turned, of others the sign. */
         key ^= key >> 63 ? UINT64_MAX : UINT64_C(1) << 63;
         pairs[k] = (Pair){key, k};

@@ -36,6 +36,7 @@ def ascending_order(values: FloatArray) -> IntArray:
     Parameters
     ----------
     values : ndarray of float64, shape (n,)
+        Finite.
     """
     numbers = np.ascontiguousarray(values, dtype=np.float64).reshape(-1)
     order = np.empty(len(numbers), dtype=np.int64)

@@ -6,13 +6,13 @@
 
    What the next block begins with is at `next`: it is asked for line by line between the products, which so hide the way
    from the memory. All of it at once would have them wait. */
-INLINE void NAME(log_odds)(const REAL *columns, int64_t p, const REAL *weights, int64_t stride, REAL *t, const char *next, const int models) {
+INLINE void NAME(log_odds)(const REAL *columns, int64_t p, const REAL *weights, int64_t stride, REAL *t, uintptr_t next, const int models) {
     enum { STEP = 2 * LANES };
     for (int low = 0; low < ROWS; low += STEP) {
         VECTOR a[MODELS], b[MODELS];
         for (int g = 0; g < models; g++) a[g] = b[g] = ALL(weights[g]);
         for (int64_t j = 0; j < p; j++) {
-            __builtin_prefetch(next);
+            __builtin_prefetch((const void *)next);
             next += STEP * sizeof(float);
             VECTOR x = *(const VECTOR *)(columns + j * ROWS + low), z = *(const VECTOR *)(columns + j * ROWS + low + LANES);
             const REAL *w = weights + (j + 1) * stride;

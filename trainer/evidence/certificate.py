@@ -3,9 +3,10 @@
 Each check computes again, by another way, what the training claims: features from candles that end at the
 row, label ends from opening times, scalers and coefficients from the rows that time allows, losses and
 scores from the stored coefficients, and each C and each recalibration from earlier folds. Nothing is taken
-from the training but what the manifest and the fold reports keep. Predictions, and the losses of models that
-were not chosen, come from the same function as in the training, asked of what is stored; what follows from
-predictions that come out equal digit for digit is not computed twice: see `known`.
+from the training but what the manifest and the fold reports keep. Predictions, sums of products, and the
+losses of models that were not chosen come from the same functions as in the training, asked of what is
+stored; gradients do not. What follows from predictions that come out equal digit for digit is not computed
+twice: see `known`.
 """
 
 from __future__ import annotations

@@ -15,12 +15,12 @@ from itertools import pairwise
 import numpy as np
 
 from trainer.candles.arrays import FloatArray, IntArray, aligned
-from trainer.compiled.passes import logistic_sums, logistic_sums_rounded
+from trainer.compiled.passes import logistic_sums_rounded
 from trainer.evidence.stored_models import StoredModels
 from trainer.features.products import Products, products_of
 from trainer.learning.column_moments import MOSTLY
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
-from trainer.learning.logistic_model import unstandardised
+from trainer.learning.logistic_model import logistic, unstandardised
 
 ROUNDED_FROM = 32_768
 """Fewer rows are counted in float64 throughout."""
@@ -79,7 +79,8 @@ def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels])
     counts = [len(models.Cs) for models in stored]
     permitted = np.repeat([models.permitted for models in stored], counts)
     weights = np.concatenate([_weights(models, origin) for models in stored])
-    gradients, curvatures = _sums(design, y, origin, weights, permitted)
+    rounded = of_all is not None and len(design) >= ROUNDED_FROM
+    gradients, curvatures = (_sums_rounded if rounded else _sums)(design, y, origin, weights, permitted)
     found = []
     for models, stop in zip(stored, np.cumsum(counts), strict=True):
         own = slice(stop - len(models.Cs), stop)
@@ -136,18 +137,36 @@ def _products_by_others(
 def _sums(
     design: DesignMatrix, y: FloatArray, origin: FloatArray, weights: FloatArray, permitted: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the gradients of the summed log loss, (m, p + 1), and the sums of p(1-p), (m,).
+    """Return the gradients of the summed log loss, (m, p + 1), and the sums of p(1-p), (m,)."""
+    gradients, curvatures = np.zeros_like(weights), np.zeros(len(weights))
+    block = aligned((CHUNK_ROWS, design.columns + 1))
+    block[:, 0] = 1.0
+    buffer = aligned((len(weights), CHUNK_ROWS))
+    for start, stop in pairwise(np.unique([0, *permitted]).tolist()):
+        learning = np.flatnonzero(permitted >= stop)
+        active = weights[learning]
+        for rows, values in design.chunks(start, stop):
+            part, truth = block[: len(values)], y[rows]
+            np.subtract(values, origin, out=part[:, 1:])
+            residuals = logistic(active, np.zeros(len(active)), part, buffer[: len(active)])
+            curvatures[learning] += residuals.sum(axis=1) - np.einsum("ij,ij->i", residuals, residuals)
+            residuals -= truth
+            gradients[learning] += residuals @ part
+    return gradients, curvatures
 
-    Where most of many rows are labelled, in float32: what rounding adds to a step is below a tenth of what
-    one row more in 10**6 does (see `fit_check`).
+
+def _sums_rounded(
+    design: DesignMatrix, y: FloatArray, origin: FloatArray, weights: FloatArray, permitted: IntArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the same of many rows in float32.
+
+    What rounding adds to a step is below a tenth of what one row more in 10**6 does (see `fit_check`).
     """
-    many = len(design) >= max(ROUNDED_FROM, MOSTLY * len(design.values))
-    sums = logistic_sums_rounded if many and design.products is not None else logistic_sums
     gradients, curvatures = np.zeros_like(weights), np.zeros(len(weights))
     for start, stop in pairwise(np.unique([0, *permitted]).tolist()):
         learning = np.flatnonzero(permitted >= stop)
-        rows = slice(start, stop)
-        found = sums(design.values, design.row[rows], y[rows], origin, weights[learning])
+        row, truth = design.row[start:stop], y[start:stop]
+        found = logistic_sums_rounded(design.values, row, truth, origin, weights[learning])
         gradients[learning] += found[0]
         curvatures[learning] += found[1]
     return gradients, curvatures

@@ -79,10 +79,13 @@ def probabilities(
 def unstandardised(
     coefficients: FloatArray, intercepts: FloatArray, means: FloatArray, scales: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Fold a standardisation into weights (m, p) and offsets (m,) of the columns as they are."""
+    """Fold a standardisation into weights (m, p) and offsets (m,) of the columns as they are.
+
+    A model's are the same digits among any others: BLAS would add up the products of one in another order.
+    """
     weights = aligned(coefficients.shape)
     np.divide(coefficients, scales, out=weights)
-    return weights, intercepts - weights @ means
+    return weights, intercepts - (weights * means).sum(axis=1)
 
 
 def log_odds(weights: FloatArray, offsets: FloatArray, values: FloatArray, buffer: FloatArray) -> FloatArray:

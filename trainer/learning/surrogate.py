@@ -214,7 +214,7 @@ class _Fit:
         self.thetas[self.moving, 1:] = weights * self._quadratic.scales
 
     def _sums(self, part: CurvedPart, thetas: FloatArray) -> FloatArray:
-        """Return the curved part's sums over standardised columns by even and odd blocks, (2, k, p + 1)."""
+        """Return the curved part's sums over standardised columns by even and odd spans, (2, k, p + 1)."""
         quadratic = self._quadratic
         weights, offsets = unstandardised(thetas[:, 1:], thetas[:, 0], quadratic.means, quadratic.scales)
         return np.stack([quadratic.standardised(half) for half in part.sums(weights, offsets)])

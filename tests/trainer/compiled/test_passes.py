@@ -155,6 +155,27 @@ def test_no_more_rows_are_drawn_than_there_is_room_for(compiled):
     assert weights.tolist() == [2.0] * 10
 
 
+def test_a_row_beyond_the_matrix_is_refused_wherever_it_stands(compiled):
+    values, row = np.ones((100, 5), dtype=np.float32), np.arange(300) % 100
+    row[150] = 10**9
+    for asked in (
+        lambda: passes.curved_sums(values, row, None, np.ones((1, 5)), np.zeros(1)),
+        lambda: passes.weighted_sums(values, row, np.ones(300), np.zeros(5)),
+        lambda: passes.products(values, 0, 300, row, np.zeros(5)),
+        lambda: passes.sizes(values, row),
+    ):
+        with pytest.raises(ValueError, match="not in the matrix"):
+            asked()
+
+
+def test_weights_of_another_kind_are_read_as_what_they_are():
+    values, row = np.random.default_rng(4).standard_normal((50, 3)).astype(np.float32), np.arange(50)
+    weights = np.array([[1.0, 2.0, -3.0, 0.5]])
+    wanted = passes.logistic_sums(values, row, np.zeros(50), np.zeros(3), weights)[0]
+    found = passes.logistic_sums(values, row, np.zeros(50), np.zeros(3), weights.astype(np.float32))[0]
+    assert found.tobytes() == wanted.tobytes()
+
+
 @pytest.mark.parametrize(
     "broken",
     [
@@ -163,6 +184,8 @@ def test_no_more_rows_are_drawn_than_there_is_room_for(compiled):
         {"values": np.zeros((4, 2), dtype=np.float32)},
         {"row": np.array([0, 4])},
         {"row": np.array([-1, 2])},
+        {"row": np.array([0, 5 * 10**7])},
+        {"row": np.array([-(2**62), 2])},
         {"row": np.array([0, 1], dtype=np.int32)},
         {"y": np.zeros(3)},
         {"origin": np.zeros(2)},
@@ -178,5 +201,5 @@ def test_what_would_be_read_amiss_is_refused(broken):
         "weights": np.zeros((2, 4)),
     }
     passes.logistic_sums(**right)
-    with pytest.raises(ValueError, match=r"must be|rows"):
+    with pytest.raises(ValueError, match=r"must be|not in the matrix"):
         passes.logistic_sums(**right | broken)

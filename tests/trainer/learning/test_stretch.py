@@ -39,11 +39,21 @@ def each_of(models):
         yield LogisticModel(means, scales, own, float(intercept))
 
 
-def test_the_chosen_model_says_what_it_says_among_all(stretch, models, row):
-    y = np.zeros(len(row))
-    for chosen, alone in enumerate(each_of(models)):
-        p, _ = stretch.judged(*models, chosen, row, y)
-        assert p.tobytes() == stretch.predictions(alone).tobytes()
+@pytest.mark.parametrize(("columns", "count"), [(4, 3), (20, 7), (46, 26)])
+def test_the_chosen_model_says_what_it_says_among_all(columns, count):
+    # What is resumed asks the chosen one alone.
+    for seed in range(5):
+        draw = np.random.default_rng([seed, columns])
+        stretch = Stretch(draw.standard_normal((200, columns)).astype(np.float32), 20, 180)
+        models = (
+            draw.standard_normal((count, columns)),
+            draw.standard_normal(count),
+            draw.standard_normal(columns),
+            draw.random(columns) + 0.5,
+        )
+        for chosen, alone in enumerate(each_of(models)):
+            p, _ = stretch.judged(*models, chosen, np.arange(20, 25), np.zeros(5))
+            assert p.tobytes() == stretch.predictions(alone).tobytes()
 
 
 def test_log_losses_are_scikit_learns_of_the_known_rows(stretch, models, row):

@@ -102,6 +102,8 @@ def test_a_resumed_run_gives_the_same_digits(no_descent):
     inputs = DesignMatrix(X, times), y, walk_forward(times, times + 3, 2, 5), CS
     crossval = CrossValidation(*inputs)
     fits = [crossval.fit_next() for _ in range(2)]
+    said = crossval.predictions(fits[1])
+    assert CrossValidation(*inputs, fits).predictions(fits[1]).tobytes() == said.tobytes()
     resumed = CrossValidation(*inputs, fits[:1])
     assert resumed.fit_next().path.coefficients.tobytes() == fits[1].path.coefficients.tobytes()
     assert resumed.final()[1].coefficients.tobytes() == crossval.final()[1].coefficients.tobytes()
