@@ -31,6 +31,7 @@ PROBE = """
 #include <math.h>
 #include <stdlib.h>
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <immintrin.h>
 #elif defined(__aarch64__)
 #include <arm_neon.h>

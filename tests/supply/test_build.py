@@ -58,3 +58,8 @@ def test_without_a_compiler_one_comes_as_a_package_and_gives_the_same_digits(
             monkeypatch.setattr(module, "_LIBRARY", each)
         digests.append(digest_of_sums())
     assert digests[0] == digests[1]
+
+
+def test_what_another_compiler_made_knows_as_well_what_the_processor_can(without_a_compiler):
+    (theirs,) = without_a_compiler.glob(f"{library.PLAIN.replace('.', '/')}.*")
+    assert library.told(str(theirs)).fuses() == library.library(library.PLAIN).fuses()

@@ -6,6 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
 #include "block.h"
 #include "lanes.h"
 
@@ -38,11 +42,16 @@ enum Ended { WELL = 0, NO_ROOM = 1, ROW_AMISS = 2 };
 #endif
 const char *sources(void) { return SOURCES; }
 
-/* Whether this processor fuses products and sums, as the other library of this source needs it. */
+/* Whether this processor fuses products and sums, as the other library of this source needs it, and the system keeps
+   the registers that it does so in. Asked of the processor itself: not all compilers' answers can be had in a library. */
 int fuses(void) {
 #if defined(__x86_64__)
-    __builtin_cpu_init();
-    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    unsigned a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d) || !(c & bit_FMA) || !(c & bit_OSXSAVE)) return 0;
+    unsigned kept, unused;
+    __asm__ volatile("xgetbv" : "=a"(kept), "=d"(unused) : "c"(0));
+    if ((kept & 6) != 6) return 0;
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_AVX2);
 #else
     return 0;
 #endif
