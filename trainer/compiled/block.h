@@ -24,6 +24,9 @@ typedef struct {
 
 INLINE int64_t padded(int64_t columns) { return (columns + 7) / 8 * 8; }
 
+/* How a pass ends. */
+enum Ended { WELL = 0, NO_ROOM = 1, ROW_AMISS = 2 };
+
 #define MIX __builtin_shufflevector
 
 /* Write eight rows' columns from `at` on as columns: pairs of rows are mixed, then pairs of these, then the halves. */
@@ -82,6 +85,12 @@ INLINE void read_block(Rows *rows, int64_t first, float *spare, float *columns) 
         }
         for (int64_t at = 0; at < wide; at += 8) transpose(from, at, columns + at * ROWS + low);
     }
+}
+
+/* Write the columns in float64, less their origins. */
+INLINE void widen(const float *columns, int64_t p, const double *origin, double *wider) {
+    for (int64_t j = 0; j < p; j++)
+        for (int k = 0; k < ROWS; k++) wider[j * ROWS + k] = (double)columns[j * ROWS + k] - (origin ? origin[j] : 0.0);
 }
 
 /* Return the address where the block after that of `first` begins in the matrix, or another if there is none. */
