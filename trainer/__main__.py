@@ -32,6 +32,7 @@ with uncollected():
     from trainer.agent.metrics import TrainerCollector, serve
     from trainer.agent.stop_request import StopRequest
     from trainer.agent.vitals import Vitals
+    from trainer.compiled.library import opened
     from trainer.process.fork_server import ForkServer
 
 LOG = logging.getLogger("trainer")
@@ -56,6 +57,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log = options.logs / f"{options.name}.log" if options.logs else None
         logs.configure(log, options.debug, options.name)
         _check_folders(options.data, options.cache)
+        # Each job would die of it, and none could say why.
+        opened()
         server.start()
         url = _first_line(stop) if options.coordinator == STANDARD_INPUT else options.coordinator
         if options.exit_with_parent:

@@ -14,6 +14,7 @@ from cli.local.fit import too_many
 from cli.local.machine import this_machine, trainer_count
 from cli.local.requirement import Requirement, failed, ok, warning
 from common import host
+from common.errors import ConfigurationError
 from common.settings.night import NightSettings
 from common.settings.sections import GIBIBYTE
 
@@ -44,6 +45,13 @@ def parts() -> Requirement:
         for part, modules in PARTS.items()
         if any(importlib.util.find_spec(module) is None for module in modules)
     ]
+    if "trainer" not in lacking:
+        from trainer.compiled.library import opened
+
+        try:
+            opened()
+        except ConfigurationError as error:
+            return failed("parts", error.detail, error.hint)
     if not lacking:
         return ok("parts", "coordinator and trainer are installed")
     todo = f"make setup, or install nighttrain[{','.join(lacking)}]; right so inside an image"

@@ -68,8 +68,11 @@ def configured(order: Order) -> Given:
     Raises
     ------
     ConfigurationError
-        It has a mistake, or training is switched off.
+        It has a mistake, training is switched off, or what trains was not compiled.
     """
+    from trainer.compiled.library import opened
+
+    opened()
     settings, origins = load_with_origins(order.file, order.settings)
     if not settings.training:
         by_environment = os.environ.get("BT_NIGHT_TRAINING")

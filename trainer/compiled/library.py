@@ -1,16 +1,17 @@
 """The compiled library, as this processor can run it.
 
 There are two of one source where processors differ: one for those that fuse products and sums, as all of the
-last ten years do, and one for any. Where the processor fuses them anyway there is only the second.
+last ten years do, and one for any. On arm64, where all fuse them, the one for any does too.
 """
 
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from common.errors import InternalError
+from common.errors import ConfigurationError
 from trainer.compiled.source_digest import source_digest
 
 AGAIN = "install again: make setup"
@@ -37,9 +38,10 @@ ARGUMENTS = {
     "ascending": (_NUMBERS, _COUNT, _NUMBERS),
     "judged": (*_JUDGED, ctypes.c_double, _NUMBERS, _NUMBERS),
 }
-"""What the functions of `passes.c` and `predictions.c` take."""
+"""What the functions of `passes.c`, `moments.c` and `predictions.c` take."""
 
 
+@cache
 def opened() -> ctypes.CDLL:
     """Return the library that is the fastest here; see `library`."""
     plain = library(PLAIN)
@@ -51,15 +53,15 @@ def library(name: str) -> ctypes.CDLL:
 
     Raises
     ------
-    InternalError
+    ConfigurationError
         It was not compiled when this was installed, or of other sources than lie here.
     """
     spec = find_spec(name)
     if spec is None or spec.origin is None:
-        raise InternalError(f"what is written in C was not compiled ({name})", AGAIN)
+        raise ConfigurationError(f"what is written in C was not compiled ({name})", AGAIN)
     here = source_digest(Path(__file__).parent)
     if here and _compiled_from(spec.origin) != here:
-        raise InternalError(f"what is written in C has changed since it was compiled ({name})", AGAIN)
+        raise ConfigurationError(f"what is written in C has changed since it was compiled ({name})", AGAIN)
     return told(spec.origin)
 
 

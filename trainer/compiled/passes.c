@@ -205,7 +205,8 @@ int logistic_sums_double(const float *values, int64_t stored, int64_t p, const i
     return rows.amiss ? ROW_AMISS : WELL;
 }
 
-/* Return what rows lose by their log odds, of which the least are at hand as signs: see passes.py. */
+/* Return what ROWS rows lose by their log odds t: log(1 + exp(sign * t)), and of sign 0 half of either mistake, which is
+   log(1 + exp(|t|)) - |t| / 2. Those whose sign is not a number do not count. */
 INLINE double loss(const double *t, const double *signs, double most) {
     f64x4 product = all4(1.0), halves = all4(0.0);
     for (int low = 0; low < ROWS; low += 4) {

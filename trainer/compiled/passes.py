@@ -158,9 +158,10 @@ def products(
     """
     columns = len(origin)
     found = np.zeros((columns + 1, columns + 1))
+    there = len(values) if row is None else len(row)
+    if not 0 <= start <= stop <= there:
+        raise ValueError(f"rows {start} to {stop} of {there}")
     at, stored, _, at_row, count = _rows(values, row if row is None else row[start:stop], columns)
-    if not 0 <= start <= stop <= (len(values) if row is None else len(row)):
-        raise ValueError(f"rows {start} to {stop}")
     _check("origin", origin, np.float64, (columns,))
     begin, count = (start, stop - start) if row is None else (0, count)
     _run(_LIBRARY.products, at, stored, columns, at_row, begin, count, _at(origin), _at(found))

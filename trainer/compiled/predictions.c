@@ -8,7 +8,7 @@
 
 #include "lanes.h"
 
-/* How many losses share a logarithm for each lane: so many factors are within float64. */
+/* So many rows share four logarithms: products of 16 factors are within float64. */
 enum { ROWS = 64 };
 
 double summed_losses(const double *p, const double *y, int64_t n, double least) {

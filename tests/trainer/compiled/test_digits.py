@@ -1,3 +1,5 @@
+import platform
+
 import pytest
 
 from tests.trainer.compiled.specimens import digest_of_sums
@@ -17,4 +19,5 @@ def test_the_digits_are_those_of_any_compiler(name, monkeypatch):
         pytest.skip("this processor does not fuse products and sums, or all of its kind do")
     for module in (passes, predictions):
         monkeypatch.setattr(module, "_LIBRARY", library(name))
-    assert digest_of_sums() == DIGITS[name]
+    fuses = name == FUSED or platform.machine() in {"aarch64", "arm64"}
+    assert digest_of_sums() == DIGITS[FUSED if fuses else PLAIN]

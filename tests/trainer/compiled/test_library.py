@@ -3,19 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import InternalError
+from common.errors import ConfigurationError
 from trainer.compiled import library
 
 
 def test_a_library_that_was_not_compiled_is_named_with_what_to_do():
-    with pytest.raises(InternalError, match=r"trainer\.compiled\.nowhere") as raised:
+    with pytest.raises(ConfigurationError, match=r"trainer\.compiled\.nowhere") as raised:
         library.library("trainer.compiled.nowhere")
     assert "make setup" in raised.value.hint
 
 
 def test_a_library_of_other_sources_is_told_from_that_of_these(monkeypatch):
     monkeypatch.setattr(library, "source_digest", lambda folder: "0" * 64)
-    with pytest.raises(InternalError, match="has changed since it was compiled") as raised:
+    with pytest.raises(ConfigurationError, match="has changed since it was compiled") as raised:
         library.library(library.PLAIN)
     assert "make setup" in raised.value.hint
 
