@@ -6,9 +6,10 @@ The database decides, the files of `coordinator.champions.files` follow.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from pydantic import ValidationError
 from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, func, select
@@ -19,6 +20,7 @@ from common.protocol.faults import model_fault
 from common.protocol.jobs import Cell
 from common.protocol.reports import Manifest
 from coordinator.store.database import Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.tables import champion_changes, jobs, manifests
 
 logger = logging.getLogger(__name__)
@@ -133,12 +135,12 @@ def champions(connection: Connection) -> list[ChampionRow]:
     newest = select(func.max(champion_changes.c.id)).group_by(
         champion_changes.c.symbol, champion_changes.c.timeframe, champion_changes.c.horizon
     )
-    return _champions(connection, _CHAMPIONS.where(champion_changes.c.id.in_(newest)))
+    return _champions(connection.execute(_CHAMPIONS.where(champion_changes.c.id.in_(newest))))
 
 
 def champion_of(connection: Connection, cell: Cell) -> ChampionRow | None:
     """Return the champion of a cell, or None."""
-    found = _champions(connection, _CHAMPION, cell.model_dump(mode="json"))
+    found = _champions(_CHAMPION.on(connection, cell.model_dump(mode="json")))
     return found[0] if found else None
 
 
@@ -212,15 +214,17 @@ _CHANGES: Select[tuple[object, ...]] = (
 
 _CHAMPIONS = _CHANGES.add_columns(manifests.c.document).where(champion_changes.c.job_id.is_not(None))
 
-_CHAMPION = _CHAMPIONS.where(
-    champion_changes.c.id
-    == select(func.max(champion_changes.c.id))
-    .where(
-        champion_changes.c.symbol == bindparam("symbol"),
-        champion_changes.c.timeframe == bindparam("timeframe"),
-        champion_changes.c.horizon == bindparam("horizon"),
+_CHAMPION = Prepared(
+    _CHAMPIONS.where(
+        champion_changes.c.id
+        == select(func.max(champion_changes.c.id))
+        .where(
+            champion_changes.c.symbol == bindparam("symbol"),
+            champion_changes.c.timeframe == bindparam("timeframe"),
+            champion_changes.c.horizon == bindparam("horizon"),
+        )
+        .scalar_subquery()
     )
-    .scalar_subquery()
 )
 """The champion of one cell."""
 
@@ -233,9 +237,7 @@ def _is_of(cell: Cell) -> ColumnElement[bool]:
     )
 
 
-def _champions(
-    connection: Connection, query: Select[tuple[object, ...]], values: Mapping[str, object] | None = None
-) -> list[ChampionRow]:
+def _champions(rows: Iterable[Any]) -> list[ChampionRow]:
     return [
         ChampionRow(
             cell=Cell(symbol=row.symbol, timeframe=row.timeframe, horizon=row.horizon),
@@ -244,7 +246,7 @@ def _champions(
             sha256=row.sha256,
             document=row.document,
         )
-        for row in connection.execute(query, values)
+        for row in rows
     ]
 
 

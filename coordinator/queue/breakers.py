@@ -11,14 +11,15 @@ from common.protocol.jobs import BREAKER_CAUSES, Cause, JobKind
 from common.settings.night import NightSettings
 from coordinator.policy.breaker import Breaker
 from coordinator.store.database import Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import JobRow
 from coordinator.store.tables import symbols
 
 _BREAKERS = select(symbols.c.symbol, symbols.c.failing, symbols.c.parked_until)
 
-_PARKED = _BREAKERS.where(symbols.c.run_id == bindparam("run"), symbols.c.parked_until.is_not(None))
-_OF_SYMBOL = _BREAKERS.where(symbols.c.run_id == bindparam("run"), symbols.c.symbol == bindparam("symbol"))
-_LOCKED = _OF_SYMBOL.with_for_update()
+_PARKED = Prepared(_BREAKERS.where(symbols.c.run_id == bindparam("run"), symbols.c.parked_until.is_not(None)))
+_SYMBOL = _BREAKERS.where(symbols.c.run_id == bindparam("run"), symbols.c.symbol == bindparam("symbol"))
+_OF_SYMBOL, _LOCKED = Prepared(_SYMBOL), _SYMBOL.with_for_update()
 
 
 def read_breakers(connection: Connection, run_id: int) -> dict[str, Breaker]:
@@ -29,7 +30,7 @@ def read_breakers(connection: Connection, run_id: int) -> dict[str, Breaker]:
 
 def read_parked(connection: Connection, run_id: int) -> dict[str, Breaker]:
     """Return the breakers of a run that are not closed: the symbol is parked or on probation."""
-    return {row.symbol: _breaker(row) for row in connection.execute(_PARKED, {"run": run_id})}
+    return {row.symbol: _breaker(row) for row in _PARKED.on(connection, {"run": run_id})}
 
 
 def record_failure(tx: Transaction, job: JobRow, cause: Cause, settings: NightSettings) -> None:
@@ -47,7 +48,7 @@ def record_success(tx: Transaction, job: JobRow) -> None:
         return
     # Most have nothing to close, and all jobs of a symbol that end at once would wait for its lock. A failure
     # that is not committed yet comes after this success.
-    row = tx.connection.execute(_OF_SYMBOL, {"run": job.run_id, "symbol": job.symbol}).one()
+    row = _OF_SYMBOL.on(tx.connection, {"run": job.run_id, "symbol": job.symbol}).one()
     if _breaker(row) == _breaker(row).succeeded():
         return
     breaker = _locked(tx, job.run_id, job.symbol)

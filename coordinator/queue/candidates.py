@@ -17,16 +17,17 @@ from coordinator.policy.disk import matrix_bytes
 from coordinator.queue.breakers import read_parked
 from coordinator.queue.history import SURVEY, History
 from coordinator.queue.stretches import TRAINING, Stretch
+from coordinator.store.prepared import Prepared
 from coordinator.store.tables import attempts, jobs, runs
 
-_BUSY = (
+_BUSY = Prepared(
     select(jobs.c.symbol)
     .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
     .where(attempts.c.ended.is_(None), TRAINING)
 )
 _SAME = jobs.alias("same")
 _EARLIER = attempts.alias("earlier")
-_BUILDING = (
+_BUILDING = Prepared(
     select(jobs.c.symbol, jobs.c.timeframe)
     .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
     .where(
@@ -53,6 +54,7 @@ _BUILT = (
     .where(jobs.c.run_id.in_([bindparam("run"), _RUN_BEFORE]), TRAINING, jobs.c.started.is_not(None))
 )
 _BUILT_OF_SOME = _BUILT.where(jobs.c.symbol.in_(bindparam("symbols", expanding=True)))
+_BUILT_OF_ONE = Prepared(_BUILT.where(jobs.c.symbol == bindparam("symbol")))
 
 
 class Candidates:
@@ -90,14 +92,14 @@ class Candidates:
     @cached_property
     def busy(self) -> frozenset[str]:
         """The symbols of which a training job is leased."""
-        return frozenset(self.connection.execute(_BUSY).scalars())
+        return frozenset(_BUSY.on(self.connection).scalars())
 
     @cached_property
     def building(self) -> frozenset[tuple[str, str]]:
         """The symbols and timeframes with which the host has begun, and of which no cell has ended there."""
         if not self.host:
             return frozenset()
-        found = self.connection.execute(_BUILDING, {"on_host": self.host})
+        found = _BUILDING.on(self.connection, {"on_host": self.host})
         return frozenset((symbol, timeframe) for symbol, timeframe in found)
 
     @cached_property
@@ -164,11 +166,16 @@ class Candidates:
         Their feature matrix is there or nearly so. Where it is not, since it was deleted or is of other
         candles, a disk that is too small is found out by writing, as it always can be.
         """
-        values: dict[str, Any] = {"run": self.run_id}
-        query = _BUILT
-        if len(symbols) <= MOST_NAMED:
-            query, values = _BUILT_OF_SOME, {**values, "symbols": sorted(symbols)}
-        return {(symbol, timeframe) for symbol, timeframe in self.connection.execute(query, values)}
+        run = {"run": self.run_id}
+        rows: Iterable[Any]
+        if len(symbols) == 1:
+            [symbol] = symbols
+            rows = _BUILT_OF_ONE.on(self.connection, {**run, "symbol": symbol})
+        elif len(symbols) <= MOST_NAMED:
+            rows = self.connection.execute(_BUILT_OF_SOME, {**run, "symbols": sorted(symbols)})
+        else:
+            rows = self.connection.execute(_BUILT, run)
+        return {(symbol, timeframe) for symbol, timeframe in rows}
 
 
 MOST_NAMED = 100

@@ -10,11 +10,12 @@ from common.protocol.jobs import JobState
 from common.protocol.reports import Checkpoint
 from coordinator.store.database import Transaction
 from coordinator.store.documents import read_document
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import JobRow
 from coordinator.store.tables import checkpoints, jobs
 
 _DOCUMENT = select(checkpoints.c.document).where(checkpoints.c.job_id == bindparam("job"))
-_DISCARDED = delete(checkpoints).where(checkpoints.c.job_id == bindparam("job"))
+_DISCARDED = Prepared(delete(checkpoints).where(checkpoints.c.job_id == bindparam("job")))
 # The last run that came to the cell; one that has done it kept no checkpoint, and leaves nothing to do.
 _LAST = (
     select(func.max(jobs.c.id))
@@ -24,7 +25,9 @@ _LAST = (
     .where(jobs.c.timeframe == bindparam("timeframe"), jobs.c.horizon == bindparam("horizon"))
 )
 _EARLIER = select(checkpoints.c.document).where(checkpoints.c.job_id == _LAST.scalar_subquery())
-_BOTH = select(_DOCUMENT.scalar_subquery().label("own"), _EARLIER.scalar_subquery().label("earlier"))
+_BOTH = Prepared(
+    select(_DOCUMENT.scalar_subquery().label("own"), _EARLIER.scalar_subquery().label("earlier"))
+)
 
 
 def save_checkpoint(tx: Transaction, job_id: int, checkpoint: Checkpoint) -> None:
@@ -50,11 +53,11 @@ def checkpoints_of(tx: Transaction, job: JobRow) -> Iterator[Checkpoint | None]:
     them only where all that a fold depends on is the same: candles, configuration, versions.
     """
     cell = {"symbol": job.symbol, "timeframe": job.timeframe, "horizon": job.horizon}
-    row = tx.connection.execute(_BOTH, {"job": job.id, "run": job.run_id, **cell}).one()
+    row = _BOTH.on(tx.connection, {"job": job.id, "run": job.run_id, **cell}).one()
     yield read_document(Checkpoint, row.own, f"the checkpoint of job {job.id}")
     yield read_document(Checkpoint, row.earlier, f"an earlier checkpoint of {job.name}")
 
 
 def discard_checkpoint(tx: Transaction, job_id: int) -> None:
     """Forget the checkpoint of a job that is done; its folds are in its report."""
-    tx.connection.execute(_DISCARDED, {"job": job_id})
+    _DISCARDED.on(tx.connection, {"job": job_id})

@@ -57,13 +57,14 @@ from coordinator.queue.snapshot import (
 from coordinator.queue.stretches import QUEUED
 from coordinator.queue.transitions import end_queued, open_attempt
 from coordinator.store.database import Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import JOBS, AttemptRow, JobRow, RunHead, TrainerRow, running_head
 from coordinator.store.tables import jobs, trainers
 
 logger = logging.getLogger(__name__)
 
-_TRAINER = update(trainers).where(trainers.c.boot_id == bindparam("boot"))
-_CHOSEN = JOBS.where(jobs.c.id == bindparam("job"), QUEUED).with_for_update(skip_locked=True)
+_TRAINER = Prepared(update(trainers).where(trainers.c.boot_id == bindparam("boot")))
+_CHOSEN = Prepared(JOBS.where(jobs.c.id == bindparam("job"), QUEUED).with_for_update(skip_locked=True))
 _THESE = bindparam("these", type_=ARRAY(Integer))
 _FIRST_FREE = (
     JOBS.where(jobs.c.id == func.any(_THESE), QUEUED)
@@ -100,13 +101,13 @@ def record_heartbeat(tx: Transaction, trainer: TrainerRow, request: ClaimRequest
         "disk_problem": disk.problem,
         **_columns(request.pressure, tx.now),
     }
-    tx.connection.execute(_TRAINER, {"boot": trainer.boot_id, **reported})
+    _TRAINER.on(tx.connection, {"boot": trainer.boot_id, **reported})
     return replace(trainer, **reported)
 
 
 def record_pressure(tx: Transaction, boot_id: str, pressure: HostPressure) -> None:
     """Record what a trainer reports of its host, at a claim or while it works."""
-    tx.connection.execute(_TRAINER, {"boot": boot_id, **_columns(pressure, tx.now)})
+    _TRAINER.on(tx.connection, {"boot": boot_id, **_columns(pressure, tx.now)})
 
 
 def _columns(pressure: HostPressure, now: datetime) -> dict[str, Any]:
@@ -132,7 +133,7 @@ def record_reason(tx: Transaction, trainer: TrainerRow, decision: Grant | Refusa
         blocked_since = None
     if (words, blocked_since) != (trainer.note, trainer.blocked_since):
         changed = {"note": words, "blocked_since": blocked_since}
-        tx.connection.execute(_TRAINER, {"boot": trainer.boot_id, **changed})
+        _TRAINER.on(tx.connection, {"boot": trainer.boot_id, **changed})
 
 
 def decide(
@@ -163,10 +164,9 @@ def decide(
             if taken:
                 offered |= {one.job_id: one for one in islice(_fitting(left, seat, terms), AT_ONCE - 1)}
             if len(offered) == 1:
-                found = tx.connection.execute(_CHOSEN, {"job": choice.job_id})
+                row = _CHOSEN.on(tx.connection, {"job": choice.job_id}).first()
             else:
-                found = tx.connection.execute(_FIRST_FREE, {"these": list(offered)})
-            row = found.first()
+                row = tx.connection.execute(_FIRST_FREE, {"these": list(offered)}).first()
             if row is not None:
                 job = JobRow.of(row)
                 return grant(tx, _lease(tx, trainer, job, offered[job.id], settings, history), job)

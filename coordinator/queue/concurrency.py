@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from operator import itemgetter
+from typing import Any
 
 from sqlalchemy import Connection, bindparam
 
@@ -12,6 +13,7 @@ from common.protocol.trainers import HostLoad, LimitKind
 from common.settings.night import NightSettings
 from coordinator.policy.concurrency import Limit, Load, begin
 from coordinator.store.documents import read_document
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import AttemptRow, TrainerRow, all_of
 from coordinator.store.tables import hosts
 
@@ -19,12 +21,19 @@ THROTTLED_RATIO = 0.1
 """In so large a share of its periods a quota must hold the trainers back to count as what limits them."""
 
 _NAMED = all_of(hosts).where(hosts.c.name.in_(bindparam("names", expanding=True)))
+# A claim asks for one, and a list makes a statement three times as slow.
+_ONE = Prepared(all_of(hosts).where(hosts.c.name == bindparam("name")))
 
 
 def read_limits(connection: Connection, names: Sequence[str]) -> dict[str, Limit]:
     """Return the limits that are kept of some hosts, by host."""
     found = {}
-    for row in connection.execute(_NAMED, {"names": names}):
+    rows: Iterable[Any]
+    if len(names) == 1:
+        rows = _ONE.on(connection, {"name": names[0]})
+    else:
+        rows = connection.execute(_NAMED, {"names": names})
+    for row in rows:
         values = dict(row._mapping)
         name = values.pop("name")
         found[name] = Limit(**values)

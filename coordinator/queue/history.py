@@ -12,6 +12,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from common.bounds import MOST_BYTES, MOST_ROWS, MOST_SECONDS, clamped
 from coordinator.store.database import Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.tables import measurements
 
 RECENT_ATTEMPTS = 300
@@ -140,7 +141,7 @@ class History:
 def record_measurement(tx: Transaction, attempt_id: int, measurement: Measurement) -> None:
     """Keep what an attempt took that succeeded and did not resume from finished folds."""
     values = {"attempt_id": attempt_id, **asdict(measurement)}
-    tx.connection.execute(_RECORD, values)
+    _RECORD.on(tx.connection, values)
 
 
 def recent_history(connection: Connection) -> History:
@@ -156,7 +157,7 @@ def read_history(connection: Connection) -> History:
 
     What was read before is kept, so that a claim reads the last few alone.
     """
-    newest = [tuple(row) for row in connection.execute(_NEWEST, {"most": NEWEST_ATTEMPTS})]
+    newest = [tuple(row) for row in _NEWEST.on(connection, {"most": NEWEST_ATTEMPTS})]
     database = connection.engine.url.render_as_string()
     known = _last.get(database)
     now = time.monotonic()
@@ -165,7 +166,7 @@ def read_history(connection: Connection) -> History:
     if known is None or known.newest != newest:
         rows, read = _joined(known, newest), now if known is None else known.read
         if rows is None:
-            found = connection.execute(_NEWEST, {"most": RECENT_ATTEMPTS}).all()
+            found = _NEWEST.on(connection, {"most": RECENT_ATTEMPTS}).all()
             rows, read = {row.attempt_id: _measurement(*row) for row in reversed(found)}, now
         known = _Known(newest, rows, read, now, _same(_last.get(database), rows))
     else:
@@ -226,6 +227,6 @@ def _measurement(
     )
 
 
-_RECORD = measurements.insert()
-_NEWEST = select(measurements).order_by(measurements.c.attempt_id.desc()).limit(bindparam("most"))
+_RECORD = Prepared(measurements.insert())
+_NEWEST = Prepared(select(measurements).order_by(measurements.c.attempt_id.desc()).limit(bindparam("most")))
 _last: dict[str, _Known] = {}

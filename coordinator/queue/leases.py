@@ -19,6 +19,7 @@ from common.settings.night import NightSettings
 from coordinator.queue.attempts import Verdict, fail_attempt
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import (
     JOBS,
     OPEN_ATTEMPTS,
@@ -34,13 +35,13 @@ from coordinator.store.tables import attempts, jobs, runs, trainers
 PAUSE = ("note", "blocked_since", "paused_until", "paused_by")
 """What a trainer's row says of a disk that could not be written."""
 
-_LEASE = all_of(attempts).where(attempts.c.lease_id == bindparam("lease"))
-_LEASE_LOCKED = _LEASE.with_for_update()
-_TRAINER = all_of(trainers).where(trainers.c.boot_id == bindparam("boot"))
-_TRAINER_LOCKED = _TRAINER.with_for_update()
+_LEASE_LOCKED = all_of(attempts).where(attempts.c.lease_id == bindparam("lease")).with_for_update()
+_LEASE = Prepared(all_of(attempts).where(attempts.c.lease_id == bindparam("lease")))
+_TRAINER_LOCKED = all_of(trainers).where(trainers.c.boot_id == bindparam("boot")).with_for_update()
+_TRAINER = Prepared(all_of(trainers).where(trainers.c.boot_id == bindparam("boot")))
 _HOST_LOCKED = PRESENT_TRAINERS.where(trainers.c.host == bindparam("host")).with_for_update()
-_JOB_LOCKED = JOBS.where(jobs.c.id == bindparam("job")).with_for_update()
-_RUN_OF_JOB = (
+_JOB_LOCKED = Prepared(JOBS.where(jobs.c.id == bindparam("job")).with_for_update())
+_RUN_OF_JOB = Prepared(
     all_of(runs).join_from(runs, jobs, runs.c.id == jobs.c.run_id).where(jobs.c.id == bindparam("job"))
 )
 
@@ -56,7 +57,7 @@ def attempt_of(tx: Transaction, lease_id: str) -> AttemptRow:
     StaleLeaseError
         There never was such a lease.
     """
-    row = tx.connection.execute(_LEASE, {"lease": lease_id}).first()
+    row = _LEASE.on(tx.connection, {"lease": lease_id}).first()
     if row is not None and not tx.is_sole_writer:
         tx.connection.execute(_TRAINER_LOCKED, {"boot": row.boot_id}).all()
         row = tx.connection.execute(_LEASE_LOCKED, {"lease": lease_id}).first()
@@ -101,12 +102,12 @@ def stale(attempt: AttemptRow) -> StaleLeaseError:
 
 def job_of(tx: Transaction, attempt: AttemptRow) -> JobRow:
     """Return the job of an attempt, locked."""
-    return JobRow.of(tx.connection.execute(_JOB_LOCKED, {"job": attempt.job_id}).one())
+    return JobRow.of(_JOB_LOCKED.on(tx.connection, {"job": attempt.job_id}).one())
 
 
 def wanted_back(tx: Transaction, attempt: AttemptRow) -> str:
     """Return in words why an operator wants a running job to be given back, or nothing."""
-    return RunRow.of(tx.connection.execute(_RUN_OF_JOB, {"job": attempt.job_id}).one()).wanted_back
+    return RunRow.of(_RUN_OF_JOB.on(tx.connection, {"job": attempt.job_id}).one()).wanted_back
 
 
 def register(tx: Transaction, hello: TrainerHello, settings: NightSettings, random: Random) -> list[Loss]:
@@ -164,7 +165,7 @@ def trainer_of(tx: Transaction, boot_id: str) -> TrainerRow:
     ConflictError
         A later process has registered under its name.
     """
-    row = tx.connection.execute(_TRAINER, {"boot": boot_id}).first()
+    row = _TRAINER.on(tx.connection, {"boot": boot_id}).first()
     if row is None:
         raise NotFoundError(
             f"no trainer has registered with boot id {boot_id}", "register first: POST /api/trainers"

@@ -24,7 +24,7 @@ from coordinator.policy.breaker import Gate
 from coordinator.queue.candidates import Candidates
 from coordinator.queue.stretches import Stretch, which
 
-PAGE = 40
+PAGE = 24
 """How many rows of a stretch are read at first."""
 
 GROWTH = 4
@@ -85,7 +85,7 @@ class Line:
                 "after oom": (self._all.that("after oom"), ""),
                 "wanted": (self._all.that("wanted"), ""),
                 "overdue": (self._all.that("surveyed", "overdue"), "waiting_since"),
-                "surveys": (self._all.that("surveyed", "kind", kind=JobKind.SURVEY), "volume"),
+                "surveys": (self._all.that("surveyed", JobKind.SURVEY), "volume"),
             },
         )
 
@@ -135,7 +135,7 @@ class Line:
             yield from self._ranked(stretch.that("probation", probation=probation))
             stretch = stretch.that("no probation", probation=probation)
         for kind in JobKind.SURVEY, JobKind.TRAINING:
-            of_kind = stretch.that("kind", kind=kind)
+            of_kind = stretch.that(kind)
             if kind is JobKind.SURVEY and "surveys" not in self._held:
                 continue
             if self.last_symbol:

@@ -8,10 +8,11 @@ from sqlalchemy import bindparam, select, update
 
 from coordinator.policy.disk import is_of_store, pause_seconds
 from coordinator.store.database import Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import AttemptRow
 from coordinator.store.tables import trainers
 
-_LIFTED = (
+_LIFTED = Prepared(
     update(trainers)
     .where(trainers.c.boot_id == bindparam("boot"), trainers.c.paused_until.is_not(None))
     .values(note="", blocked_since=None, paused_until=None, paused_by="")
@@ -38,7 +39,7 @@ def pause_trainer(tx: Transaction, attempt: AttemptRow, why: str) -> float:
 
 def lift_pause(tx: Transaction, boot_id: str) -> None:
     """Record that a trainer can write, after an attempt of it that could not be written."""
-    tx.connection.execute(_LIFTED, {"boot": boot_id})
+    _LIFTED.on(tx.connection, {"boot": boot_id})
 
 
 def blocked_words(trainer: str, since: datetime, why: str, cannot_write: bool = True) -> str:

@@ -48,13 +48,14 @@ from coordinator.queue.leases import (
 from coordinator.queue.pauses import lift_pause
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Database, Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow, TrainerRow
 from coordinator.store.tables import attempts
 
 logger = logging.getLogger(__name__)
 
-_PRESENT = OPEN_ATTEMPTS.where(attempts.c.boot_id == bindparam("boot"))
-_ATTEMPT = update(attempts).where(attempts.c.id == bindparam("this"))
+_PRESENT = Prepared(OPEN_ATTEMPTS.where(attempts.c.boot_id == bindparam("boot")))
+_ATTEMPT = Prepared(update(attempts).where(attempts.c.id == bindparam("this")))
 
 RENEWALS_A_LEASE = 3.0
 EVIDENCE_CHARACTERS = 20_000
@@ -318,7 +319,7 @@ class Queue:
     def _claim(
         self, tx: Transaction, trainer: TrainerRow, request: ClaimRequest, is_free: bool = False
     ) -> Grant | Refusal:
-        present = None if is_free else tx.connection.execute(_PRESENT, {"boot": trainer.boot_id}).first()
+        present = None if is_free else _PRESENT.on(tx.connection, {"boot": trainer.boot_id}).first()
         if present is not None:
             attempt = AttemptRow.of(present)
             self._renew(tx, attempt)
@@ -340,8 +341,8 @@ class Queue:
             return None
 
     def _renew(self, tx: Transaction, attempt: AttemptRow, progress: str | None = None) -> None:
-        tx.connection.execute(
-            _ATTEMPT,
+        _ATTEMPT.on(
+            tx.connection,
             {
                 "this": attempt.id,
                 "renewed": tx.now,

@@ -21,16 +21,19 @@ from coordinator.queue.checkpoints import discard_checkpoint
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Database, Transaction
 from coordinator.store.documents import read_document
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import AttemptRow, JobRow
 from coordinator.store.tables import attempts, blobs, manifests, reports
 
-_REPORT, _MANIFEST = reports.insert(), manifests.insert()
+_REPORT, _MANIFEST = Prepared(reports.insert()), Prepared(manifests.insert())
 _STORED = {name: bindparam(name, type_=blobs.c[name].type) for name in ("sha256", "size", "stored")}
-_BLOB = blobs.insert().from_select(
-    list(_STORED), select(*_STORED.values()).where(~exists().where(blobs.c.sha256 == _STORED["sha256"]))
+_BLOB = Prepared(
+    blobs.insert().from_select(
+        list(_STORED), select(*_STORED.values()).where(~exists().where(blobs.c.sha256 == _STORED["sha256"]))
+    )
 )
 _MADE_OF = select(manifests.c.document).where(manifests.c.sha256 == bindparam("of")).limit(1)
-_ATTEMPT = update(attempts).where(attempts.c.id == bindparam("this"))
+_ATTEMPT = Prepared(update(attempts).where(attempts.c.id == bindparam("this")))
 
 
 @dataclass(frozen=True)
@@ -90,12 +93,12 @@ def accept(
 def attach(tx: Transaction, attempt: AttemptRow, model: Model) -> None:
     """Record that the model of an attempt is stored."""
     _keep(tx, model)
-    tx.connection.execute(_ATTEMPT, {"this": attempt.id, "artifact_sha256": model.sha256})
+    _ATTEMPT.on(tx.connection, {"this": attempt.id, "artifact_sha256": model.sha256})
 
 
 def _keep(tx: Transaction, model: Model) -> None:
     """Record a model, if it is not known yet: another job may have brought the same."""
-    tx.connection.execute(_BLOB, {"sha256": model.sha256, "size": model.size, "stored": tx.now})
+    _BLOB.on(tx.connection, {"sha256": model.sha256, "size": model.size, "stored": tx.now})
 
 
 def made_by(finish: Finish) -> bytes:
@@ -146,9 +149,9 @@ def _check(
 def _store(tx: Transaction, job: JobRow, report: TrainingReport) -> None:
     manifest = report.manifest
     document = report.model_dump_json(exclude={"manifest"})
-    tx.connection.execute(_REPORT, {"job_id": job.id, "document": document})
-    tx.connection.execute(
-        _MANIFEST,
+    _REPORT.on(tx.connection, {"job_id": job.id, "document": document})
+    _MANIFEST.on(
+        tx.connection,
         {
             "job_id": job.id,
             "sha256": manifest.pickle_sha256,

@@ -17,6 +17,7 @@ from coordinator.queue.candidates import Candidates
 from coordinator.queue.concurrency import limit_of, read_limits
 from coordinator.queue.history import SURVEY, History, read_history
 from coordinator.queue.shedding import marked
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import (
     OPEN_ATTEMPTS,
     PRESENT_TRAINERS,
@@ -28,13 +29,16 @@ from coordinator.store.rows import (
 from coordinator.store.tables import attempts, jobs, runs, trainers
 
 _OF_HOST = (
-    OPEN_ATTEMPTS.where(attempts.c.host == bindparam("of_host")),
-    PRESENT_TRAINERS.where(trainers.c.host == bindparam("of_host")),
+    Prepared(OPEN_ATTEMPTS.where(attempts.c.host == bindparam("of_host"))),
+    Prepared(PRESENT_TRAINERS.where(trainers.c.host == bindparam("of_host"))),
 )
+_OF_ALL = Prepared(OPEN_ATTEMPTS), Prepared(PRESENT_TRAINERS)
 _HOLDERS = select(attempts.c.boot_id).where(attempts.c.ended.is_(None))
-_LARGEST_LIMIT = select(func.max(trainers.c.memory_limit_bytes)).where(
-    trainers.c.superseded.is_(None),
-    or_(trainers.c.last_seen >= bindparam("oldest"), trainers.c.boot_id.in_(_HOLDERS)),
+_LARGEST_LIMIT = Prepared(
+    select(func.max(trainers.c.memory_limit_bytes)).where(
+        trainers.c.superseded.is_(None),
+        or_(trainers.c.last_seen >= bindparam("oldest"), trainers.c.boot_id.in_(_HOLDERS)),
+    )
 )
 
 
@@ -123,9 +127,10 @@ def read_live(
     connection: Connection, now: datetime, settings: NightSettings, host: str | None = None
 ) -> tuple[tuple[TrainerRow, ...], tuple[AttemptRow, ...]]:
     """Return the live trainers and the leases, of all hosts or of one."""
-    open_attempts, present = (OPEN_ATTEMPTS, PRESENT_TRAINERS) if host is None else _OF_HOST
-    leases = tuple(AttemptRow.of(row) for row in connection.execute(open_attempts, {"of_host": host}))
-    found = [TrainerRow.of(row) for row in connection.execute(present, {"of_host": host})]
+    open_attempts, present = _OF_ALL if host is None else _OF_HOST
+    values = {} if host is None else {"of_host": host}
+    leases = tuple(AttemptRow.of(row) for row in open_attempts.on(connection, values))
+    found = [TrainerRow.of(row) for row in present.on(connection, values)]
     holders = {lease.boot_id for lease in leases}
     oldest = now - timedelta(seconds=settings.lease.seconds)
     return tuple(one for one in found if one.last_seen >= oldest or one.boot_id in holders), leases
@@ -134,7 +139,7 @@ def read_live(
 def largest_limit(connection: Connection, now: datetime, settings: NightSettings) -> int:
     """Return the largest memory limit of a live trainer in bytes, of which there is one at least."""
     oldest = now - timedelta(seconds=settings.lease.seconds)
-    return int(connection.execute(_LARGEST_LIMIT, {"oldest": oldest}).scalar_one())
+    return int(_LARGEST_LIMIT.on(connection, {"oldest": oldest}).scalar_one())
 
 
 def seat_of(trainer: TrainerRow, last_symbol: str, host: Host) -> Seat:

@@ -24,6 +24,8 @@ from sqlalchemy import (
     select,
 )
 
+from common.protocol.jobs import JobKind
+from coordinator.store.prepared import Prepared
 from coordinator.store.tables import jobs
 
 QUEUED = jobs.c.state == literal_column("'queued'")
@@ -71,7 +73,8 @@ CONDITIONS: dict[str, ColumnElement[bool]] = {
     "later": jobs.c.waiting_since > bindparam("beyond"),
     "probation": jobs.c.symbol.in_(_some("probation")),
     "no probation": jobs.c.symbol.not_in(_some("probation")),
-    "kind": jobs.c.kind == bindparam("kind"),
+    JobKind.SURVEY: jobs.c.kind == literal_column("'survey'"),
+    JobKind.TRAINING: TRAINING,
     "last": jobs.c.symbol == bindparam("last"),
     "not last": jobs.c.symbol != bindparam("last"),
     "volume": jobs.c.volume == bindparam("volume"),
@@ -113,7 +116,7 @@ class Stretch:
     ) -> Sequence[Row[*tuple[Any, ...]]]:
         """Return the rows, ordered by a column and the first `size` of them where that is wanted."""
         values = self.values if size is None else {**self.values, "size": size}
-        return connection.execute(_statement(self.where, column, size is not None), values).all()
+        return _asked(self.where, column, size is not None).on(connection, values).all()
 
     def pieces(self, connection: Connection, column: str) -> Iterator[Sequence[Row[*tuple[Any, ...]]]]:
         """Yield the rows ordered by a column, some at a time: all may be more than should be held."""
@@ -122,7 +125,7 @@ class Stretch:
 
     def most_rows(self, connection: Connection) -> int | None:
         """Return how many rows the largest of them has, None where none has any."""
-        found: int | None = connection.execute(_most_rows(self.where), self.values).scalar()
+        found: int | None = _most_rows(self.where).on(connection, self.values).scalar()
         return found
 
 
@@ -136,17 +139,22 @@ def which(connection: Connection, stretches: Mapping[str, tuple[Stretch, str]]) 
     for stretch, _ in stretches.values():
         values |= stretch.values
     asked = tuple((stretch.where, column) for stretch, column in stretches.values())
-    row = connection.execute(_firsts(asked), values).one()
+    row = _firsts(asked).on(connection, values).one()
     return frozenset(name for name, first in zip(stretches, row, strict=True) if first is not None)
 
 
 @cache
-def _firsts(asked: tuple[tuple[tuple[str, ...], str], ...]) -> Select[Any]:
+def _firsts(asked: tuple[tuple[tuple[str, ...], str], ...]) -> Prepared:
     firsts = []
     for where, column in asked:
         query = _narrowed(select(jobs.c.id), where)
         firsts.append((query.order_by(_ORDERS[column]) if column else query).limit(1).scalar_subquery())
-    return select(*firsts)
+    return Prepared(select(*firsts))
+
+
+@cache
+def _asked(where: tuple[str, ...], column: str, limited: bool) -> Prepared:
+    return Prepared(_statement(where, column, limited))
 
 
 @cache
@@ -158,8 +166,8 @@ def _statement(where: tuple[str, ...], column: str, limited: bool) -> Select[Any
 
 
 @cache
-def _most_rows(where: tuple[str, ...]) -> Select[Any]:
-    return _narrowed(select(func.max(jobs.c.rows)), where)
+def _most_rows(where: tuple[str, ...]) -> Prepared:
+    return Prepared(_narrowed(select(func.max(jobs.c.rows)), where))
 
 
 def _narrowed(query: Select[Any], where: tuple[str, ...]) -> Select[Any]:

@@ -16,6 +16,7 @@ from coordinator.queue.stretches import QUEUED, TRAINING
 from coordinator.queue.transitions import end_queued
 from coordinator.store.database import Transaction
 from coordinator.store.documents import read_document
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import JOBS, JobRow
 from coordinator.store.tables import jobs, reports, runs, symbols
 
@@ -35,7 +36,7 @@ _CELLS = (
     .order_by(jobs.c.id)
     .with_for_update()
 )
-_SURVEY = (
+_SURVEY = Prepared(
     select(reports.c.document)
     .join_from(jobs, reports, reports.c.job_id == jobs.c.id)
     .where(jobs.c.run_id == bindparam("run"), jobs.c.symbol == bindparam("of"))
@@ -106,7 +107,7 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
 
 def series_of(tx: Transaction, job: JobRow) -> SeriesReport | None:
     """Return what the survey says of the candles of a training job; None if that cannot be read."""
-    document = tx.connection.execute(_SURVEY, {"run": job.run_id, "of": job.symbol}).scalar()
+    document = _SURVEY.on(tx.connection, {"run": job.run_id, "of": job.symbol}).scalar()
     report = _read(document, job.symbol)
     series = report.series if report else ()
     return next((one for one in series if one.timeframe == job.timeframe), None)

@@ -14,13 +14,14 @@ from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text, update
+from sqlalchemy import bindparam, func, literal_column, select, text, update
 
 from common.errors import InternalError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import FINAL_STATES, FREE_CAUSES, Cause, JobKind, JobState
 from coordinator.queue.pauses import lift_pause
 from coordinator.store.database import Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import AttemptRow, JobRow, TrainerRow
 from coordinator.store.tables import attempts, jobs
 
@@ -40,14 +41,22 @@ Only an operator's retry leads out of a final state; succeeded -> queued: a surv
 
 # Statements are made once: to write one anew takes longer than to have it answered.
 _LAST = select(func.coalesce(func.max(attempts.c.number), 0)).where(attempts.c.job_id == bindparam("of_job"))
-_NEXT_ATTEMPT = attempts.insert().values(number=_LAST.scalar_subquery() + 1).returning(*attempts.c)
-_ATTEMPT = update(attempts).where(attempts.c.id == bindparam("this"))
+_NEXT_ATTEMPT = Prepared(attempts.insert().values(number=_LAST.scalar_subquery() + 1).returning(*attempts.c))
+_ATTEMPT = Prepared(update(attempts).where(attempts.c.id == bindparam("this")))
 _COUNTED = text("ANALYZE jobs")
-_JOB = update(jobs).where(jobs.c.id == bindparam("this"), jobs.c.state == bindparam("before"))
+# The state is written out, since there are indexes of it: see `coordinator.store.prepared`.
+_FROM = {
+    state: update(jobs).where(jobs.c.id == bindparam("this"), jobs.c.state == literal_column(f"'{state}'"))
+    for state in JobState
+}
+_MOVED = {state: Prepared(statement) for state, statement in _FROM.items()}
 _others = jobs.alias()
 _NEWEST = select(func.max(_others.c.revision)).where(_others.c.run_id == bindparam("of_run"))
 # The trigger of SQLite, which writes the row once more, leaves alone what has a new revision.
-_JOB_REVISED = _JOB.values(revision=1 + _NEWEST.scalar_subquery())
+_MOVED_REVISED = {
+    state: Prepared(statement.values(revision=1 + _NEWEST.scalar_subquery()))
+    for state, statement in _FROM.items()
+}
 
 
 @dataclass(frozen=True)
@@ -109,8 +118,8 @@ def open_attempt(
     InternalError
         The job is not queued any more.
     """
-    inserted = tx.connection.execute(
-        _NEXT_ATTEMPT,
+    inserted = _NEXT_ATTEMPT.on(
+        tx.connection,
         {
             "of_job": job.id,
             "job_id": job.id,
@@ -162,8 +171,8 @@ def close_attempt(
     InternalError
         The job is not leased any more.
     """
-    tx.connection.execute(
-        _ATTEMPT,
+    _ATTEMPT.on(
+        tx.connection,
         {
             "this": attempt.id,
             "outcome": ending.outcome,
@@ -224,10 +233,10 @@ def _move(tx: Transaction, job: JobRow, state: JobState, **changes: Any) -> None
         raise InternalError(f"job {job.id} ({job.name}) cannot go from {job.state} to {state}")
     if state in FINAL_STATES:
         changes["finished"] = tx.now
-    moved = {"this": job.id, "before": job.state, "state": state, "changed": tx.now, **changes}
-    statement = _JOB
+    moved = {"this": job.id, "state": state, "changed": tx.now, **changes}
+    statements = _MOVED
     if tx.is_sole_writer:
-        statement, moved = _JOB_REVISED, {**moved, "of_run": job.run_id}
-    changed = tx.connection.execute(statement, moved)
+        statements, moved = _MOVED_REVISED, {**moved, "of_run": job.run_id}
+    changed = statements[job.state].on(tx.connection, moved)
     if changed.rowcount != 1:
         raise InternalError(f"job {job.id} ({job.name}) was no longer {job.state}")

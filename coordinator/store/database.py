@@ -27,6 +27,7 @@ from common.quoted import escaped
 from coordinator.store.address import masked
 from coordinator.store.errors import REPAIR, is_damage, reason_of, translated
 from coordinator.store.group_commit import GroupCommit
+from coordinator.store.prepared import Prepared
 from coordinator.store.schema import statements
 from coordinator.store.tables import describe_for_postgresql
 
@@ -50,6 +51,10 @@ UPGRADE_LOCK = 4_711_016
 
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 """The files that bring a schema to the next version, which their names begin with."""
+
+_SAVEPOINT = Prepared(text("SAVEPOINT part"))
+_ROLLBACK = Prepared(text("ROLLBACK TO SAVEPOINT part"))
+_RELEASE = Prepared(text("RELEASE SAVEPOINT part"))
 
 Clock = Callable[[], datetime]
 
@@ -75,16 +80,16 @@ class Transaction:
     def part(self) -> Iterator[None]:
         """Take back what is written within, and nothing else, if an exception leaves it."""
         # SQLAlchemy's own savepoints take four times as long.
-        self.connection.exec_driver_sql("SAVEPOINT part")
+        _SAVEPOINT.on(self.connection)
         try:
             yield
         except BaseException:
             # A database that takes all of the transaction back, or is lost, has no savepoint any more.
             with suppress(SQLAlchemyError):
-                self.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT part")
-                self.connection.exec_driver_sql("RELEASE SAVEPOINT part")
+                _ROLLBACK.on(self.connection)
+                _RELEASE.on(self.connection)
             raise
-        self.connection.exec_driver_sql("RELEASE SAVEPOINT part")
+        _RELEASE.on(self.connection)
 
 
 class Database:
@@ -101,6 +106,9 @@ class Database:
     ----------
     took : callable
         Called with each transaction when it has ended: ``read`` or ``write``, and how many seconds it took.
+    engine : Engine
+        For what `read` and `write` do not do. They use one without listeners, which SQLAlchemy looks for at
+        every statement, and begin SQLite's transactions themselves.
     session : str
         What PostgreSQL calls the connections of this process.
 
@@ -113,10 +121,13 @@ class Database:
     def __init__(self, url: str, clock: Clock = utc_now) -> None:
         self.clock = clock
         self.session = f"nighttrain-{uuid.uuid4().hex}"
-        self.engine = _engine(url, self.session)
-        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._plain = _engine(url, self.session)
+        self.is_sqlite = self._plain.dialect.name == "sqlite"
+        self.engine = self._plain.execution_options()
+        if self.is_sqlite:
+            event.listen(self.engine, "begin", _begin_sqlite)
         self._writes = self.engine.execution_options(writes=True)
-        self._group = GroupCommit(self._writes) if self.is_sqlite else None
+        self._group = GroupCommit(self._plain) if self.is_sqlite else None
         self.took: Callable[[str, float], None] = lambda *_: None
         self._fence: Callable[[Transaction], None] = lambda _: None
 
@@ -138,7 +149,9 @@ class Database:
         """
         began = time.perf_counter()
         try:
-            with translated(), self.engine.connect() as connection:
+            with translated(), self._plain.connect() as connection:
+                if self.is_sqlite:
+                    connection.exec_driver_sql("BEGIN")
                 yield Transaction(connection, self.clock())
         finally:
             self.took("read", time.perf_counter() - began)
@@ -266,7 +279,6 @@ def _engine(url: str, session: str) -> Engine:
         raise ConfigurationError(problem, hint) from None
     if sqlite:
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
     else:
         describe_for_postgresql()
         event.listen(engine, "connect", _prepare_postgres)

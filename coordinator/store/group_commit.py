@@ -15,10 +15,16 @@ from collections.abc import Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from common.errors import UnavailableError
+from coordinator.store.prepared import Prepared
+
+_BEGIN = Prepared(text("BEGIN IMMEDIATE"))
+_SAVEPOINT = Prepared(text("SAVEPOINT member"))
+_ROLLBACK = Prepared(text("ROLLBACK TO member"))
+_RELEASE = Prepared(text("RELEASE member"))
 
 MOST_MEMBERS = 64
 """How many writers share a commit at most."""
@@ -33,7 +39,7 @@ class GroupCommit:
     Parameters
     ----------
     engine : Engine
-        Begins transactions that take the lock for writing at once; its connections may change threads.
+        Leaves it to us to begin SQLite's transactions; its connections may change threads.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -111,6 +117,7 @@ class _Group:
         self.connection = engine.connect()
         try:
             self._transaction = self.connection.begin()
+            _BEGIN.on(self.connection)
         except BaseException:
             self.connection.close()
             raise
@@ -131,10 +138,10 @@ class _Group:
         first = self._members == 1
         try:
             if not first:
-                self.connection.exec_driver_sql("SAVEPOINT member")
+                _SAVEPOINT.on(self.connection)
             yield
             if not first:
-                self.connection.exec_driver_sql("RELEASE member")
+                _RELEASE.on(self.connection)
         except BaseException as error:
             if first:
                 self._transaction.rollback()
@@ -159,8 +166,8 @@ class _Group:
 
     def _take_back(self, error: BaseException) -> None:
         with suppress(DBAPIError):
-            self.connection.exec_driver_sql("ROLLBACK TO member")
-            self.connection.exec_driver_sql("RELEASE member")
+            _ROLLBACK.on(self.connection)
+            _RELEASE.on(self.connection)
             return
         # There is no savepoint any more: a disk that is full makes SQLite take back the whole transaction by
         # itself, and what followed would be committed statement by statement.

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from pydantic import ValidationError
-from sqlalchemy import Row, Select, Table, select
+from sqlalchemy import Row, Select, Table, literal_column, select
 
 from common.bounds import MOST_BYTES, MOST_ROWS, MOST_SECONDS, MOST_TURNOVER, clamped
 from common.errors import NotFoundError
@@ -24,6 +24,7 @@ from common.protocol.steering import Hold
 from common.protocol.trainers import LimitKind, Progress
 from common.timeframes import Timeframe
 from coordinator.store.database import Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.tables import attempts, jobs, runs, trainers
 
 
@@ -286,8 +287,10 @@ OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(atte
 PRESENT_TRAINERS = all_of(trainers).where(trainers.c.superseded.is_(None)).order_by(trainers.c.name)
 JOBS = all_of(jobs)
 _HEADS = select(*(column for column in runs.c if column.name != "config"))
-_RUNNING_HEAD = _HEADS.where(runs.c.state == RunState.RUNNING)
-_RUNNING = all_of(runs).where(runs.c.state == RunState.RUNNING)
+# Written out, since there is an index of it: see `coordinator.store.prepared`.
+_IS_RUNNING = runs.c.state == literal_column(f"'{RunState.RUNNING}'")
+_RUNNING_HEAD = Prepared(_HEADS.where(_IS_RUNNING))
+_RUNNING = all_of(runs).where(_IS_RUNNING)
 _RUNNING_LOCKED = _RUNNING.with_for_update()
 
 
@@ -299,7 +302,7 @@ def running_run(tx: Transaction, lock: bool = False) -> RunRow | None:
 
 def running_head(tx: Transaction) -> RunHead | None:
     """Return the unfinished run without its configuration."""
-    row = tx.connection.execute(_RUNNING_HEAD).first()
+    row = _RUNNING_HEAD.on(tx.connection).first()
     return None if row is None else RunHead.of(row)
 
 

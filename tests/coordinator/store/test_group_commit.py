@@ -37,7 +37,8 @@ class Writers:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.commits = 0
-        event.listen(database.engine, "commit", self._count)
+        assert database._group is not None
+        event.listen(database._group._engine, "commit", self._count)
         self._pool = ThreadPoolExecutor(16)
 
     def _count(self, _: Connection) -> None:
