@@ -12,6 +12,7 @@ from rich.console import Console
 
 from cli.local.crew import at_work
 from cli.local.interrupt import EXIT_INTERRUPTED, Interrupt, interruptible
+from cli.local.nights_measured import read_results
 from cli.local.preparation import Order, assert_room, configured, prepared
 from cli.local.processes import Child
 from cli.local.watch import Watch
@@ -97,5 +98,6 @@ def _night(
         patience = settings.retry.storage_seconds
         watch = Watch(client, crew.watched(patience), run.id, display, patience)
         crew.supervision.until(watch.look, watch.pause_seconds)
-        results = crew.supervision.ask(lambda: client.results(run.id))
-        return results, Path(crew.supervision.ask(lambda: client.run(run.id)).results_path)
+        path = Path(crew.supervision.ask(lambda: client.run(run.id)).results_path)
+        # The coordinator, which is writing its report, would have to put them together anew.
+        return read_results(path) or crew.supervision.ask(lambda: client.results(run.id)), path

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from pydantic import ValidationError
 
 from common.out_folder import OutFolder
@@ -15,13 +17,20 @@ def measured_nights(out: OutFolder) -> list[Results]:
     """Return the results of the last nights, the newest first; those that cannot be read are passed over."""
     nights: list[Results] = []
     for path in sorted(out.logs.glob("batch_train_results_*.json"), reverse=True):
-        try:
-            nights.append(Results.model_validate_json(path.read_bytes()))
-        except (OSError, ValidationError):
-            continue
+        found = read_results(path)
+        if found is not None:
+            nights.append(found)
         if len(nights) == RECENT_NIGHTS:
             break
     return nights
+
+
+def read_results(path: Path) -> Results | None:
+    """Return the results that a file holds; None if it cannot be read."""
+    try:
+        return Results.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
 
 
 def highest_peak(nights: list[Results]) -> int | None:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from common.bounds import clamped
 from common.protocol.jobs import Cell, JobKind, JobState
@@ -28,8 +28,13 @@ from coordinator.policy.championship import (
 from coordinator.policy.promotion import Challenger, Decision, decide
 from coordinator.store.database import Transaction
 from coordinator.store.documents import read_document
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import RunRow, scores_of
 from coordinator.store.tables import champion_tests, jobs, manifests, promotions, runs
+
+_PREDECESSOR = Prepared(select(promotions.c.id).where(promotions.c.job_id == bindparam("job")))
+_DECISION, _TEST = Prepared(promotions.insert()), Prepared(champion_tests.insert())
+_JOB = Prepared(update(jobs).where(jobs.c.id == bindparam("this")))
 
 NO_SCORES = Scores(auc=None, brier=1.0, accuracy=0.0, log_loss=1.0, base_rate=0.0, n=0)
 """Stand for the scores of a champion whose manifest cannot be read."""
@@ -281,28 +286,25 @@ def _keep_decision(
     reasons = json.dumps(decision.reasons)
     predecessor = None
     if sitting is not None:
-        query = select(promotions.c.id).where(promotions.c.job_id == sitting.row.job_id)
-        predecessor = tx.connection.execute(query).scalar_one_or_none()
-    tx.connection.execute(
-        promotions.insert().values(
-            run_id=run.id,
-            job_id=decision.job_id,
-            symbol=entrant.cell.symbol,
-            timeframe=entrant.cell.timeframe,
-            horizon=entrant.cell.horizon,
-            decided=tx.now,
-            promoted=decision.promoted,
-            synthetic=manifest.synthetic,
-            sha256=manifest.pickle_sha256,
-            predecessor=predecessor,
-            reasons=reasons,
-        )
+        predecessor = _PREDECESSOR.on(tx.connection, {"job": sitting.row.job_id}).scalar()
+    _DECISION.on(
+        tx.connection,
+        {
+            "run_id": run.id,
+            "job_id": decision.job_id,
+            "symbol": entrant.cell.symbol,
+            "timeframe": entrant.cell.timeframe,
+            "horizon": entrant.cell.horizon,
+            "decided": tx.now,
+            "promoted": decision.promoted,
+            "synthetic": manifest.synthetic,
+            "sha256": manifest.pickle_sha256,
+            "predecessor": predecessor,
+            "reasons": reasons,
+        },
     )
-    tx.connection.execute(
-        update(jobs)
-        .where(jobs.c.id == decision.job_id)
-        .values(promoted=decision.promoted, refused_by=json.dumps(decision.refused_by), reasons=reasons)
-    )
+    told = {"promoted": decision.promoted, "refused_by": json.dumps(decision.refused_by), "reasons": reasons}
+    _JOB.on(tx.connection, {"this": decision.job_id, **told})
 
 
 def _keep_test(tx: Transaction, run: RunRow, sitting: Sitting, replaced: bool) -> None:
@@ -331,13 +333,14 @@ def _keep_test(tx: Transaction, run: RunRow, sitting: Sitting, replaced: bool) -
         record_p_value=after.record_p_value if after else None,
         challenger_worse_p_value=found.challenger_worse_p_value if found else None,
     )
-    tx.connection.execute(
-        champion_tests.insert().values(
-            run_id=run.id,
-            symbol=cell.symbol,
-            timeframe=cell.timeframe,
-            horizon=cell.horizon,
-            job_id=sitting.row.job_id,
-            document=result.model_dump_json(),
-        )
+    _TEST.on(
+        tx.connection,
+        {
+            "run_id": run.id,
+            "symbol": cell.symbol,
+            "timeframe": cell.timeframe,
+            "horizon": cell.horizon,
+            "job_id": sitting.row.job_id,
+            "document": result.model_dump_json(),
+        },
     )

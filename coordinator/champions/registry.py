@@ -102,19 +102,20 @@ def record_change(
         action = ChampionAction.EXPIRED if expired else ChampionAction.DEMOTED
     else:
         action = ChampionAction.PROMOTED if present is None else ChampionAction.REPLACED
-    tx.connection.execute(
-        champion_changes.insert().values(
-            time=tx.now,
-            symbol=cell.symbol,
-            timeframe=cell.timeframe,
-            horizon=cell.horizon,
-            action=action,
-            job_id=job_id,
-            former_job_id=None if present is None else present.job_id,
-            run_id=run_id,
-            by=by,
-            reason=reason,
-        )
+    _CHANGE.on(
+        tx.connection,
+        {
+            "time": tx.now,
+            "symbol": cell.symbol,
+            "timeframe": cell.timeframe,
+            "horizon": cell.horizon,
+            "action": action,
+            "job_id": job_id,
+            "former_job_id": None if present is None else present.job_id,
+            "run_id": run_id,
+            "by": by,
+            "reason": reason,
+        },
     )
     return ChampionChange(
         time=tx.now,
@@ -228,6 +229,13 @@ _CHAMPION = Prepared(
 )
 """The champion of one cell."""
 
+_CHANGE = Prepared(champion_changes.insert())
+_MODEL = Prepared(
+    select(jobs.c.symbol, jobs.c.timeframe, jobs.c.horizon, manifests.c.sha256)
+    .join_from(jobs, manifests, manifests.c.job_id == jobs.c.id)
+    .where(jobs.c.id == bindparam("job"))
+)
+
 
 def _is_of(cell: Cell) -> ColumnElement[bool]:
     return and_(
@@ -251,12 +259,7 @@ def _champions(rows: Iterable[Any]) -> list[ChampionRow]:
 
 
 def _model_of(connection: Connection, cell: Cell, job_id: int) -> str:
-    query = (
-        select(jobs.c.symbol, jobs.c.timeframe, jobs.c.horizon, manifests.c.sha256)
-        .join_from(jobs, manifests, manifests.c.job_id == jobs.c.id)
-        .where(jobs.c.id == job_id)
-    )
-    row = connection.execute(query).first()
+    row = _MODEL.on(connection, {"job": job_id}).first()
     if row is None:
         raise NotFoundError(f"job {job_id} has no model")
     if (row.symbol, row.timeframe, row.horizon) != (cell.symbol, cell.timeframe, cell.horizon):

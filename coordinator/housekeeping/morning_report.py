@@ -12,6 +12,7 @@ from coordinator.housekeeping.duty import Duty, Turn
 from coordinator.report.reports import Reports
 from coordinator.runs.ended import record_report, unwritten_report
 from coordinator.store.database import Database
+from coordinator.store.rows import running_head
 
 logger = logging.getLogger(__name__)
 
@@ -32,11 +33,18 @@ class MorningReport(Duty):
     def __init__(self, database: Database, reports: Reports) -> None:
         self.database = database
         self.reports = reports
+        self._is_ready = False
 
     def run(self, turn: Turn) -> None:
-        """Write the report of a night that has ended and has none."""
+        """Write the report of a night that has ended and has none; get ready for it while one runs."""
         del turn
         self._write()
+        if not self._is_ready:
+            with self.database.read() as tx:
+                runs = running_head(tx) is not None
+            if runs:
+                self.reports.prepare()
+                self._is_ready = True
 
     def stop(self) -> None:
         """Write what is due: who stops the coordinator may have waited for the end of the night only."""

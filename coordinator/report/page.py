@@ -51,6 +51,13 @@ EVIDENCE = 2_000
 """Characters of evidence that are shown of a failure, its end."""
 
 
+def prepare() -> None:
+    """Compile the templates, which takes as long as to write a report."""
+    made = _environment()
+    for name in made.list_templates():
+        made.get_template(name)
+
+
 def report_page(found: Contents, digest: NightDigest, address: str) -> str:
     """Return the report of a night as HTML.
 

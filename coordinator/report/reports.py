@@ -11,7 +11,7 @@ from common.settings.night import NightSettings
 from common.whole_file import write_whole
 from coordinator.report.contents import Contents, read_contents
 from coordinator.report.digest import digest_of
-from coordinator.report.page import report_page
+from coordinator.report.page import prepare, report_page
 from coordinator.store.database import Database
 from coordinator.store.rows import RunRow, find_run
 
@@ -35,6 +35,11 @@ class Reports:
         self.database = database
         self.settings = settings
         self.out = out
+        self._told: tuple[int, NightDigest] | None = None
+
+    def prepare(self) -> None:
+        """Do now what the first report would have to wait for."""
+        prepare()
 
     @property
     def address(self) -> str:
@@ -49,6 +54,8 @@ class Reports:
         NotFoundError
             There is no such night.
         """
+        if self._told is not None and self._told[0] == run_id:
+            return self._told[1]
         return digest_of(self._contents(run_id), self.address)
 
     def html(self, run_id: int) -> str:
@@ -60,7 +67,7 @@ class Reports:
                 return Path(written).read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
                 logger.warning("%s: cannot be read, so the report is made again: %s", written, error)
-        return self._made(run_id)
+        return self._made(run_id)[0]
 
     def write(self, run: RunRow) -> Path:
         """Write the report of a night that has ended beside its results, and return where.
@@ -72,12 +79,16 @@ class Reports:
         """
         assert run.decided is not None
         path = self.out.report(run.decided)
-        write_whole(path, self._made(run.id).encode())
+        page, digest = self._made(run.id)
+        write_whole(path, page.encode())
+        # It is asked for next, and nothing of a night that has ended changes any more.
+        self._told = run.id, digest
         return path
 
-    def _made(self, run_id: int) -> str:
+    def _made(self, run_id: int) -> tuple[str, NightDigest]:
         found = self._contents(run_id)
-        return report_page(found, digest_of(found, self.address), self.address)
+        digest = digest_of(found, self.address)
+        return report_page(found, digest, self.address), digest
 
     def _contents(self, run_id: int) -> Contents:
         return read_contents(self.database, run_id, self.settings)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, bindparam, func, or_, select
 
 from common.errors import NotFoundError
 from common.protocol.job_views import JobDetail, JobPage, JobView
@@ -18,9 +18,17 @@ from coordinator.queue.checkpoints import load_checkpoint
 from coordinator.queue.snapshot import Snapshot, read_snapshot
 from coordinator.store.database import Database, Transaction
 from coordinator.store.documents import read_document
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import JOBS, AttemptRow, JobRow, all_of
 from coordinator.store.tables import attempts, jobs, manifests, reports
 from coordinator.views.ledger import next_revision
+
+_SURVEY = Prepared(select(reports.c.document).where(reports.c.job_id == bindparam("job")))
+_TRAINED = Prepared(
+    select(reports.c.document, manifests.c.document.label("manifest"))
+    .join_from(reports, manifests, manifests.c.job_id == reports.c.job_id)
+    .where(reports.c.job_id == bindparam("job"))
+)
 
 
 class JobListing:
@@ -172,9 +180,7 @@ def survey_report(tx: Transaction, job: JobRow) -> SurveyReport | None:
     """Return what a survey brought back; None for any other job, and before it succeeded."""
     if job.kind is not JobKind.SURVEY or job.state is not JobState.SUCCEEDED:
         return None
-    document = tx.connection.execute(
-        select(reports.c.document).where(reports.c.job_id == job.id)
-    ).scalar_one()
+    document = _SURVEY.on(tx.connection, {"job": job.id}).scalar_one()
     return read_document(SurveyReport, document, f"the report of the {job.name}")
 
 
@@ -182,9 +188,6 @@ def training_report(tx: Transaction, job: JobRow) -> TrainingReport | None:
     """Return what a training job brought back, with its manifest; None for any other job."""
     if job.kind is not JobKind.TRAINING or job.state is not JobState.SUCCEEDED:
         return None
-    query = select(reports.c.document, manifests.c.document).join_from(
-        reports, manifests, manifests.c.job_id == reports.c.job_id
-    )
-    report, manifest = tx.connection.execute(query.where(reports.c.job_id == job.id)).one()
+    report, manifest = _TRAINED.on(tx.connection, {"job": job.id}).one()
     whole = f'{{"manifest": {manifest}, {report.lstrip().removeprefix("{")}'
     return read_document(TrainingReport, whole, f"the report of {job.name}")

@@ -7,6 +7,7 @@ light and dark.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 
 from markupsafe import Markup, escape
 
@@ -25,7 +26,7 @@ def element(name: str, *children: str, **attributes: str | float | None) -> Mark
     """
     # A report has thousands of them: Markup's own way of putting text together takes several times as long.
     written = "".join(
-        f' {escape(key.rstrip("_").replace("_", "-"))}="{escape(_text(value))}"'
+        f' {_name(key)}="{escape(value) if isinstance(value, str) else _text(value)}"'
         for key, value in attributes.items()
         if value is not None
     )
@@ -99,7 +100,10 @@ def curve(points: Iterable[tuple[float, float]], kind: str, base: float | None =
     return element("path", d=f"M{path}{close}", class_=kind)
 
 
-def _text(value: str | float) -> str:
-    if isinstance(value, str):
-        return value
+@cache
+def _name(key: str) -> str:
+    return escape(key.rstrip("_").replace("_", "-"))
+
+
+def _text(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
