@@ -25,6 +25,7 @@ _CREDENTIALS = re.compile(
     r"""|(\bbearer\s+)(?!\[concealed)[^\s'",)\]}]{8,}""",
     re.IGNORECASE,
 )
+_BEGINNING = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z [A-Z]+ .*? [\w.]+: ")
 _CHATTY = ("httpx", "httpcore", "asyncio", "urllib3")
 
 
@@ -111,6 +112,11 @@ class ConcealingFormatter(logging.Formatter):
         if made is None:
             made = record.__dict__[_TEXT] = concealed(super().format(record))
         return made
+
+
+def message_of(line: str) -> str:
+    """Return what a line of a log says, without its time, level and names; any other line as it is."""
+    return _BEGINNING.sub("", line)
 
 
 def _indented(text: str) -> str:

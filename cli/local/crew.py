@@ -16,9 +16,10 @@ from cli.local.origin import assert_same_candles
 from cli.local.processes import Child, stop
 from cli.local.staff import brief, client_of, trainers_of
 from cli.local.supervision import Supervision
-from cli.local.watch import StatusFeed, saving
+from cli.local.watch import FIX_AND_RERUN, StatusFeed, saving
 from cli.screen.progress import Display
 from common.client.client import OperatorClient
+from common.errors import ConfigurationError
 from common.out_folder import OutFolder
 from common.protocol.runs import RunRequest, RunView
 from common.protocol.status import StatusDocument, TrainerState
@@ -30,6 +31,8 @@ LOG = logging.getLogger("nighttrain.launcher")
 
 TRAINER_STOP_SECONDS = 12.0
 COORDINATOR_STOP_SECONDS = 10.0
+MOST_REFUSALS = 3
+"""A trainer that has refused to start so often in a row will go on to, until somebody corrects something."""
 
 
 @dataclass
@@ -170,6 +173,18 @@ class Crew:
                 self.trainers.append(leave.successor)
                 self.supervision.employ(leave.successor)
         self.supervision.keep()
+
+    def assert_able(self) -> None:
+        """See that trainers can start.
+
+        Raises
+        ------
+        ConfigurationError
+            All of them refuse again and again, and say what has to be corrected.
+        """
+        if self.trainers and all(child.refusals >= MOST_REFUSALS for child in self.trainers):
+            words = " and ".join(sorted({child.said() for child in self.trainers}))
+            raise ConfigurationError(f"no trainer can start: {words}", FIX_AND_RERUN)
 
     def stop(self) -> None:
         """Stop all: the trainers first, so that the coordinator hears what they saved."""

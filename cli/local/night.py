@@ -97,7 +97,12 @@ def _night(
         crew.send_to_work()
         patience = settings.retry.storage_seconds
         watch = Watch(client, crew.watched(patience), run.id, display, patience)
-        crew.supervision.until(watch.look, watch.pause_seconds)
+
+        def is_over() -> bool:
+            crew.assert_able()
+            return watch.look()
+
+        crew.supervision.until(is_over, watch.pause_seconds)
         path = Path(crew.supervision.ask(lambda: client.run(run.id)).results_path)
         # The coordinator, which is writing its report, would have to put them together anew.
         return read_results(path) or crew.supervision.ask(lambda: client.results(run.id)), path

@@ -17,12 +17,18 @@ from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from common.logs import message_of
+
 LOG = logging.getLogger("nighttrain.launcher")
 
 RESTART_BASE_SECONDS = 0.5
 RESTART_CAP_SECONDS = 10.0
 HEALTHY_SECONDS = 2.0
 """A process that lived so long did not die of its start: it is back at once."""
+REFUSED = 2
+"""The exit code of a process that needs something which only the user can correct."""
+SETTLED_SECONDS = 10.0
+"""One that lives so long no longer refuses to start."""
 
 
 @dataclass
@@ -30,6 +36,7 @@ class Child:
     """One child process that is kept alive until it is told to stop.
 
     `word` is the first line of its standard input: it comes with `tell`, and with each start after that.
+    `refusals` counts how often in a row it has ended with the code by which it asks for a correction.
     """
 
     name: str
@@ -38,6 +45,7 @@ class Child:
     process: subprocess.Popen[str] | None = None
     starts: int = 0
     failures: int = 0
+    refusals: int = 0
     started_at: float = 0.0
     restart_at: float = 0.0
     word: str | None = None
@@ -95,7 +103,7 @@ class Child:
     @property
     def last_words(self) -> str:
         """The last line that the process or an earlier one of it printed, without its own name."""
-        return self.last_lines[-1].removeprefix(f"{self.name}: ") if self.last_lines else ""
+        return message_of(self.last_lines[-1]).removeprefix(f"{self.name}: ") if self.last_lines else ""
 
     def said(self) -> str:
         """Return the last line that the process printed before it ended, without its own name."""
@@ -106,15 +114,18 @@ class Child:
     def keep_alive(self) -> bool:
         """Start a dead process again; return whether it was found dead just now.
 
-        One that was healthy is started at once, one that died young after a backoff that grows each time.
+        One that was healthy is started at once; one that died young, or refused, after a backoff that grows
+        each time.
         """
-        code = self.exit_code
+        code, now = self.exit_code, time.monotonic()
         if code is None:
+            if now - self.started_at > SETTLED_SECONDS:
+                self.refusals = 0
             return False
-        now = time.monotonic()
         if not self.restart_at:
             LOG.warning("%s ended unexpectedly (%s); starting it again", self.name, describe_exit(code))
-            if now - self.started_at > HEALTHY_SECONDS:
+            self.refusals = self.refusals + 1 if code == REFUSED else 0
+            if now - self.started_at > HEALTHY_SECONDS and code != REFUSED:
                 self.failures = 0
                 self._start_again()
                 return True

@@ -202,3 +202,11 @@ def test_nobody_forges_a_line_of_the_log_or_moves_a_cursor(tmp_path: Path) -> No
     assert len(records) == 2
     told = r"trainer t1\n2026-03-02T12:00:00.000Z ERROR probe x: forged\x1b[2J\r\ud800 registered"
     assert records[0].endswith(told)
+
+
+@pytest.mark.parametrize("words", ["the folder /a: b cannot be written", "", "3 of 4: done"])
+def test_what_a_line_says_is_found_again(tmp_path: Path, words: str) -> None:
+    logs.configure(tmp_path / "a.log", debug=False, name="trainer-1 of two", stderr=False)
+    logging.getLogger("trainer.agent").error("%s", words)
+    assert logs.message_of((tmp_path / "a.log").read_text().rstrip("\n")) == words
+    assert logs.message_of(words) == words

@@ -49,6 +49,26 @@ def test_a_coordinator_that_is_killed_in_its_first_second_is_started_again(
     assert essence(only_results_of(tmp_path)) == essence(undisturbed[0])
 
 
+def test_a_night_whose_trainers_all_refuse_to_start_ends_with_their_reason_and_can_be_continued(
+    undisturbed: Night, candles: Path, tmp_path: Path
+) -> None:
+    out, data, away = tmp_path / "out", tmp_path / "candles", tmp_path / "away"
+    shutil.copytree(candles, data)
+    with going(out, data) as night:
+        until(cells_done(out, 1), "a first cell")
+        data.rename(away)
+        until(lambda: process_of(night.pid, "trainer"), "a trainer process").kill()
+        said, _ = night.communicate(timeout=60)
+    assert night.returncode == 2
+    assert f"cannot start and is tried again: the data folder {data} does not exist" in said
+    assert f"no trainer can start: the data folder {data} does not exist" in said
+    assert "then run the same command to continue" in said
+    away.rename(data)
+    with going(out, data) as night:
+        assert night.wait(120) == 0
+    assert essence(only_results_of(out)) == essence(undisturbed[0])
+
+
 def test_an_interrupted_night_says_so_and_the_same_command_continues(
     undisturbed: Night, candles: Path, tmp_path: Path
 ) -> None:

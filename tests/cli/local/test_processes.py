@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.local.processes import HEALTHY_SECONDS, Child, describe_exit, stop
+from cli.local.processes import HEALTHY_SECONDS, SETTLED_SECONDS, Child, describe_exit, stop
 
 WAIT = "print('up', flush=True); time.sleep(60)"
 OBEDIENT = f"import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0)); {WAIT}"
@@ -48,6 +48,43 @@ def test_a_child_that_was_healthy_is_back_at_once(child: Callable[[str], Child])
     assert one.keep_alive()
     assert (one.starts, one.failures, one.exit_code) == (2, 0, None)
     assert not one.keep_alive()
+
+
+def test_a_child_that_refuses_to_start_is_tried_again_with_pauses_however_long_it_took(
+    child: Callable[[str], Child],
+) -> None:
+    one = child("import sys; print('no folder', flush=True); sys.exit(2)")
+    until(lambda: one.exit_code is not None)
+    one.started_at -= HEALTHY_SECONDS
+    assert one.keep_alive()
+    assert (one.starts, one.refusals, one.said()) == (1, 1, "no folder")
+    assert not one.keep_alive(), "and not started before its backoff is over"
+    one.restart_at = time.monotonic()
+    one.keep_alive()
+    until(lambda: one.exit_code is not None)
+    one.keep_alive()
+    assert (one.starts, one.refusals) == (2, 2)
+
+
+@pytest.mark.parametrize("script", [OBEDIENT, "import sys; sys.exit(1)"])
+def test_a_child_that_ends_otherwise_has_not_refused(child: Callable[[str], Child], script: str) -> None:
+    one = child(script)
+    one.refusals = 2
+    if one.process is not None:
+        one.process.kill()
+    until(lambda: one.exit_code is not None)
+    assert one.keep_alive()
+    assert one.refusals == 0
+
+
+def test_a_child_that_lives_for_a_while_refuses_no_longer(child: Callable[[str], Child]) -> None:
+    one = child(OBEDIENT)
+    one.refusals = 2
+    one.keep_alive()
+    assert one.refusals == 2
+    one.started_at -= SETTLED_SECONDS
+    one.keep_alive()
+    assert one.refusals == 0
 
 
 def test_a_child_that_died_young_is_started_again_after_its_backoff(child: Callable[[str], Child]) -> None:
