@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +17,7 @@ from cli.orders import AnyUrl, Out, TokenFile, client_of
 
 if TYPE_CHECKING:
     from common.client.client import OperatorClient
+    from common.protocol.results import Results
     from common.protocol.runs import RunView
 
 EPILOG = """\b
@@ -28,7 +29,8 @@ examples:
   docker compose exec coordinator nighttrain report     in the container
 
 Without N it is the last night that has ended, or the running one if none has. Of a night that still runs
-everything is told so far: the table is its ten lines, and so is --json.
+everything is told so far: the table is its ten lines, and so is --json. Where no coordinator runs, it is what
+was written in the out folder when the night ended.
 
 \b
 exit codes:
@@ -61,41 +63,86 @@ def report(
     """Show what a night was: the results, or its report as one HTML file."""
     del debug
     night = night if night is not None else number
+    kept = _kept(url, out, night)
+    if kept is not None:
+        path, written, results = kept
+        if html is not None or browse:
+            return _hand_out(_read(written), results.run, html, browse)
+        return _show((), results, as_json, _places(path, written if written.exists() else None))
     with client_of(url, token_file, out) as client:
         newest = client.runs(limit=2).runs
         run = client.run(night) if night is not None else _last(newest)
         if html is not None or browse:
-            return _hand_out(client.report(run.id), run, html, browse)
+            return _hand_out(client.report(run.id), run.id, html, browse)
         return _print(client, run, newest, as_json)
 
 
 def _print(client: OperatorClient, run: RunView, newest: Sequence[RunView], as_json: bool) -> int:
-    from cli.screen.plain_table import lines
     from common.protocol.runs import RunState
 
     if run.state is RunState.RUNNING:
         digest = client.digest(run.id)
         print(digest.model_dump_json(indent=2) if as_json else "\n".join((digest.subject, *digest.lines)))
         return 0
-    results = client.results(run.id)
+    running = [_progress(one) for one in newest if one.state is RunState.RUNNING]
+    written = Path(run.report_path) if run.report_path else None
+    places = _places(Path(run.results_path), written) if run.results_path else ()
+    return _show(running, client.results(run.id), as_json, places)
+
+
+def _kept(url: str | None, out: Path, night: int | None) -> tuple[Path, Path, Results] | None:
+    """Return what is kept of a night in the out folder, if no coordinator is there to be asked.
+
+    The results' file and where the report would be come with the results.
+    """
+    from cli.local.coordinator_at_hand import find
+    from cli.local.nights_measured import kept_night
+    from common.errors import NotFoundError
+    from common.out_folder import OutFolder
+
+    try:
+        find(url, out)
+    except NotFoundError:
+        kept = kept_night(OutFolder(out), night)
+        if kept is None:
+            return None
+        path, results = kept
+        return path, OutFolder(out).report(results.finished), results
+    return None
+
+
+def _read(report: Path) -> str:
+    from common.errors import NotFoundError
+
+    try:
+        return report.read_text(encoding="utf-8")
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise NotFoundError(
+            f"the report {report} cannot be read: {why}", "nighttrain up makes it again"
+        ) from error
+
+
+def _show(before: Sequence[str], results: Results, as_json: bool, places: Iterable[str]) -> int:
+    from cli.screen.plain_table import lines
+
     if as_json:
         print(results.model_dump_json(by_alias=True, indent=2))
         return 0
-    running = [one for one in newest if one.state is RunState.RUNNING]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    for line in (*map(_progress, running), *lines(results, width), *_places(run)):
+    for line in (*before, *lines(results, width), *places):
         print(line)
     return 0
 
 
-def _hand_out(content: str, run: RunView, html: Path | None, browse: bool) -> int:
+def _hand_out(content: str, night: int, html: Path | None, browse: bool) -> int:
     """Write a report where it is wanted, and open it."""
     from common.whole_file import write_whole
 
     if html == Path("-"):
         sys.stdout.write(content)
         return 0
-    path = html or Path(tempfile.mkdtemp(prefix="nighttrain-")) / f"night-{run.id}.html"
+    path = html or Path(tempfile.mkdtemp(prefix="nighttrain-")) / f"night-{night}.html"
     write_whole(path, content.encode())
     print(f"report {path}")
     if browse and not webbrowser.open(path.resolve().as_uri()):
@@ -117,13 +164,12 @@ def _progress(run: RunView) -> str:
     return f"night {run.id} is running: {run.training.final} of {run.training.total} cells are done"
 
 
-def _places(run: RunView) -> Iterator[str]:
+def _places(results: Path, report: Path | None) -> Iterator[str]:
     from common.out_folder import OutFolder
 
-    if run.results_path:
-        out = OutFolder(Path(run.results_path).parent.parent)
-        yield f"results {run.results_path}"
-        if run.report_path:
-            yield f"report  {run.report_path}"
-        yield f"models  {out.models}"
-        yield f"logs    {out.logs}"
+    out = OutFolder(results.parent.parent)
+    yield f"results {results}"
+    if report is not None:
+        yield f"report  {report}"
+    yield f"models  {out.models}"
+    yield f"logs    {out.logs}"

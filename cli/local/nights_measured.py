@@ -1,11 +1,14 @@
-"""What earlier nights took, by their results below the out folder."""
+"""Earlier nights, by their results below the out folder, and what they took."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from pydantic import ValidationError
 
+from common.errors import NotFoundError
 from common.out_folder import OutFolder
 from common.protocol.jobs import JobState
 from common.protocol.results import Results
@@ -15,14 +18,36 @@ RECENT_NIGHTS = 5
 
 def measured_nights(out: OutFolder) -> list[Results]:
     """Return the results of the last nights, the newest first; those that cannot be read are passed over."""
-    nights: list[Results] = []
+    return [results for _, results in islice(_nights(out), RECENT_NIGHTS)]
+
+
+def kept_night(out: OutFolder, number: int | None = None) -> tuple[Path, Results] | None:
+    """Return the results of the last night that has ended, or of one by its number, and their file.
+
+    They are read without a coordinator: what it has written of a night that has ended stays as it is. None:
+    there are none.
+
+    Raises
+    ------
+    NotFoundError
+        There are some, and none has the number.
+    """
+    last = None
+    for night in _nights(out):
+        last = last or night
+        if number in (None, night[1].run):
+            return night
+    if last is None:
+        return None
+    kept = f"the last one is night {last[1].run}"
+    raise NotFoundError(f"no night {number} has ended in {out.root}: {kept}", "name another one")
+
+
+def _nights(out: OutFolder) -> Iterator[tuple[Path, Results]]:
     for path in sorted(out.logs.glob("batch_train_results_*.json"), reverse=True):
         found = read_results(path)
         if found is not None:
-            nights.append(found)
-        if len(nights) == RECENT_NIGHTS:
-            break
-    return nights
+            yield path, found
 
 
 def read_results(path: Path) -> Results | None:

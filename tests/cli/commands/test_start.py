@@ -325,3 +325,51 @@ class TestShow:
         (tmp_path / "file").write_text("")
         code, _, err = show_night("--html", str(tmp_path / "file" / "night.html"))
         assert code != 0 and "night.html: cannot be written" in err and err.count("\n") == 1
+
+
+class TestReportWithoutACoordinator:
+    @pytest.fixture
+    def ended(self, night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """The out folder of a night that has ended; nothing in the present folder names a coordinator."""
+        night.finish_all(night.start(), auc=0.56)
+        night.housekeeping.tick()
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        monkeypatch.chdir(elsewhere)
+        return tmp_path
+
+    @pytest.fixture
+    def show(self, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+        return lambda *options: (main(["report", "--out", str(tmp_path), *options]), *capsys.readouterr())
+
+    def test_the_last_night_is_shown_as_it_was_written(self, ended: Path, show: Callable[..., Said]) -> None:
+        code, out, err = show()
+        assert (code, err) == (0, "")
+        lines = out.splitlines()
+        assert lines[0].startswith("Night 1: ") and "ETHUSDT   0.560 H1 *   0.560 H1 *" in lines
+        [results] = (ended / "logs").glob("batch_train_results_*.json")
+        [report] = (ended / "logs").glob("batch_train_report_*.html")
+        assert lines[-4:-2] == [f"results {results}", f"report  {report}"]
+        assert json.loads(show("1", "--json")[1]) == json.loads(results.read_text())
+        assert show("--html", "-")[1] == report.read_text()
+        copied = ended / "copied.html"
+        assert show("1", "--html", str(copied)) == (0, f"report {copied}\n", "")
+
+    def test_what_is_not_there_is_said(self, ended: Path, show: Callable[..., Said]) -> None:
+        code, _, err = show("7")
+        assert code == 1 and f"no night 7 has ended in {ended}: the last one is night 1" in err
+        [report] = (ended / "logs").glob("batch_train_report_*.html")
+        report.unlink()
+        code, _, err = show("--html", "-")
+        assert code == 1 and f"the report {report} cannot be read: No such file" in err
+        assert not any(line.startswith("report") for line in show()[1].splitlines())
+
+    def test_a_damaged_file_is_passed_over_and_without_any_a_coordinator_is_asked_for(
+        self, ended: Path, show: Callable[..., Said]
+    ) -> None:
+        [results] = (ended / "logs").glob("batch_train_results_*.json")
+        (ended / "logs" / "batch_train_results_99991231_000000.json").write_text("{")
+        assert show()[1].startswith("Night 1: ")
+        results.unlink()
+        code, _, err = show()
+        assert code == 1 and "no coordinator is found" in err
