@@ -6,6 +6,7 @@ A pickle runs code when it is loaded. `load` unpickles nothing: it makes the pip
 from __future__ import annotations
 
 import hashlib
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,10 @@ ENDING = "_logreg_optimized"
 
 TRIES = 5
 """How often a model is read whose files were exchanged meanwhile."""
+
+
+class SyntheticModelWarning(UserWarning):
+    """A model is loaded that was trained on simulated candles."""
 
 
 def pipeline_of(manifest: Manifest) -> Pipeline:
@@ -53,6 +58,11 @@ def load(path: Path) -> Pipeline:
     ----------
     path : Path
         The .pkl; its manifest has the same name with .json.
+
+    Warns
+    -----
+    SyntheticModelWarning
+        It was trained on synthetic candles.
 
     Raises
     ------
@@ -91,4 +101,9 @@ def load(path: Path) -> Pipeline:
         raise DigestMismatchError(
             f"{path}: its manifest is of a model of {manifest.cell.name}", "take the file of your cell"
         )
+    if manifest.synthetic:
+        told = (
+            f"{path}: this model was trained on synthetic candles; what it predicts says nothing of a market"
+        )
+        warnings.warn(told, SyntheticModelWarning, stacklevel=2)
     return pipeline_of(manifest)

@@ -32,6 +32,7 @@ def templates_of(package: str) -> Environment:
         percent=values.percent,
         duration=values.duration,
         score=values.score,
+        p_value=values.p_value,
         count=values.count,
         some=values.some,
     )

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 NONE = "\N{EN DASH}"
 """Stands where a value is not known."""
+LEAST_P_VALUE = 1e-300
 
 
 def moment(value: datetime | None) -> Markup | str:
@@ -43,6 +44,13 @@ def percent(value: float | None) -> str:
 def score(value: float | None) -> str:
     """Return a score with three digits."""
     return NONE if value is None else f"{value:.3f}"
+
+
+def p_value(value: float | None) -> str:
+    """Return a p-value with three digits; none is 0, though some are too small for a number."""
+    if value is None:
+        return NONE
+    return f"{value:.3g}" if value >= LEAST_P_VALUE else f"< {LEAST_P_VALUE:g}"
 
 
 def count(value: float | None) -> str:

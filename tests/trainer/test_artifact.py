@@ -20,7 +20,7 @@ from common.errors import DigestMismatchError, NotFoundError
 from common.model_pickle import SKLEARN_VERSION, pickle_bytes, pickle_digest
 from common.protocol.jobs import Cell
 from common.protocol.reports import Certificate, Manifest, Scores, Span
-from trainer.artifact import load, pipeline_of
+from trainer.artifact import SyntheticModelWarning, load, pipeline_of
 
 ROOT = Path(__file__).parents[2]
 MEANS, SCALES, COEFFICIENTS = (0.5, -1.25, 3.0), (2.0, 0.1, 1.0), (0.3, -0.71, 0.0)
@@ -31,7 +31,7 @@ def manifest():
     moment = datetime(2024, 1, 1, tzinfo=UTC)
     return Manifest(
         cell=Cell(symbol="BTCUSDT", timeframe="1h", horizon=3),
-        synthetic=True,
+        synthetic=False,
         features=("a", "b", "c"),
         feature_version="1",
         means=MEANS,
@@ -61,6 +61,13 @@ def saved(folder, manifest):
     path.write_bytes(content)
     path.with_suffix(".json").write_text(full.model_dump_json())
     return path
+
+
+def test_whoever_loads_a_model_of_synthetic_candles_is_told(tmp_path, manifest):
+    path = saved(tmp_path, manifest.model_copy(update={"synthetic": True}))
+    with pytest.warns(SyntheticModelWarning, match="says nothing of a market") as told:
+        assert load(path).n_features_in_ == 3
+    assert told[0].filename == __file__
 
 
 def test_the_loaded_pipeline_predicts_what_the_manifest_says(tmp_path, manifest):

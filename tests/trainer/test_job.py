@@ -20,7 +20,7 @@ from common.protocol.reports import Checkpoint, SurveyReport, TrainingReport
 from common.settings.night import NightSettings
 from common.settings.sections import SurveyPolicy
 from tests.trainer.real_night import ROOT, Coordinator, RealNight, eventually
-from trainer.artifact import load
+from trainer.artifact import SyntheticModelWarning, load
 from trainer.job import failure_of
 from trainer.process.channel import AttemptFailure, Result, Stopped, Task
 from trainer.process.child import Child, End
@@ -175,7 +175,9 @@ def test_a_cell_is_trained_and_its_artifact_is_the_manifests(undisturbed, tmp_pa
     path = tmp_path / "model.pkl"
     path.write_bytes(undisturbed.artifact)
     path.with_suffix(".json").write_text(report.manifest.model_dump_json())
-    assert load(path).n_features_in_ == len(report.manifest.features)
+    with pytest.warns(SyntheticModelWarning):
+        loaded = load(path)
+    assert loaded.n_features_in_ == len(report.manifest.features)
 
 
 def test_asked_to_stop_it_saves_the_running_fold_and_resumed_it_ends_equal_to_the_last_digit(

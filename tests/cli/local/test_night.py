@@ -41,12 +41,13 @@ def test_the_planted_signal_is_found_and_noise_is_not_promoted(undisturbed: Nigh
 
 
 def test_a_promoted_model_can_be_loaded_as_the_readme_says(undisturbed: Night) -> None:
-    from trainer.artifact import load
+    from trainer.artifact import SyntheticModelWarning, load
 
     folder = undisturbed[1] / "artifacts" / "direction"
     path = sorted(folder.glob("*.pkl"))[0]
     manifest = json.loads(path.with_suffix(".json").read_text())
-    pipeline = load(path)
+    with pytest.warns(SyntheticModelWarning, match="synthetic candles"):
+        pipeline = load(path)
     means = [manifest["means"]]
     (falls, rises) = pipeline.predict_proba(means)[0]
     assert falls + rises == pytest.approx(1)
