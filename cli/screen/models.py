@@ -83,7 +83,10 @@ def _facts(history: ChampionHistory) -> Iterator[tuple[str, str]]:
         yield "trained rows", str(history.manifest.trained_rows)
         yield "C", f"{history.manifest.C:g}"
     before = f"the model of job {history.before}" if history.before is not None else "no champion"
-    yield "a rollback makes it", before
+    if history.refusal:
+        yield "a rollback is refused", history.refusal
+    else:
+        yield "a rollback makes it", before
     yield "changes", str(len(history.changes))
 
 

@@ -102,6 +102,8 @@ class ChampionHistory(Frozen):
     """The present champion; null if there is none."""
     before: int | None
     """The job whose model a rollback would make champion; null if it would leave the cell without one."""
+    refusal: str = ""
+    """Why a rollback would be refused all the same; empty: it would not."""
     changes: tuple[ChampionChange, ...]
     """Every change, the newest first."""
     manifest: Manifest | None

@@ -5,6 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 
+def kind_refusal(job_id: int, synthetic: bool, champion_synthetic: bool | None) -> str:
+    """Return why an operator may not make a job's model champion instead of the present one; empty if he may.
+
+    Parameters
+    ----------
+    job_id : int
+        The job.
+    synthetic : bool
+        Whether its model was trained on synthetic candles.
+    champion_synthetic : bool or None
+        Whether the champion was; None if there is none, or it cannot be read.
+    """
+    if not synthetic or champion_synthetic is not False:
+        return ""
+    return f"the model of job {job_id} was trained on synthetic candles, and the champion was not"
+
+
 def champion_before(history: Iterable[int | None]) -> int | None:
     """Return the model that was champion before the present one came up.
 

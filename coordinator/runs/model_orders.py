@@ -13,7 +13,7 @@ from common.protocol.reports import Manifest
 from common.protocol.steering import ReasonedOrder
 from coordinator.audit import Effect, name_of
 from coordinator.champions.registry import champion_jobs, champion_of, record_change
-from coordinator.policy.rollback import champion_before
+from coordinator.policy.rollback import champion_before, kind_refusal
 from coordinator.store.database import Transaction
 from coordinator.store.documents import read_document
 from coordinator.store.tables import jobs, manifests
@@ -82,8 +82,8 @@ def _model_of(tx: Transaction, job_id: int) -> tuple[int, Manifest]:
 
 
 def _assert_kind(job_id: int, manifest: Manifest, champion: Manifest | None) -> None:
-    if champion is not None and manifest.synthetic and not champion.synthetic:
-        problem = f"the model of job {job_id} was trained on synthetic candles, and the champion was not"
+    problem = kind_refusal(job_id, manifest.synthetic, None if champion is None else champion.synthetic)
+    if problem:
         raise ConflictError(problem, "promote a model of real candles")
 
 

@@ -18,7 +18,7 @@ from common.protocol.jobs import Cell
 from common.protocol.reports import Manifest
 from common.timeframes import Timeframe
 from coordinator.champions.registry import ChampionRow, champion_jobs, champion_of, champions, changes
-from coordinator.policy.rollback import champion_before
+from coordinator.policy.rollback import champion_before, kind_refusal
 from coordinator.store.database import Database, Transaction
 from coordinator.store.documents import read_document
 from coordinator.store.tables import jobs, manifests
@@ -57,12 +57,15 @@ class ChampionListing:
             if not made:
                 raise NotFoundError(f"{cell.name} has never had a champion")
             champion = champion_of(tx.connection, cell)
+            manifest = None if champion is None else champion.manifest()
+            before = champion_before(champion_jobs(tx.connection, cell))
             return ChampionHistory(
                 cell=cell.name,
                 champion=None if champion is None else _view(tx, champion),
-                before=champion_before(champion_jobs(tx.connection, cell)),
+                before=before,
+                refusal=_refusal(tx, before, manifest),
                 changes=made[::-1],
-                manifest=None if champion is None else champion.manifest(),
+                manifest=manifest,
             )
 
     def difference(self, left: int, right: int) -> ModelDifference:
@@ -83,6 +86,16 @@ class ChampionListing:
             lineage=_differing(_lineage(one), _lineage(other)),
             coefficients=tuple(sorted(coefficients, key=_change, reverse=True)),
         )
+
+
+def _refusal(tx: Transaction, before: int | None, champion: Manifest | None) -> str:
+    if before is None:
+        return ""
+    try:
+        synthetic = _manifest_of(tx, before).synthetic
+    except NotFoundError as error:
+        return str(error)
+    return kind_refusal(before, synthetic, None if champion is None else champion.synthetic)
 
 
 def _view(tx: Transaction, champion: ChampionRow) -> ChampionView:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from cli.screen.models import champion_page
 from common.errors import ConflictError, NotFoundError
 from common.protocol.jobs import Cell
 from common.protocol.steering import ReasonedOrder, Steered
@@ -147,3 +148,18 @@ def test_no_rollback_puts_a_synthetic_model_in_the_place_of_a_real_one(night: Ni
     night.housekeeping.tick()
     with pytest.raises(ConflictError, match="synthetic"):
         roll_back(night)
+    history = ChampionListing(night.database).history(CELL)
+    assert history.before is not None and "synthetic candles" in history.refusal
+    assert "a rollback is refused" in champion_page(history) and "a rollback makes it" not in champion_page(
+        history
+    )
+
+
+def test_where_a_rollback_is_possible_nothing_speaks_against_it(night: Night) -> None:
+    for seed in ("first", "second"):
+        trained(night, seed=seed)
+        night.housekeeping.tick()
+    history = ChampionListing(night.database).history(CELL)
+    assert history.refusal == ""
+    assert "a rollback makes it" in champion_page(history)
+    roll_back(night)
