@@ -167,7 +167,7 @@ def train(
         claimed = scores, p_value, gained, recalibration, gates
         certificate = certify(data, reports, Cs, (Cs[choice], model), *claimed, known)
     with stages.enter("champion"):
-        compared = champion and compare(champion, spec.cell, data, p)
+        compared = champion and compare(champion, spec.cell, data, p, known)
     span = data.span(0, len(data))
     manifest = Manifest(
         cell=spec.cell,

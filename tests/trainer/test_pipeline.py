@@ -304,6 +304,9 @@ def test_a_champion_is_scored_on_the_rows_it_had_not_seen(trainer, hours, simula
     assert abs(report.champion.scores.log_loss - report.champion.challenger_scores.log_loss) < 0.01
     itself = trainer.train([hours], champion=named(report.manifest))
     assert itself.champion.scores == itself.champion.challenger_scores
+    # Of predictions that are equal to the last digit none is worse, which rounding would not say of itself.
+    assert itself.champion.challenger_worse_p_value == 1.0
+    assert itself.champion.retest.record_p_value == report.p_value
 
 
 def test_the_files_of_the_model_predict_what_the_manifest_predicts(trainer, tmp_path, hours):

@@ -16,12 +16,13 @@ from common.protocol.jobs import Cell
 from common.protocol.reports import ChampionComparison, ChampionRetest, FoldModel, Manifest, Obstacle
 from trainer.candles.arrays import FloatArray
 from trainer.candles.moments import milliseconds_of
+from trainer.evidence.known import Known
 from trainer.evidence.means import auc_influence, mean_p_value
-from trainer.evidence.significance import auc_p_value
 from trainer.features.indicators import FEATURE_VERSION
 from trainer.features.labels import LABEL_VERSION
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.scores import row_losses, score
+from trainer.learning.stretch import Stretch
 from trainer.learning.training_set import TrainingSet
 
 KEPT_EDGE = 0.25
@@ -48,7 +49,9 @@ class Record:
     of: int
 
 
-def compare(champion: Manifest, cell: Cell, data: TrainingSet, p: FloatArray) -> ChampionComparison:
+def compare(
+    champion: Manifest, cell: Cell, data: TrainingSet, p: FloatArray, known: Known | None = None
+) -> ChampionComparison:
     """Score the champion and the challenger on the same rows.
 
     A row is predicted by the champion's latest model (of its folds, or its final one) whose last training
@@ -65,6 +68,9 @@ def compare(champion: Manifest, cell: Cell, data: TrainingSet, p: FloatArray) ->
         What the challenger was trained on: n labelled rows.
     p : ndarray of float64, shape (n - data.first_test_row,)
         The challenger's out-of-fold predictions.
+    known : Known, optional
+        What was found out about them before: on the candles that it was trained on, the champion predicts
+        the same, digit for digit.
 
     Returns
     -------
@@ -77,22 +83,25 @@ def compare(champion: Manifest, cell: Cell, data: TrainingSet, p: FloatArray) ->
     record = record_of(champion, data)
     if not len(record.p):
         return _incomparable(champion, "the champion has seen all out-of-fold rows")
+    known = known or Known()
     y, own = data.labels.y[record.start :], p[record.start - data.first_test_row :]
     rows, since = len(y), record.new - record.start
     # Where too few rows have come since, all that both have predicted beforehand must do.
     pair_from = since if enough(rows - since, data.horizon) else 0
     worse = None
     if enough(rows - pair_from, data.horizon):
-        above = row_losses(own[pair_from:], y[pair_from:]) - row_losses(record.p[pair_from:], y[pair_from:])
-        worse = mean_p_value(above, data.horizon)
+        worse = _worse_p_value(own[pair_from:], record.p[pair_from:], y[pair_from:], data.horizon)
+    scores, test = known.scores_and_test(record.p, y, data.horizon, data.memory)
     words = f"{rows} of {len(p)} out-of-fold rows, by {record.models} of the champion's {record.of} models"
     return ChampionComparison(
         champion=champion.pickle_sha256 or champion.cell.name,
         rows_compared=rows,
-        scores=score(record.p, y),
-        challenger_scores=score(own, y),
+        scores=scores,
+        challenger_scores=known.scores_and_test(own, y, data.horizon, data.memory)[0]
+        if len(own) == len(p)
+        else score(own, y),
         detail=f"{words}; {rows - since} of them after its training",
-        retest=_retest(champion, data, record, own),
+        retest=_retest(champion, data, record, own, 1.0 if test is None else test.p_value),
         challenger_worse_p_value=worse,
         challenger_worse_rows=0 if worse is None else rows - pair_from,
     )
@@ -112,7 +121,7 @@ def record_of(champion: Manifest, data: TrainingSet) -> Record:
     edges = [max(data.first_test_row, int(np.searchsorted(close_time, moment))) for moment in unseen_from]
     stops = [*edges[1:], rows]
     parts = [
-        model.predict(data.design, start, stop)
+        _predicted(model, data, start, stop)
         for model, start, stop in zip([*(model for _, model in models), final], edges, stops, strict=True)
         if start < stop
     ]
@@ -120,12 +129,26 @@ def record_of(champion: Manifest, data: TrainingSet) -> Record:
     return Record(predicted, rows - len(predicted), edges[-1], len(parts), len(edges))
 
 
+def _predicted(model: LogisticModel, data: TrainingSet, start: int, stop: int) -> FloatArray:
+    """Return what a model says of the rows `start` to `stop`, to the digits of a fold's own predictions."""
+    stretch = Stretch.of(data.design, start, stop)
+    return stretch.at(stretch.predictions(model), data.labels.row[start:stop])
+
+
+def _worse_p_value(own: FloatArray, champion: FloatArray, y: FloatArray, horizon: int) -> float:
+    if np.array_equal(own, champion):
+        return 1.0
+    return mean_p_value(row_losses(own, y) - row_losses(champion, y), horizon)
+
+
 def enough(rows: int, horizon: int) -> bool:
     """Return whether so many rows can be judged by."""
     return rows >= max(FEWEST_ROWS, FEWEST_LABELS * horizon)
 
 
-def _retest(champion: Manifest, data: TrainingSet, record: Record, own: FloatArray) -> ChampionRetest:
+def _retest(
+    champion: Manifest, data: TrainingSet, record: Record, own: FloatArray, record_p_value: float
+) -> ChampionRetest:
     y, since = data.labels.y[record.start :], record.new - record.start
     p, later = record.p[since:], y[since:]
     return ChampionRetest(
@@ -135,7 +158,7 @@ def _retest(champion: Manifest, data: TrainingSet, record: Record, own: FloatArr
         challenger_scores=score(own[since:], later) if len(p) else None,
         floor_auc=floor_auc(champion.scores.auc or 0.5),
         lost_p_value=lost_p_value(p, later, champion.scores.auc or 0.5, data.horizon),
-        record_p_value=auc_p_value(record.p, y, data.horizon, data.memory),
+        record_p_value=record_p_value,
     )
 
 

@@ -8,7 +8,8 @@ from common.protocol.jobs import Cell
 from common.protocol.reports import Certificate, FoldModel, Manifest, Obstacle, Scores, Span
 from common.settings.sections import Label
 from trainer.candles.moments import moment_of
-from trainer.evidence.champion import compare, lost_p_value
+from trainer.evidence.champion import compare, lost_p_value, record_of
+from trainer.evidence.known import Known
 from trainer.evidence.means import mean_p_value
 from trainer.evidence.significance import auc_p_value
 from trainer.features.indicators import FEATURE_VERSION
@@ -95,6 +96,24 @@ def test_each_row_is_predicted_by_the_latest_model_that_had_not_seen_it(rows):
     assert found.scores == score(expected, y[40:])
     assert found.challenger_scores == score(p, y[40:])
     assert found.champion == "ab" * 32
+
+
+def test_what_is_known_of_equal_predictions_is_not_found_out_again(rows, monkeypatch):
+    data, _ = rows
+    y, present = data.labels.y[FIRST:], champion([model(20, -1.0), model(50, 0.5), model(70, 1.0)], 90)
+    p = record_of(present, data).p
+    anew, known_before = compare(present, CELL, data, p), Known()
+    known_before.scores_and_test(p, y, data.horizon, data.memory)
+    for name in ("score", "rank_sum"):
+        monkeypatch.setattr(f"trainer.evidence.known.{name}", refused)
+    assert compare(present, CELL, data, p, known_before) == anew
+    assert anew.challenger_worse_p_value == 1.0 and anew.scores == anew.challenger_scores
+    with pytest.raises(AssertionError, match="found out again"):
+        compare(present, CELL, data, np.nextafter(p, 1.0), known_before)
+
+
+def refused(*_):
+    raise AssertionError("it is found out again")
 
 
 def test_rows_before_the_champions_first_model_are_left_out_for_both(rows):
