@@ -25,7 +25,7 @@ _CREDENTIALS = re.compile(
     r"""|(\bbearer\s+)(?!\[concealed)[^\s'",)\]}]{8,}""",
     re.IGNORECASE,
 )
-_BEGINNING = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z [A-Z]+ .*? [\w.]+: ")
+_TIME_AND_LEVEL = r"\d{4}-\d\d-\d\dT[\d:.]+Z [A-Z]+"
 _CHATTY = ("httpx", "httpcore", "asyncio", "urllib3")
 
 
@@ -114,9 +114,9 @@ class ConcealingFormatter(logging.Formatter):
         return made
 
 
-def message_of(line: str) -> str:
-    """Return what a line of a log says, without its time, level and names; any other line as it is."""
-    return _BEGINNING.sub("", line)
+def message_of(line: str, name: str) -> str:
+    """Return what a line of the log of `name` says, without time, level and names; others as they are."""
+    return re.sub(rf"^{_TIME_AND_LEVEL} {re.escape(escaped(name))} \S+: ?", "", line)
 
 
 def _indented(text: str) -> str:

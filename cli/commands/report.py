@@ -62,19 +62,32 @@ def report(
 ) -> int:
     """Show what a night was: the results, or its report as one HTML file."""
     del debug
+    from cli.local.nights_measured import kept_night
+    from common.errors import NotFoundError, UnavailableError
+    from common.out_folder import OutFolder
+
     night = night if night is not None else number
-    kept = _kept(url, out, night)
-    if kept is not None:
-        path, written, results = kept
-        if html is not None or browse:
-            return _hand_out(_read(written), results.run, html, browse)
-        return _show((), results, as_json, _places(path, written if written.exists() else None))
-    with client_of(url, token_file, out) as client:
-        newest = client.runs(limit=2).runs
-        run = client.run(night) if night is not None else _last(newest)
-        if html is not None or browse:
-            return _hand_out(client.report(run.id), run.id, html, browse)
-        return _print(client, run, newest, as_json)
+    folder = OutFolder(out)
+    try:
+        with client_of(url, token_file, out) as client:
+            newest = client.runs(limit=2).runs
+            run = client.run(night) if night is not None else _last(newest)
+            if html is not None or browse:
+                return _hand_out(client.report(run.id).encode(), run.id, html, browse)
+            return _print(client, run, newest, as_json)
+    except (NotFoundError, UnavailableError) as error:
+        # None is there, or it does not answer: it may be that of containers that have been stopped.
+        is_absent = isinstance(error, UnavailableError) or not _is_found(out)
+        kept = kept_night(folder, night) if url is None and is_absent else None
+        if kept is None:
+            raise
+        if isinstance(error, UnavailableError):
+            print(f"nighttrain: {error.detail}; this is what is kept in {out}", file=sys.stderr)
+    path, results = kept
+    written = folder.report(results.finished)
+    if html is not None or browse:
+        return _hand_out(_read(written), results.run, html, browse)
+    return _show((), results, as_json, _places(path, written if written.exists() else None))
 
 
 def _print(client: OperatorClient, run: RunView, newest: Sequence[RunView], as_json: bool) -> int:
@@ -90,32 +103,23 @@ def _print(client: OperatorClient, run: RunView, newest: Sequence[RunView], as_j
     return _show(running, client.results(run.id), as_json, places)
 
 
-def _kept(url: str | None, out: Path, night: int | None) -> tuple[Path, Path, Results] | None:
-    """Return what is kept of a night in the out folder, if no coordinator is there to be asked.
-
-    The results' file and where the report would be come with the results.
-    """
+def _is_found(out: Path) -> bool:
+    """Return whether there is a coordinator to be asked."""
     from cli.local.coordinator_at_hand import find
-    from cli.local.nights_measured import kept_night
     from common.errors import NotFoundError
-    from common.out_folder import OutFolder
 
     try:
-        find(url, out)
+        find(None, out)
     except NotFoundError:
-        kept = kept_night(OutFolder(out), night)
-        if kept is None:
-            return None
-        path, results = kept
-        return path, OutFolder(out).report(results.finished), results
-    return None
+        return False
+    return True
 
 
-def _read(report: Path) -> str:
+def _read(report: Path) -> bytes:
     from common.errors import NotFoundError
 
     try:
-        return report.read_text(encoding="utf-8")
+        return report.read_bytes()
     except OSError as error:
         why = error.strerror or str(error)
         raise NotFoundError(
@@ -135,15 +139,15 @@ def _show(before: Sequence[str], results: Results, as_json: bool, places: Iterab
     return 0
 
 
-def _hand_out(content: str, night: int, html: Path | None, browse: bool) -> int:
+def _hand_out(content: bytes, night: int, html: Path | None, browse: bool) -> int:
     """Write a report where it is wanted, and open it."""
     from common.whole_file import write_whole
 
     if html == Path("-"):
-        sys.stdout.write(content)
+        sys.stdout.write(content.decode("utf-8", errors="replace"))
         return 0
     path = html or Path(tempfile.mkdtemp(prefix="nighttrain-")) / f"night-{night}.html"
-    write_whole(path, content.encode())
+    write_whole(path, content)
     print(f"report {path}")
     if browse and not webbrowser.open(path.resolve().as_uri()):
         print("no browser was found here: open that file by hand", file=sys.stderr)

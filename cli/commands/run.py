@@ -13,7 +13,7 @@ EXIT_CODES = """\b
 exit codes:
   0    all that has candles is trained (to miss the gate is no failure, nor is a cell without candles)
   1    some job failed or was cancelled, nothing could be trained, or something broke
-  2    usage or configuration error; nothing was started
+  2    usage or configuration error: nothing was started, or no trainer can start any more (the night is kept)
   130  interrupted; progress is saved: run the same command to continue
 """
 

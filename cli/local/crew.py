@@ -31,8 +31,6 @@ LOG = logging.getLogger("nighttrain.launcher")
 
 TRAINER_STOP_SECONDS = 12.0
 COORDINATOR_STOP_SECONDS = 10.0
-MOST_REFUSALS = 3
-"""A trainer that has refused to start so often in a row will go on to, until somebody corrects something."""
 
 
 @dataclass
@@ -160,6 +158,7 @@ class Crew:
         KeyboardInterrupt
             A signal came.
         """
+        self._notice(status)
         for name, (successor, job) in list(self._due.items()):
             known, now = _job_of(status, name)
             if known and (now is None or now != job):
@@ -182,14 +181,22 @@ class Crew:
         ConfigurationError
             All of them refuse again and again, and say what has to be corrected.
         """
-        if self.trainers and all(child.refusals >= MOST_REFUSALS for child in self.trainers):
-            words = " and ".join(sorted({child.said() for child in self.trainers}))
-            raise ConfigurationError(f"no trainer can start: {words}", FIX_AND_RERUN)
+        self._notice(self.feed.newest if self.feed is not None else None)
+        if self.trainers and all(child.goes_on_refusing for child in self.trainers):
+            words = " and ".join(sorted({child.refusal for child in self.trainers}))
+            raise ConfigurationError(f"no trainer can start: {words}; {FIX_AND_RERUN}")
 
     def stop(self) -> None:
         """Stop all: the trainers first, so that the coordinator hears what they saved."""
         stop([*self.trainers, *(leave.child for leave in self._leaving)], TRAINER_STOP_SECONDS)
         stop([self.coordinator], COORDINATOR_STOP_SECONDS)
+
+    def _notice(self, status: StatusDocument | None) -> None:
+        """Take note of the trainers that have come to the coordinator."""
+        seen = {one.name: one.last_seen for one in status.trainers} if status is not None else {}
+        for child in self.trainers:
+            if child.name in seen:
+                child.shows_itself(seen[child.name])
 
     def _dismiss(self, name: str, successor: Child | None) -> None:
         del self._due[name]

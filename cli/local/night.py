@@ -99,8 +99,10 @@ def _night(
         watch = Watch(client, crew.watched(patience), run.id, display, patience)
 
         def is_over() -> bool:
-            crew.assert_able()
-            return watch.look()
+            over = watch.look()
+            if not over:
+                crew.assert_able()
+            return over
 
         crew.supervision.until(is_over, watch.pause_seconds)
         path = Path(crew.supervision.ask(lambda: client.run(run.id)).results_path)

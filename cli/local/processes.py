@@ -16,6 +16,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from common.logs import message_of
 
@@ -27,8 +28,10 @@ HEALTHY_SECONDS = 2.0
 """A process that lived so long did not die of its start: it is back at once."""
 REFUSED = 2
 """The exit code of a process that needs something which only the user can correct."""
-SETTLED_SECONDS = 10.0
-"""One that lives so long no longer refuses to start."""
+MOST_REFUSALS = 3
+"""Who has refused to start so often in a row goes on refusing, until something is corrected."""
+LAST_REFUSALS = 6
+"""After so many one that is just being started once more is not waited for."""
 
 
 @dataclass
@@ -36,7 +39,9 @@ class Child:
     """One child process that is kept alive until it is told to stop.
 
     `word` is the first line of its standard input: it comes with `tell`, and with each start after that.
-    `refusals` counts how often in a row it has ended with the code by which it asks for a correction.
+    `began` is when the process was started, `is_at_work` whether it has shown since that it could.
+    `refusals` counts how often in a row it could not, and ended with the code by which it asks for a
+    correction; `refusal` is what it said then.
     """
 
     name: str
@@ -46,6 +51,9 @@ class Child:
     starts: int = 0
     failures: int = 0
     refusals: int = 0
+    refusal: str = ""
+    is_at_work: bool = False
+    began: datetime | None = None
     started_at: float = 0.0
     restart_at: float = 0.0
     word: str | None = None
@@ -66,11 +74,22 @@ class Child:
         )
         self.starts += 1
         self.started_at = time.monotonic()
+        self.is_at_work, self.began = False, datetime.now(UTC)
         self.log_start()
         self._copier = threading.Thread(target=self._copy_output, args=(self.process,), daemon=True)
         self._copier.start()
         if self.word is not None:
             self.tell(self.word)
+
+    def shows_itself(self, when: datetime) -> None:
+        """Take note that one of this name was seen at work; before the last start it was another process."""
+        if self.began is not None and when >= self.began:
+            self.is_at_work, self.refusals, self.refusal = True, 0, ""
+
+    @property
+    def goes_on_refusing(self) -> bool:
+        """Whether it cannot start until something is corrected, as may have been before this last start."""
+        return self.refusals >= (MOST_REFUSALS if self.exit_code is not None else LAST_REFUSALS)
 
     def log_start(self) -> None:
         """Write to the launcher's log as which process it runs."""
@@ -103,7 +122,9 @@ class Child:
     @property
     def last_words(self) -> str:
         """The last line that the process or an earlier one of it printed, without its own name."""
-        return message_of(self.last_lines[-1]).removeprefix(f"{self.name}: ") if self.last_lines else ""
+        # A traceback, whose lines are indented, follows what it is of.
+        lines = [line for line in self.last_lines if not line.startswith(" ")] or [*self.last_lines]
+        return message_of(lines[-1].strip(), self.name).removeprefix(f"{self.name}: ") if lines else ""
 
     def said(self) -> str:
         """Return the last line that the process printed before it ended, without its own name."""
@@ -119,13 +140,13 @@ class Child:
         """
         code, now = self.exit_code, time.monotonic()
         if code is None:
-            if now - self.started_at > SETTLED_SECONDS:
-                self.refusals = 0
             return False
         if not self.restart_at:
             LOG.warning("%s ended unexpectedly (%s); starting it again", self.name, describe_exit(code))
-            self.refusals = self.refusals + 1 if code == REFUSED else 0
-            if now - self.started_at > HEALTHY_SECONDS and code != REFUSED:
+            refused = code == REFUSED and not self.is_at_work
+            self.refusals = self.refusals + 1 if refused else 0
+            self.refusal = self.said() if refused else ""
+            if now - self.started_at > HEALTHY_SECONDS and not refused:
                 self.failures = 0
                 self._start_again()
                 return True

@@ -31,7 +31,7 @@ class Supervision:
     def __init__(self, interrupt: Interrupt, say: Callable[[str], None]) -> None:
         self.interrupt, self.say = interrupt, say
         self.children: list[Child] = []
-        self._refusals: dict[str, str] = {}
+        self._told: dict[str, str] = {}
 
     def employ(self, *children: Child) -> None:
         """Start processes unless they run already, and keep them alive from now on."""
@@ -58,13 +58,12 @@ class Supervision:
 
     def _tell(self, child: Child) -> None:
         if not child.refusals:
-            self._refusals.pop(child.name, None)
             self.say(f"{child.name} ended unexpectedly and is being started again")
-            return
-        words = child.said() or "it does not say why"
-        if self._refusals.get(child.name) != words:
-            self.say(f"{child.name} cannot start and is tried again: {words}")
-        self._refusals[child.name] = words
+        elif child.refusals == 1 or child.refusal != self._told.get(child.name):
+            self._told[child.name] = child.refusal
+            self.say(
+                f"{child.name} cannot start and is tried again: {child.refusal or 'it does not say why'}"
+            )
 
     def ask(self, question: Callable[[], T]) -> T:
         """Return the coordinator's answer, although it may be killed and started again meanwhile.

@@ -25,6 +25,7 @@ from coordinator.policy.championship import (
     kind_objection,
     succession_objection,
 )
+from coordinator.policy.multiplicity import p_value_words
 from coordinator.policy.promotion import Challenger, Decision, decide
 from coordinator.store.database import Transaction
 from coordinator.store.documents import read_document
@@ -262,7 +263,7 @@ def _crown(
         # Trained again on the same candles it is the champion itself.
         return
     auc = "unknown" if challenger.scores.auc is None else f"{challenger.scores.auc:.4f}"
-    reason = f"AUC {auc} on {challenger.scores.n} rows, p-value {challenger.p_value:.3g}"
+    reason = f"AUC {auc} on {challenger.scores.n} rows, p-value {p_value_words(challenger.p_value)}"
     if sitting is not None and sitting.judgement.verdict is not Verdict.DEMOTED:
         reason += f"; the champion before it: {sitting.judgement.words}{_paired(sitting)}"
     record_change(tx, entrant.cell, entrant.job_id, reason, run_id=run.id)

@@ -43,8 +43,9 @@ class MorningReport(Duty):
             with self.database.read() as tx:
                 runs = running_head(tx) is not None
             if runs:
-                self.reports.prepare()
+                # A defect in it is told by the report itself.
                 self._is_ready = True
+                self.reports.prepare()
 
     def stop(self) -> None:
         """Write what is due: who stops the coordinator may have waited for the end of the night only."""

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
+from coordinator.policy.multiplicity import p_value_words
+
 NONE = "\N{EN DASH}"
 """Stands where a value is not known."""
-LEAST_P_VALUE = 1e-300
 
 
 def moment(value: datetime | None) -> Markup | str:
@@ -47,10 +48,8 @@ def score(value: float | None) -> str:
 
 
 def p_value(value: float | None) -> str:
-    """Return a p-value with three digits; none is 0, though some are too small for a number."""
-    if value is None:
-        return NONE
-    return f"{value:.3g}" if value >= LEAST_P_VALUE else f"< {LEAST_P_VALUE:g}"
+    """Return a p-value with three digits; none is 0."""
+    return NONE if value is None else p_value_words(value)
 
 
 def count(value: float | None) -> str:

@@ -23,7 +23,15 @@ from typing import TypeVar
 A_NIGHT = 0.5
 """The share of the configured rate that one night may spend."""
 
+LEAST_P_VALUE = 1e-300
+"""The least that a p-value is written as; smaller ones may be too small for a number, and so 0."""
+
 Family = TypeVar("Family", bound=Hashable)
+
+
+def p_value_words(p_value: float) -> str:
+    """Return a p-value with three digits; none is 0."""
+    return f"< {LEAST_P_VALUE:g}" if p_value < LEAST_P_VALUE else f"{p_value:.3g}"
 
 
 def discovery_bounds(families: Mapping[Family, Sequence[float]], rate: float) -> dict[Family, float | None]:

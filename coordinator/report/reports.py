@@ -35,7 +35,7 @@ class Reports:
         self.database = database
         self.settings = settings
         self.out = out
-        self._told: tuple[int, NightDigest] | None = None
+        self._told: tuple[int, NightSettings, NightDigest] | None = None
 
     def prepare(self) -> None:
         """Do now what the first report would have to wait for."""
@@ -54,8 +54,9 @@ class Reports:
         NotFoundError
             There is no such night.
         """
-        if self._told is not None and self._told[0] == run_id:
-            return self._told[1]
+        told = self._told
+        if told is not None and told[0] == run_id and told[1] is self.settings:
+            return told[2]
         return digest_of(self._contents(run_id), self.address)
 
     def html(self, run_id: int) -> str:
@@ -78,11 +79,11 @@ class Reports:
             The file could not be written.
         """
         assert run.decided is not None
-        path = self.out.report(run.decided)
+        path, settings = self.out.report(run.decided), self.settings
         page, digest = self._made(run.id)
         write_whole(path, page.encode())
-        # It is asked for next, and nothing of a night that has ended changes any more.
-        self._told = run.id, digest
+        # It is asked for next. Of a night that has ended nothing changes it but other settings.
+        self._told = run.id, settings, digest
         return path
 
     def _made(self, run_id: int) -> tuple[str, NightDigest]:

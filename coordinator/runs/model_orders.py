@@ -52,6 +52,8 @@ def roll_back(tx: Transaction, cell: Cell, order: ReasonedOrder) -> Effect:
         The cell has never had a champion.
     ConflictError
         The champion is of real candles, and the model before it of synthetic ones.
+    InvalidRequestError
+        The model before it cannot be read.
     """
     history = champion_jobs(tx.connection, cell)
     if not history:

@@ -35,21 +35,22 @@ class Prepared:
     Parameters
     ----------
     statement : Executable
-        A query, or a change whose columns are those of its parameters. Defaults of columns that Python would
-        fill in are not known here. One with a list, whose text depends on the list's length, is asked through
-        SQLAlchemy.
+        A query that is not written as text, or a change whose columns are those of its parameters. Defaults
+        of columns that Python would fill in are not known here. One with a list, whose text depends on the
+        list's length, is asked through SQLAlchemy.
     """
 
     statement: Executable
     _known: dict[tuple[str, ...], _Compiled | None] = field(default_factory=dict, compare=False, repr=False)
 
     def on(self, connection: Connection, values: Mapping[str, Any] = _NOTHING) -> Answer:
-        """Ask it; a transaction begins with it, if there is none.
+        """Ask it; a transaction begins with it, if there is none and the engine begins them.
 
         Raises
         ------
         sqlalchemy.exc.DBAPIError, sqlalchemy.exc.InvalidRequestError
-            As by `Connection.execute`: the database refuses, or a parameter has no value.
+            As by `Connection.execute`: the database refuses, or a parameter has no value. What a column
+            cannot store raises what its type does, such as a `ValueError`.
         """
         if connection.dialect.name != "sqlite":
             return Answer.of(connection.execute(self.statement, dict(values)))
@@ -147,13 +148,14 @@ class _Compiled:
         driver = cast(sqlite3.Connection, connection.connection.dbapi_connection)
         try:
             cursor = driver.execute(self.text, bound)
-            found = cursor.fetchall() if self.row is not None else []
+            found = cursor.fetchall()
         except sqlite3.Error as error:
             raise DBAPIError.instance(self.text, bound, error, sqlite3.Error) from error
         return Answer(self._read(found), cursor.rowcount)
 
     def _read(self, found: list[Any]) -> list[Any]:
         if self.row is None:
+            assert not found, f"the columns of this statement are not known: {self.text}"
             return found
         if not self.readers:
             return [self.row(one) for one in found]

@@ -68,7 +68,7 @@ class Instant(TypeDecorator[datetime]):
         def process(value: Any) -> Any:
             try:
                 return value if read is None else read(value)
-            except ValueError as error:
+            except (ValueError, TypeError) as error:
                 raise DamagedValueError(f"{value!r} is no time") from error
 
         return process

@@ -94,7 +94,7 @@ def _refusal(tx: Transaction, before: int | None, champion: Manifest | None) -> 
     try:
         synthetic = _manifest_of(tx, before).synthetic
     except NotFoundError as error:
-        return str(error)
+        return error.detail
     return kind_refusal(before, synthetic, None if champion is None else champion.synthetic)
 
 

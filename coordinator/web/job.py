@@ -16,6 +16,7 @@ from coordinator.html.plots.coefficients import Coefficient, coefficients_plot
 from coordinator.html.plots.curves import reliability_plot, roc_plot
 from coordinator.html.plots.density import density_plot
 from coordinator.html.plots.folds import folds_plot
+from coordinator.policy.multiplicity import p_value_words
 from coordinator.views.job_log import job_log, printable
 from coordinator.web.rendering import Page
 from coordinator.web.screens import Show, add_screen, page_router
@@ -126,7 +127,7 @@ def _plots(found: JobDetail) -> list[tuple[str, str, Markup, str]]:
         if curves.null is not None:
             words = (
                 f"How the AUC is distributed if nothing can be predicted. The share beyond the observed "
-                f"one is the p-value, {report.p_value:.3g}."
+                f"one is the p-value, {p_value_words(report.p_value)}."
             )
             drawn.append(("null", "Significance", density_plot(curves.null, report.p_value), words))
     every = coefficients_of(report.manifest)

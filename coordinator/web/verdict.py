@@ -10,7 +10,7 @@ from common.protocol.reports import TrainingReport
 from common.settings.grid import GridConfig
 from coordinator.policy.championship import WORSE_LEVEL
 from coordinator.policy.gates import CHANCE
-from coordinator.policy.multiplicity import A_NIGHT
+from coordinator.policy.multiplicity import A_NIGHT, p_value_words
 
 NO_CLAIM = "The former champion had no claim to its place left when the night was decided."
 """What is said where the comparison speaks for a champion that was demoted, or was of synthetic candles."""
@@ -74,8 +74,9 @@ def _met(job: JobDetail, report: TrainingReport, config: GridConfig) -> list[str
     if job.promoted is not None and RefusalReason.SIGNIFICANCE not in missed:
         rate = config.false_discovery_rate
         words.append(
-            f"p-value {report.p_value:.3g} is a discovery among the cells of its timeframe, at no more than "
-            f"the {A_NIGHT * rate:g} that one night may spend of the false-discovery rate of {rate:g}."
+            f"p-value {p_value_words(report.p_value)} is a discovery among the cells of its timeframe, at no "
+            f"more than the {A_NIGHT * rate:g} that one night may spend of the false-discovery rate of "
+            f"{rate:g}."
         )
     if job.promoted is not None and RefusalReason.CHAMPION not in missed:
         words.append(_against_champion(report))

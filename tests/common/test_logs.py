@@ -205,8 +205,10 @@ def test_nobody_forges_a_line_of_the_log_or_moves_a_cursor(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("words", ["the folder /a: b cannot be written", "", "3 of 4: done"])
-def test_what_a_line_says_is_found_again(tmp_path: Path, words: str) -> None:
-    logs.configure(tmp_path / "a.log", debug=False, name="trainer-1 of two", stderr=False)
-    logging.getLogger("trainer.agent").error("%s", words)
-    assert logs.message_of((tmp_path / "a.log").read_text().rstrip("\n")) == words
-    assert logs.message_of(words) == words
+@pytest.mark.parametrize("name", ["trainer-1", "my host: a", "(a)"])
+@pytest.mark.parametrize("logger", ["trainer.agent", "hyphened-one"])
+def test_what_a_line_says_is_found_again(tmp_path: Path, words: str, name: str, logger: str) -> None:
+    logs.configure(tmp_path / "a.log", debug=False, name=name, stderr=False)
+    logging.getLogger(logger).error("%s", words)
+    assert logs.message_of((tmp_path / "a.log").read_text().rstrip(), name) == words
+    assert logs.message_of(words, name) == words

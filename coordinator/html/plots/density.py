@@ -9,6 +9,7 @@ from markupsafe import Markup
 from common.protocol.curves import NullDistribution
 from coordinator.html.plots.axes import Axis, round_values
 from coordinator.html.plots.svg import curve, drawing, label, line
+from coordinator.policy.multiplicity import p_value_words
 
 WIDTH, HEIGHT = 340.0, 220.0
 LEFT, RIGHT, TOP, BOTTOM = 14.0, 14.0, 26.0, 42.0
@@ -37,7 +38,8 @@ def density_plot(null: NullDistribution, p_value: float) -> Markup:
     described = (
         f"Where nothing can be predicted the AUC lies at {null.center:.4f} with a standard error of "
         f"{null.standard_error:.4f}. The observed {null.observed:.4f} is "
-        f"{(null.observed - null.center) / error:.1f} standard errors above; p = {p_value:.3g}."
+        f"{(null.observed - null.center) / error:.1f} standard errors above; "
+        f"p-value {p_value_words(p_value)}."
     )
     return drawing(
         "density",

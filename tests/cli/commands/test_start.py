@@ -364,6 +364,28 @@ class TestReportWithoutACoordinator:
         assert code == 1 and f"the report {report} cannot be read: No such file" in err
         assert not any(line.startswith("report") for line in show()[1].splitlines())
 
+    def test_containers_that_have_been_stopped_are_not_waited_for(
+        self, ended: Path, show: Callable[..., Said], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        secret = Path("secrets") / "nighttrain_token"
+        secret.parent.mkdir()
+        secret.write_text(TOKEN)
+        secret.chmod(0o600)
+        monkeypatch.setenv("DASHBOARD_PORT", "9")
+        code, out, err = show()
+        assert code == 0 and out.startswith("Night 1: ")
+        assert "http://127.0.0.1:9 does not answer" in err and f"what is kept in {ended}" in err
+        assert err.count("\n") == 1
+        code, out, err = show("--url", "http://127.0.0.1:9")
+        assert (code, out) == (1, "") and "does not answer" in err
+
+    def test_a_damaged_report_is_handed_out_as_it_is(self, ended: Path, show: Callable[..., Said]) -> None:
+        [report] = (ended / "logs").glob("batch_train_report_*.html")
+        report.write_bytes(b"<p>\xff</p>")
+        assert show("--html", str(ended / "copied.html"))[0] == 0
+        assert (ended / "copied.html").read_bytes() == b"<p>\xff</p>"
+        assert show("--html", "-")[1].startswith("<p>")
+
     def test_a_damaged_file_is_passed_over_and_without_any_a_coordinator_is_asked_for(
         self, ended: Path, show: Callable[..., Said]
     ) -> None:

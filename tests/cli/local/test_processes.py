@@ -6,11 +6,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from cli.local.processes import HEALTHY_SECONDS, SETTLED_SECONDS, Child, describe_exit, stop
+from cli.local.processes import HEALTHY_SECONDS, Child, describe_exit, stop
 
 WAIT = "print('up', flush=True); time.sleep(60)"
 OBEDIENT = f"import signal, sys, time; signal.signal(15, lambda *_: sys.exit(0)); {WAIT}"
@@ -63,28 +64,65 @@ def test_a_child_that_refuses_to_start_is_tried_again_with_pauses_however_long_i
     one.keep_alive()
     until(lambda: one.exit_code is not None)
     one.keep_alive()
-    assert (one.starts, one.refusals) == (2, 2)
+    assert (one.starts, one.refusals, one.refusal) == (2, 2, "no folder")
 
 
-@pytest.mark.parametrize("script", [OBEDIENT, "import sys; sys.exit(1)"])
-def test_a_child_that_ends_otherwise_has_not_refused(child: Callable[[str], Child], script: str) -> None:
+@pytest.mark.parametrize(("script", "code"), [(OBEDIENT, -9), ("import sys; sys.exit(1)", 1)])
+def test_a_child_that_ends_otherwise_has_not_refused(
+    child: Callable[[str], Child], script: str, code: int
+) -> None:
     one = child(script)
-    one.refusals = 2
-    if one.process is not None:
+    one.refusals, one.refusal = 2, "no folder"
+    if script is OBEDIENT:
+        assert one.process is not None
         one.process.kill()
     until(lambda: one.exit_code is not None)
+    assert one.exit_code == code
     assert one.keep_alive()
-    assert one.refusals == 0
+    assert (one.refusals, one.refusal) == (0, "")
 
 
-def test_a_child_that_lives_for_a_while_refuses_no_longer(child: Callable[[str], Child]) -> None:
-    one = child(OBEDIENT)
-    one.refusals = 2
-    one.keep_alive()
-    assert one.refusals == 2
-    one.started_at -= SETTLED_SECONDS
-    one.keep_alive()
+def test_a_child_that_was_at_work_refuses_nothing_when_it_asks_for_a_correction(
+    child: Callable[[str], Child],
+) -> None:
+    one = child("import sys; print('another token', flush=True); sys.exit(2)")
+    until(lambda: one.exit_code is not None)
+    one.refusals, began = 2, one.began
+    assert began is not None
+    one.shows_itself(began - timedelta(seconds=1))
+    assert one.refusals == 2, "that was the process before it"
+    one.shows_itself(began)
     assert one.refusals == 0
+    one.started_at -= HEALTHY_SECONDS
+    assert one.keep_alive()
+    assert (one.refusals, one.starts, one.is_at_work) == (0, 2, False)
+
+
+@pytest.mark.parametrize(
+    ("script", "refusals", "expected"),
+    [
+        ("import sys; sys.exit(2)", 2, False),
+        ("import sys; sys.exit(2)", 3, True),
+        # It may have been started after the correction.
+        (OBEDIENT, 3, False),
+        (OBEDIENT, 6, True),
+    ],
+)
+def test_a_child_goes_on_refusing_unless_it_may_have_been_corrected(
+    child: Callable[[str], Child], script: str, refusals: int, expected: bool
+) -> None:
+    one = child(script)
+    one.refusals = refusals
+    if script is not OBEDIENT:
+        until(lambda: one.exit_code == 2)
+    assert one.goes_on_refusing is expected
+
+
+def test_the_last_words_are_those_before_a_traceback(child: Callable[[str], Child]) -> None:
+    record = "2026-03-02T12:00:00.000Z ERROR child trainer: no folder"
+    one = child(f"print({record!r}); print('    Traceback'); print('    ValueError: x', flush=True)")
+    until(lambda: len(one.last_lines) == 3)
+    assert one.said() == "no folder"
 
 
 def test_a_child_that_died_young_is_started_again_after_its_backoff(child: Callable[[str], Child]) -> None:

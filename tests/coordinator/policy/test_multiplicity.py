@@ -13,6 +13,7 @@ from coordinator.policy.multiplicity import (
     best_of,
     discovery_bounds,
     false_discovery_bound,
+    p_value_words,
     simes_p_value,
 )
 
@@ -80,3 +81,11 @@ def test_what_is_not_a_number_counts_as_tried_and_is_no_discovery() -> None:
 @pytest.mark.parametrize(("p_value", "tried", "told"), [(0.01, 3, 0.03), (0.5, 3, 1.0), (0.2, 1, 0.2)])
 def test_the_best_of_several_pays_for_each(p_value: float, tried: int, told: float) -> None:
     assert best_of(p_value, tried) == pytest.approx(told)
+
+
+@pytest.mark.parametrize(
+    ("p_value", "written"),
+    [(1.0, "1"), (0.0321, "0.0321"), (1.234e-12, "1.23e-12"), (3e-310, "< 1e-300"), (0.0, "< 1e-300")],
+)
+def test_no_p_value_is_written_as_nought(p_value: float, written: str) -> None:
+    assert p_value_words(p_value) == written

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError, InvalidRequestError, OperationalError
 
 from common.protocol.jobs import Cause
 from common.protocol.trainers import Grant
+from coordinator.queue.results import Model
 from coordinator.store.database import Database
 from coordinator.store.errors import DamagedValueError
 from coordinator.store.prepared import Answer, Prepared
@@ -84,10 +85,11 @@ class Twice:
 
 
 def finish_and_claim(night: Night, grant: Grant, boot: str) -> Grant:
-    report, _ = training_report(spec_of(grant))
+    report, content = training_report(spec_of(grant))
     done = finish(report, report.manifest.pickle_sha256)
     following = claim(boot, spec_of(grant).cell.symbol)
-    answer = night.queue.finish(grant.lease_id, done.model_copy(update={"next_claim": following}))
+    model = Model(done.artifact_sha256, len(content))
+    answer = night.queue.finish(grant.lease_id, done.model_copy(update={"next_claim": following}), model)
     assert isinstance(answer, Grant)
     return answer
 
@@ -102,7 +104,7 @@ def test_every_statement_of_a_troubled_night_is_answered_and_changes_what_it_doe
     first = night.start()
     second = night.register("t2", "t2-boot", host="host-b")
     third = night.register("t3", "t3-boot", host="host-b")
-    night.succeed(night.grant(first))
+    night.succeed(finish_and_claim(night, night.grant(first), first))
     for cause in Cause.ERROR, Cause.CRASH, Cause.OOM, Cause.STORAGE:
         grant = night.grant(second)
         night.queue.renew(grant.lease_id, renewal())
@@ -180,12 +182,20 @@ def test_what_the_database_refuses_is_an_error_of_sqlalchemy(connection: Connect
     assert caught.value.orig is not None
 
 
-def test_a_time_that_was_never_written_as_one_is_damage(connection: Connection) -> None:
+def test_a_query_in_text_is_refused_and_not_answered_with_nothing(connection: Connection) -> None:
+    if connection.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL is asked through SQLAlchemy")
+    with pytest.raises(AssertionError, match="columns of this statement are not known"):
+        Prepared(text("SELECT 1")).on(connection)
+
+
+@pytest.mark.parametrize("stored", ["'noon'", "12"])
+def test_a_time_that_was_never_written_as_one_is_damage(connection: Connection, stored: str) -> None:
     if connection.dialect.name != "sqlite":
         pytest.skip("PostgreSQL has a type for times")
     Prepared(runs.insert()).on(connection, RUN)
-    connection.execute(text("UPDATE runs SET created = 'noon'"))
-    with pytest.raises(DamagedValueError, match="noon"):
+    connection.execute(text(f"UPDATE runs SET created = {stored}"))
+    with pytest.raises(DamagedValueError, match="is no time"):
         Prepared(select(runs.c.created)).on(connection)
 
 
