@@ -16,7 +16,7 @@ from trainer.sources.layouts import Choice
 from trainer.sources.memory_bound import memory_bound
 from trainer.sources.probe import Asked, Probe, UnreadableError
 from trainer.sources.rows import assert_rows, most_rows
-from trainer.sources.unpacked import DAMAGED, Content, reason
+from trainer.sources.unpacked import DAMAGED, HELD_BYTES, Content, reason
 
 PARQUET_MAGIC = b"PAR1"
 FILE_MAGIC, STREAM_MAGIC, FEATHER_MAGIC = b"ARROW1", b"\xff\xff\xff\xff", b"FEA1"
@@ -43,6 +43,26 @@ class ArrowTable:
 class _Opened:
     schema: pa.Schema
     column: Callable[[int], pa.ChunkedArray]
+
+
+class _Held:
+    """Columns that were read to be looked at, as far as there is room for them until they are wanted."""
+
+    def __init__(self, opened: _Opened) -> None:
+        self._opened = opened
+        self._columns: dict[int, pa.ChunkedArray] = {}
+        self._room = HELD_BYTES
+
+    def read(self, place: int) -> pa.ChunkedArray:
+        column = self._opened.column(place)
+        if column.nbytes <= self._room:
+            self._columns[place] = column
+            self._room -= column.nbytes
+        return column
+
+    def column(self, place: int) -> pa.ChunkedArray:
+        found = self._columns.get(place)
+        return self._opened.column(place) if found is None else found
 
 
 def read_arrow(content: Content, asked: Asked) -> ArrowTable:
@@ -78,10 +98,12 @@ def _chosen(opened: _Opened, asked: Asked) -> ArrowTable:
     schema = opened.schema
     if len(schema) > MOST_COLUMNS:
         raise UnreadableError(f"it has {len(schema):,} columns; candles have a dozen")
-    # One at a time: of what is read only a few rows are kept until it is known which columns are wanted.
-    probe = Probe.of_columns(opened.column(place) for place in range(len(schema)))
+    # One at a time: beyond `HELD_BYTES` only a few rows are kept of what is read, until it is known which
+    # columns are wanted.
+    held = _Held(opened)
+    probe = Probe.of_columns(held.read(place) for place in range(len(schema)))
     choice: Choice = chosen_columns(schema.names, probe, asked)
-    columns = {field: opened.column(place) for field, place in choice.columns.items()}
+    columns = {field: held.column(place) for field, place in choice.columns.items()}
     for column in columns.values():
         # Text that is no UTF-8 would be found by whoever turns it into numbers.
         column.validate(full=True)
