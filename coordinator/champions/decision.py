@@ -35,7 +35,11 @@ from coordinator.store.tables import champion_tests, jobs, manifests, promotions
 
 _PREDECESSOR = Prepared(select(promotions.c.id).where(promotions.c.job_id == bindparam("job")))
 _DECISION, _TEST = Prepared(promotions.insert()), Prepared(champion_tests.insert())
-_JOB = Prepared(update(jobs).where(jobs.c.id == bindparam("this")))
+_JOB = Prepared(
+    update(jobs)
+    .where(jobs.c.id == bindparam("this"))
+    .values(promoted=bindparam("is_promoted"), refused_by=bindparam("missed"), reasons=bindparam("why_not"))
+)
 
 NO_SCORES = Scores(auc=None, brier=1.0, accuracy=0.0, log_loss=1.0, base_rate=0.0, n=0)
 """Stand for the scores of a champion whose manifest cannot be read."""
@@ -304,7 +308,8 @@ def _keep_decision(
             "reasons": reasons,
         },
     )
-    told = {"promoted": decision.promoted, "refused_by": json.dumps(decision.refused_by), "reasons": reasons}
+    missed = json.dumps(decision.refused_by)
+    told = {"is_promoted": decision.promoted, "missed": missed, "why_not": reasons}
     _JOB.on(tx.connection, {"this": decision.job_id, **told})
 
 

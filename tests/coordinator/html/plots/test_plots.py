@@ -54,7 +54,7 @@ def test_the_null_distribution_peaks_at_its_centre_and_is_shaded_beyond_the_obse
     [beyond] = drawn.of("path", "beyond")
     places = [float(one.split(" ")[0]) for one in (beyond.get("d") or "").strip("MZ").split("L")]
     assert min(places) == pytest.approx(mark, abs=0.01) and max(places) <= 340
-    assert "3.0 standard errors above; p = 0.0015" in drawn.description
+    assert "3.0 standard errors above; p-value 0.0015." in drawn.description
     assert student_density(0, 1e6) == pytest.approx(0.39894, abs=1e-4)
     assert student_density(1, 1) == pytest.approx(1 / (2 * 3.141592653589793))
 
