@@ -17,6 +17,7 @@ from cli.orders import AnyUrl, Out, TokenFile, client_of
 
 if TYPE_CHECKING:
     from common.client.client import OperatorClient
+    from common.out_folder import OutFolder
     from common.protocol.results import Results
     from common.protocol.runs import RunView
 
@@ -69,21 +70,31 @@ def report(
     night = night if night is not None else number
     folder = OutFolder(out)
     try:
-        with client_of(url, token_file, out) as client:
+        client = client_of(url, token_file, out)
+    except NotFoundError:
+        kept = kept_night(folder, night)
+        if kept is None:
+            raise
+        return _show_kept(folder, *kept, html, browse, as_json)
+    try:
+        with client:
             newest = client.runs(limit=2).runs
             run = client.run(night) if night is not None else _last(newest)
             if html is not None or browse:
                 return _hand_out(client.report(run.id).encode(), run.id, html, browse)
             return _print(client, run, newest, as_json)
-    except (NotFoundError, UnavailableError) as error:
-        # None is there, or it does not answer: it may be that of containers that have been stopped.
-        is_absent = isinstance(error, UnavailableError) or not _is_found(out)
-        kept = kept_night(folder, night) if url is None and is_absent else None
+    except UnavailableError as error:
+        # It may be that of containers that have been stopped.
+        kept = kept_night(folder, night) if url is None else None
         if kept is None:
             raise
-        if isinstance(error, UnavailableError):
-            print(f"nighttrain: {error.detail}; this is what is kept in {out}", file=sys.stderr)
-    path, results = kept
+        print(f"nighttrain: {error.detail}; this is what is kept in {out}", file=sys.stderr)
+        return _show_kept(folder, *kept, html, browse, as_json)
+
+
+def _show_kept(
+    folder: OutFolder, path: Path, results: Results, html: Path | None, browse: bool, as_json: bool
+) -> int:
     written = folder.report(results.finished)
     if html is not None or browse:
         return _hand_out(_read(written), results.run, html, browse)
@@ -101,18 +112,6 @@ def _print(client: OperatorClient, run: RunView, newest: Sequence[RunView], as_j
     written = Path(run.report_path) if run.report_path else None
     places = _places(Path(run.results_path), written) if run.results_path else ()
     return _show(running, client.results(run.id), as_json, places)
-
-
-def _is_found(out: Path) -> bool:
-    """Return whether there is a coordinator to be asked."""
-    from cli.local.coordinator_at_hand import find
-    from common.errors import NotFoundError
-
-    try:
-        find(None, out)
-    except NotFoundError:
-        return False
-    return True
 
 
 def _read(report: Path) -> bytes:

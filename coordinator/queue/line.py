@@ -25,7 +25,7 @@ from coordinator.queue.candidates import Candidates
 from coordinator.queue.stretches import Stretch, which
 
 PAGE = 24
-"""How many rows of a stretch are read at first."""
+"""How many rows of a stretch are read at first: a symbol's 18 cells of the default grid, and the next one."""
 
 GROWTH = 4
 """How many times as many are read next."""

@@ -52,6 +52,7 @@ UPGRADE_LOCK = 4_711_016
 MIGRATIONS = Path(__file__).parent / "migrations" / "versions"
 """The files that bring a schema to the next version, which their names begin with."""
 
+_BEGIN = Prepared(text("BEGIN"))
 _SAVEPOINT = Prepared(text("SAVEPOINT part"))
 _ROLLBACK = Prepared(text("ROLLBACK TO SAVEPOINT part"))
 _RELEASE = Prepared(text("RELEASE SAVEPOINT part"))
@@ -151,7 +152,7 @@ class Database:
         try:
             with translated(), self._plain.connect() as connection:
                 if self.is_sqlite:
-                    connection.exec_driver_sql("BEGIN")
+                    _BEGIN.on(connection)
                 yield Transaction(connection, self.clock())
         finally:
             self.took("read", time.perf_counter() - began)
