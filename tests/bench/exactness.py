@@ -89,7 +89,8 @@ def exactness(data: TrainingSet, Cs: tuple[float, ...]) -> Exactness:
         losses.append([log_loss(truth[: fold.known], p[: fold.known], labels=[0, 1]) for p in predicted])
         fold_losses += [abs(a - b) for a, b in zip(fit.log_losses, losses[-1], strict=True)]
         equal &= choice == fit.choice
-        tested.append(fit.model.predict(data.design, fold.test_start, fold.test_stop))
+        row = data.labels.row[fold.test_start : fold.test_stop]
+        tested.append(crossval.stretch(fold).at(crossval.predictions(fit), row))
         theirs.append(predicted[choice])
     position, model = crossval.final()
     other = _fitted(StandardScaler().fit_transform(X), y, Cs[position])

@@ -13,6 +13,7 @@ import numpy as np
 from scipy.signal import lfilter
 
 from common.protocol.reports import Scores
+from tests.trainer.learning.formula import said_by
 from trainer.evidence.significance import auc_p_value
 from trainer.learning.base_rate import base_rate_log_loss
 from trainer.learning.crossval import CrossValidation
@@ -91,7 +92,7 @@ def training(draw, world, rows, inflated=1.0):
     forecasts = []
     for fold in folds:
         model = rescaled(crossval.fit_next().model, inflated)
-        p = model.predict(design, fold.test_start, fold.test_stop)
+        p = said_by(model, design, fold.test_start, fold.test_stop)
         forecasts.append(Forecast.of(p, y[fold.test_start : fold.test_stop], model.intercept))
     found = recalibrations([each.first(fold.known) for each, fold in zip(forecasts, folds, strict=True)], 1)
     predicted = [each.drawn(one.slope) for each, one in zip(forecasts, found, strict=False)]

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from common.protocol.reports import GateScores
+from tests.trainer.learning.formula import said_by, said_by_path
 from trainer.candles.candles import Candles
 from trainer.evidence.certificate import certify
 from trainer.evidence.significance import auc_p_value
@@ -52,7 +53,7 @@ class Training:
         y, fits, reports, predicted, tested = data.labels.y, [], [], [], []
         for fold, path in zip(data.folds, paths, strict=True):
             truth = y[fold.test_start : fold.test_stop]
-            p = path.predict(data.design, fold.test_start, fold.test_stop)
+            p = said_by_path(path, data.design, fold.test_start, fold.test_stop)
             p += nudge * (truth - p)
             rows = len(truth) if foresight else fold.known
             losses = tuple(score(each, truth[:rows]).log_loss for each in p[:, :rows])
@@ -61,7 +62,7 @@ class Training:
             predicted.append(p[choice])
             reports.append(fold_report(fits[-1], predicted[-1], data, CS))
             ties = DesignMatrix(data.matrix.values, data.ties_of(fold))
-            of_ties = path.model(choice).predict(ties, 0, len(ties))
+            of_ties = said_by(path.model(choice), ties, 0, len(ties))
             tested.append(data.outcome(fold, predicted[-1], of_ties))
         forecasts = [
             Forecast.of(p, y[fit.fold.test_start : fit.fold.test_stop], fit.model.intercept)

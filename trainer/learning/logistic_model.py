@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.candles.arrays import FloatArray, aligned
-from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,46 +33,6 @@ class LogisticModel:
     ) -> LogisticModel:
         """Make a model from plain numbers, as a report or manifest has them."""
         return cls(np.asarray(means), np.asarray(scales), np.asarray(coefficients), intercept)
-
-    def predict(self, design: DesignMatrix, start: int, stop: int) -> FloatArray:
-        """Return p(rise) of the rows `start` to `stop`, shape (stop - start,)."""
-        coefficients, intercepts = self.coefficients[None, :], np.array([self.intercept])
-        p: FloatArray = probabilities(coefficients, intercepts, self.means, self.scales, design, start, stop)[
-            0
-        ]
-        return p
-
-
-def probabilities(
-    coefficients: FloatArray,
-    intercepts: FloatArray,
-    means: FloatArray,
-    scales: FloatArray,
-    design: DesignMatrix,
-    start: int,
-    stop: int,
-) -> FloatArray:
-    """Return p(rise) of the rows `start` to `stop` by m models, shape (m, stop - start).
-
-    Parameters
-    ----------
-    coefficients : ndarray of float64, shape (m, p)
-        Of standardised features.
-    intercepts : ndarray of float64, shape (m,)
-        Log odds at the means.
-    means, scales : ndarray of float64, shape (p,)
-        The standardisation.
-    design : DesignMatrix
-        The rows.
-    start, stop : int
-        Which of them.
-    """
-    weights, offsets = unstandardised(coefficients, intercepts, means, scales)
-    result = np.empty((len(weights), stop - start))
-    buffer = aligned((len(weights), CHUNK_ROWS))
-    for rows, values in design.chunks(start, stop):
-        result[:, rows.start - start : rows.stop - start] = logistic(weights, offsets, values, buffer)
-    return result
 
 
 def unstandardised(

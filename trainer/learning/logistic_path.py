@@ -26,8 +26,8 @@ from common.errors import InternalError
 from trainer.candles.arrays import FloatArray, aligned
 from trainer.compiled.passes import logistic_sums
 from trainer.learning.column_moments import Moments
-from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
-from trainer.learning.logistic_model import LogisticModel, logistic, probabilities, unstandardised
+from trainer.learning.design_matrix import CHUNK_ROWS
+from trainer.learning.logistic_model import LogisticModel, logistic, unstandardised
 from trainer.learning.numerics import LinAlgError, cho_factor, cho_solve
 from trainer.learning.surrogate import Quadratic, fit_weak
 
@@ -70,10 +70,6 @@ class LogisticPath:
         return LogisticModel(
             self.means, self.scales, self.coefficients[position], float(self.intercepts[position])
         )
-
-    def predict(self, design: DesignMatrix, start: int, stop: int) -> FloatArray:
-        """Return p(rise) of the rows `start` to `stop` for each C, shape (m, stop - start)."""
-        return probabilities(self.coefficients, self.intercepts, self.means, self.scales, design, start, stop)
 
 
 def fit_path(

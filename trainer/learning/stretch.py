@@ -57,8 +57,12 @@ class Stretch:
 
         Parameters
         ----------
-        coefficients, intercepts, means, scales : ndarray of float64
-            The models; see `probabilities`.
+        coefficients : ndarray of float64, shape (m, p)
+            Of standardised features.
+        intercepts : ndarray of float64, shape (m,)
+            Log odds at the means.
+        means, scales : ndarray of float64, shape (p,)
+            The standardisation.
         chosen : int
             Position of the one.
         row : ndarray of int64, shape (k,)

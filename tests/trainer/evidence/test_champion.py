@@ -7,6 +7,7 @@ import pytest
 from common.protocol.jobs import Cell
 from common.protocol.reports import Certificate, FoldModel, Manifest, Obstacle, Scores, Span
 from common.settings.sections import Label
+from tests.trainer.learning.formula import said_by
 from trainer.candles.moments import moment_of
 from trainer.evidence.champion import compare, lost_p_value, record_of
 from trainer.evidence.known import Known
@@ -184,7 +185,7 @@ def test_only_rows_after_the_training_and_the_embargo_test_the_final_model(rows)
     y = data.labels.y
     assert found.retest.rows == 100 - 46
     assert found.retest.span == data.span(46, 100)
-    p = LogisticModel.of((0, 0), (1, 1), (1.0, 0.0), 0.0).predict(data.design, 46, 100)
+    p = said_by(LogisticModel.of((0, 0), (1, 1), (1.0, 0.0), 0.0), data.design, 46, 100)
     assert found.retest.scores == score(p, y[46:])
     assert found.retest.challenger_scores == score(rows[1][6:], y[46:])
     assert found.retest.floor_auc == pytest.approx(0.525)

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.trainer.learning.formula import said_by
 from tests.trust.trainings import (
     CS,
     ROWS,
@@ -209,7 +210,7 @@ def test_a_c_that_was_chosen_by_its_own_test_part_is_found(data, paths, honest):
     index = next(i for i, fold in enumerate(honest.reports) if CS[np.argmin(fold.log_losses)] != fold.C)
     fold, report = data.folds[index], honest.reports[index]
     best = int(np.argmin(report.log_losses))
-    p = paths[index].model(best).predict(data.design, fold.test_start, fold.test_stop)
+    p = said_by(paths[index].model(best), data.design, fold.test_start, fold.test_stop)
     own = score(p, data.labels.y[fold.test_start : fold.test_stop])
     names, detail = honest.with_report(index, C=CS[best], scores=own).failed()
     assert names[0] == "C" and detail.startswith(f"fold {index + 1}: C is {CS[best]:g}; ")

@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from tests.trainer.learning.formula import said_by
 from trainer.learning.column_moments import Moments
 from trainer.learning.crossval import CrossValidation, choose
 from trainer.learning.design_matrix import DesignMatrix
@@ -57,7 +58,7 @@ def test_log_losses_are_those_of_the_test_rows_that_the_next_fold_may_know(rows)
     for fit in fits:
         part = slice(fit.fold.test_start, fit.fold.known_stop)
         for position, loss in enumerate(fit.log_losses):
-            p = fit.path.model(position).predict(design, part.start, part.stop)
+            p = said_by(fit.path.model(position), design, part.start, part.stop)
             assert loss == pytest.approx(log_loss(p, y[part]), abs=1e-14)
 
 

@@ -4,6 +4,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from common.errors import InternalError
+from tests.trainer.learning.formula import said_by
 from trainer.learning import logistic_path
 from trainer.learning.column_moments import Moments
 from trainer.learning.design_matrix import DesignMatrix
@@ -38,7 +39,7 @@ def assert_agrees_with_scikit_learn(X, y, Cs, rel=1e-6):
         largest = np.abs(other.coef_).max()
         assert np.abs(path.coefficients[position] - other.coef_[0]).max() <= rel * largest
         assert path.intercepts[position] == pytest.approx(other.intercept_[0], abs=rel * largest)
-        ours = path.model(position).predict(DesignMatrix(X, np.arange(len(X))), 0, len(X))
+        ours = said_by(path.model(position), DesignMatrix(X, np.arange(len(X))), 0, len(X))
         assert abs(log_loss(ours, y) - log_loss(other.predict_proba(scaled)[:, 1], y)) < 1e-8
     return path
 

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from tests.trainer.learning.formula import said_by
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.recalibration import (
@@ -118,8 +119,8 @@ def test_a_rescaled_model_says_what_its_drawn_predictions_say():
     X = draw.standard_normal((50, 3)).astype(np.float32)
     model = LogisticModel.of((0.1, 0.2, 0.3), (1.0, 2.0, 0.5), (0.3, -0.4, 0.2), 0.15)
     design = DesignMatrix(X, np.arange(50))
-    p = model.predict(design, 0, 50)
+    p = said_by(model, design, 0, 50)
     drawn = Forecast.of(p, p, model.intercept).drawn(0.7)
-    assert rescaled(model, 0.7).predict(design, 0, 50) == pytest.approx(drawn, abs=1e-14)
+    assert said_by(rescaled(model, 0.7), design, 0, 50) == pytest.approx(drawn, abs=1e-14)
     back = rescaled(rescaled(model, 0.7), 1 / 0.7)
     assert back.coefficients == pytest.approx(model.coefficients, rel=1e-15)

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from trainer.learning.design_matrix import CHUNK_ROWS
+from tests.trainer.learning.formula import said_by
+from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.stretch import MOST_LOSS, Stretch
 
@@ -37,6 +38,13 @@ def each_of(models):
     coefficients, intercepts, means, scales = models
     for own, intercept in zip(coefficients, intercepts, strict=True):
         yield LogisticModel(means, scales, own, float(intercept))
+
+
+def test_what_is_said_is_the_formula_of_the_manifest(stretch, models):
+    design = DesignMatrix(stretch.values, np.arange(len(stretch.values)))
+    for model in each_of(models):
+        expected = said_by(model, design, stretch.start, stretch.stop)
+        assert stretch.predictions(model) == pytest.approx(expected, abs=1e-14)
 
 
 @pytest.mark.parametrize(("columns", "count"), [(4, 3), (20, 7), (46, 26)])

@@ -3,6 +3,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
+from tests.trainer.learning.formula import said_by
 from trainer.features.matrix import open_features
 from trainer.learning.crossval import CrossValidation
 from trainer.learning.fold_reports import fit_of, fold_model, fold_report
@@ -65,7 +66,7 @@ def test_a_span_goes_from_the_first_opening_to_the_last_close(data):
 
 def test_a_fold_that_was_reported_comes_back_digit_for_digit(data):
     fit = CrossValidation(data.design, data.labels.y, data.folds, CS).fit_next()
-    p = fit.model.predict(data.design, fit.fold.test_start, fit.fold.test_stop)
+    p = said_by(fit.model, data.design, fit.fold.test_start, fit.fold.test_stop)
     report = fold_report(fit, p, data, CS)
     again = fit_of(type(report).model_validate_json(report.model_dump_json()), data.folds[0], CS)
     assert (again.fold, again.choice, again.chosen_from) == (fit.fold, fit.choice, fit.chosen_from)
