@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from common.errors import ConfigurationError, ConflictError, NighttrainError
-from common.protocol.status import Address
+from common.protocol.address import Address
 from common.token_file import Role
 
 DATABASE_NAME = "nighttrain.db"

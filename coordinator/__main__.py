@@ -28,7 +28,7 @@ with uncollected():
     from common import logs
     from common.errors import ConfigurationError, NighttrainError
     from common.out_folder import OutFolder, held_by_coordinator
-    from common.protocol.status import Address
+    from common.protocol.address import Address
     from common.settings.given import Given, from_yaml, read_given
     from common.token_file import Role
     from common.whole_file import write_whole

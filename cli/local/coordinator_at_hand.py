@@ -19,7 +19,8 @@ from cli.local.origin import candles_of
 from common.client.client import OperatorClient
 from common.errors import NotFoundError
 from common.out_folder import OutFolder
-from common.protocol.status import Address, Health
+from common.protocol.address import Address
+from common.protocol.status import Health
 
 SECRET_IN_CONTAINER = Path("/run/secrets/nighttrain_token")
 SECRET_OF_STACK = Path("secrets/nighttrain_token")

@@ -17,7 +17,7 @@ from common.client.client import OperatorClient
 from common.errors import ConfigurationError, InternalError, UnavailableError
 from common.objects.address import Place
 from common.out_folder import OutFolder
-from common.protocol.status import Address
+from common.protocol.address import Address
 from common.settings.given import Given, write_given
 from common.settings.night import NightSettings
 from common.token_file import Role

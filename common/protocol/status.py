@@ -194,12 +194,3 @@ class Health(Frozen):
     """Always `ok`; otherwise the answer is a problem."""
     detail: str
     """What was found, in words."""
-
-
-class Address(Frozen):
-    """Where the coordinator listens: `coordinator.json` in the out folder, written once it is ready."""
-
-    url: str
-    """Its address."""
-    pid: int
-    """Its process."""

@@ -14,7 +14,7 @@ import pytest
 
 from common.errors import ConfigurationError, ConflictError, NighttrainError
 from common.out_folder import OutFolder, held, held_by_coordinator
-from common.protocol.status import Address
+from common.protocol.address import Address
 
 HOLD = """
 import pathlib, sys

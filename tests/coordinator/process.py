@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from common.out_folder import OutFolder
-from common.protocol.status import Address
+from common.protocol.address import Address
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "deploy" / "night_training.yaml"

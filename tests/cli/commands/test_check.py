@@ -15,7 +15,7 @@ from cli.app import main
 from cli.local.fit import AGENT_BYTES
 from cli.local.requirement import State, failed, ok, warning, worst
 from cli.local.stack_check import boards, compose, docker
-from common.protocol.status import Address
+from common.protocol.address import Address
 from coordinator.app import make_app
 from coordinator.assembly import Parts
 from tests.cli.conftest import ROOT, Outcome

@@ -12,7 +12,7 @@ from random import Random
 import pytest
 
 from cli.app import main
-from common.protocol.status import Address
+from common.protocol.address import Address
 from common.protocol.steering import PauseOrder
 from common.settings.sections import Window
 from coordinator.app import make_app

@@ -12,7 +12,7 @@ from cli.local.coordinator_at_hand import Place, find
 from cli.local.origin import assert_same_candles
 from common.errors import NotFoundError
 from common.out_folder import OutFolder
-from common.protocol.status import Address
+from common.protocol.address import Address
 from coordinator.app import make_app
 from coordinator.assembly import Parts
 from tests.coordinator.conftest import parts, served  # noqa: F401

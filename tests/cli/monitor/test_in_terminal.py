@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from common.protocol.address import Address
 from common.protocol.jobs import Cause
-from common.protocol.status import Address
 from coordinator.app import make_app
 from coordinator.assembly import Parts
 from tests.cli.commands.conftest import TOKEN, Ask, Call
