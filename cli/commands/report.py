@@ -95,10 +95,15 @@ def report(
 def _show_kept(
     folder: OutFolder, path: Path, results: Results, html: Path | None, browse: bool, as_json: bool
 ) -> int:
+    from cli.local.nights_measured import unfinished
+
     written = folder.report(results.finished)
     if html is not None or browse:
         return _hand_out(_read(written), results.run, html, browse)
-    return _show((), results, as_json, _places(path, written if written.exists() else None))
+    going = unfinished(folder)
+    return _show(
+        (going,) if going else (), results, as_json, _places(path, written if written.exists() else None)
+    )
 
 
 def _print(client: OperatorClient, run: RunView, newest: Sequence[RunView], as_json: bool) -> int:

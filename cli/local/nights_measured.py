@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -12,6 +13,7 @@ from common.errors import NotFoundError
 from common.out_folder import OutFolder
 from common.protocol.jobs import JobState
 from common.protocol.results import Results
+from common.protocol.runs import JobCounts, RunState
 
 RECENT_NIGHTS = 5
 
@@ -48,6 +50,19 @@ def _nights(out: OutFolder) -> Iterator[tuple[Path, Results]]:
         found = read_results(path)
         if found is not None:
             yield path, found
+
+
+def unfinished(out: OutFolder) -> str:
+    """Return in words how far the night was, when last seen, that has not ended; nothing where all have."""
+    try:
+        progress = json.loads(out.progress.read_bytes())
+        run = progress["run"]
+        training = JobCounts.model_validate(run["training"])
+        if run["state"] != RunState.RUNNING:
+            return ""
+        return f"night {run['id']} unfinished: {training.final} of {training.total} cells are done"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return ""
 
 
 def read_results(path: Path) -> Results | None:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from cli.local.nights_measured import unfinished
 from common.out_folder import OutFolder
-from common.protocol.runs import JobCounts, RunState
 
 CONTENTS = {
     "cache": "candles and features in columns, computed again when needed",
@@ -35,19 +34,6 @@ def night(out: OutFolder) -> str:
     champions = len(list(out.models.glob("*.pkl")))
     words = f"{_many(nights, 'night')} with results, {_many(champions, 'champion')}"
     return f"{words}, {going}" if (going := unfinished(out)) else words
-
-
-def unfinished(out: OutFolder) -> str:
-    """Return in words how far the night is that has not ended, nothing where all have."""
-    try:
-        progress = json.loads(out.progress.read_bytes())
-        run = progress["run"]
-        training = JobCounts.model_validate(run["training"])
-        if run["state"] != RunState.RUNNING:
-            return ""
-        return f"night {run['id']} unfinished: {training.final} of {training.total} cells are done"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return ""
 
 
 def volume_bytes(folder: Path) -> int:

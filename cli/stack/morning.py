@@ -9,8 +9,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from cli.local.nights_measured import unfinished
 from cli.screen.plain_table import lines
-from cli.stack.inventory import unfinished
 from cli.stack.owner import User
 from common.errors import NotFoundError, StorageError
 from common.out_folder import OutFolder

@@ -355,6 +355,17 @@ class TestReportWithoutACoordinator:
         copied = ended / "copied.html"
         assert show("1", "--html", str(copied)) == (0, f"report {copied}\n", "")
 
+    def test_a_later_night_that_was_cut_off_is_said_first(
+        self, ended: Path, show: Callable[..., Said]
+    ) -> None:
+        seen = ended / "logs" / "night_training_checkpoint.json"
+        document = json.loads(seen.read_text())
+        training = {"queued": 3, "leased": 1, "succeeded": 2}
+        document["run"] |= {"id": 2, "state": "running", "training": training}
+        seen.write_text(json.dumps(document))
+        lines = show()[1].splitlines()
+        assert lines[0] == "night 2 unfinished: 2 of 6 cells are done" and lines[1].startswith("Night 1: ")
+
     def test_what_is_not_there_is_said(self, ended: Path, show: Callable[..., Said]) -> None:
         code, _, err = show("7")
         assert code == 1 and f"no night 7 has ended in {ended}: the last one is night 1" in err
