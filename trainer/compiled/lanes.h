@@ -16,6 +16,7 @@ typedef int64_t i64x4 __attribute__((vector_size(32)));
 typedef uint32_t u32x8 __attribute__((vector_size(32)));
 typedef uint64_t u64x4 __attribute__((vector_size(32)));
 typedef f32x8 f32x8_anywhere __attribute__((aligned(4)));
+typedef f64x4 f64x4_anywhere __attribute__((aligned(8)));
 
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>

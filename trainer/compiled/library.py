@@ -35,6 +35,9 @@ ARGUMENTS = {
     "draw": (_NUMBERS, _COUNT, ctypes.c_double, ctypes.c_double, _COUNT, _NUMBERS, _NUMBERS),
     "products": (_NUMBERS, _COUNT, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS, _NUMBERS),
     "summed_losses": (_NUMBERS, _NUMBERS, _COUNT, ctypes.c_double),
+    "probabilities": (_NUMBERS, _COUNT, _NUMBERS),
+    "log_odds": (_NUMBERS, _COUNT, ctypes.c_double, _NUMBERS),
+    "slope_derivatives": (_NUMBERS, _NUMBERS, _COUNT, ctypes.c_double, ctypes.c_double, _NUMBERS, _NUMBERS),
     "ascending": (_NUMBERS, _COUNT, _NUMBERS),
     "judged": (*_JUDGED, ctypes.c_double, _NUMBERS, _NUMBERS),
 }

@@ -32,8 +32,71 @@ double summed_losses(const double *p, const double *y, int64_t n, double least) 
     return sum;
 }
 
-int ascending(const double *values, int64_t n, int64_t *order) {
-    enum { DIGITS = 6, BITS = 11, PLACES = 1 << BITS };
+/* Four numbers from one on: the last ones with others behind them. */
+INLINE f64x4 four(const double *numbers, int64_t left, double behind) {
+    if (left >= 4) return *(const f64x4_anywhere *)numbers;
+    f64x4 found = all4(behind);
+    for (int64_t k = 0; k < left; k++) found[k] = numbers[k];
+    return found;
+}
+
+INLINE void put(double *numbers, int64_t left, f64x4 found) {
+    if (left >= 4) *(f64x4_anywhere *)numbers = found;
+    else for (int64_t k = 0; k < left; k++) numbers[k] = found[k];
+}
+
+void probabilities(const double *log_odds, int64_t n, double *found) {
+    for (int64_t k = 0; k < n; k += 4)
+        put(found + k, n - k, all4(1.0) / (all4(1.0) + exp4(-four(log_odds + k, n - k, 0.0))));
+}
+
+void log_odds(const double *p, int64_t n, double least, double *found) {
+    const f64x4 low = all4(least), high = all4(1.0 - least);
+    for (int64_t k = 0; k < n; k += 4) {
+        f64x4 inside = four(p + k, n - k, 0.5);
+        inside = where4(inside < low, low, where4(inside > high, high, inside));
+        put(found + k, n - k, log4(inside / (all4(1.0) - inside)));
+    }
+}
+
+void slope_derivatives(const double *added, const double *y, int64_t n, double intercept, double slope,
+                       double *gradient, double *curvature) {
+    f64x4 gradients = all4(0.0), curvatures = all4(0.0);
+    for (int64_t k = 0; k < n; k += 4) {
+        const f64x4 part = four(added + k, n - k, 0.0);
+        const f64x4 rise = all4(1.0) / (all4(1.0) + exp4(-(all4(intercept) + all4(slope) * part)));
+        gradients += (rise - four(y + k, n - k, 0.0)) * part;
+        curvatures += (rise - rise * rise) * (part * part);
+    }
+    *gradient += sum4(gradients);
+    *curvature += sum4(curvatures);
+}
+
+enum { BITS = 8, PLACES = 1 << BITS };
+
+/* Bits that are in the numbers' order: all of a negative one are turned, of others the sign. A zero has one sign. */
+INLINE uint64_t bits_in_order(double value) {
+    uint64_t bits;
+    value += 0.0;
+    memcpy(&bits, &value, sizeof bits);
+    return bits ^ (bits >> 63 ? UINT64_MAX : UINT64_C(1) << 63);
+}
+
+/* Turn counts into where each digit's numbers begin; return whether all n share one digit. */
+static int shared(int64_t *counts, int64_t n) {
+    int64_t before = 0;
+    int one = 0;
+    for (int place = 0; place < PLACES; place++) {
+        const int64_t here = counts[place];
+        one |= here == n;
+        counts[place] = before;
+        before += here;
+    }
+    return one;
+}
+
+static int by_all_digits(const double *values, int64_t n, int64_t *order) {
+    enum { DIGITS = 8 };
     typedef struct {
         uint64_t key;
         int64_t place;
@@ -46,25 +109,12 @@ int ascending(const double *values, int64_t n, int64_t *order) {
     }
     Pair *other = pairs + n;
     for (int64_t k = 0; k < n; k++) {
-        /* A zero has one sign. */
-        const double value = values[k] + 0.0;
-        uint64_t key;
-        memcpy(&key, &value, sizeof key);
-        /* Bits that are in the numbers' order: all of a negative one are turned, of others the sign. */
-        key ^= key >> 63 ? UINT64_MAX : UINT64_C(1) << 63;
+        const uint64_t key = bits_in_order(values[k]);
         pairs[k] = (Pair){key, k};
         for (int digit = 0; digit < DIGITS; digit++) counts[digit][key >> digit * BITS & (PLACES - 1)]++;
     }
     for (int digit = 0; digit < DIGITS; digit++) {
-        int64_t before = 0;
-        int shared = 0;
-        for (int64_t place = 0; place < PLACES; place++) {
-            const int64_t here = counts[digit][place];
-            shared |= here == n;
-            counts[digit][place] = before;
-            before += here;
-        }
-        if (shared) continue;
+        if (shared(counts[digit], n)) continue;
         for (int64_t k = 0; k < n; k++) other[counts[digit][pairs[k].key >> digit * BITS & (PLACES - 1)]++] = pairs[k];
         Pair *swapped = pairs;
         pairs = other;
@@ -74,4 +124,55 @@ int ascending(const double *values, int64_t n, int64_t *order) {
     free(pairs < other ? pairs : other);
     free(counts);
     return 0;
+}
+
+/* The first 32 bits that numbers differ in put nearly all in order, in half the passes and half the room; those that
+   share these bits are put in order one by one, unless they are too many. */
+int ascending(const double *values, int64_t n, int64_t *order) {
+    enum { DIGITS = 4, PLACE_BITS = 32 };
+    uint64_t least = UINT64_MAX, most = 0;
+    for (int64_t k = 0; k < n; k++) {
+        const uint64_t key = bits_in_order(values[k]);
+        least = key < least ? key : least;
+        most = key > most ? key : most;
+    }
+    if (n < 2 || n > UINT32_MAX) return by_all_digits(values, n, order);
+    int left_out = 0;
+    while ((most - least) >> left_out > UINT32_MAX) left_out++;
+    int64_t(*counts)[PLACES] = calloc(DIGITS, sizeof *counts);
+    uint64_t *heads = counts ? malloc(sizeof *heads * (size_t)(2 * n)) : NULL;
+    if (!heads) {
+        free(counts);
+        return 1; /* no room */
+    }
+    uint64_t *all = heads, *other = heads + n;
+    for (int64_t k = 0; k < n; k++) {
+        const uint64_t head = (bits_in_order(values[k]) - least) >> left_out;
+        heads[k] = head << PLACE_BITS | (uint64_t)k;
+        for (int digit = 0; digit < DIGITS; digit++) counts[digit][head >> digit * BITS & (PLACES - 1)]++;
+    }
+    for (int digit = 0; digit < DIGITS; digit++) {
+        if (shared(counts[digit], n)) continue;
+        const int low = PLACE_BITS + digit * BITS;
+        for (int64_t k = 0; k < n; k++) other[counts[digit][heads[k] >> low & (PLACES - 1)]++] = heads[k];
+        uint64_t *swapped = heads;
+        heads = other;
+        other = swapped;
+    }
+    free(counts);
+    int64_t moves = 0;
+    for (int64_t k = 1; left_out && k < n && moves <= n; k++) {
+        const uint64_t one = heads[k], head = one >> PLACE_BITS;
+        if (heads[k - 1] >> PLACE_BITS != head) continue;
+        const uint64_t key = bits_in_order(values[one & UINT32_MAX]);
+        int64_t to = k;
+        for (; to > 0 && heads[to - 1] >> PLACE_BITS == head && moves <= n; to--, moves++) {
+            if (bits_in_order(values[heads[to - 1] & UINT32_MAX]) <= key) break;
+            heads[to] = heads[to - 1];
+        }
+        heads[to] = one;
+    }
+    for (int64_t k = 0; k < n; k++) order[k] = (int64_t)(heads[k] & UINT32_MAX);
+    free(all);
+    return moves > n ? by_all_digits(values, n, order) : 0;
 }

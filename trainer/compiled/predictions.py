@@ -1,4 +1,8 @@
-"""What is made of predictions, all at once, compiled: their order, and what they lose."""
+"""What is made of predictions, all at once, compiled: probabilities, log odds, their order, what they lose.
+
+Exponentials and logarithms are the library's own, so that their digits depend neither on numpy nor on which
+vectors a processor has.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +26,59 @@ def summed_losses(p: FloatArray, y: FloatArray, least: float) -> float:
     least : float
         What a probability counts as at least, and 1 less this at most; 1e-18 or more.
     """
-    said, truth = np.ascontiguousarray(p, dtype=np.float64), np.ascontiguousarray(y, dtype=np.float64)
-    if not said.shape == truth.shape == (len(said),):
+    said, truth = _in_one_piece(p), _in_one_piece(y)
+    if said.shape != truth.shape:
         raise ValueError(f"predictions of shape {said.shape}, outcomes of shape {truth.shape}")
     return float(_LIBRARY.summed_losses(said.ctypes.data, truth.ctypes.data, len(said), least))
+
+
+def probabilities(log_odds: FloatArray) -> FloatArray:
+    """Return 1 / (1 + exp(-log odds)), shape (n,)."""
+    given = _in_one_piece(log_odds)
+    found = np.empty(len(given))
+    _LIBRARY.probabilities(given.ctypes.data, len(given), found.ctypes.data)
+    return found
+
+
+def log_odds(p: FloatArray, least: float) -> FloatArray:
+    """Return log(p / (1 - p)), shape (n,).
+
+    Parameters
+    ----------
+    p : ndarray of float64, shape (n,)
+        Probabilities.
+    least : float
+        What a probability counts as at least, and 1 less this at most; 1e-18 or more.
+    """
+    given = _in_one_piece(p)
+    found = np.empty(len(given))
+    _LIBRARY.log_odds(given.ctypes.data, len(given), least, found.ctypes.data)
+    return found
+
+
+def slope_derivatives(
+    added: FloatArray, y: FloatArray, intercept: float, slope: float
+) -> tuple[float, float]:
+    """Return the first and second derivatives of the summed log loss by a slope, in nats.
+
+    Parameters
+    ----------
+    added : ndarray of float64, shape (n,)
+        What is multiplied with the slope and then added to the intercept, as log odds.
+    y : ndarray of float64, shape (n,)
+        Outcomes: 0, 1, or 1/2 for neither.
+    intercept, slope : float
+        Where the derivatives are taken.
+    """
+    parts, truth = _in_one_piece(added), _in_one_piece(y)
+    if parts.shape != truth.shape:
+        raise ValueError(f"log odds of shape {parts.shape}, outcomes of shape {truth.shape}")
+    sums = np.zeros(2)
+    at_gradient, at_curvature = sums.ctypes.data, sums[1:].ctypes.data
+    _LIBRARY.slope_derivatives(
+        parts.ctypes.data, truth.ctypes.data, len(parts), intercept, slope, at_gradient, at_curvature
+    )
+    return float(sums[0]), float(sums[1])
 
 
 def ascending_order(values: FloatArray) -> IntArray:
@@ -38,8 +91,14 @@ def ascending_order(values: FloatArray) -> IntArray:
     values : ndarray of float64, shape (n,)
         Finite.
     """
-    numbers = np.ascontiguousarray(values, dtype=np.float64).reshape(-1)
+    numbers = _in_one_piece(values)
     order = np.empty(len(numbers), dtype=np.int64)
     if _LIBRARY.ascending(numbers.ctypes.data, len(numbers), order.ctypes.data):
         raise MemoryError("no room to put predictions in order")
     return order
+
+
+def _in_one_piece(numbers: FloatArray) -> FloatArray:
+    if np.ndim(numbers) != 1:
+        raise ValueError(f"numbers in a row are needed, not of shape {np.shape(numbers)}")
+    return np.ascontiguousarray(numbers, dtype=np.float64)

@@ -58,14 +58,9 @@ def log_odds(weights: FloatArray, offsets: FloatArray, values: FloatArray, buffe
 def logistic(weights: FloatArray, offsets: FloatArray, values: FloatArray, buffer: FloatArray) -> FloatArray:
     """Return p(rise) of a chunk of rows by each model, shape (m, k), as a view of `buffer` (m, k or more)."""
     p = log_odds(weights, offsets, values, buffer)
-    to_probabilities(p)
-    return p
-
-
-def to_probabilities(t: FloatArray) -> None:
-    """Replace log odds by 1 / (1 + exp(-log odds))."""
-    np.negative(t, out=t)
+    np.negative(p, out=p)
     with np.errstate(over="ignore"):
-        np.exp(t, out=t)
-    t += 1.0
-    np.reciprocal(t, out=t)
+        np.exp(p, out=p)
+    p += 1.0
+    np.reciprocal(p, out=p)
+    return p

@@ -26,6 +26,7 @@ import numpy as np
 
 from common.protocol.reports import Recalibration
 from trainer.candles.arrays import FloatArray
+from trainer.compiled.predictions import log_odds, probabilities, slope_derivatives
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.scores import log_loss
 
@@ -45,10 +46,12 @@ LAGS = 4
 NOTHING = 1e-9
 """Curvature, summed over the rows, up to which there is nothing to multiply."""
 
-CHUNK = 8192
 PRECISION = 1e-9
 STEPS = 50
 FURTHEST_STEP = 0.5
+
+_EPSILON = float(np.finfo(np.float64).eps)
+"""0 and 1 count as the nearest others that float64 can tell from them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +76,7 @@ class Forecast:
     @classmethod
     def of(cls, p: FloatArray, y: FloatArray, intercept: float) -> Forecast:
         """Take apart predictions of a model with that intercept."""
-        return cls(p, y, intercept, log_odds(p) - intercept)
+        return cls(p, y, intercept, log_odds(p, _EPSILON) - intercept)
 
     def first(self, rows: int) -> Forecast:
         """Return the forecast of the first rows only."""
@@ -181,33 +184,16 @@ def best_slope(forecasts: Sequence[Forecast]) -> float:
 def newton_step(forecasts: Sequence[Forecast], slope: float) -> float:
     """Return Newton's step from a slope to that of the least log loss; 0 if the features add nothing."""
     gradient = curvature = 0.0
-    for forecast in forecasts:
-        for start in range(0, len(forecast.y), CHUNK):
-            added, y = forecast.added[start : start + CHUNK], forecast.y[start : start + CHUNK]
-            p = probabilities(forecast.intercept + slope * added)
-            gradient += float((p - y) @ added)
-            curvature += float((p * (1.0 - p)) @ np.square(added))
+    for each in forecasts:
+        first, second = slope_derivatives(each.added, each.y, each.intercept, slope)
+        gradient += first
+        curvature += second
     return -gradient / curvature if curvature > NOTHING else 0.0
 
 
 def rescaled(model: LogisticModel, slope: float) -> LogisticModel:
     """Return a model whose features add `slope` times as much to the log odds."""
     return LogisticModel(model.means, model.scales, slope * model.coefficients, model.intercept)
-
-
-def log_odds(p: FloatArray) -> FloatArray:
-    """Return log(p / (1 - p)); 0 and 1 count as the nearest others that float64 can tell from them."""
-    epsilon = np.finfo(np.float64).eps
-    inside = np.clip(p, epsilon, 1.0 - epsilon)
-    result: FloatArray = np.log(inside / (1.0 - inside))
-    return result
-
-
-def probabilities(log_odds: FloatArray) -> FloatArray:
-    """Return 1 / (1 + exp(-log odds))."""
-    with np.errstate(over="ignore"):
-        result: FloatArray = 1.0 / (1.0 + np.exp(-log_odds))
-    return result
 
 
 def _variance_of_sum(parts: FloatArray, horizon: int) -> float:

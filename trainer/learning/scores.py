@@ -199,6 +199,8 @@ def area_under_curve_with_falls(
     # Each of them raises the ranks above it by one, and those of its equals by a half. All sums are multiples
     # of one quarter, and exact.
     total = np.concatenate([[0.0], np.cumsum(y)])
+    # In order they are found where the last one was, which is still at hand.
+    falls = np.sort(falls)
     raised = total[-1] - (total[np.searchsorted(p, falls)] + total[np.searchsorted(p, falls, "right")]) / 2
     ranked = float(ranks @ y) + float(raised.sum())
     return float((ranked - float(y.sum()) * (len(y) + len(falls) + 1) / 2 + pairs / 2) / pairs)

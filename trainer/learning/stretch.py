@@ -13,8 +13,9 @@ import numpy as np
 
 from trainer.candles.arrays import Float32Array, FloatArray, IntArray
 from trainer.compiled import passes
+from trainer.compiled.predictions import probabilities
 from trainer.learning.design_matrix import DesignMatrix
-from trainer.learning.logistic_model import LogisticModel, to_probabilities, unstandardised
+from trainer.learning.logistic_model import LogisticModel, unstandardised
 
 MOST_LOSS = float(-np.log(np.finfo(np.float64).eps))
 """What a row may lose at most: 0 and 1 count as the nearest probabilities that float64 can tell from them."""
@@ -40,8 +41,7 @@ class Stretch:
             model.coefficients[None, :], np.array([model.intercept]), model.means, model.scales
         )
         said, _ = passes.judged(self.values, self.start, self.stop, weights, offsets, 0, None, MOST_LOSS)
-        to_probabilities(said)
-        return said
+        return probabilities(said)
 
     def judged(
         self,
@@ -81,11 +81,10 @@ class Stretch:
         # What a row loses is log(1 + exp(t)) if it fell, t being its log odds, log(1 + exp(-t)) if it rose.
         signs = np.full(self.stop - self.start, np.nan)
         signs[row - self.start] = 1.0 - 2.0 * y
-        p, losses = passes.judged(
+        said, losses = passes.judged(
             self.values, self.start, self.stop, weights, offsets, chosen, signs, MOST_LOSS
         )
-        to_probabilities(p)
-        return p, losses / max(len(row), 1)
+        return probabilities(said), losses / max(len(row), 1)
 
     def at(self, predictions: FloatArray, row: IntArray) -> FloatArray:
         """Return the predictions, (..., stop - start), of some ascending rows of the matrix."""

@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 
 from trainer.compiled import passes
-from trainer.compiled.predictions import summed_losses
+from trainer.compiled.predictions import log_odds, probabilities, slope_derivatives, summed_losses
 
 
 def digest_of_sums() -> str:
@@ -23,6 +23,9 @@ def digest_of_sums() -> str:
         passes.weighted_sums(values, row, y, origin),
         passes.products(values, 5, 4990, None, origin),
         passes.sizes(values, row),
+        probabilities(signs * draw.standard_exponential(3993)),
+        log_odds(draw.random(3993), 1e-16),
+        np.array(slope_derivatives(draw.standard_normal(2500), y, 0.1, 0.8)),
     ):
         digest.update(sums.tobytes())
     # One row at a time, where a last digit does not get lost in a sum.

@@ -1,8 +1,15 @@
 import numpy as np
 import pytest
+from scipy.special import expit, logit
 from sklearn import metrics
 
-from trainer.compiled.predictions import ascending_order, summed_losses
+from trainer.compiled.predictions import (
+    ascending_order,
+    log_odds,
+    probabilities,
+    slope_derivatives,
+    summed_losses,
+)
 
 EPSILON = float(np.finfo(np.float64).eps)
 
@@ -26,6 +33,50 @@ def test_numbers_of_all_sizes_and_signs_are_put_in_order():
 def test_every_second_number_is_put_in_order_where_it_lies():
     values = np.random.default_rng(2).random(1000)
     assert np.array_equal(ascending_order(values[::2]), np.argsort(values[::2], kind="stable"))
+
+
+@pytest.mark.parametrize("spread", [1e-5, 1e-7, 1e-9, 1e-11])
+@pytest.mark.parametrize("way", ["random", "falling", "rising"])
+def test_numbers_that_differ_only_beyond_their_first_digits_are_put_in_order(spread, way):
+    # Beside one that is far away they share the first 32 of the bits that all differ in: a few, or all.
+    draw = np.random.default_rng(4)
+    close = 0.5 + spread * np.round(draw.random(30_000), 4)
+    close = {"random": close, "rising": np.sort(close), "falling": np.sort(close)[::-1]}[way]
+    values = np.concatenate([[1e6], close, [-1e6]])
+    assert np.array_equal(ascending_order(values), np.argsort(values, kind="stable"))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 2, 3, 4, 5, 1001])
+def test_log_odds_and_probabilities_are_those_of_scipy_and_each_other(rows):
+    draw = np.random.default_rng(rows)
+    t = np.concatenate([draw.normal(0, 5, rows), draw.normal(0, 1e-4, rows)])
+    p = probabilities(t)
+    assert p == pytest.approx(expit(t), rel=1e-15, abs=0)
+    assert log_odds(p, EPSILON) == pytest.approx(logit(p), rel=1e-15, abs=3e-16)
+    assert log_odds(p, EPSILON) == pytest.approx(t, rel=1e-9, abs=1e-15)
+    # A number's digits do not depend on where it stands.
+    assert probabilities(t[1:]).tobytes() == p[1:].tobytes()
+
+
+def test_certainties_have_log_odds_and_what_is_no_number_stays_so():
+    assert probabilities(np.array([-2000.0, 2000.0])).tolist() == [pytest.approx(0.0, abs=1e-300), 1.0]
+    sure = log_odds(np.array([0.0, 1.0, EPSILON / 2]), EPSILON)
+    assert sure == pytest.approx([np.log(EPSILON), -np.log(EPSILON), np.log(EPSILON)])
+    assert (
+        np.isnan(probabilities(np.full(5, np.nan))).all()
+        and np.isnan(log_odds(np.full(5, np.nan), EPSILON)).all()
+    )
+
+
+@pytest.mark.parametrize("rows", [0, 1, 4, 7, 20_001])
+@pytest.mark.parametrize("slope", [0.1, 1.0, 1.7])
+def test_slope_derivatives_are_those_of_the_summed_log_loss(rows, slope):
+    draw = np.random.default_rng(rows)
+    added, y, intercept = draw.normal(0, 0.7, rows), draw.choice([0.0, 0.5, 1.0], rows), 0.3
+    p = expit(intercept + slope * added)
+    gradient, curvature = slope_derivatives(added, y, intercept, slope)
+    assert gradient == pytest.approx(float(np.sum((p - y) * added)), rel=1e-11, abs=1e-15)
+    assert curvature == pytest.approx(float(np.sum(p * (1 - p) * added**2)), rel=1e-12)
 
 
 @pytest.mark.parametrize("rows", [1, 63, 64, 65, 5000])
@@ -52,3 +103,7 @@ def test_a_thousand_certain_mistakes_lose_no_more_than_the_least_probability_all
 def test_predictions_and_outcomes_of_other_lengths_are_refused():
     with pytest.raises(ValueError, match="outcomes"):
         summed_losses(np.zeros(3), np.zeros(2), EPSILON)
+    with pytest.raises(ValueError, match="outcomes"):
+        slope_derivatives(np.zeros(3), np.zeros(4), 0.0, 1.0)
+    with pytest.raises(ValueError, match="in a row"):
+        ascending_order(np.zeros((3, 2)))

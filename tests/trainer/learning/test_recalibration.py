@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from tests.trainer.learning.formula import said_by
+from trainer.compiled.predictions import log_odds, probabilities
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.recalibration import (
@@ -9,9 +10,7 @@ from trainer.learning.recalibration import (
     Forecast,
     Overconfidence,
     best_slope,
-    log_odds,
     newton_step,
-    probabilities,
     recalibrations,
     rescaled,
 )
@@ -103,7 +102,9 @@ def test_labels_that_overlap_do_not_count_as_more_evidence():
 
 
 def test_models_that_say_one_thing_of_all_rows_have_no_slope():
-    constant = Forecast.of(np.full(100, 0.6), np.arange(100) % 2.0, float(log_odds(np.array(0.6))))
+    constant = Forecast.of(
+        np.full(100, 0.6), np.arange(100) % 2.0, float(log_odds(np.array([0.6]), 1e-16)[0])
+    )
     found = recalibrations([constant, constant], 1)
     assert [(one.slope, one.estimate, one.measured_on) for one in found] == [(1.0, None, ())] * 3
 
