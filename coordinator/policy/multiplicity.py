@@ -17,6 +17,7 @@ The other half is for champions that linger until their evidence is gone. Both w
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TypeVar
 
@@ -44,15 +45,58 @@ def discovery_bounds(families: Mapping[Family, Sequence[float]], rate: float) ->
     rate : float
         Expected share of standing champions that may be luck, 0 to 1.
     """
-    tonight = A_NIGHT * rate
     simes = {family: simes_p_value(p_values) for family, p_values in families.items()}
-    selected_up_to = false_discovery_bound(list(simes.values()), tonight)
-    selected = {family for family, p in simes.items() if selected_up_to is not None and p <= selected_up_to}
-    within = tonight * len(selected) / len(families) if families else 0.0
+    selected, within = _selected(simes, A_NIGHT * rate)
     return {
         family: false_discovery_bound(p_values, within) if family in selected else None
         for family, p_values in families.items()
     }
+
+
+def needed_p_values(families: Mapping[Family, Sequence[float]], rate: float) -> dict[Family, list[float]]:
+    """Return for each p-value the greatest in its place that would be a discovery, the others as they are.
+
+    It is no one number for all of a family: the step-up procedure asks less of each the more others pass.
+
+    Parameters
+    ----------
+    families, rate
+        As for `discovery_bounds`; each family has the lengths and the order of the answer.
+    """
+    simes = {family: simes_p_value(p_values) for family, p_values in families.items()}
+    found = {}
+    for family, p_values in families.items():
+        # Whatever passes in it, its family does: 0 stands for that.
+        _, within = _selected({**simes, family: 0.0}, A_NIGHT * rate)
+        found[family] = _needed_within(p_values, within)
+    return found
+
+
+def _selected(simes: Mapping[Family, float], rate: float) -> tuple[set[Family], float]:
+    """Return the families among which there are discoveries, and the rate within each of them."""
+    up_to = false_discovery_bound(list(simes.values()), rate)
+    selected = {family for family, p in simes.items() if up_to is not None and p <= up_to}
+    return selected, rate * len(selected) / len(simes) if simes else 0.0
+
+
+def _needed_within(p_values: Sequence[float], rate: float) -> list[float]:
+    """Return the same within one family.
+
+    A p-value passes with as many as would be discoveries if it were 0: k of them allow k / m * rate.
+    """
+    cells = len(p_values)
+    ordered = sorted(value for value in p_values if not math.isnan(value))
+    # The k-th smallest is the one before it in order where a smaller one has come in, and else its own.
+    with_one_more = [k for k, p in enumerate(ordered, start=2) if p <= k / cells * rate]
+    without = [k for k, p in enumerate(ordered, start=1) if p <= k / cells * rate]
+    needed = []
+    for p_value in p_values:
+        place = len(ordered) if math.isnan(p_value) else bisect_left(ordered, p_value)
+        passing = max([1, *with_one_more[: bisect_right(with_one_more, place + 1)][-1:]])
+        if without and without[-1] > place + 1:
+            passing = max(passing, without[-1])
+        needed.append(passing / cells * rate)
+    return needed
 
 
 def false_discovery_bound(p_values: Sequence[float], rate: float) -> float | None:

@@ -8,6 +8,7 @@ A model is promoted when its certificate is valid, its out-of-fold scores meet t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from common.protocol.reports import ChampionComparison, Check, GateScores, Score
 from common.settings.sections import PromoteIf
 from coordinator.policy.championship import Champion, objection_of
 from coordinator.policy.gates import missed_gates
-from coordinator.policy.multiplicity import A_NIGHT, discovery_bounds
+from coordinator.policy.multiplicity import A_NIGHT, discovery_bounds, needed_p_values
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,7 @@ def decide(
     for challenger in challengers:
         families.setdefault(challenger.timeframe, []).append(challenger.p_value)
     bounds = discovery_bounds(families, false_discovery_rate)
+    needed = {family: iter(each) for family, each in needed_p_values(families, false_discovery_rate).items()}
     decisions = []
     for challenger in challengers:
         family = challenger.timeframe
@@ -109,7 +111,9 @@ def decide(
             *_certificate(challenger),
             *_thresholds(challenger.scores, promote_if),
             *(Objection(*missed) for missed in missed_gates(challenger.scores, challenger.gates)),
-            *_discovery(challenger, bounds[family], false_discovery_rate, len(families[family])),
+            *_discovery(
+                challenger, bounds[family], next(needed[family]), false_discovery_rate, len(families[family])
+            ),
             *_against_champion(challenger, champions.get(challenger.job_id)),
         )
         decisions.append(Decision(challenger.job_id, objections))
@@ -140,14 +144,21 @@ def _thresholds(scores: Scores, promote_if: PromoteIf) -> list[Objection]:
     return objections
 
 
-def _discovery(challenger: Challenger, bound: float | None, rate: float, cells: int) -> list[Objection]:
+def _discovery(
+    challenger: Challenger, bound: float | None, needed: float, rate: float, cells: int
+) -> list[Objection]:
     if bound is not None and challenger.p_value <= bound:
         return []
     family = f"the {cells} cells of {challenger.timeframe}" if challenger.timeframe else f"{cells} cells"
-    needed = f"{bound:.4g} or less was needed" if bound is not None else "none of them does"
     share = f"the {A_NIGHT * rate:g} that a night may spend of the false-discovery rate over {family}"
-    words = f"p-value {challenger.p_value:.4g} does not pass {share}: {needed}"
+    words = f"p-value {challenger.p_value:.4g} does not pass {share}: {_at_most(needed)} or less was needed"
     return [Objection(RefusalReason.SIGNIFICANCE, words)]
+
+
+def _at_most(value: float) -> str:
+    """Return four digits of a positive number that are not above it."""
+    one = 10.0 ** (math.floor(math.log10(value)) - 3)
+    return f"{math.floor(value / one) * one:.4g}"
 
 
 def _against_champion(challenger: Challenger, champion: Champion | None) -> list[Objection]:

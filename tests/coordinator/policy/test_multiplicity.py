@@ -13,6 +13,7 @@ from coordinator.policy.multiplicity import (
     best_of,
     discovery_bounds,
     false_discovery_bound,
+    needed_p_values,
     p_value_words,
     simes_p_value,
 )
@@ -89,3 +90,24 @@ def test_the_best_of_several_pays_for_each(p_value: float, tried: int, told: flo
 )
 def test_no_p_value_is_written_as_nought(p_value: float, written: str) -> None:
     assert p_value_words(p_value) == written
+
+
+@given(FAMILIES, st.floats(0.01, 0.5))
+def test_what_is_needed_is_the_greatest_that_would_be_a_discovery(
+    families: dict[str, list[float]], rate: float
+) -> None:
+    for family, needed in needed_p_values(families, rate).items():
+        for position, least in enumerate(needed):
+            for value, passes in ((0.999999 * least, True), (1.000001 * least, False)):
+                tried = list(families[family])
+                tried[position] = value
+                bound = discovery_bounds({**families, family: tried}, rate)[family]
+                assert (bound is not None and value <= bound) == passes
+
+
+def test_a_p_value_that_is_not_a_number_needs_what_any_other_would() -> None:
+    needed = needed_p_values({"1h": [nan, 0.9, 0.001], "1d": [nan]}, 0.1)
+    assert needed == {
+        "1h": pytest.approx([0.05 * 2 / 3 / 2] * 2 + [0.05 / 3 / 2]),
+        "1d": pytest.approx([0.05]),
+    }
