@@ -1,10 +1,21 @@
-"""``python -m cli``, which is the same as ``nighttrain``."""
+"""``nighttrain``, which is the same as ``python -m cli``."""
 
 from __future__ import annotations
 
 import sys
 
-from cli.app import main
+
+def main() -> int:
+    """Run the command line and return its exit code."""
+    try:
+        # Here and not above: whoever interrupts the import has begun nothing, and is told so in a word.
+        from cli.app import main
+
+        return main()
+    except KeyboardInterrupt:
+        print("nighttrain: interrupted", file=sys.stderr)
+        return 130
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -36,7 +36,7 @@ def spelled_out(words: Sequence[str], options: Mapping[str, Takes]) -> list[str]
     Raises
     ------
     ValueError
-        An option lacks its value; in words for the user.
+        An option lacks its value, or has an empty one; in words for the user.
     """
     spelled: list[str] = []
     rest = deque(words)
@@ -50,6 +50,8 @@ def spelled_out(words: Sequence[str], options: Mapping[str, Takes]) -> list[str]
         given, attached, _ = word.partition("=")
         takes = options.get(given, Takes.NONE)
         if attached or takes is Takes.NONE:
+            if attached and word == f"{given}=":
+                raise _is_empty(given)
             spelled.append(word)
             continue
         most = 1 if takes is Takes.ONE else len(rest)
@@ -58,8 +60,15 @@ def spelled_out(words: Sequence[str], options: Mapping[str, Takes]) -> list[str]
             values.append(rest.popleft())
         if not values:
             raise ValueError(f"{given} needs {'a value' if takes is Takes.ONE else 'at least one value'}")
+        if "" in values:
+            raise _is_empty(given)
         spelled += [f"{given}={value}" for value in values]
     return spelled
+
+
+def _is_empty(given: str) -> ValueError:
+    # An empty path would be the present folder, which a script without its variable would fill with a night.
+    return ValueError(f"the value of {given} is empty; perhaps a variable is not set")
 
 
 def separated(values: Sequence[str] | None) -> list[str] | None:

@@ -52,7 +52,8 @@ examples:
   nighttrain models rollback BTCUSDT_1h_H3 --reason "it has lost its edge"
   nighttrain models rollback BTCUSDT_1h_H3 --reason "as before" --preview
 
-Each rollback goes one step further back; before its first champion a cell has none.
+Each rollback goes one step further back; before its first champion a cell has none. From there one more
+brings the last champion back, so repeat none that has succeeded: nighttrain models list says what stands.
 
 {EXIT_CODES}"""
 

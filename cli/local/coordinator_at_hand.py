@@ -94,7 +94,7 @@ def find(url: str | None, out: Path, folder: Path = Path()) -> Place:
                 return Place(url, secret)
     if url is not None:
         return Place(url, local.token if local is not None and local.url == url else None)
-    problem = f"no coordinator is found: none runs over {out}, and there is no {SECRET_OF_STACK} here"
+    problem = f"no coordinator is found: none runs over the folder {out}, and {SECRET_OF_STACK} is not here"
     default = f"http://127.0.0.1:{DEFAULT_PORT}"
     if _is_coordinator(default):
         # It may be of another folder, so that it is named and not taken.

@@ -10,10 +10,10 @@ from cli.local.calibration import calibrate
 from cli.local.candle_survey import least_rows
 from cli.local.candles_at_hand import candles_there
 from cli.local.disk_needs import needed_bytes
-from cli.local.fit import AGENT_BYTES
+from cli.local.fit import AGENT_BYTES, free_cores
 from cli.local.folder_contents import whole_folder
 from cli.local.grid_rows import bytes_of, rows_of
-from cli.local.machine import free_cores, this_machine, trainer_count
+from cli.local.machine import this_machine, trainer_count
 from cli.local.measured_costs import comparable, costs_of, peaks_of
 from cli.local.night_length import Costs, Length, Series, length
 from cli.local.nights_measured import measured_nights

@@ -33,6 +33,11 @@ class Choice:
     why: str
 
 
+def free_cores(settings: NightSettings) -> int:
+    """Return how many cores `num_workers: auto` leaves free when it starts trainers."""
+    return 0 if settings.parallelism.adaptive else 1
+
+
 AGENT_BYTES = 150 * 1024**2
 """What the agent of a trainer and its fork server take beside the job."""
 
@@ -40,7 +45,11 @@ AGENT_BYTES = 150 * 1024**2
 def too_many(count: int, settings: NightSettings, machine: Machine) -> tuple[bool, str]:
     """Return whether so many trainers cannot even be started, and why they are too many, if they are."""
     bears = usable_workers(
-        machine.cores, machine.memory_bytes, settings.memory_limit_bytes, settings.memory_threshold
+        machine.cores,
+        machine.memory_bytes,
+        settings.memory_limit_bytes,
+        settings.memory_threshold,
+        free_cores(settings),
     )
     impossible = count * AGENT_BYTES > machine.memory_bytes
     limit = settings.max_memory_per_process
@@ -70,15 +79,18 @@ def fitting(settings: NightSettings, machine: Machine, peak_bytes: int | None) -
     """
     room_gib = machine.memory_bytes * settings.memory_threshold / GIBIBYTE
     memory, why = _memory(settings.max_memory_per_process, room_gib, peak_bytes)
+    free = free_cores(settings)
     workers = usable_workers(
-        machine.cores, machine.memory_bytes, int(memory * GIBIBYTE), settings.memory_threshold
+        machine.cores, machine.memory_bytes, int(memory * GIBIBYTE), settings.memory_threshold, free
     )
     by_memory = int(room_gib / memory)
     share = f"{settings.memory_threshold:.0%} of {machine.memory_bytes / GIBIBYTE:.1f} GiB"
-    if by_memory < int(machine.cores) - 1:
+    if by_memory < int(machine.cores) - free:
         of_workers = f"{share} bear {max(by_memory, 1)} of {memory:g} GiB each"
     elif machine.cores < 2:
         of_workers = f"{_cores(machine.cores)}, so one"
+    elif not free:
+        of_workers = f"{_cores(machine.cores)}, one for each, as auto starts"
     else:
         of_workers = f"{_cores(machine.cores)}, of which one stays free for the coordinator"
     return Choice("max_memory_per_process", memory, why), Choice("num_workers", workers, of_workers)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cli.local.fit import Choice, Machine, fitting
+from cli.local.fit import Choice, Machine, fitting, free_cores
 from cli.local.nights_measured import highest_peak, measured_nights
 from common import host
 from common.out_folder import OutFolder
@@ -36,8 +36,3 @@ def trainer_count(settings: NightSettings) -> int:
         settings.memory_threshold,
         free_cores=free_cores(settings),
     )
-
-
-def free_cores(settings: NightSettings) -> int:
-    """Return how many cores `num_workers: auto` leaves free when it starts trainers."""
-    return 0 if settings.parallelism.adaptive else 1

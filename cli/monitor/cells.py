@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from common.protocol.job_views import JobView
-from common.protocol.jobs import JobKind, JobState
+from common.protocol.jobs import Cause, JobKind, JobState
 from common.timeframes import Timeframe
 
 HORIZON = re.compile(r"[hH](\d+)")
@@ -28,6 +28,7 @@ SIGNS = {
     "succeeded": Sign("✓", "done", "green"),
     "promoted": Sign("★", "promoted", "bold yellow"),
     "failed": Sign("✗", "failed", "bold red"),
+    "untrainable": Sign("∅", "not trainable", "yellow"),
     "cancelled": Sign("⊘", "cancelled", "bright_black"),
 }
 """By state, in the order of a night; `promoted` is what a succeeded cell may be too."""
@@ -111,6 +112,8 @@ def grid_of(jobs: Sequence[JobView], wanted: Filter) -> Grid:
 
 def state_of(job: JobView) -> str:
     """Return the key of a cell's sign."""
+    if job.state is JobState.FAILED and job.cause is Cause.DATA:
+        return "untrainable"
     return "promoted" if job.promoted else str(job.state)
 
 
@@ -121,7 +124,7 @@ def text_of(job: JobView) -> str:
         return f"{glyph}{job.scores.auc:.3f}".replace("0.", ".", 1)
     if job.state is JobState.LEASED and job.progress is not None:
         return f"{glyph}{job.progress.done}/{job.progress.total}"
-    if job.state is JobState.FAILED and job.cause is not None:
+    if state_of(job) == "failed" and job.cause is not None:
         return f"{glyph}{job.cause}"
     return glyph
 

@@ -42,12 +42,15 @@ def headline(status: StatusDocument) -> str:
     if run is None:
         return "There is no night yet: nighttrain start begins one"
     training = run.training
-    done = f"{training.final} of {training.total} cells done"
+    others = {"not trainable": run.untrainable, "failed": run.broken, "cancelled": training.cancelled}
+    apart = [f"{count} {what}" for what, count in others.items() if count]
+    trained = ", ".join([f"{training.succeeded} of {training.total} cells trained", *apart])
     if run.state is RunState.CANCELLED:
-        return f"Night {run.id} was cancelled with {done}"
+        return f"Night {run.id} was cancelled: {trained}"
     if run.state is RunState.DONE:
-        return f"Night {run.id} is over: {training.succeeded} of {training.total} cells trained"
-    return f"Night {run.id}: {done}"
+        return f"Night {run.id} is over: {trained}"
+    done = f"Night {run.id}: {training.final} of {training.total} cells done"
+    return f"{done}: {', '.join([f'{training.succeeded} trained', *apart])}" if apart else done
 
 
 def outlook(status: StatusDocument) -> str:

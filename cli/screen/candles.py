@@ -29,6 +29,9 @@ OLD = timedelta(days=3)
 APART = timedelta(days=1)
 """Symbols whose candles end so far apart are named."""
 
+NAMED = 3
+"""So many are, those that end first."""
+
 
 def finding_lines(results: Results) -> list[str]:
     """Return a line for each symbol whose candles have something that a person should know about.
@@ -66,11 +69,15 @@ def age_lines(results: Results) -> list[str]:
     }
     if results.synthetic or not ends:
         return []
-    newest, oldest = max(ends.values()), min(ends, key=lambda symbol: ends[symbol])
+    newest = max(ends.values())
+    behind = sorted((end, symbol) for symbol, end in ends.items() if newest - end > APART)
     words = f"candles end {newest:%Y-%m-%d %H:%M} UTC, {_before(results.started - newest)} the night began"
-    if newest - ends[oldest] > APART:
-        words += f"; those of {oldest} end {ends[oldest]:%Y-%m-%d %H:%M} UTC"
-    if results.started - ends[oldest] > OLD:
+    if behind:
+        (end, symbol), *others = behind[:NAMED]
+        words += f"; those of {symbol} end {end:%Y-%m-%d %H:%M} UTC"
+        words += "".join(f", of {symbol} {end:%Y-%m-%d %H:%M} UTC" for end, symbol in others)
+        words += f", and {len(behind) - NAMED} more end too early" if len(behind) > NAMED else ""
+    if results.started - min(ends.values()) > OLD:
         words += ": fetch newer ones, such as by nighttrain data download --update"
     return [words]
 
@@ -128,7 +135,7 @@ def _in_words(known: list[Finding]) -> str:
     for finding in known[1:]:
         kinds.setdefault(finding.defect, []).append(finding)
     others = [
-        f"{sum(one.count for one in same):,} {defect}"
+        f"{sum(one.count for one in same):,} {defect.replace('_', ' ')}"
         + (f" ({', '.join(one.timeframe for one in same)})" if same[0].timeframe else "")
         for defect, same in kinds.items()
     ]

@@ -33,7 +33,7 @@ def best_of(best: Iterable[JobResult]) -> list[str]:
     most = max(job.best_of or 0 for job in picked)
     passed = sum(job.p_value_best_of is not None and job.p_value_best_of <= LEVEL for job in picked)
     return [
-        f"a cell shows the highest AUC of {most} horizons, which luck alone lifts above 0.5: "
+        f"a cell shows the best of {most} horizons, promoted ones first; picking alone lifts an AUC by luck: "
         f"with the p-value corrected for that, {passed} of {len(picked)} are at or below {LEVEL:g}"
     ]
 

@@ -93,8 +93,8 @@ def _facts(run: RunView) -> Iterator[tuple[str, str]]:
     counts = run.training
     yield (
         "cells",
-        f"{counts.succeeded} done, {counts.failed} failed, {counts.leased} running, {counts.queued} waiting, "
-        f"{counts.cancelled} cancelled",
+        f"{counts.succeeded} trained, {run.broken} failed, {run.untrainable} not trainable, "
+        f"{counts.leased} running, {counts.queued} waiting, {counts.cancelled} cancelled",
     )
     yield "progress", f"{run.progress_ratio:.0%}"
     yield "promoted", str(run.promoted)
@@ -112,6 +112,7 @@ def _state(run: RunView) -> str:
 def _notes(run: RunView) -> str:
     notes = ["synthetic candles"] if run.synthetic else []
     notes += [f"{run.untrainable} not trainable"] if run.untrainable else []
+    notes += [f"{run.training.cancelled} cancelled"] if run.training.cancelled else []
     notes += [f"paused {run.paused.words}"] if run.paused else []
     notes += [f"ended early {run.ended_early.words}"] if run.ended_early else []
     return "; ".join(notes)

@@ -63,7 +63,7 @@ class EtaView(Frozen):
 
 
 class SpeedView(Frozen):
-    """How fast training jobs of the run were done lately; null before the first has ended."""
+    """How fast training jobs are done, lately in a run that goes on; null before the first has ended."""
 
     jobs_per_hour: float | None
     """Training jobs that succeed in an hour."""

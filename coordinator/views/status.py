@@ -11,7 +11,7 @@ import psutil
 
 from common.host import host_pressure
 from common.protocol.job_views import JobView
-from common.protocol.runs import RunState
+from common.protocol.runs import RunState, RunView
 from common.protocol.status import ScoreView, SpeedView, StatusDocument, SystemView
 from common.settings.night import NightSettings
 from coordinator.alerts import present_alerts
@@ -107,7 +107,7 @@ class Status:
             night=night,
             run=view,
             eta=eta,
-            speed=_speed(book),
+            speed=_speed(book, view),
             best=_score(tx, book.by_auc if book else []),
             last=_score(tx, book.by_end if book else []),
             trainers=tuple(trainer_views(tx, known)),
@@ -134,11 +134,15 @@ class Status:
         )
 
 
-def _speed(book: Book | None) -> SpeedView:
-    found = book.successes[-SPEED_JOBS:] if book is not None else []
-    if not found:
+def _speed(book: Book | None, run: RunView | None) -> SpeedView:
+    """Return the speed of the last jobs of a run that goes on, of all of one that is over."""
+    if book is None or run is None or not book.successes:
         return SpeedView(jobs_per_hour=None, rows_per_second=None)
-    span = found[-1][0] - min(started for _, _, started, _ in found)
+    if run.finished is not None:
+        found, span = book.successes, run.finished - run.created
+    else:
+        found = book.successes[-SPEED_JOBS:]
+        span = found[-1][0] - min(started for _, _, started, _ in found)
     seconds = max(span.total_seconds(), 1e-3)
     rows = sum(rows for *_, rows in found)
     return SpeedView(jobs_per_hour=len(found) / seconds * 3600, rows_per_second=rows / seconds)

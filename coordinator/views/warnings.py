@@ -34,8 +34,9 @@ def standing_warnings(run: RunView | None, system: SystemView, out: Path) -> lis
     if run is not None and run.synthetic:
         warnings.append(f"night {run.id} trains on synthetic candles")
     if system.disk_free_bytes < LITTLE_DISK_BYTES:
-        free = system.disk_free_bytes / 1024**3
-        warnings.append(f"only {free:.1f} GiB are free on the disk of {out}")
+        free = system.disk_free_bytes
+        words = f"{free / 1024**3:.1f} GiB" if free >= 1024**3 else f"{free / 1024**2:.0f} MiB"
+        warnings.append(f"only {words} are free on the disk of {out}")
     return warnings
 
 

@@ -144,14 +144,18 @@ def headline(status: StatusDocument, untrainable: int) -> str:
     assert run is not None
     training = run.training
     trained = f"{training.succeeded} of {some(training.total, 'cell')} trained"
-    broken = training.failed - untrainable
-    apart = [f"{untrainable} not trainable"] * bool(untrainable) + [f"{broken} failed"] * bool(broken)
+    others = {
+        "not trainable": untrainable,
+        "failed": training.failed - untrainable,
+        "cancelled": training.cancelled,
+    }
+    apart = [f"{count} {what}" for what, count in others.items() if count]
     if run.state is RunState.CANCELLED:
         return f"Night {run.id} was cancelled: {', '.join([trained, *apart])}"
     if run.state is RunState.DONE:
         return f"Night {run.id} is over: {', '.join([trained, *apart])}"
     done = f"{training.final} of {some(training.total, 'cell')} done"
-    return f"{done}, {' and '.join(apart)}" if apart else done
+    return f"{done}: {', '.join([f'{training.succeeded} trained', *apart])}" if apart else done
 
 
 def tab_title(status: StatusDocument) -> str:

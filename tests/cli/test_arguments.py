@@ -25,7 +25,6 @@ OPTIONS = {
         ("--symbols A=B", "--symbols=A=B"),
         ("--out night --json", "--out=night --json"),
         ("--out=night", "--out=night"),
-        ("--out= --json", "--out= --json"),
         ("--horizons -1 3", "--horizons=-1 --horizons=3"),
         ("--days -1.5", "--days=-1.5"),
         ("--out -", "--out=-"),
@@ -79,3 +78,9 @@ def test_commas_part_values() -> None:
     assert separated(["A,B", "C", ",D,"]) == ["A", "B", "C", "D"]
     assert separated([]) == []
     assert separated(None) is None
+
+
+@pytest.mark.parametrize("words", [["--out", ""], ["--out="], ["--symbols", "A", ""]])
+def test_an_empty_value_is_no_value(words: list[str]) -> None:
+    with pytest.raises(ValueError, match=f"the value of {words[0].rstrip('=')} is empty"):
+        spelled_out(words, OPTIONS)

@@ -171,7 +171,7 @@ class TestCreate:
             line.startswith(("num_workers: ", "max_memory"))
             for line in changed_lines(DOCUMENTED, file.read_text())
         )
-        assert 1 <= values(file)["num_workers"] <= max(1, len(os.sched_getaffinity(0)) - 1)
+        assert 1 <= values(file)["num_workers"] <= len(os.sched_getaffinity(0))
 
     def test_keeps_what_is_there(self, run: Run, file: Path) -> None:
         assert run("create").out == f"{file}: is there already, and was kept\n"

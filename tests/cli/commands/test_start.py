@@ -125,7 +125,7 @@ class TestStart:
         (tmp_path / "night.yaml").write_text(GRID)
         assert main(["start", "--config", "night.yaml"]) == 1
         told = capsys.readouterr().err
-        assert told.startswith("nighttrain: no coordinator is found: none runs over night, and there is no")
+        assert told.startswith("nighttrain: no coordinator is found: none runs over the folder night, and ")
         assert told.count("\n") == 1 and "nighttrain run, or make up" in told
         assert main(["start", "--config", "night.yaml", "--check-requirements", "--json"]) == 1
         found = {one["name"]: one for one in json.loads(capsys.readouterr().out)["requirements"]}

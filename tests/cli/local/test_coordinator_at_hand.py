@@ -92,7 +92,7 @@ def test_a_token_is_only_sent_to_the_coordinator_that_it_belongs_to(tmp_path: Pa
 
 
 def test_where_there_is_none_it_says_what_was_looked_at(tmp_path: Path) -> None:
-    with pytest.raises(NotFoundError, match=r"none runs over .*, and there is no secrets/nighttrain_token"):
+    with pytest.raises(NotFoundError, match=r"over the folder .*, and secrets/nighttrain_token is not here"):
         find(None, tmp_path / "night", tmp_path)
 
 

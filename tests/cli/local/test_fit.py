@@ -6,8 +6,12 @@ import pytest
 
 from cli.local.fit import Machine, fitting, too_many
 from common.settings.night import GIBIBYTE, NightSettings
+from common.settings.sections import Parallelism
 
-SETTINGS = NightSettings(max_memory_per_process=2.0, memory_threshold=0.8)
+SETTINGS = NightSettings(
+    max_memory_per_process=2.0, memory_threshold=0.8, parallelism=Parallelism(adaptive=False)
+)
+ADAPTIVE = SETTINGS.model_copy(update={"parallelism": Parallelism(adaptive=True)})
 
 
 @pytest.mark.parametrize(
@@ -28,6 +32,13 @@ def test_what_fits(
     of_memory, of_workers = fitting(SETTINGS, machine, None if peak is None else int(peak * GIBIBYTE))
     assert (of_memory.key, of_memory.value) == ("max_memory_per_process", memory)
     assert (of_workers.key, of_workers.value, of_workers.why) == ("num_workers", workers, why)
+
+
+def test_where_the_coordinator_decides_how_many_work_no_core_is_left_out() -> None:
+    _, of_workers = fitting(ADAPTIVE, Machine(2, 64 * GIBIBYTE), None)
+    assert (of_workers.value, of_workers.why) == (2, "2 cores, one for each, as auto starts")
+    _, words = too_many(3, ADAPTIVE, Machine(2, 64 * GIBIBYTE))
+    assert words.endswith("and it bears 2")
 
 
 def test_the_reason_names_what_was_measured() -> None:

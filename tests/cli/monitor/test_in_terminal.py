@@ -105,7 +105,7 @@ def test_without_a_terminal_there_are_lines_until_the_night_is_over(
     process = lines("--interval", 0.5)
     assert process.stdout is not None
     first = process.stdout.readline()
-    assert "night 1: 0/8 cells, ETA not known yet, done 0" in first and "\x1b" not in first
+    assert "night 1: 0/8 cells, ETA not known yet, trained 0" in first and "\x1b" not in first
     work.finish_all(boot)
     work.housekeeping.tick()
     rest, errors = process.communicate(timeout=60)
@@ -195,7 +195,7 @@ def test_details_alerts_and_json_are_printed(say: Call, ask: Ask, work: Night) -
     code, told, err = say("monitor", "--detailed", "--no-screen")
     assert (code, err) == (0, "")
     assert "Night 1 is over: 7 of 8 cells trained" in told
-    assert "✗data" in told and "data       1     BTCUSDT_15m_H3" in told and "t1       idle" in told
+    assert "∅" in told and "data       1     BTCUSDT_15m_H3" in told and "t1       idle" in told
     assert say("monitor", "--alerts")[:2] == (0, "no alert fires\n")
     document = ask("monitor", "--detailed")
     assert document["status"]["run"]["id"] == 1 and len(document["jobs"]) == 10

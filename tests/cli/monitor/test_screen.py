@@ -131,11 +131,11 @@ def test_it_shows_headline_grid_trainers_and_failures(
 ) -> None:
     async def look(driver: Driver) -> None:
         await driver.sees()
-        assert "Night 1: 2 of 8 cells done" in driver.night("headline")
+        assert "Night 1: 2 of 8 cells done: 1 trained, 1 not trainable" in driver.night("headline")
         assert "trainers at work 1 of 1" in driver.night("figures")
         assert driver.titles("cells") == ["symbol", "15m H1", "15m H3", "1h H1", "1h H3"]
         shown = [cell for row in driver.table("cells") for cell in row[1:]]
-        assert sorted(set(shown)) == sorted({"○", "✓.560", "✗data", "◐2/5"})
+        assert sorted(set(shown)) == sorted({"○", "✓.560", "∅", "◐2/5"})
         [trainer] = driver.table("trainers")
         assert trainer[:2] == ["t1", "working"] and "crossval 2/5" in trainer[2]
         [group] = driver.table("failed")

@@ -26,6 +26,14 @@ def test_the_age_of_the_candles_is_told_with_what_to_do_about_old_ones() -> None
         f"{fresh}; those of ETHUSDT end 2026-01-31 12:00 UTC: fetch newer ones, "
         "such as by nighttrain data download --update"
     )
+    behind = [
+        of(24 * (30 + k), symbol) for k, symbol in enumerate(("ETHUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT"))
+    ]
+    [many] = age_lines(results(surveys=(of(13), *behind)))
+    first, *named = many.removeprefix(f"{fresh}; ").split(", ")
+    assert first == "those of ADAUSDT end 2026-01-28 12:00 UTC"
+    assert named[:2] == ["of XRPUSDT 2026-01-29 12:00 UTC", "of SOLUSDT 2026-01-30 12:00 UTC"]
+    assert named[2].startswith("and 1 more end too early: fetch newer ones")
     assert "30 days before the night began" in age_lines(results(surveys=(of(720),)))[0]
 
 
@@ -51,7 +59,7 @@ def test_a_line_has_the_worst_finding_in_words_and_counts_of_the_others() -> Non
     )
     assert told(surveyed(*found)) == [
         "candles of BTCUSDT: 1 cut_file in words. "
-        "Also: 12 high_low (1h, 4h), 2 spike (1h), 4,000 overlap_different (1h), 1 jump (1h)."
+        "Also: 12 high low (1h, 4h), 2 spike (1h), 4,000 overlap different (1h), 1 jump (1h)."
     ]
     gap = finding("gap", 500, action="kept")
     assert told(surveyed(gap, finding("jump", action="kept"))) == [

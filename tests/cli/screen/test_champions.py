@@ -84,7 +84,7 @@ def test_the_best_of_several_horizons_is_told_as_what_it_is() -> None:
         job("ETHUSDT", "1h", 1, best_of=3, p_value_best_of=0.06),
     ]
     assert best_of(best) == [
-        "a cell shows the highest AUC of 3 horizons, which luck alone lifts above 0.5: with the p-value"
-        " corrected for that, 1 of 2 are at or below 0.05"
+        "a cell shows the best of 3 horizons, promoted ones first; picking alone lifts an AUC by luck: "
+        "with the p-value corrected for that, 1 of 2 are at or below 0.05"
     ]
     assert best_of([job("BTCUSDT", "1h", 1, best_of=1, p_value_best_of=0.04), job("X", "1h", 1)]) == []

@@ -108,10 +108,13 @@ class Looked(Histories):
             if job.kind is JobKind.TRAINING
             for one in tries[job.id]
             if one.outcome is Outcome.SUCCEEDED and one.ended is not None
-        )[-SPEED_JOBS:]
+        )
         speed = document["speed"]["jobs_per_hour"]
+        if run.finished is None:
+            done = done[-SPEED_JOBS:]
         if done:
-            seconds = max((done[-1][0] - min(one[2] for one in done)).total_seconds(), 1e-3)
+            whole = run.finished and run.finished - run.created
+            seconds = max((whole or done[-1][0] - min(one[2] for one in done)).total_seconds(), 1e-3)
             assert speed == len(done) / seconds * 3600
         else:
             assert speed is None
