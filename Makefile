@@ -28,6 +28,7 @@ $(INSTALLED): $(LOCK) $(if $(wildcard trainer/compiled/library_plain*.so),,not-c
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip --default-pip >/dev/null
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r deploy/bootstrap.txt
 	@$(SYNC) --no-dev --reinstall-package nighttrain --system-certs || $(SYNC) --no-dev --reinstall-package nighttrain
+	@command -v nighttrain >/dev/null || echo "installed; to have nighttrain as a command: source $(BIN)/activate" >&2
 	@touch $@
 
 $(DEVELOPED): $(INSTALLED)

@@ -80,16 +80,26 @@ def report(settings: NightSettings, data: Place | None, out: Path, as_json: bool
 
 def _print(found: Estimate) -> None:
     rows = sum(one.rows for one in found.series)
-    print(f"{found.cells} cells, {rows:,} rows in {len(found.series)} series")
+    if found.guessed:
+        told = f"about {_rounded(rows):,} rows in about {len(found.series)} series"
+        print(f"{found.cells} cells, {told}, by the size of their files (nighttrain data check counts them)")
+    else:
+        print(f"{found.cells} cells, {rows:,} rows in {len(found.series)} series")
     if found.untrainable:
-        print(f"{found.untrainable} of them have no candles, or too few, and take no time: see data check")
+        have = "seem to have" if found.guessed else "have"
+        print(f"{found.untrainable} of them {have} no candles, or too few, and take no time: see data check")
     print(f"based on {found.basis}")
-    print(f"disk at most {found.disk_bytes / 1024**3:.1f} GiB")
+    print(f"disk {'about' if found.guessed else 'at most'} {found.disk_bytes / 1024**3:.1f} GiB")
     print()
     print(f"{'cores':>8}  {'trainers':>8}  {'as likely':>10}  {'9 of 10':>10}  {'memory':>9}")
     for one, where in ((found.here, "  this machine"), *((other, "") for other in found.others)):
         print(_line(one) + where)
     print("other machines: if their cores are as fast as these, and busy with nothing else but here")
+
+
+def _rounded(rows: int) -> int:
+    digits = len(str(rows))
+    return round(rows, 2 - digits)
 
 
 def _line(one: OnCores) -> str:

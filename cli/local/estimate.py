@@ -12,7 +12,7 @@ from cli.local.candles_at_hand import candles_there
 from cli.local.disk_needs import needed_bytes
 from cli.local.fit import AGENT_BYTES, free_cores
 from cli.local.folder_contents import whole_folder
-from cli.local.grid_rows import bytes_of, rows_of
+from cli.local.grid_rows import bytes_of, rows_of, unsurveyed
 from cli.local.machine import this_machine, trainer_count
 from cli.local.measured_costs import comparable, costs_of, peaks_of
 from cli.local.night_length import Costs, Length, Series, length
@@ -51,6 +51,8 @@ class Estimate:
     cells: int
     untrainable: int
     """Cells of the grid that have no candles, or too few."""
+    guessed: bool
+    """Whether rows are guessed by the size of files, which tells little of files of another format."""
     series: tuple[Series, ...]
     here: OnCores
     others: tuple[OnCores, ...]
@@ -106,7 +108,8 @@ def estimate(settings: NightSettings, data: Place | None, out: Path, check: Call
     rows = sum(one.rows for one in grid)
     disk = needed_bytes(settings, rows, sample=folder is None)
     trained = sum(one.cells for one in grid)
-    return Estimate(basis, cells, cells - trained, tuple(grid), here, others, disk)
+    guessed = folder is not None and bool(unsurveyed(settings.symbols, nights))
+    return Estimate(basis, cells, cells - trained, guessed, tuple(grid), here, others, disk)
 
 
 def _of_these_candles(night: Results, folder: Place | None) -> bool:

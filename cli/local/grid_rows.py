@@ -60,6 +60,17 @@ def rows_of(settings: NightSettings, data: Place | None, nights: Sequence[Result
     ]
 
 
+def unsurveyed(symbols: Sequence[str], nights: Sequence[Results]) -> list[str]:
+    """Return the symbols of which no night's survey has seen a bar."""
+    seen = {
+        survey.symbol
+        for night in nights
+        for survey in night.surveys
+        if survey.report and any(one.rows for one in survey.report.series)
+    }
+    return [symbol for symbol in symbols if symbol not in seen]
+
+
 def _days_by_size(symbols: Sequence[str], data: Place, known: Mapping[str, float]) -> dict[str, float]:
     """Return the days of the symbols that no survey knows, and 0 for those of which no file is left.
 

@@ -145,7 +145,7 @@ def write_sample(
     seed : int
         A symbol's candles depend on the symbol, `days` and `seed` only, not on the other symbols.
     progress : callable
-        Called as ``progress("sample", done, total)`` with symbols that are written.
+        Called as ``progress("sample", done, total)`` with symbols that are written; not where all are there.
 
     Returns
     -------
@@ -157,20 +157,21 @@ def write_sample(
     StorageError
         A file could not be written.
     """
-    paths: list[Path] = []
-    for done, symbol in enumerate(symbols):
-        progress("sample", done, len(symbols))
-        path = directory / f"{symbol}-1m-sample.parquet"
-        paths.append(path)
-        recipe = f"model {MODEL_VERSION}, symbol {symbol}, days {days}, seed {seed}".encode()
-        if _recipe_of(path) == recipe:
-            continue
-        metadata = {SYNTHETIC_KEY: b"true", RECIPE_KEY: recipe}
+    paths = {symbol: directory / f"{symbol}-1m-sample.parquet" for symbol in symbols}
+    recipes = {
+        symbol: f"model {MODEL_VERSION}, symbol {symbol}, days {days}, seed {seed}".encode()
+        for symbol in symbols
+    }
+    missing = [symbol for symbol, path in paths.items() if _recipe_of(path) != recipes[symbol]]
+    for done, symbol in enumerate(missing):
+        progress("sample", done, len(missing))
+        metadata = {SYNTHETIC_KEY: b"true", RECIPE_KEY: recipes[symbol]}
         table = pa.table(simulated(symbol, days, seed)).replace_schema_metadata(metadata)
-        with whole_file(path) as file:
+        with whole_file(paths[symbol]) as file:
             pq.write_table(table, file, compression="zstd", use_dictionary=False)
-    progress("sample", len(symbols), len(symbols))
-    return paths
+    if missing:
+        progress("sample", len(missing), len(missing))
+    return list(paths.values())
 
 
 def _recipe_of(path: Path) -> bytes | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -45,7 +46,7 @@ def test_goes_by_measured_nights(estimated: Callable[..., Any], undisturbed: Nig
     results, out = undisturbed
     told = estimated("--data", candles, "--out", out, "--trainers", 1, *GRID)
     assert told["basis"].startswith(f"measured nights: night {results['run']} of ")
-    assert told["cells"] == 8
+    assert told["cells"] == 8 and told["guessed"] is False
     surveyed = {
         (survey["symbol"], one["rows"])
         for survey in results["surveys"]
@@ -127,12 +128,23 @@ def test_what_cannot_be_trained_gets_no_figures(
 
 
 def test_cells_without_candles_are_told_apart(
-    estimated: Callable[..., Any], undisturbed: Night, candles: Path
+    estimated: Callable[..., Any], undisturbed: Night, candles: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     symbols = ["--symbols", "BTCUSDT", "XRPUSDT", "DOGEUSDT"]
     told = estimated("--data", candles, "--out", undisturbed[1], "--trainers", 1, *symbols, *GRID[3:])
     assert (told["cells"], told["untrainable"]) == (12, 4)
     assert {one["symbol"] for one in told["series"]} == {"BTCUSDT", "XRPUSDT"}
+    # Of two of them no survey has seen a bar: what is guessed is called so.
+    assert told["guessed"]
+    asked = ["--data", str(candles), "--out", str(undisturbed[1]), "--trainers", "1", *symbols, *GRID[3:]]
+    assert main(["estimate", *asked]) == 0
+    first, second, *_ = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"12 cells, about [\d,]+ rows in about 4 series, by the size of their files \(nighttrain data check "
+        r"counts them\)",
+        first,
+    )
+    assert second.startswith("4 of them seem to have no candles, or too few")
 
 
 def test_the_disk_is_the_one_that_the_check_names(

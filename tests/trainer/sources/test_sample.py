@@ -67,6 +67,9 @@ def test_the_files_are_surveyed_without_a_finding_as_synthetic(tmp_path):
     paths = write_sample(tmp_path, ["BTCUSDT", "XRPUSDT"], 20, 7, lambda *step: seen.append(step))
     assert [path.name for path in paths] == ["BTCUSDT-1m-sample.parquet", "XRPUSDT-1m-sample.parquet"]
     assert seen == [("sample", 0, 2), ("sample", 1, 2), ("sample", 2, 2)]
+    seen.clear()
+    assert write_sample(tmp_path, ["BTCUSDT", "XRPUSDT"], 20, 7, lambda *step: seen.append(step)) == paths
+    assert seen == []
     report = surveyed(tmp_path, tmp_path / "cache", "XRPUSDT", ("1m", "1h", "1d"))
     assert report.synthetic
     assert defects(report) == {}
