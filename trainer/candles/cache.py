@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -104,10 +105,14 @@ def store_candles(cache_dir: Path, candles: Candles, room: Room = NO_BOUND) -> C
     }
     tag(cache_dir / CANDLES)
     room.make(cache_dir, HEAD_BYTES + len(candles) * 8 * len(COLUMNS))
-    with whole_file(_series_path(cache_dir, candles.symbol, candles.timeframe, candles.digest)) as file:
+    path = _series_path(cache_dir, candles.symbol, candles.timeframe, candles.digest)
+    with whole_file(path) as file:
         file.write(json.dumps(head, sort_keys=True).encode().ljust(HEAD_BYTES))
         for name, column in candles.columns.items():
             file.write(column.astype(DTYPES[name], copy=False).data)
+    with suppress(OSError), path.open("rb") as file:
+        # Read back now it would come from memory, which says nothing of the disk.
+        keep_checked(path, settled(file.fileno()), candles.digest)
     return open_candles(cache_dir, candles.symbol, candles.timeframe, candles.digest)
 
 

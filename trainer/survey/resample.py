@@ -61,9 +61,10 @@ def resampled(
     kept[-1] &= bars.open_time[-1] + source_ms == (bins[-1] + 1) * target_ms
 
     values = bars.values
-    turnover = np.where(
-        np.isfinite(values[QUOTE_VOLUME]), values[QUOTE_VOLUME], values[VOLUME] * values[CLOSE]
-    )
+    turnover = values[QUOTE_VOLUME]
+    lacking = ~np.isfinite(turnover)
+    if lacking.any():
+        turnover = np.where(lacking, values[VOLUME] * values[CLOSE], turnover)
     coarse = np.empty((len(values), len(starts)))
     coarse[OPEN] = values[OPEN, starts]
     coarse[HIGH] = np.maximum.reduceat(values[HIGH], starts)

@@ -104,3 +104,15 @@ def test_a_reader_keeps_what_it_mapped_while_the_file_is_replaced(tmp_path, stor
 def test_the_cache_is_tagged_as_one(tmp_path, stored):
     tag = (tmp_path / "candles" / "CACHEDIR.TAG").read_bytes()
     assert tag.startswith(b"Signature: 8a477f597d28d172789f06886806bc55\n")
+
+
+def test_a_long_series_that_was_just_written_is_not_read_to_be_digested(tmp_path, monkeypatch):
+    series = Candles.of("BTCUSDT", Timeframe.M1, candles(200_000, "1m"), synthetic=False)
+    monkeypatch.setattr(Candles, "of", lambda *_: pytest.fail("it was digested once more"))
+    assert store_candles(tmp_path, series).digest == series.digest
+    monkeypatch.undo()
+    # What changes it afterwards shows.
+    with file_of(tmp_path).open("r+b") as file:
+        file.seek(HEAD_BYTES + 5)
+        file.write(b"\xff")
+    assert opened(tmp_path, series) is None
