@@ -30,7 +30,7 @@ ARGUMENTS = {
     "curved_sums": (*_ROWS, _NUMBERS, _NUMBERS, _COUNT, _NUMBERS),
     "logistic_sums_float": _LOGISTIC_SUMS,
     "logistic_sums_double": _LOGISTIC_SUMS,
-    "weighted_sums": (*_ROWS, _NUMBERS, _NUMBERS, _NUMBERS),
+    "weighted_sums": (*_ROWS, _NUMBERS, _NUMBERS, _NUMBERS, _NUMBERS),
     "sizes": (*_ROWS, _NUMBERS),
     "draw": (_NUMBERS, _COUNT, ctypes.c_double, ctypes.c_double, _COUNT, _NUMBERS, _NUMBERS),
     "products": (_NUMBERS, _COUNT, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS, _NUMBERS),

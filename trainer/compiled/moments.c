@@ -17,8 +17,25 @@
 #define NAME(name) name##_double
 #include "products.h"
 
+/* Write the third power of the length of each row of a block; `next` is fetched meanwhile, unless it is 0. */
+INLINE void put_sizes(const float *columns, int64_t p, int64_t first, int64_t n, uintptr_t next, double *found) {
+    for (int64_t low = 0; low < ROWS && first + low < n; low += 8) {
+        f32x8 squares = all8(0.0f);
+        for (int64_t j = 0; j < p; j++) {
+            f32x8 x = *(const f32x8 *)(columns + j * ROWS + low);
+            if (next && j % 2) __builtin_prefetch((const void *)next);
+            next += next ? 8 * sizeof(float) : 0;
+            squares = fused8(x, x, squares);
+        }
+        for (int64_t k = 0; k < 8 && first + low + k < n; k++) {
+            const double length = squares[k];
+            found[first + low + k] = length * sqrt(length);
+        }
+    }
+}
+
 int weighted_sums(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t n, const double *weights,
-                  const double *origin, double *found) {
+                  const double *origin, double *found, double *of_rows) {
     Rows rows = {values, stored, p, row, 0, n, 0};
     const int64_t wide = padded(p);
     const size_t of_sums = sizeof(f64x4) * (size_t)(wide + 1);
@@ -33,6 +50,7 @@ int weighted_sums(const float *values, int64_t stored, int64_t p, const int64_t 
         for (int64_t at = 0; at < p * ROWS; at += 16) __builtin_prefetch((const void *)(after(&rows, first) + (uintptr_t)at * sizeof(float)));
         for (int64_t k = 0; k < ROWS; k++) weight[k] = first + k < n ? weights[first + k] : 0.0;
         add_products_double(wider, wide, weight, sums, 1);
+        put_sizes(columns, p, first, n, 0, of_rows);
     }
     for (int64_t j = 0; j <= p; j++) found[j] = sum4(sums[j]);
     free(sums);
@@ -46,21 +64,8 @@ int sizes(const float *values, int64_t stored, int64_t p, const int64_t *row, in
     if (!columns) return NO_ROOM;
     float *spare = columns + wide * ROWS;
     for (int64_t first = 0; first < n; first += ROWS) {
-        uintptr_t next = after(&rows, first);
         read_block(&rows, first, spare, columns);
-        for (int64_t low = 0; low < ROWS && first + low < n; low += 8) {
-            f32x8 squares = all8(0.0f);
-            for (int64_t j = 0; j < p; j++) {
-                f32x8 x = *(const f32x8 *)(columns + j * ROWS + low);
-                if (j % 2) __builtin_prefetch((const void *)next);
-                next += 8 * sizeof(float);
-                squares = fused8(x, x, squares);
-            }
-            for (int64_t k = 0; k < 8 && first + low + k < n; k++) {
-                const double length = squares[k];
-                found[first + low + k] = length * sqrt(length);
-            }
-        }
+        put_sizes(columns, p, first, n, after(&rows, first), found);
     }
     free(columns);
     return rows.amiss ? ROW_AMISS : WELL;

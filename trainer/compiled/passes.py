@@ -117,8 +117,10 @@ def _logistic_sums(
     return gradients, curvatures
 
 
-def weighted_sums(values: Float32Array, row: IntArray, weights: FloatArray, origin: FloatArray) -> FloatArray:
-    """Return the sums of weights and of their products with the columns, in float64, shape (p + 1,).
+def weighted_sums(
+    values: Float32Array, row: IntArray, weights: FloatArray, origin: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return the sums of weights and of their products with the columns, and what `sizes` says of the rows.
 
     Parameters
     ----------
@@ -130,14 +132,20 @@ def weighted_sums(values: Float32Array, row: IntArray, weights: FloatArray, orig
         Of the rows.
     origin : ndarray of float64, shape (p,)
         What the columns are less.
+
+    Returns
+    -------
+    sums : ndarray of float64, shape (p + 1,)
+    sizes : ndarray of float64, shape (n,)
+        They come of the same reading of the rows.
     """
     columns = len(origin)
-    found = np.zeros(columns + 1)
+    found, of_rows = np.zeros(columns + 1), np.empty(len(row))
     rows = _rows(values, row, columns)
     _check("weights", weights, np.float64, (rows[-1],))
     _check("origin", origin, np.float64, (columns,))
-    _run(_LIBRARY.weighted_sums, *rows, _at(weights), _at(origin), _at(found))
-    return found
+    _run(_LIBRARY.weighted_sums, *rows, _at(weights), _at(origin), _at(found), _at(of_rows))
+    return found, of_rows
 
 
 def products(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from trainer.candles.arrays import FloatArray, aligned
-from trainer.compiled.passes import weighted_sums
+from trainer.compiled.passes import sizes, weighted_sums
 from trainer.features.products import Products, products_of
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 
@@ -41,6 +41,7 @@ class Moments:
         self._of_all = None if few else design.products
         self._all = np.zeros((design.columns + 1, design.columns + 1))
         self._others = np.zeros_like(self._all)
+        self._sizes: list[FloatArray] = []
 
     def extend(self, stop: int) -> None:
         """Take in the rows up to `stop`.
@@ -63,6 +64,7 @@ class Moments:
             np.subtract(self.y[rows], 0.5, out=part[:, -1])
             products += part.T @ part
         self._products += products
+        self._sizes.append(sizes(self.design.values, self.design.row[self.rows : stop]))
         self.rows = stop
 
     def _extend_by_others(self, of_all: Products, stop: int) -> None:
@@ -81,9 +83,20 @@ class Moments:
         self._others += products_of(values, 0, len(others), others)
         self._products[:size, :size] = self._all - self._others
         labels = self.y[self.rows : stop] - 0.5
-        with_labels = weighted_sums(values, row, labels, self._origin)
+        with_labels, of_rows = weighted_sums(values, row, labels, self._origin)
+        self._sizes.append(of_rows)
         self._products[:size, -1] += with_labels
         self._products[-1, :size] += with_labels
+
+    @property
+    def sizes(self) -> FloatArray:
+        """The third power of each row's length, shape (rows,): about what it says of how p(1-p) varies.
+
+        Of the columns as they are, which are all of one scale: so a row's size depends on no other row.
+        """
+        if len(self._sizes) > 1:
+            self._sizes = [np.concatenate(self._sizes)]
+        return self._sizes[0] if self._sizes else np.empty(0)
 
     @property
     def base_rate(self) -> float:

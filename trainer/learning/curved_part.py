@@ -43,9 +43,12 @@ class CurvedPart:
         return cls(design.values, design.row[:rows])
 
     @classmethod
-    def sampled(cls, design: DesignMatrix, rows: int, count: int) -> CurvedPart:
-        """Copy a sample of the first rows of a design that stands for all of them: see `row_sample`."""
-        positions, weights = drawn(design.sizes[:rows], count)
+    def sampled(cls, design: DesignMatrix, sizes: FloatArray, count: int) -> CurvedPart:
+        """Copy a sample of the first rows of a design that stands for all of them: see `row_sample`.
+
+        `sizes` are those of these rows, shape (rows,).
+        """
+        positions, weights = drawn(sizes, count)
         return cls(design.values[design.row[positions]], counted=weights.astype(np.float32))
 
     def variances(self, means: FloatArray) -> FloatArray:

@@ -7,12 +7,10 @@ cache.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cached_property
 
 import numpy as np
 
 from trainer.candles.arrays import Float32Array, FloatArray, IntArray, aligned
-from trainer.compiled.passes import sizes
 from trainer.features.products import Products
 
 CHUNK_ROWS = 2048
@@ -42,14 +40,6 @@ class DesignMatrix:
 
     def __len__(self) -> int:
         return len(self.row)
-
-    @cached_property
-    def sizes(self) -> FloatArray:
-        """The third power of each row's length, shape (n,): about what a row has to say of how p(1-p) varies.
-
-        Of the columns as they are, which are all of one scale: so a row's size depends on no other row.
-        """
-        return sizes(self.values, self.row)
 
     def chunks(self, start: int, stop: int) -> Iterator[tuple[slice, FloatArray]]:
         """Yield rows `start` to `stop` as (which rows, values as float64), at most `CHUNK_ROWS` at a time.

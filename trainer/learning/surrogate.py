@@ -163,7 +163,7 @@ class _Fit:
         self._penalties = penalties
         self._all = CurvedPart.of(moments.design, moments.rows)
         count = max(SAMPLE_ROWS, int(moments.rows * SAMPLE_SHARE))
-        self._sample = CurvedPart.sampled(moments.design, moments.rows, count)
+        self._sample = CurvedPart.sampled(moments.design, moments.sizes, count)
         # What a step leaves of the way, as far as the sample shows; unknown at first.
         self._left = np.ones(len(thetas))
 

@@ -72,7 +72,8 @@ def test_certainties_are_told_without_an_overflow(compiled):
 
 def test_weighted_sums_are_those_of_all_rows(compiled, problem):
     weights = np.random.default_rng(2).standard_normal(len(problem.row))
-    found = passes.weighted_sums(problem.values, problem.row, weights, problem.origin)
+    found, sizes = passes.weighted_sums(problem.values, problem.row, weights, problem.origin)
+    assert sizes.tobytes() == passes.sizes(problem.values, problem.row).tobytes()
     rows = np.column_stack([np.ones(len(weights)), problem.X - problem.origin])
     assert (
         np.abs(found - weights @ rows) <= 1e-14 * (np.abs(weights) @ np.abs(rows)) * len(rows) ** 0.5

@@ -44,3 +44,25 @@ def test_moments_from_the_products_of_all_rows_are_those_of_the_labelled_ones(la
         _, scales, correlation = alone.standardisation()
         ours, theirs = (each.with_labels(scales, correlation) for each in (by_others, alone))
         assert ours == pytest.approx(theirs, rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("labelled", [0.9, 0.3])
+def test_the_size_of_a_row_is_the_third_power_of_its_length_and_no_other_rows_matter(labelled):
+    draw = np.random.default_rng(6)
+    X = draw.standard_normal((BLOCK_ROWS + 5, 7)).astype(np.float32)
+    row = np.flatnonzero(draw.random(len(X)) < labelled)
+
+    def sizes(X, stops):
+        moments = Moments(DesignMatrix(X, row, Products.computed(X)), np.zeros(len(row)))
+        assert not len(moments.sizes)
+        for stop in stops:
+            moments.extend(stop)
+            assert len(moments.sizes) == stop
+        return moments.sizes
+
+    found = sizes(X, (1000, 1003, len(row)))
+    assert found == pytest.approx(np.linalg.norm(X[row].astype(float), axis=1) ** 3, rel=1e-5)
+    # Whatever they are taken in with, before and beside them.
+    assert sizes(X, (17, 17, 2017)).tobytes() == found[:2017].tobytes()
+    X[row[:1000]] *= 4.0
+    assert sizes(X, (len(row),))[1000:].tobytes() == found[1000:].tobytes()

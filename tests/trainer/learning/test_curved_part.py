@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from trainer.compiled.passes import SPAN_ROWS
+from trainer.compiled.passes import SPAN_ROWS, sizes
 from trainer.learning.curved_part import CurvedPart
 from trainer.learning.design_matrix import DesignMatrix
 from trainer.learning.row_sample import drawn
@@ -74,9 +74,13 @@ def test_a_row_that_is_further_out_than_any_polynomial_reaches_is_told_itself(va
     assert found == pytest.approx(expected(alone), rel=1e-6)
 
 
+def sampled(design, rows, count):
+    return CurvedPart.sampled(design, sizes(design.values, design.row[:rows]), count)
+
+
 def test_a_sample_counts_each_of_its_rows_as_often_as_it_stands_for_others(values):
     row = np.arange(0, len(values), 2)
-    part = CurvedPart.sampled(DesignMatrix(values, row), 6000, 1500)
+    part = sampled(DesignMatrix(values, row), 6000, 1500)
     lengths = np.square(values[row[:6000]].astype(float)).sum(axis=1)
     positions, weights = drawn(lengths**1.5, 1500)
     found = part.sums(WEIGHTS, OFFSETS).sum(axis=0)
@@ -95,7 +99,7 @@ def test_variances_count_each_row_as_often_as_it_is_said(values):
 def test_a_sample_stands_for_the_first_rows_alone(values):
     design, later = (DesignMatrix(each, np.arange(len(values))) for each in (values, values.copy()))
     later.values[6000:] *= 9.0
-    before, after = (CurvedPart.sampled(each, 6000, 1500).sums(WEIGHTS, OFFSETS) for each in (design, later))
+    before, after = (sampled(each, 6000, 1500).sums(WEIGHTS, OFFSETS) for each in (design, later))
     assert before.tobytes() == after.tobytes()
 
 

@@ -23,17 +23,3 @@ def test_chunks_of_nothing_are_none():
 
 def test_buffers_begin_at_a_cache_line():
     assert all(aligned((rows, 3)).ctypes.data % 64 == 0 for rows in range(1, 50))
-
-
-def test_the_size_of_a_row_is_the_third_power_of_its_length_and_no_other_rows_matter():
-    values = np.random.default_rng(6).standard_normal((3 * CHUNK_ROWS + 5, 7)).astype(np.float32)
-    row = np.arange(1, len(values), 3)
-    sizes = DesignMatrix(values, row).sizes
-    assert sizes == pytest.approx(np.linalg.norm(values[row].astype(float), axis=1) ** 3, rel=1e-5)
-    values[: CHUNK_ROWS // 2] *= 4.0
-    later = row >= CHUNK_ROWS // 2
-    assert np.array_equal(DesignMatrix(values, row).sizes[later], sizes[later])
-    # Nor how many there are.
-    for rows in range(2 * CHUNK_ROWS - 9, 2 * CHUNK_ROWS):
-        fewer = DesignMatrix(values[:rows], row[row < rows]).sizes
-        assert np.array_equal(fewer[later[: len(fewer)]], sizes[: len(fewer)][later[: len(fewer)]])
