@@ -118,7 +118,9 @@ class Totals(Frozen):
     succeeded: int
     """Cells that were trained."""
     failed: int
-    """Cells that were given up."""
+    """Cells that were given up, those that have no candles to be trained on among them."""
+    untrainable: int = 0
+    """How many of these have none: nothing broke there."""
     cancelled: int
     """Cells that an operator cancelled."""
     promoted: int

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from common.errors import NotFoundError
-from common.protocol.jobs import FINAL_STATES, JobKind, JobState
+from common.protocol.jobs import FINAL_STATES, Cause, JobKind, JobState
 from common.protocol.reports import FoldResult
 from common.protocol.results import JobResult, Results, SurveyResult, Totals
 from common.protocol.runs import RunState
@@ -73,6 +73,7 @@ def _totals(cells: list[JobResult], surveys: list[SurveyResult], wall_seconds: f
         jobs=len(cells),
         succeeded=states.count(JobState.SUCCEEDED),
         failed=states.count(JobState.FAILED),
+        untrainable=sum(cell.state is JobState.FAILED and cell.cause is Cause.DATA for cell in cells),
         cancelled=states.count(JobState.CANCELLED),
         promoted=sum(cell.promoted for cell in cells),
         attempts=len(attempts),

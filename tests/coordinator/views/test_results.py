@@ -106,3 +106,16 @@ def test_a_run_that_goes_on_has_no_results(night: Night) -> None:
         read_results(night.database, night.begin())
     with pytest.raises(NotFoundError, match="there is no night 9"):
         read_results(night.database, 9)
+
+
+def test_cells_without_candles_are_counted_among_the_failed_and_apart(night: Night) -> None:
+    run = night.begin(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1, 3, 5))
+    night.survey_all(night.register())
+    night.queue.fail(night.grant("t1-boot").lease_id, failure(Cause.DATA, "too few"))
+    for _ in range(3):
+        night.queue.fail(night.grant("t1-boot").lease_id, failure(message="broken"))
+        night.clock.advance(10)
+    night.finish_all("t1-boot")
+    night.housekeeping.tick()
+    totals = read_results(night.database, run).totals
+    assert (totals.jobs, totals.succeeded, totals.failed, totals.untrainable) == (3, 1, 2, 1)
