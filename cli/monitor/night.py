@@ -50,7 +50,7 @@ def headline(status: StatusDocument) -> str:
     if run.state is RunState.DONE:
         return f"Night {run.id} is over: {trained}"
     done = f"Night {run.id}: {training.final} of {training.total} cells done"
-    return f"{done}: {', '.join([f'{training.succeeded} trained', *apart])}" if apart else done
+    return f"{done} ({', '.join([f'{training.succeeded} trained', *apart])})" if apart else done
 
 
 def outlook(status: StatusDocument) -> str:

@@ -76,7 +76,7 @@ def age_lines(results: Results) -> list[str]:
         (end, symbol), *others = behind[:NAMED]
         words += f"; those of {symbol} end {end:%Y-%m-%d %H:%M} UTC"
         words += "".join(f", of {symbol} {end:%Y-%m-%d %H:%M} UTC" for end, symbol in others)
-        words += f", and {len(behind) - NAMED} more end too early" if len(behind) > NAMED else ""
+        words += f", and of {len(behind) - NAMED} more" if len(behind) > NAMED else ""
     if results.started - min(ends.values()) > OLD:
         words += ": fetch newer ones, such as by nighttrain data download --update"
     return [words]

@@ -158,7 +158,8 @@ def _discovery(
 def _at_most(value: float) -> str:
     """Return four digits of a positive number that are not above it."""
     one = 10.0 ** (math.floor(math.log10(value)) - 3)
-    return f"{math.floor(value / one) * one:.4g}"
+    # 0.05 is 4999.999... of 0.00001.
+    return f"{math.floor(value / one + 1e-6) * one:.4g}"
 
 
 def _against_champion(challenger: Challenger, champion: Champion | None) -> list[Objection]:

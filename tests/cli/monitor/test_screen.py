@@ -131,7 +131,7 @@ def test_it_shows_headline_grid_trainers_and_failures(
 ) -> None:
     async def look(driver: Driver) -> None:
         await driver.sees()
-        assert "Night 1: 2 of 8 cells done: 1 trained, 1 not trainable" in driver.night("headline")
+        assert "Night 1: 2 of 8 cells done (1 trained, 1 not trainable)" in driver.night("headline")
         assert "trainers at work 1 of 1" in driver.night("figures")
         assert driver.titles("cells") == ["symbol", "15m H1", "15m H3", "1h H1", "1h H3"]
         shown = [cell for row in driver.table("cells") for cell in row[1:]]

@@ -33,7 +33,7 @@ def test_the_age_of_the_candles_is_told_with_what_to_do_about_old_ones() -> None
     first, *named = many.removeprefix(f"{fresh}; ").split(", ")
     assert first == "those of ADAUSDT end 2026-01-28 12:00 UTC"
     assert named[:2] == ["of XRPUSDT 2026-01-29 12:00 UTC", "of SOLUSDT 2026-01-30 12:00 UTC"]
-    assert named[2].startswith("and 1 more end too early: fetch newer ones")
+    assert named[2].startswith("and of 1 more: fetch newer ones")
     assert "30 days before the night began" in age_lines(results(surveys=(of(720),)))[0]
 
 

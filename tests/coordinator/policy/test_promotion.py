@@ -82,7 +82,7 @@ def test_a_good_model_without_a_champion_is_promoted() -> None:
             {"p_value": 0.2},
             "significance",
             "p-value 0.2 does not pass the 0.05 that a night may spend of the false-discovery rate "
-            "over 1 cells",
+            "over 1 cells: 0.05 or less was needed",
         ),
     ],
 )
