@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 
+EXIT_INTERRUPTED = 130
+
 
 def main() -> int:
     """Run the command line and return its exit code."""
     try:
         # Here and not above: whoever interrupts the import has begun nothing, and is told so in a word.
-        from cli.app import main
-
-        return main()
+        from cli import app
     except KeyboardInterrupt:
         print("nighttrain: interrupted", file=sys.stderr)
-        return 130
+        return EXIT_INTERRUPTED
+    return app.main()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
 
 NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
@@ -21,7 +21,9 @@ class Takes(StrEnum):
     MANY = "many"
 
 
-def spelled_out(words: Sequence[str], options: Mapping[str, Takes]) -> list[str]:
+def spelled_out(
+    words: Sequence[str], options: Mapping[str, Takes], places: Collection[str] = ()
+) -> list[str]:
     """Return the words with one option for each value.
 
     An option is never guessed: ``--symbol`` of one command may be ``--symbols`` of another, or a mistake.
@@ -32,11 +34,13 @@ def spelled_out(words: Sequence[str], options: Mapping[str, Takes]) -> list[str]
         What follows the name of the command.
     options : mapping of str to Takes
         The names of its options, with their dashes.
+    places : collection of str
+        Those of them that name a file or a folder.
 
     Raises
     ------
     ValueError
-        An option lacks its value, or has an empty one; in words for the user.
+        An option lacks its value, or that of a place is empty; in words for the user.
     """
     spelled: list[str] = []
     rest = deque(words)
@@ -50,7 +54,7 @@ def spelled_out(words: Sequence[str], options: Mapping[str, Takes]) -> list[str]
         given, attached, _ = word.partition("=")
         takes = options.get(given, Takes.NONE)
         if attached or takes is Takes.NONE:
-            if attached and word == f"{given}=":
+            if given in places and word == f"{given}=":
                 raise _is_empty(given)
             spelled.append(word)
             continue
@@ -60,7 +64,7 @@ def spelled_out(words: Sequence[str], options: Mapping[str, Takes]) -> list[str]
             values.append(rest.popleft())
         if not values:
             raise ValueError(f"{given} needs {'a value' if takes is Takes.ONE else 'at least one value'}")
-        if "" in values:
+        if given in places and "" in values:
             raise _is_empty(given)
         spelled += [f"{given}={value}" for value in values]
     return spelled

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 EXIT_USAGE = 2
 
+PLACES = ("DIR", "FILE", "DIR|URL")
+"""What options that name a file or a folder show in place of it."""
+
 PARTS = ("coordinator", "trainer", "numpy")
 """What an image may lack: that of the coordinator has no trainer, and the other way round."""
 
@@ -116,12 +119,15 @@ class CommandGroup(Group):
 
 def _spelled_out(command: Any, ctx: Any, args: list[str]) -> list[str]:
     options: dict[str, Takes] = {}
+    places: set[str] = set()
     for option in command.get_params(ctx):
         if isinstance(option, TyperOption):
             takes = Takes.NONE if option.is_flag else Takes.MANY if option.multiple else Takes.ONE
             options |= dict.fromkeys((*option.opts, *option.secondary_opts), takes)
+            if option.metavar in PLACES:
+                places.update(option.opts)
     try:
-        return spelled_out(args, options)
+        return spelled_out(args, options, places)
     except ValueError as mistake:
         if ctx.resilient_parsing:
             return args

@@ -100,7 +100,7 @@ def _show_kept(
     written = folder.report(results.finished)
     if html is not None or browse:
         return _hand_out(_read(written), results.run, html, browse)
-    going = unfinished(folder)
+    going = unfinished(folder, results.run)
     return _show(
         (going,) if going else (), results, as_json, _places(path, written if written.exists() else None)
     )

@@ -108,7 +108,9 @@ def estimate(settings: NightSettings, data: Place | None, out: Path, check: Call
     rows = sum(one.rows for one in grid)
     disk = needed_bytes(settings, rows, sample=folder is None)
     trained = sum(one.cells for one in grid)
-    guessed = folder is not None and bool(unsurveyed(settings.symbols, nights))
+    guessed = folder is not None and any(
+        bytes_of(folder, symbol) for symbol in unsurveyed(settings.symbols, nights)
+    )
     return Estimate(basis, cells, cells - trained, guessed, tuple(grid), here, others, disk)
 
 

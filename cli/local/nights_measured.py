@@ -52,13 +52,16 @@ def _nights(out: OutFolder) -> Iterator[tuple[Path, Results]]:
             yield path, found
 
 
-def unfinished(out: OutFolder) -> str:
-    """Return in words how far the night was, when last seen, that has not ended; nothing where all have."""
+def unfinished(out: OutFolder, after: int = 0) -> str:
+    """Return in words how far the night was, when last seen, that has not ended; nothing where all have.
+
+    `after` is a night of which is known that it has ended, and so have those before it.
+    """
     try:
         progress = json.loads(out.progress.read_bytes())
         run = progress["run"]
         training = JobCounts.model_validate(run["training"])
-        if run["state"] != RunState.RUNNING:
+        if run["state"] != RunState.RUNNING or run["id"] <= after:
             return ""
         return f"night {run['id']} unfinished: {training.final} of {training.total} cells are done"
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -28,7 +28,7 @@ SIGNS = {
     "succeeded": Sign("✓", "done", "green"),
     "promoted": Sign("★", "promoted", "bold yellow"),
     "failed": Sign("✗", "failed", "bold red"),
-    "untrainable": Sign("∅", "not trainable", "yellow"),
+    "untrainable": Sign("∅", "untrainable", "yellow"),
     "cancelled": Sign("⊘", "cancelled", "bright_black"),
 }
 """By state, in the order of a night; `promoted` is what a succeeded cell may be too."""

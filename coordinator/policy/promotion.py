@@ -151,13 +151,19 @@ def _discovery(
         return []
     family = f"the {cells} cells of {challenger.timeframe}" if challenger.timeframe else f"{cells} cells"
     share = f"the {A_NIGHT * rate:g} that a night may spend of the false-discovery rate over {family}"
-    words = f"p-value {challenger.p_value:.4g} does not pass {share}: {_at_most(needed)} or less was needed"
+    most = _at_most(needed)
+    # As many digits as show that it is more.
+    shown = (f"{challenger.p_value:.{digits}g}" for digits in range(4, 18))
+    p_value = next((text for text in shown if float(text) > float(most)), repr(challenger.p_value))
+    words = f"p-value {p_value} does not pass {share}: {most} or less was needed"
     return [Objection(RefusalReason.SIGNIFICANCE, words)]
 
 
 def _at_most(value: float) -> str:
     """Return four digits of a positive number that are not above it."""
     one = 10.0 ** (math.floor(math.log10(value)) - 3)
+    if not one:
+        return f"{value:.4g}"
     # 0.05 is 4999.999... of 0.00001.
     return f"{math.floor(value / one + 1e-6) * one:.4g}"
 

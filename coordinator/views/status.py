@@ -138,11 +138,8 @@ def _speed(book: Book | None, run: RunView | None) -> SpeedView:
     """Return the speed of the last jobs of a run that goes on, of all of one that is over."""
     if book is None or run is None or not book.successes:
         return SpeedView(jobs_per_hour=None, rows_per_second=None)
-    if run.finished is not None:
-        found, span = book.successes, run.finished - run.created
-    else:
-        found = book.successes[-SPEED_JOBS:]
-        span = found[-1][0] - min(started for _, _, started, _ in found)
+    found = book.successes[-SPEED_JOBS if run.finished is None else 0 :]
+    span = found[-1][0] - min(started for _, _, started, _ in found)
     seconds = max(span.total_seconds(), 1e-3)
     rows = sum(rows for *_, rows in found)
     return SpeedView(jobs_per_hour=len(found) / seconds * 3600, rows_per_second=rows / seconds)

@@ -248,3 +248,19 @@ def test_an_error_that_names_something_hostile_moves_no_cursor(
     code = main(["run", "--config", str(tmp_path / "a\x1b[2J.yaml"), "--out", str(tmp_path / "out")])
     said = capsys.readouterr().err
     assert code == 2 and "a\\x1b[2J.yaml" in said and "\x1b" not in said
+
+
+def test_an_interrupt_while_all_is_imported_is_a_word_and_no_traceback() -> None:
+    # Within the import, as by a signal that comes then.
+    raised = "raise KeyboardInterrupt"
+    script = (
+        "import sys\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == 'cli.commands': {raised}\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        "from cli.__main__ import main\n"
+        "sys.exit(main())\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "nighttrain: interrupted\n")

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from cli.app import main
 from cli.arguments import Takes, separated, spelled_out
 
 OPTIONS = {
@@ -80,7 +83,26 @@ def test_commas_part_values() -> None:
     assert separated(None) is None
 
 
-@pytest.mark.parametrize("words", [["--out", ""], ["--out="], ["--symbols", "A", ""]])
-def test_an_empty_value_is_no_value(words: list[str]) -> None:
-    with pytest.raises(ValueError, match=f"the value of {words[0].rstrip('=')} is empty"):
-        spelled_out(words, OPTIONS)
+@pytest.mark.parametrize("words", [["--out", ""], ["--out="]])
+def test_an_empty_value_names_no_place(words: list[str]) -> None:
+    with pytest.raises(ValueError, match="the value of --out is empty"):
+        spelled_out(words, OPTIONS, {"--out"})
+    # Elsewhere it may mean nobody, or nothing.
+    assert spelled_out(words, OPTIONS) == ["--out="]
+
+
+@pytest.mark.parametrize("option", ["--out", "--data", "--config"])
+def test_no_night_is_written_where_a_variable_is_not_set(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", option, ""]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"nighttrain run: the value of {option} is empty") and said.count("\n") == 1
+    assert not [*tmp_path.iterdir()]
+
+
+def test_who_calls_the_stack_without_sudo_is_nobody_else() -> None:
+    words = ["--uid", "1000", "--gid", "1000", "--sudo-uid", "", "--sudo-gid", ""]
+    takes = dict.fromkeys(("--uid", "--gid", "--sudo-uid", "--sudo-gid"), Takes.ONE)
+    assert spelled_out(words, takes) == ["--uid=1000", "--gid=1000", "--sudo-uid=", "--sudo-gid="]

@@ -80,7 +80,7 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
 
 
 def store_candles(cache_dir: Path, candles: Candles, room: Room = NO_BOUND) -> Candles | None:
-    """Write a series to the cache, unless it is there already.
+    """Write a series to the cache, unless it is there already; one of `Candles.of`, no cut of it.
 
     Returns
     -------

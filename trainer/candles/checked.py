@@ -1,9 +1,10 @@
 """Which files of the caches are known to be what their digest says, so that not every job reads them whole.
 
-To read 190 MB only to digest them took 0.14 s a job. A file that was found good is not digested again as long
-as device, inode, size and both times of change are those it had then: whatever writes to it, replaces it or
-sets its times changes one of them, the time of the inode's change in any case, which no program can set.
-What goes wrong below the file system changes none: each boot of the host begins anew, and so does each day.
+To read 190 MB only to digest them took 0.14 s a job. A file that was found good, or was written by its digest
+a moment ago, is not digested again as long as device, inode, size and both times of change are those it had
+then: whatever writes to it, replaces it or sets its times changes one of them, the time of the inode's change
+in any case, which no program can set. What goes wrong below the file system changes none: each boot of the
+host begins anew, and so does each day.
 
 What is known stands beside the file. It is written and read by this module alone; where it is missing, cut or
 of another boot, the file is digested.
@@ -61,7 +62,7 @@ def keep_checked(path: Path, status: os.stat_result | None, digest: str) -> None
     path : Path
         The file.
     status : os.stat_result or None
-        Of `settled`, from before it was read; with None nothing is recorded.
+        Of `settled`, from before it was read, or after it was written; with None nothing is recorded.
     digest : str
         What its content was found to be.
     """

@@ -1,4 +1,4 @@
-/* What is made of predictions, all at once: their order, and what they lose.
+/* What is made of predictions, all at once: probabilities, log odds, their order, and what they lose.
 
    What the arguments mean is said in predictions.py, which checks them. */
 #include <math.h>

@@ -1,7 +1,7 @@
 """What is made of predictions, all at once, compiled: probabilities, log odds, their order, what they lose.
 
-Exponentials and logarithms are the library's own, so that their digits depend neither on numpy nor on which
-vectors a processor has.
+Exponentials and logarithms are the library's own, so that their digits do not depend on numpy, and are the
+same on all processors that fuse products and sums.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def log_odds(p: FloatArray, least: float) -> FloatArray:
     p : ndarray of float64, shape (n,)
         Probabilities.
     least : float
-        What a probability counts as at least, and 1 less this at most; 1e-18 or more.
+        What a probability counts as at least, and 1 less this at most; 2**-53 or more.
     """
     given = _in_one_piece(p)
     found = np.empty(len(given))
@@ -84,7 +84,7 @@ def slope_derivatives(
 def ascending_order(values: FloatArray) -> IntArray:
     """Return the positions that put numbers in ascending order, equal ones as they stood, shape (n,).
 
-    By their digits (radix sort), which takes a third of the time of a sort by comparisons.
+    By their digits (radix sort), which takes a sixth of the time of a sort by comparisons.
 
     Parameters
     ----------

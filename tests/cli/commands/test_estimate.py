@@ -128,23 +128,25 @@ def test_what_cannot_be_trained_gets_no_figures(
 
 
 def test_cells_without_candles_are_told_apart(
-    estimated: Callable[..., Any], undisturbed: Night, candles: Path, capsys: pytest.CaptureFixture[str]
+    estimated: Callable[..., Any], undisturbed: Night, candles: Path
 ) -> None:
     symbols = ["--symbols", "BTCUSDT", "XRPUSDT", "DOGEUSDT"]
     told = estimated("--data", candles, "--out", undisturbed[1], "--trainers", 1, *symbols, *GRID[3:])
     assert (told["cells"], told["untrainable"]) == (12, 4)
     assert {one["symbol"] for one in told["series"]} == {"BTCUSDT", "XRPUSDT"}
-    # Of two of them no survey has seen a bar: what is guessed is called so.
-    assert told["guessed"]
-    asked = ["--data", str(candles), "--out", str(undisturbed[1]), "--trainers", "1", *symbols, *GRID[3:]]
-    assert main(["estimate", *asked]) == 0
-    first, second, *_ = capsys.readouterr().out.splitlines()
-    assert re.fullmatch(
-        r"12 cells, about [\d,]+ rows in about 4 series, by the size of their files \(nighttrain data check "
-        r"counts them\)",
-        first,
-    )
-    assert second.startswith("4 of them seem to have no candles, or too few")
+    # A symbol without files has no rows that could be guessed.
+    assert told["guessed"] is False
+
+
+def test_rows_that_no_survey_has_counted_are_called_a_guess(
+    candles: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ["--data", str(candles), "--out", str(tmp_path), "--symbols", "XRPUSDT", "BTCUSDT"]
+    assert main(["estimate", *asked, "--timeframes", "1h"]) == 0
+    first, *lines = capsys.readouterr().out.splitlines()
+    by = r"by the size of their files \(nighttrain data check counts them\)"
+    assert re.fullmatch(rf"6 cells, about [\d,]+ rows in about 2 series, {by}", first)
+    assert lines[1].startswith("disk about ")
 
 
 def test_the_disk_is_the_one_that_the_check_names(

@@ -365,6 +365,10 @@ class TestReportWithoutACoordinator:
         seen.write_text(json.dumps(document))
         lines = show()[1].splitlines()
         assert lines[0] == "night 2 unfinished: 2 of 6 cells are done" and lines[1].startswith("Night 1: ")
+        # A night whose results are there has ended, whatever was last seen of it.
+        document["run"]["id"] = 1
+        seen.write_text(json.dumps(document))
+        assert show()[1].startswith("Night 1: ")
 
     def test_what_is_not_there_is_said(self, ended: Path, show: Callable[..., Said]) -> None:
         code, _, err = show("7")

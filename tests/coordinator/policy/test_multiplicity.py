@@ -101,7 +101,13 @@ def test_what_is_needed_is_the_greatest_that_would_be_a_discovery(
             for value, passes in ((0.999999 * least, True), (1.000001 * least, False)):
                 tried = list(families[family])
                 tried[position] = value
-                bound = discovery_bounds({**families, family: tried}, rate)[family]
+                changed = {**families, family: tried}
+                rates = [k / len(changed) * A_NIGHT * rate for k in range(1, len(changed) + 1)]
+                each = [simes_p_value(p_values) for p_values in changed.values()]
+                if any(abs(p - some) < 1e-9 for p in each for some in rates):
+                    # Rounding decides.
+                    continue
+                bound = discovery_bounds(changed, rate)[family]
                 assert (bound is not None and value <= bound) == passes
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -90,6 +91,15 @@ def test_each_gate_refuses_by_name_and_in_words(changes: dict[str, Any], missed:
     made = decision(challenger(**changes))
     [told] = made.reasons
     assert reason in told and made.refused_by == (missed,)
+
+
+@pytest.mark.parametrize(
+    ("p_value", "told"),
+    [(0.0500001, "p-value 0.0500001 "), (0.05123456, "p-value 0.05123 "), (math.nan, "p-value nan ")],
+)
+def test_a_p_value_that_just_misses_is_told_with_as_many_digits_as_show_it(p_value: float, told: str) -> None:
+    [reason] = decision(challenger(p_value=p_value)).reasons
+    assert reason.startswith(told) and reason.endswith(": 0.05 or less was needed")
 
 
 def test_scores_on_the_threshold_pass() -> None:

@@ -113,8 +113,7 @@ class Looked(Histories):
         if run.finished is None:
             done = done[-SPEED_JOBS:]
         if done:
-            whole = run.finished and run.finished - run.created
-            seconds = max((whole or done[-1][0] - min(one[2] for one in done)).total_seconds(), 1e-3)
+            seconds = max((done[-1][0] - min(one[2] for one in done)).total_seconds(), 1e-3)
             assert speed == len(done) / seconds * 3600
         else:
             assert speed is None
