@@ -71,7 +71,7 @@ def test_candles_lie_in_a_folder_or_at_an_address(text: str, place: Path | str) 
 def test_the_command_line_refuses_credentials_in_an_address_without_showing_them(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from cli.__main__ import main
+    from cli.app import main
 
     for command in ("run", "estimate", "check"):
         assert main([command, "--data", f"s3://AKIA:{SECRET}@bucket/a"]) == 2
