@@ -32,6 +32,7 @@ def test_a_run_whose_jobs_are_all_final_is_decided_reported_and_done(night: Nigh
         "jobs": 8,
         "succeeded": 4,
         "failed": 4,
+        "untrainable": 4,
         "cancelled": 0,
         "promoted": 4,
         "attempts": 6,
