@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import sys
 
-EXIT_INTERRUPTED = 130
-
 
 def main() -> int:
     """Run the command line and return its exit code."""
@@ -13,6 +11,8 @@ def main() -> int:
         # Here and not above: whoever interrupts the import has begun nothing, and is told so in a word.
         from cli import app
     except KeyboardInterrupt:
+        from cli.local.interrupt import EXIT_INTERRUPTED
+
         print("nighttrain: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     return app.main()

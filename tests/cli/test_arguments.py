@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -102,7 +104,18 @@ def test_no_night_is_written_where_a_variable_is_not_set(
     assert not [*tmp_path.iterdir()]
 
 
-def test_who_calls_the_stack_without_sudo_is_nobody_else() -> None:
-    words = ["--uid", "1000", "--gid", "1000", "--sudo-uid", "", "--sudo-gid", ""]
-    takes = dict.fromkeys(("--uid", "--gid", "--sudo-uid", "--sudo-gid"), Takes.ONE)
-    assert spelled_out(words, takes) == ["--uid=1000", "--gid=1000", "--sudo-uid=", "--sudo-gid="]
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["prepare", "--uid", "1", "--gid", "1", "--sudo-uid", "", "--sudo-gid", ""], "what docker says"),
+        (["explain", "--ports", ""], "not all services became healthy"),
+    ],
+    ids=["nobody called sudo", "no port is published"],
+)
+def test_where_an_empty_value_means_nobody_the_command_is_run(
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO("no JSON"))
+    main(["stack", *words])
+    told = "".join(capsys.readouterr())
+    assert said in told and "is empty" not in told

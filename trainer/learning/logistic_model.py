@@ -47,17 +47,11 @@ def unstandardised(
     return weights, intercepts - (weights * means).sum(axis=1)
 
 
-def log_odds(weights: FloatArray, offsets: FloatArray, values: FloatArray, buffer: FloatArray) -> FloatArray:
-    """Return the log odds of a chunk of rows by each model, (m, k), as a view of `buffer` (m, k or more)."""
-    t = buffer[:, : len(values)]
-    np.matmul(weights, values.T, out=t)
-    t += offsets[:, None]
-    return t
-
-
 def logistic(weights: FloatArray, offsets: FloatArray, values: FloatArray, buffer: FloatArray) -> FloatArray:
     """Return p(rise) of a chunk of rows by each model, shape (m, k), as a view of `buffer` (m, k or more)."""
-    p = log_odds(weights, offsets, values, buffer)
+    p = buffer[:, : len(values)]
+    np.matmul(weights, values.T, out=p)
+    p += offsets[:, None]
     np.negative(p, out=p)
     with np.errstate(over="ignore"):
         np.exp(p, out=p)
