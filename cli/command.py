@@ -36,6 +36,10 @@ Debug = Annotated[bool, typer.Option("--debug", help="show tracebacks and debug 
 Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")]
 """The option of each command that prints something."""
 
+Retrain = Annotated[
+    bool, typer.Option("--retrain", help="train cells again whose candles, settings and program are the same")
+]
+
 OUT = Path("night")
 
 Config = Annotated[

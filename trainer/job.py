@@ -24,6 +24,7 @@ from trainer.candles.cache import open_candles
 from trainer.candles.candles import Candles
 from trainer.candles.room import Count, Room
 from trainer.process.channel import AttemptFailure, ChildEnd, Task
+from trainer.program import program_digest
 from trainer.survey.survey import survey
 
 EVIDENCE_BYTES = 16384
@@ -56,7 +57,7 @@ def _can_go_on(task: Task, end: ChildEnd) -> bool:
     """
     try:
         if isinstance(task.spec, SurveySpec):
-            report = _survey(task, task.spec, end)
+            report = _survey(task, task.spec, end).model_copy(update={"program": program_digest()})
             end.looked_up("candles", report.cache_hit)
             end.result(report, b"")
             return False

@@ -50,9 +50,11 @@ from trainer.learning.recalibration import RECALIBRATION_VERSION, Forecast, reca
 from trainer.learning.scores import Ordered, score_ties
 from trainer.learning.splits import require_trainable
 from trainer.learning.training_set import TrainingSet
+from trainer.program import program_digest
 
 # The fork server imports this once, and a child is forked for each cell.
 build_all()
+program_digest()
 logger = logging.getLogger(__name__)
 
 Progress = Callable[[str, int, int], None]
@@ -212,6 +214,7 @@ def train(
         gates=gates,
         recalibration=recalibration,
         curves=drawn,
+        program=program_digest(),
     )
 
 

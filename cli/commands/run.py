@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from cli.arguments import separated
-from cli.command import OUT, Candles, Config, Debug, OwnOut, Port, Trainers
+from cli.command import OUT, Candles, Config, Debug, OwnOut, Port, Retrain, Trainers
 
 EXIT_CODES = """\b
 exit codes:
@@ -47,6 +47,7 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="start over instead of resuming an unfinished night")
     ] = False,
+    retrain: Retrain = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="print the results as JSON; the progress goes to stderr")
     ] = False,
@@ -70,4 +71,4 @@ def run(
             from cli.local.night import train
             from cli.local.preparation import Order
 
-        return train(Order(config, data, out, given, debug), fresh, as_json, coordinator)
+        return train(Order(config, data, out, given, debug), fresh, retrain, as_json, coordinator)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import OUT, Candles, Debug, Json
+from cli.command import OUT, Candles, Debug, Json, Retrain
 from cli.orders import AnyUrl, TokenFile, client_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def start(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="cancel an unfinished night and start over instead of resuming it")
     ] = False,
+    retrain: Retrain = False,
     data: Candles = None,
     dashboard: Annotated[
         bool, typer.Option("--dashboard/--no-dashboard", help="say where the night can be watched")
@@ -91,7 +92,7 @@ def start(
     if settings.all_symbols or settings.all_timeframes:
         settings, said = _of_folder(settings, data)
     with client_of(url, token_file, out) as client:
-        run, made, words = begin(client, settings, fresh)
+        run, made, words = begin(client, settings, fresh, retrain)
         where = client.url
     if as_json:
         print(json.dumps({"run": run.model_dump(mode="json"), "started": made, "url": where}, indent=2))
@@ -132,7 +133,9 @@ def _of_folder(settings: NightSettings, data: Place | None) -> tuple[NightSettin
     return whole_folder(settings, data)
 
 
-def begin(client: OperatorClient, settings: NightSettings, fresh: bool) -> tuple[RunView, bool, str]:
+def begin(
+    client: OperatorClient, settings: NightSettings, fresh: bool, retrain: bool = False
+) -> tuple[RunView, bool, str]:
     """Begin the night of these settings or resume it.
 
     Returns
@@ -151,6 +154,7 @@ def begin(client: OperatorClient, settings: NightSettings, fresh: bool) -> tuple
     ConflictError
         A night of another grid is unfinished.
     """
+    from cli.screen.nights import RETRAIN_LATER
     from common.errors import ConfigurationError
     from common.protocol.runs import RunRequest
     from common.settings.grid import GridConfig
@@ -158,8 +162,11 @@ def begin(client: OperatorClient, settings: NightSettings, fresh: bool) -> tuple
     if not settings.training:
         problem = "training is false: night training is switched off"
         raise ConfigurationError(problem, "set BT_NIGHT_TRAINING=true")
-    run, made = client.create_run(RunRequest(config=GridConfig(**settings.grid_config()), fresh=fresh))
-    return run, made, f"{_words(run, made)}{_closed(client.status().night)}"
+    run, made = client.create_run(
+        RunRequest(config=GridConfig(**settings.grid_config()), fresh=fresh, retrain=retrain)
+    )
+    later = f"; {RETRAIN_LATER}" if retrain and not made else ""
+    return run, made, f"{_words(run, made)}{later}{_closed(client.status().night)}"
 
 
 def _words(run: RunView, made: bool) -> str:

@@ -17,6 +17,7 @@ from cli.local.processes import Child, stop
 from cli.local.staff import brief, client_of, trainers_of
 from cli.local.supervision import Supervision
 from cli.local.watch import FIX_AND_RERUN, StatusFeed, saving
+from cli.screen.nights import RETRAIN_LATER
 from cli.screen.progress import Display
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError
@@ -96,20 +97,30 @@ class Crew:
         )
         return self.feed
 
-    def begin(self, settings: NightSettings, fresh: bool = False) -> RunView:
+    def begin(self, settings: NightSettings, fresh: bool = False, retrain: bool = False) -> RunView:
         """Begin a night of these settings, or resume it, and say so.
+
+        Parameters
+        ----------
+        settings : NightSettings
+            What is trained.
+        fresh : bool
+            Cancel an unfinished night instead of resuming it.
+        retrain : bool
+            Train a cell again even if nothing has changed since it was trained last.
 
         Raises
         ------
         ConflictError
             Another night is unfinished, or it was begun on other candles.
         """
-        request = RunRequest(config=GridConfig(**settings.grid_config()), fresh=fresh)
+        request = RunRequest(config=GridConfig(**settings.grid_config()), fresh=fresh, retrain=retrain)
         run, made = self.supervision.ask(lambda: self.client.create_run(request))
         assert_same_candles(self.out, run.id, made, settings.data.dir)
         what = f"night {run.id}: {run.training.total} cells"
         if not made:
             what = f"night {run.id} resumes with {run.training.final} of {run.training.total} cells done"
+            what += f"; {RETRAIN_LATER}" if retrain else ""
         if run.paused is not None:
             what += (
                 f"; it is PAUSED {run.paused.words}: nighttrain resume --out {self.out.root} lets it go on"

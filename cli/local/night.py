@@ -25,7 +25,7 @@ from common.protocol.results import Results
 from common.settings.given import Given
 
 
-def train(order: Order, fresh: bool, as_json: bool, ahead: Child | None = None) -> int:
+def train(order: Order, fresh: bool, retrain: bool, as_json: bool, ahead: Child | None = None) -> int:
     """Train a night and return the exit code.
 
     Parameters
@@ -34,6 +34,8 @@ def train(order: Order, fresh: bool, as_json: bool, ahead: Child | None = None) 
         What the command line asks for.
     fresh : bool
         Start over instead of resuming an unfinished night.
+    retrain : bool
+        Train a cell again even if nothing has changed since it was trained last.
     as_json : bool
         Print the results document to stdout, and all else to stderr.
     ahead : Child or None
@@ -51,7 +53,7 @@ def train(order: Order, fresh: bool, as_json: bool, ahead: Child | None = None) 
         logs.configure(out.launcher_log, order.debug, "nighttrain.launcher", stderr=False)
         try:
             given = prepared(order, given, out, console, interrupt)
-            document, path = _night(given, order, out, fresh, interrupt, console, ahead)
+            document, path = _night(given, order, out, fresh, retrain, interrupt, console, ahead)
         except KeyboardInterrupt:
             console.print("interrupted; progress is saved: run the same command to continue", soft_wrap=True)
             return EXIT_INTERRUPTED
@@ -85,6 +87,7 @@ def _night(
     order: Order,
     out: OutFolder,
     fresh: bool,
+    retrain: bool,
     interrupt: Interrupt,
     console: Console,
     ahead: Child | None,
@@ -93,7 +96,7 @@ def _night(
     with at_work(given, out, order.debug, interrupt, display, ahead=ahead) as crew:
         crew.hire(settings)
         client = crew.client
-        run = crew.begin(settings, fresh)
+        run = crew.begin(settings, fresh, retrain)
         crew.send_to_work()
         patience = settings.retry.storage_seconds
         watch = Watch(client, crew.watched(patience), run.id, display, patience)

@@ -44,13 +44,14 @@ def headline(status: StatusDocument) -> str:
     training = run.training
     others = {"not trainable": run.untrainable, "failed": run.broken, "cancelled": training.cancelled}
     apart = [f"{count} {what}" for what, count in others.items() if count]
-    trained = ", ".join([f"{training.succeeded} of {training.total} cells trained", *apart])
+    reused = f" ({run.reused} reused)" if run.reused else ""
+    trained = ", ".join([f"{training.succeeded} of {training.total} cells trained{reused}", *apart])
     if run.state is RunState.CANCELLED:
         return f"Night {run.id} was cancelled: {trained}"
     if run.state is RunState.DONE:
         return f"Night {run.id} is over: {trained}"
     done = f"Night {run.id}: {training.final} of {training.total} cells done"
-    return f"{done} ({', '.join([f'{training.succeeded} trained', *apart])})" if apart else done
+    return f"{done} ({', '.join([f'{run.trained} trained', *apart])})" if apart or run.reused else done
 
 
 def outlook(status: StatusDocument) -> str:

@@ -70,16 +70,18 @@ def _reasons(job: JobDetail) -> list[str]:
         return [f"{name} has failed ({job.cause}){tried}: {job.message}"]
     if job.state is JobState.CANCELLED:
         return [f"{name} was cancelled: {job.message}"]
+    told = [f"{name} was {job.message}"] if job.reused_from is not None else []
     if job.promoted is None:
-        return [f"{name} is done; promotions are decided on when the night ends"]
+        return [*told, f"{name} is done; promotions are decided on when the night ends"]
     if job.promoted:
-        return [f"{name} was promoted: it met every condition"]
-    return [f"{name} is done and was not promoted", *job.reasons]
+        return [*told, f"{name} was promoted: it met every condition"]
+    return [*told, f"{name} is done and was not promoted", *job.reasons]
 
 
 def _facts(job: JobDetail) -> Iterator[tuple[str, str]]:
     yield "job", f"{name_of(job)} (id {job.id}, night {job.run_id})"
     yield "state", job.state
+    yield "reused from", f"job {job.reused_from}" if job.reused_from is not None else ""
     yield "rows", str(job.rows or "")
     yield "started", moment(job.started)
     yield "finished", moment(job.finished)

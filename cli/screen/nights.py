@@ -10,6 +10,9 @@ from common.protocol.nights import CellDifference, CellSide, NightDifference
 from common.protocol.runs import RunPage, RunState, RunView
 from common.protocol.steering import AuditPage
 
+RETRAIN_LATER = "--retrain is for a night that begins: with --fresh it starts over"
+"""What is said to whoever asks for it of a night that is resumed."""
+
 
 def night_table(page: RunPage) -> str:
     """Return nights as a table, the newest first."""
@@ -93,7 +96,7 @@ def _facts(run: RunView) -> Iterator[tuple[str, str]]:
     counts = run.training
     yield (
         "cells",
-        f"{counts.succeeded} trained, {run.broken} failed, {run.untrainable} not trainable, "
+        f"{run.trained} trained, {run.broken} failed, {run.untrainable} not trainable, "
         f"{counts.leased} running, {counts.queued} waiting, {counts.cancelled} cancelled",
     )
     yield "progress", f"{run.progress_ratio:.0%}"
@@ -111,6 +114,7 @@ def _state(run: RunView) -> str:
 
 def _notes(run: RunView) -> str:
     notes = ["synthetic candles"] if run.synthetic else []
+    notes += [f"{run.reused} reused"] if run.reused else []
     notes += [f"{run.untrainable} not trainable"] if run.untrainable else []
     notes += [f"{run.training.cancelled} cancelled"] if run.training.cancelled else []
     notes += [f"paused {run.paused.words}"] if run.paused else []

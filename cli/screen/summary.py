@@ -194,7 +194,8 @@ def totals(results: Results) -> str:
     """Return the night in figures, in one line."""
     sums = results.totals
     refused = sum(job.state is JobState.FAILED and job.cause is Cause.DATA for job in results.jobs)
-    words = f"{sums.succeeded} of {sums.jobs} cells trained, {sums.promoted} promoted, "
+    reused = f" ({sums.reused} reused)" if sums.reused else ""
+    words = f"{sums.succeeded} of {sums.jobs} cells trained{reused}, {sums.promoted} promoted, "
     words += f"{sums.failed - refused} failed"
     words += f", {refused} had no candles to be trained on" if refused else ""
     words += f", {sums.cancelled} cancelled in {sums.wall_seconds:.0f} s"

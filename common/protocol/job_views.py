@@ -93,7 +93,10 @@ class JobView(Frozen):
     cause: Cause | None
     """Why it failed or was cancelled; null otherwise."""
     message: str
-    """The same in words; empty otherwise."""
+    """The same in words, or of which run the result was reused; empty otherwise."""
+    reused_from: int | None = None
+    """Id of the job of an earlier run whose result was reused, since candles, settings and program were the
+    same; null otherwise."""
     waits: str
     """Why a queued job has not been handed out yet, in words; empty for others."""
     rows: int | None

@@ -106,6 +106,9 @@ class SurveyReport(Frozen):
     """Turnover a day in the quote currency, of the finest series."""
     cache_hit: bool
     """Whether the files are those of an earlier survey, so that none was read."""
+    program: Digest = ""
+    """SHA-256 of the code and packages that this trainer would train the cells with, in hexadecimal; empty in
+    a report of an earlier version."""
 
 
 class Scores(Frozen):
@@ -444,3 +447,5 @@ class TrainingReport(Frozen):
     """How the final model was recalibrated; null in a report of an earlier version."""
     curves: Curves | None = None
     """What is drawn of its predictions; null in a report of an earlier version."""
+    program: Digest = ""
+    """SHA-256 of the code and packages that it was trained with, in hexadecimal; empty likewise."""

@@ -49,7 +49,10 @@ class JobResult(Frozen):
     cause: Cause | None
     """Why it failed or was cancelled; null otherwise."""
     message: str
-    """The same in words; empty otherwise."""
+    """The same in words, or of which run the result was reused; empty otherwise."""
+    reused_from: int | None = None
+    """Id of the job of an earlier run whose result was reused, since candles, settings and program were the
+    same; null if it was trained in this run, or not at all."""
     rows: int | None
     """Rows with a full feature window and a label; null if it was not trained."""
     span: Span | None
@@ -116,7 +119,9 @@ class Totals(Frozen):
     jobs: int
     """Cells of the grid."""
     succeeded: int
-    """Cells that were trained."""
+    """Cells that have a model: trained in this run, or reused."""
+    reused: int = 0
+    """How many of these took over the result of an earlier run: nothing had changed."""
     failed: int
     """Cells that were given up, those that have no candles to be trained on among them."""
     untrainable: int = 0

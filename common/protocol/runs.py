@@ -16,6 +16,11 @@ from common.protocol.steering import Hold
 from common.settings.grid import GridConfig
 
 
+def counted_reused(trained: int, reused: int) -> str:
+    """Return how many cells have a model, and how many of these models were reused, if any."""
+    return f"{trained} ({reused} reused)" if reused else str(trained)
+
+
 class RunRequest(Frozen):
     """An operator asks for a night; an unfinished run of an equal configuration is continued."""
 
@@ -23,6 +28,9 @@ class RunRequest(Frozen):
     """The night that is asked for."""
     fresh: bool = False
     """Whether an unfinished run of another configuration is cancelled instead of being in conflict."""
+    retrain: bool = False
+    """Whether cells are trained again whose candles, settings and program are those of an earlier run; a run
+    that is continued is not changed by it."""
 
 
 class RunState(StrEnum):
@@ -91,11 +99,18 @@ class RunView(Frozen):
     """Who ended it before all was done, when and why; null if nobody did."""
     untrainable: int = 0
     """How many of the failed training jobs have candles that cannot be trained on: nothing broke there."""
+    reused: int = 0
+    """How many of the succeeded training jobs took over the result of an earlier run: nothing had changed."""
 
     @property
     def broken(self) -> int:
         """How many training jobs failed for another reason than their candles."""
         return self.training.failed - self.untrainable
+
+    @property
+    def trained(self) -> str:
+        """How many training jobs succeeded, and how many of them were reused, such as `81 (79 reused)`."""
+        return counted_reused(self.training.succeeded, self.reused)
 
 
 class RunPage(Frozen):

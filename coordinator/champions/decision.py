@@ -242,6 +242,8 @@ def _untested(champion: Champion, entrant: Entrant | None) -> str:
         return "its cell is not in the grid of tonight"
     if entrant.challenger is None:
         return f"its cell was not trained tonight: {entrant.message or entrant.state}"
+    if entrant.challenger.sha256 == champion.sha256:
+        return "it is tonight's model itself, and no row has come since its training"
     if entrant.challenger.synthetic != champion.synthetic:
         kinds = ("synthetic", "real") if champion.synthetic else ("real", "synthetic")
         return f"it was trained on {kinds[0]} candles, and tonight's are {kinds[1]}"

@@ -18,14 +18,14 @@ from common.protocol.trainers import Finish
 from coordinator.queue import surveys
 from coordinator.queue.attempts import succeed
 from coordinator.queue.checkpoints import discard_checkpoint
+from coordinator.queue.trainings import store_training
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Database, Transaction
 from coordinator.store.documents import read_document
 from coordinator.store.prepared import Prepared
 from coordinator.store.rows import AttemptRow, JobRow
-from coordinator.store.tables import attempts, blobs, manifests, reports
+from coordinator.store.tables import attempts, blobs, manifests
 
-_REPORT, _MANIFEST = Prepared(reports.insert()), Prepared(manifests.insert())
 _STORED = {name: bindparam(name, type_=blobs.c[name].type) for name in ("sha256", "size", "stored")}
 _BLOB = Prepared(
     blobs.insert().from_select(
@@ -47,13 +47,13 @@ class Model:
 
 def accept(
     tx: Transaction, job: JobRow, attempt: AttemptRow, finish: Finish, model: Model | None = None
-) -> list[JobRow]:
+) -> surveys.Outcome:
     """Store a job's result and end its attempt; without a `model` its .pkl was uploaded before.
 
     Returns
     -------
-    list of JobRow
-        Cells that a survey refused.
+    Outcome
+        The cells that ended with a survey; of a training none.
 
     Raises
     ------
@@ -64,9 +64,9 @@ def accept(
     """
     ending = Ending(Outcome.SUCCEEDED, seconds=finish.seconds, peak_memory_bytes=finish.peak_memory_bytes)
     if job.kind is JobKind.SURVEY and isinstance(finish.result, SurveyReport):
-        refused = surveys.apply(tx, job, finish.result)
+        outcome = surveys.apply(tx, job, finish.result)
         succeed(tx, job, attempt, ending)
-        return refused
+        return outcome
     if job.kind is JobKind.TRAINING and isinstance(finish.result, TrainingReport):
         report = finish.result
         made = model if attempt.artifact_sha256 is None else None
@@ -75,7 +75,7 @@ def accept(
         _check(tx, job, attempt, finish, report, is_made=made is not None)
         if made is not None:
             _keep(tx, made)
-        _store(tx, job, report)
+        store_training(tx, job.id, report)
         discard_checkpoint(tx, job.id)
         succeed(
             tx,
@@ -85,8 +85,9 @@ def accept(
             auc=report.scores.auc,
             p_value=report.p_value,
             scores=report.scores.model_dump_json(),
+            program=report.program,
         )
-        return []
+        return surveys.Outcome()
     raise InvalidRequestError(f"the {job.kind} job {job.id} cannot end with this kind of report")
 
 
@@ -144,20 +145,3 @@ def _check(
             f" and the manifest names {manifest.pickle_sha256 or 'none'}",
             "upload the .pkl that the manifest names, then finish",
         )
-
-
-def _store(tx: Transaction, job: JobRow, report: TrainingReport) -> None:
-    manifest = report.manifest
-    document = report.model_dump_json(exclude={"manifest"})
-    _REPORT.on(tx.connection, {"job_id": job.id, "document": document})
-    _MANIFEST.on(
-        tx.connection,
-        {
-            "job_id": job.id,
-            "sha256": manifest.pickle_sha256,
-            # What was certified must be what is kept.
-            "certified": report.certificate.valid and manifest.certificate == report.certificate,
-            "comparison": report.champion.model_dump_json() if report.champion else None,
-            "document": manifest.model_dump_json(),
-        },
-    )

@@ -1,7 +1,11 @@
-"""What a symbol's survey changes: its cells can be handed out, or fail at once because it refused them."""
+"""What a symbol's survey changes: its cells can be handed out, or end at once.
+
+They end because it refused their candles, or because nothing has changed since they were trained last.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 from sqlalchemy import bindparam, literal_column, select, update
@@ -12,6 +16,7 @@ from common.protocol.jobs import Cause, JobState, SurveySpec, TrainingSpec
 from common.protocol.reports import SeriesReport, SurveyReport
 from common.settings.grid import GridConfig, grid_of
 from common.timeframes import CONTEXT_TIMEFRAMES, Timeframe
+from coordinator.queue.reuse import reuse
 from coordinator.queue.stretches import QUEUED, TRAINING
 from coordinator.queue.transitions import end_queued
 from coordinator.store.database import Transaction
@@ -30,7 +35,7 @@ _JOBS = (
     .where(jobs.c.run_id == bindparam("run"), jobs.c.symbol == bindparam("of"))
     .values(volume=bindparam("traded"))
 )
-_CONFIG = select(runs.c.config).where(runs.c.id == bindparam("run"))
+_RUN = select(runs.c.config, runs.c.retrain).where(runs.c.id == bindparam("run"))
 _CELLS = (
     JOBS.where(jobs.c.run_id == bindparam("run"), jobs.c.symbol == bindparam("of"), QUEUED, TRAINING)
     .order_by(jobs.c.id)
@@ -54,6 +59,14 @@ _CELL = (
 )
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """The cells that ended with a survey, as they were before: refused, or with an earlier run's result."""
+
+    refused: tuple[JobRow, ...] = ()
+    reused: tuple[JobRow, ...] = ()
+
+
 def survey_spec(config: GridConfig, symbol: str) -> SurveySpec:
     """Return what a symbol's survey has to do: the grid's timeframes and the context's, fine to coarse."""
     wanted = {*config.timeframes, *CONTEXT_TIMEFRAMES}
@@ -61,13 +74,8 @@ def survey_spec(config: GridConfig, symbol: str) -> SurveySpec:
     return SurveySpec(symbol=symbol, timeframes=ordered, policy=config.data)
 
 
-def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]:
-    """Store a survey's report, open the cells that can be trained, and fail the others.
-
-    Returns
-    -------
-    list of JobRow
-        The cells that were refused, as they were before.
+def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> Outcome:
+    """Store a survey's report, open the cells that must be trained, and end the others.
 
     Raises
     ------
@@ -86,9 +94,10 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
     connection.execute(_JOBS, {**this, "traded": report.quote_volume_per_day})
     if report.synthetic:
         connection.execute(update(runs).where(runs.c.id == survey.run_id).values(synthetic=True))
-    config = grid_of(connection.execute(_CONFIG, {"run": survey.run_id}).scalar_one())
+    run = connection.execute(_RUN, {"run": survey.run_id}).one()
+    config, program = grid_of(run.config), "" if run.retrain else report.program
     series = {one.timeframe: one for one in report.series}
-    refused, opened = [], []
+    refused, reused, opened = [], [], []
     for row in connection.execute(_CELLS, this).all():
         job = JobRow.of(row)
         refusal = _refusal(job, series)
@@ -96,13 +105,15 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> list[JobRow]
             end_queued(tx, job, JobState.FAILED, Cause.DATA, refusal)
             refused.append(job)
         else:
-            spec = _training_spec(job, config, series, report.synthetic)
-            rows = series[spec.cell.timeframe].rows
-            given = {"this": job.id, "found_rows": rows, "training": spec.model_dump_json()}
-            opened.append({**given, "now": tx.now})
+            spec = _training_spec(job, config, series, report.synthetic).model_dump_json()
+            rows = series[job.cell.timeframe].rows
+            if reuse(tx, job, rows, spec, program, report.synthetic):
+                reused.append(job)
+            else:
+                opened.append({"this": job.id, "found_rows": rows, "training": spec, "now": tx.now})
     if opened:
         connection.execute(_CELL, opened)
-    return refused
+    return Outcome(tuple(refused), tuple(reused))
 
 
 def series_of(tx: Transaction, job: JobRow) -> SeriesReport | None:

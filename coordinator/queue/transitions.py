@@ -2,7 +2,7 @@
 
 A job is leased exactly as long as it has an open attempt. So a state changes together with what causes the
 change: `open_attempt` leases a queued job, `close_attempt` moves it on, `end_queued` ends a job that nobody
-holds, and `reopen` queues one again that had ended.
+holds, `take_over` ends one with the result of another, and `reopen` queues one again that had ended.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ JOBS_A_STATEMENT = 2000
 """So many jobs are made by one statement at most."""
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    JobState.QUEUED: frozenset({JobState.LEASED, JobState.FAILED, JobState.CANCELLED}),
+    JobState.QUEUED: frozenset({JobState.LEASED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
     JobState.LEASED: frozenset({JobState.QUEUED, JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}),
     JobState.SUCCEEDED: frozenset({JobState.QUEUED}),
     JobState.FAILED: frozenset({JobState.QUEUED}),
     JobState.CANCELLED: frozenset({JobState.QUEUED}),
 }
 """Allowed transitions. queued -> failed: refused by the survey, or no room is large enough after an oom.
+queued -> succeeded: the result of an earlier run is reused.
 Only an operator's retry leads out of a final state; succeeded -> queued: a survey done again for it."""
 
 
@@ -203,6 +204,25 @@ def end_queued(tx: Transaction, job: JobRow, state: JobState, cause: Cause, mess
     """
     assert job.state is JobState.QUEUED
     _move(tx, job, state, cause=cause, message=message)
+
+
+def take_over(tx: Transaction, job: JobRow, message: str, **changes: Any) -> None:
+    """End a queued training job with the result of an earlier one, without an attempt.
+
+    Parameters
+    ----------
+    message : str
+        Whose result it is, in words.
+    **changes
+        What the result puts into the job's row.
+
+    Raises
+    ------
+    InternalError
+        The job is not queued any more.
+    """
+    assert job.state is JobState.QUEUED and job.kind is JobKind.TRAINING
+    _move(tx, job, JobState.SUCCEEDED, message=message, **changes)
 
 
 def reopen(tx: Transaction, job: JobRow, *, waiting_since: datetime | None, forgiven: int) -> None:

@@ -76,6 +76,9 @@ def _cost(name: str, jobs: Sequence[ReportedJob], work: float) -> Cost:
 def _stages(trained: Sequence[ReportedJob]) -> tuple[tuple[str, float, float], ...]:
     seconds: dict[str, float] = {}
     for one in trained:
+        if one.job.reused_from is not None:
+            # Its stages were those of another night.
+            continue
         for stage, took in (one.measured.stages if one.measured else {}).items():
             seconds[stage] = seconds.get(stage, 0.0) + took
     total = sum(seconds.values())

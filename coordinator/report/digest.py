@@ -80,7 +80,8 @@ def _subject(found: Contents) -> str:
 
 def _cells(found: Contents) -> str:
     cells = found.night.cells
-    parts = [f"{cells.succeeded} of {some(cells.total, 'cell')} trained"]
+    reused = f" ({found.night.reused} reused)" if found.night.reused else ""
+    parts = [f"{cells.succeeded} of {some(cells.total, 'cell')} trained{reused}"]
     parts += [f"{found.failed} failed"] if found.failed else []
     parts += [f"{found.refused} without usable candles"] if found.refused else []
     parts += [f"{cells.cancelled} cancelled"] if cells.cancelled else []

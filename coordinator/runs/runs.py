@@ -64,7 +64,7 @@ class Runs:
                 if present.decided is not None:
                     raise ConflictError(f"night {present.id} is about to end", "try again in a moment")
                 cancel_run(tx, present, "the night was cancelled by one that was begun afresh")
-            run = _make(tx, request.config)
+            run = _make(tx, request)
         return run, True
 
     def begin(self, request: RunRequest, is_due: Callable[[Transaction], bool]) -> RunRow | None:
@@ -76,7 +76,7 @@ class Runs:
             Another run was begun at the very same moment.
         """
         with self._beginning() as tx:
-            return _make(tx, request.config) if is_due(tx) else None
+            return _make(tx, request) if is_due(tx) else None
 
     @contextmanager
     def _beginning(self) -> Iterator[Transaction]:
@@ -128,8 +128,10 @@ def end_run(tx: Transaction, run: RunRow, results_path: str) -> None:
     record_end(tx, run.id)
 
 
-def _make(tx: Transaction, config: GridConfig) -> RunRow:
+def _make(tx: Transaction, request: RunRequest) -> RunRow:
+    config = request.config
     values = {"state": RunState.RUNNING, "config": config.model_dump_json(), "synthetic": False}
+    values["retrain"] = request.retrain
     inserted = tx.connection.execute(
         runs.insert().values(created=tx.now, results_path="", **values).returning(*runs.c)
     )

@@ -47,6 +47,7 @@ class RunHead:
     ended_early_by: str = ""
     ended_early_reason: str = ""
     report_path: str = ""
+    retrain: bool = False
 
     @property
     def pause(self) -> Hold | None:
@@ -120,6 +121,8 @@ class JobRow:
     wanted_next: datetime | None
     volume: float
     revision: int
+    program: str
+    reused_from: int | None
 
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:

@@ -129,6 +129,8 @@ runs = Table(
     Column("ended_early_reason", Text, nullable=False, server_default=""),
     # The file of its report; empty until it was written.
     Column("report_path", Text, nullable=False, server_default=""),
+    # No result of an earlier run is reused.
+    Column("retrain", Boolean, nullable=False, server_default=false()),
     CheckConstraint(_among("state", RunState), name="run_state"),
     CheckConstraint("(state = 'running') = (finished IS NULL)", name="run_finished"),
     _partial("one_running_run", "state", where="state = 'running'"),
@@ -196,6 +198,10 @@ jobs = Table(
     Column("volume", Float, nullable=False, server_default="0"),
     # A trigger raises it with each change of the row; `coordinator.views.ledger` says how it is read.
     Column("revision", BigInteger, nullable=False, server_default="0"),
+    # SHA-256 of the program that trained it; empty before that, and of what an earlier version trained.
+    Column("program", String(64), nullable=False, server_default=""),
+    # The job of an earlier run that trained it; null: it was trained in its own run, or not yet.
+    Column("reused_from", Integer),
     CheckConstraint(_among("kind", JobKind), name="job_kind"),
     CheckConstraint(_among("state", JobState), name="job_state"),
     # A job waits for room on a disk as long as it takes, and never ends by the lack of it.

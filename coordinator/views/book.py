@@ -54,6 +54,7 @@ class JobFact(NamedTuple):
     scores: tuple[float | None, float, float] | None
     promoted: bool | None
     refused_by: tuple[RefusalReason, ...]
+    reused: bool = False
 
     @property
     def touched(self) -> bool:
@@ -106,8 +107,8 @@ class Book:
         Models that were not promoted, by reason.
     queued : dict of str to Counter
         Queued jobs by what they have in common, by symbol.
-    promoted, untrainable, attempts : int
-        Promoted models, cells whose candles cannot be trained on, and attempts.
+    promoted, untrainable, reused, attempts : int
+        Promoted models, cells whose candles cannot be trained on, reused results, and attempts.
     durations : dict of str to list of float
         Seconds of the attempts at cells that succeeded, sorted, by timeframe.
     successes : list of tuple
@@ -125,6 +126,7 @@ class Book:
         self.queued: dict[str, Counter[Alike]] = {}
         self.promoted = 0
         self.untrainable = 0
+        self.reused = 0
         self.attempts = 0
         self.durations: dict[str, list[float]] = defaultdict(list)
         self.successes: list[tuple[datetime, int, datetime, int]] = []
@@ -180,6 +182,7 @@ class Book:
         for reason in job.refused_by:
             _add(self.refusals, reason, by)
         self.promoted += by * bool(job.promoted)
+        self.reused += by * job.reused
         failed = job.kind is JobKind.TRAINING and job.state is JobState.FAILED
         self.untrainable += by * (failed and job.cause is Cause.DATA)
         if job.state is JobState.QUEUED:

@@ -50,6 +50,7 @@ _JOBS = select(
     jobs.c.scores,
     jobs.c.promoted,
     jobs.c.refused_by,
+    jobs.c.reused_from,
     jobs.c.revision,
 )
 _TRIES = select(
@@ -161,4 +162,5 @@ def _job(row: Row[*tuple[Any, ...]], held: dict[Any, Any]) -> JobFact:
         scores=(told["auc"], told["brier"], told["accuracy"]) if told else None,
         promoted=row.promoted,
         refused_by=tuple(RefusalReason(one) for one in from_json(row.refused_by)),
+        reused=row.reused_from is not None,
     )

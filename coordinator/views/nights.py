@@ -23,6 +23,7 @@ class NightSummary:
     """A night in figures; `mean_auc` is that of its trained cells, None before there is one.
 
     `untrainable` counts those of its failed cells whose candles cannot be trained on: nothing broke there.
+    `reused` counts those of its succeeded cells that took over the result of an earlier night.
     `held` says that an operator has no more of its jobs handed out: it is paused, or being ended early.
     """
 
@@ -39,6 +40,7 @@ class NightSummary:
     mean_auc: float | None
     has_results: bool
     held: Literal["", "paused", "ending"] = ""
+    reused: int = 0
 
     @property
     def broken(self) -> int:
@@ -129,6 +131,12 @@ def _summaries(tx: Transaction, found: Sequence[RunRow]) -> list[NightSummary]:
         .group_by(jobs.c.run_id)
     )
     untrainable = _by_run(tx, of_data)
+    taken = (
+        select(jobs.c.run_id, func.count())
+        .where(jobs.c.run_id.in_(ids), jobs.c.reused_from.is_not(None))
+        .group_by(jobs.c.run_id)
+    )
+    reused = _by_run(tx, taken)
     tries = (
         select(jobs.c.run_id, func.count())
         .join_from(attempts, jobs, attempts.c.job_id == jobs.c.id)
@@ -151,6 +159,7 @@ def _summaries(tx: Transaction, found: Sequence[RunRow]) -> list[NightSummary]:
             mean_auc=auc.get(run.id),
             has_results=bool(run.results_path),
             held=_held(run),
+            reused=reused.get(run.id, 0),
         )
         for run in found
     ]

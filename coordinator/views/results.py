@@ -72,6 +72,7 @@ def _totals(cells: list[JobResult], surveys: list[SurveyResult], wall_seconds: f
     return Totals(
         jobs=len(cells),
         succeeded=states.count(JobState.SUCCEEDED),
+        reused=sum(cell.reused_from is not None for cell in cells),
         failed=states.count(JobState.FAILED),
         untrainable=sum(cell.state is JobState.FAILED and cell.cause is Cause.DATA for cell in cells),
         cancelled=states.count(JobState.CANCELLED),

@@ -59,6 +59,7 @@ def run_view(tx: Transaction, run: RunRow) -> RunView:
         saved=_saved_folds(tx, run.id, grid_of(run.config).n_splits),
         promoted=tx.connection.execute(own.where(jobs.c.promoted)).scalar_one(),
         untrainable=tx.connection.execute(untrainable).scalar_one(),
+        reused=tx.connection.execute(own.where(jobs.c.reused_from.is_not(None))).scalar_one(),
     )
 
 
@@ -71,6 +72,7 @@ def view_of(tx: Transaction, run: RunRow, book: Book) -> RunView:
         saved=sum(min(folds, most) for folds, _ in saved_of(tx, book).values()),
         promoted=book.promoted,
         untrainable=book.untrainable,
+        reused=book.reused,
     )
 
 
@@ -88,7 +90,7 @@ def saved_of(tx: Transaction, book: Book) -> dict[int, tuple[int, datetime]]:
 
 
 def _view(
-    run: RunRow, counts: dict[JobKind, JobCounts], saved: int, promoted: int, untrainable: int
+    run: RunRow, counts: dict[JobKind, JobCounts], *, saved: int, promoted: int, untrainable: int, reused: int
 ) -> RunView:
     training = counts[JobKind.TRAINING]
     # A copy, since whatever is made anew has its configuration checked, symbol by symbol.
@@ -99,6 +101,7 @@ def _view(
             "progress_ratio": (training.final + saved / grid_of(run.config).n_splits) / training.total,
             "promoted": promoted,
             "untrainable": untrainable,
+            "reused": reused,
         }
     )
 
@@ -113,6 +116,7 @@ def _unbegun(run: RunRow) -> RunView:
         progress_ratio=0.0,
         promoted=0,
         untrainable=0,
+        reused=0,
         paused=run.pause if run.state is RunState.RUNNING else None,
         ended_early=run.early_end,
     )

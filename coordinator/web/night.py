@@ -144,6 +144,7 @@ def headline(status: StatusDocument, untrainable: int) -> str:
     assert run is not None
     training = run.training
     trained = f"{training.succeeded} of {some(training.total, 'cell')} trained"
+    trained += f" ({run.reused} reused)" if run.reused else ""
     others = {
         "not trainable": untrainable,
         "failed": training.failed - untrainable,
@@ -155,7 +156,7 @@ def headline(status: StatusDocument, untrainable: int) -> str:
     if run.state is RunState.DONE:
         return f"Night {run.id} is over: {', '.join([trained, *apart])}"
     done = f"{training.final} of {some(training.total, 'cell')} done"
-    return f"{done}: {', '.join([f'{training.succeeded} trained', *apart])}" if apart else done
+    return f"{done}: {', '.join([f'{run.trained} trained', *apart])}" if apart or run.reused else done
 
 
 def tab_title(status: StatusDocument) -> str:

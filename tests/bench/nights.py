@@ -1,7 +1,8 @@
 """A whole night beside the same cells under what people schedule with: `python -m tests.bench.nights`.
 
 Nights and peers take turns, so that what else the machine does meets all of them alike. Every round begins
-with an empty folder; then the same night runs again in it, with nothing changed in the candles.
+with an empty folder; then the same night runs again in it, with nothing changed in the candles, and once more
+with every cell trained again.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 TRAINERS = 2
 PEERS = ("pool", "joblib", "dask", "ray")
+KINDS = {"night": (), "the same night again": (), "the same, trained again": ("--retrain",)}
+"""What runs in the folder of a round one after the other, with the further options of each."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +63,10 @@ def sampled(folder: Path) -> Grid:
     return Grid(folder, symbols, timeframes)
 
 
-def night(grid: Grid, out: Path) -> dict[str, float]:
+def night(grid: Grid, out: Path, *further: str) -> dict[str, float]:
     """Train a night; return the wall seconds, and those on processors."""
     used, began = os.times(), time.perf_counter()
-    options = ["--out", str(out), "--trainers", str(TRAINERS), "--port", "0", *grid.options]
+    options = ["--out", str(out), "--trainers", str(TRAINERS), "--port", "0", *grid.options, *further]
     _run("cli", "run", *options)
     took, now = time.perf_counter() - began, os.times()
     spent = now.children_user + now.children_system - used.children_user - used.children_system
@@ -111,8 +114,8 @@ def measured(grid: Grid, rounds: int, peers: Sequence[str] = PEERS) -> dict[str,
     for number in range(rounds):
         with tempfile.TemporaryDirectory(prefix="nighttrain-bench-") as name:
             out = Path(name)
-            for what in ("night", "the same night again"):
-                figures = night(grid, out)
+            for what, further in KINDS.items():
+                figures = night(grid, out, *further)
                 took[what].append(figures["seconds"])
                 if what == "night":
                     took["cpu of a night"].append(figures["cpu_seconds"])

@@ -144,8 +144,8 @@ class Night:
         assert isinstance(self.database.clock, Clock)
         return self.database.clock
 
-    def begin(self, **changes: Any) -> int:
-        run, made = self.runs.submit(RunRequest(config=grid(**changes)))
+    def begin(self, retrain: bool = False, **changes: Any) -> int:
+        run, made = self.runs.submit(RunRequest(config=grid(**changes), retrain=retrain))
         assert made
         return run.id
 
@@ -171,12 +171,19 @@ class Night:
         assert isinstance(answer, Grant), answer
         return answer
 
-    def survey_all(self, boot: str, refused: dict[str, str] | None = None, synthetic: bool = False) -> None:
+    def survey_all(
+        self,
+        boot: str,
+        refused: dict[str, str] | None = None,
+        synthetic: bool = False,
+        program: str = "",
+        edition: str = "",
+    ) -> None:
         for _ in range(self.run_listing.page(1, 0).runs[0].surveys.queued):
             answer = self.grant(boot)
             assert isinstance(answer.spec, SurveySpec)
             volume = 1e6 * (1 + len(answer.spec.symbol))
-            report = survey_report(answer.spec, volume=volume, refused=refused, synthetic=synthetic)
+            report = survey_report(answer.spec, volume, refused, synthetic, program=program, edition=edition)
             self.queue.finish(answer.lease_id, finish(report))
 
     def start(self, **changes: Any) -> str:
@@ -279,14 +286,17 @@ def survey_report(
     refused: dict[str, str] | None = None,
     synthetic: bool = False,
     symbol: str = "",
+    program: str = "",
+    edition: str = "",
 ) -> SurveyReport:
+    """A survey by a program, of candles that are others in each edition."""
     series = tuple(
         SeriesReport(
             timeframe=timeframe,
             source="native",
             rows=BARS[timeframe],
             span=SPAN,
-            digest=digest(f"{spec.symbol} {timeframe}"),
+            digest=digest(f"{spec.symbol} {timeframe}{edition}"),
             missing=0,
             segments=1,
             quote_volume_per_day=volume,
@@ -302,6 +312,7 @@ def survey_report(
         findings=(),
         quote_volume_per_day=volume,
         cache_hit=False,
+        program=program,
     )
 
 
@@ -413,6 +424,7 @@ def training_report(
     feature_version: str = "features/1",
     resumed_folds: int = 0,
     lineage: dict[str, str] | None = None,
+    program: str = "",
 ) -> tuple[TrainingReport, bytes]:
     rows = ROWS if BARS[spec.cell.timeframe] >= ROWS else 660
     tested = rows - rows // (spec.n_splits + 1)
@@ -448,6 +460,7 @@ def training_report(
         manifest=model,
         stage_seconds={"crossval": 1.0},
         resumed_folds=resumed_folds,
+        program=program,
     )
     return report, content
 

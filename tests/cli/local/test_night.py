@@ -66,16 +66,25 @@ def test_two_trainers_train_what_one_would(
     }
 
 
-def test_a_second_night_on_the_same_folder_reads_the_cache_and_keeps_the_champions(
+def test_a_second_night_in_which_nothing_changed_takes_over_what_training_again_would_give(
     undisturbed: Night, nighttrain: Callable[..., Outcome], candles: Path
 ) -> None:
     first, out = undisturbed
-    outcome = nighttrain("run", "--data", candles, "--out", out, "--trainers", 1, "--json", *GRID)
-    assert outcome.code == 0, outcome.err
-    second = outcome.results()
-    assert second["run"] != first["run"]
-    assert [survey["report"]["cache_hit"] for survey in second["surveys"]] == [True, True]
-    assert [job["scores"] for job in second["jobs"]] == [job["scores"] for job in first["jobs"]]
+    models = models_in(out)
+    night = ("run", "--data", candles, "--out", out, "--trainers", 1, "--json", *GRID)
+    reused, retrained = nighttrain(*night), nighttrain(*night, "--retrain")
+    for outcome, tries in ((reused, 0), (retrained, 1)):
+        assert outcome.code == 0, outcome.err
+        again = outcome.results()
+        assert again["run"] != first["run"]
+        assert [survey["report"]["cache_hit"] for survey in again["surveys"]] == [True, True]
+        assert [len(job["attempts"]) for job in again["jobs"]] == [tries] * 8
+        assert [job["scores"] for job in again["jobs"]] == [job["scores"] for job in first["jobs"]]
+        assert [job["promoted"] for job in again["jobs"]] == [job["promoted"] for job in first["jobs"]]
+        assert models == models_in(out)
+    told = f"reused from night {first['run']}: candles, settings and program are the same"
+    assert {job["message"] for job in reused.results()["jobs"]} == {told}
+    assert "8 of 8 cells trained (8 reused)" in reused.err and "reused" not in retrained.err
 
 
 def test_cells_without_candles_fine_enough_fail_with_the_reason_and_the_rest_is_trained(
@@ -113,6 +122,10 @@ def test_all_is_what_the_folder_holds(
     ]
     assert results["jobs"][0]["state"] == "succeeded"
     assert results["config"]["symbols"] == ["BTCUSDT"]
+
+
+def models_in(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (out / "artifacts" / "direction").glob("[!.]*")}
 
 
 def _write_hourly(source: Path, target: Path) -> None:

@@ -31,6 +31,7 @@ def test_a_run_whose_jobs_are_all_final_is_decided_reported_and_done(night: Nigh
     assert results.totals.model_dump() | {"peak_memory_bytes": 0} == {
         "jobs": 8,
         "succeeded": 4,
+        "reused": 0,
         "failed": 4,
         "untrainable": 4,
         "cancelled": 0,

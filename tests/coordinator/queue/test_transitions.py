@@ -14,7 +14,7 @@ from common.protocol.job_views import Outcome
 from common.protocol.jobs import FINAL_STATES, Cause, JobState
 from coordinator.queue import transitions
 from coordinator.queue.leases import attempt_of, held, job_of
-from coordinator.queue.transitions import TRANSITIONS, Ending, close_attempt, reopen
+from coordinator.queue.transitions import TRANSITIONS, Ending, close_attempt, reopen, take_over
 from tests.coordinator.specimens import Night
 
 ROOT = Path(coordinator.__file__).parent
@@ -46,8 +46,15 @@ def test_every_state_is_reached_from_queued_and_leads_to_an_end() -> None:
         assert TRANSITIONS[state] & FINAL_STATES
 
 
-def test_a_job_succeeds_only_under_a_lease() -> None:
-    assert [state for state in JobState if JobState.SUCCEEDED in TRANSITIONS[state]] == [JobState.LEASED]
+def test_a_job_succeeds_under_a_lease_or_with_the_result_of_another(night: Night) -> None:
+    before = {state for state in JobState if JobState.SUCCEEDED in TRANSITIONS[state]}
+    assert before == {JobState.QUEUED, JobState.LEASED}
+    night.begin()
+    grant = night.grant(night.register())
+    with night.database.write() as tx:
+        _, survey = held(tx, grant.lease_id)
+        with pytest.raises(AssertionError):
+            take_over(tx, survey, "a survey has no result to take over", reused_from=1)
 
 
 def test_what_has_changed_meanwhile_is_not_moved(night: Night) -> None:

@@ -1,0 +1,111 @@
+"""Results of earlier runs that are taken over, since to train again would give the same to the last digit.
+
+A result depends on the specification of its job, in which the digests of all its candles are, and on the
+program. Where both are those of the last time that a cell was trained, it need not be trained again. Only
+what was found out about its champion may differ: tonight's may be another one than then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Row, bindparam, func, literal_column, select
+
+from common.protocol.faults import model_fault
+from common.protocol.jobs import Cell
+from common.protocol.reports import Manifest, TrainingReport
+from coordinator.champions.registry import champion_manifest
+from coordinator.queue.checkpoints import discard_checkpoint
+from coordinator.queue.trainings import is_certified, store_training
+from coordinator.queue.transitions import take_over
+from coordinator.store.database import Transaction
+from coordinator.store.documents import read_document
+from coordinator.store.prepared import Prepared
+from coordinator.store.rows import JobRow
+from coordinator.store.tables import jobs, manifests, reports
+
+_TRAINED_BY = jobs.alias("trained_by")
+_LAST = Prepared(
+    select(jobs.c.id, jobs.c.spec, jobs.c.program, _TRAINED_BY.c.id.label("origin"), _TRAINED_BY.c.run_id)
+    .join_from(jobs, _TRAINED_BY, _TRAINED_BY.c.id == func.coalesce(jobs.c.reused_from, jobs.c.id))
+    .where(jobs.c.symbol == bindparam("symbol"), jobs.c.timeframe == bindparam("timeframe"))
+    .where(jobs.c.horizon == bindparam("horizon"), jobs.c.state == literal_column("'succeeded'"))
+    .order_by(jobs.c.id.desc())
+    .limit(1)
+)
+_RESULT = Prepared(
+    select(
+        reports.c.document, manifests.c.document.label("manifest"), jobs.c.auc, jobs.c.p_value, jobs.c.scores
+    )
+    .join_from(jobs, reports, reports.c.job_id == jobs.c.id)
+    .join(manifests, manifests.c.job_id == jobs.c.id)
+    .where(jobs.c.id == bindparam("job"))
+)
+
+
+def reuse(tx: Transaction, job: JobRow, rows: int, spec: str, program: str, synthetic: bool) -> bool:
+    """End a queued cell with the result of the last time that it was trained, if that would be the same now.
+
+    Parameters
+    ----------
+    job : JobRow
+        A training job, locked.
+    rows : int
+        Bars of its series.
+    spec : str
+        Its specification, as JSON.
+    program : str
+        SHA-256 of the program that would train it; empty if that is not known.
+    synthetic : bool
+        Whether its candles are synthetic.
+
+    Returns
+    -------
+    bool
+        Whether it has ended; else it must be trained.
+    """
+    last = _LAST.on(tx.connection, job.cell.model_dump(mode="json")).first()
+    if last is None or not program or (last.spec, last.program) != (spec, program):
+        return False
+    found = _RESULT.on(tx.connection, {"job": last.id}).first()
+    report = None if found is None else _read(found, job.cell)
+    if found is None or report is None:
+        return False
+    told = _of_tonight(tx, report, synthetic)
+    if told is None:
+        return False
+    store_training(tx, job.id, told)
+    discard_checkpoint(tx, job.id)
+    take_over(
+        tx,
+        job,
+        f"reused from night {last.run_id}: candles, settings and program are the same",
+        reused_from=last.origin,
+        program=program,
+        spec=spec,
+        rows=rows,
+        auc=found.auc,
+        p_value=found.p_value,
+        scores=found.scores,
+    )
+    return True
+
+
+def _read(found: Row[Any], cell: Cell) -> TrainingReport | None:
+    """Return a result that can be relied on; None if to train again is better."""
+    manifest = read_document(Manifest, found.manifest, f"the last model of {cell.name}")
+    if manifest is None or model_fault(manifest):
+        return None
+    # The manifest is kept apart from the report.
+    document = f'{{"manifest": {found.manifest}, {found.document.lstrip().removeprefix("{")}'
+    report = read_document(TrainingReport, document, f"the last report of {cell.name}")
+    return report if report is not None and is_certified(report) else None
+
+
+def _of_tonight(tx: Transaction, report: TrainingReport, synthetic: bool) -> TrainingReport | None:
+    """Return a report with what holds of tonight's champion; None if that one must be compared first."""
+    champion = champion_manifest(tx.connection, report.cell, synthetic)
+    if champion is None or champion.pickle_sha256 == report.manifest.pickle_sha256:
+        return report.model_copy(update={"champion": None})
+    compared = report.champion.champion if report.champion else ""
+    return report if compared == champion.pickle_sha256 else None
