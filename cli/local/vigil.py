@@ -104,8 +104,8 @@ class Vigil:
             self._say(f"night {run.id} was cancelled")
             return
         counts = run.training
-        reused = f" ({run.reused} reused)" if run.reused else ""
-        told = f"{counts.succeeded} of {counts.total} cells trained{reused}, {run.broken} failed"
+        told = f"{counts.succeeded} of {counts.total} cells trained{run.of_these_reused}"
+        told += f", {run.broken} failed"
         told += f", {run.untrainable} not trainable" if run.untrainable else ""
         self._say(f"night {run.id} is over: {told}, {run.promoted} promoted; results {run.results_path}")
 

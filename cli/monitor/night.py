@@ -44,14 +44,18 @@ def headline(status: StatusDocument) -> str:
     training = run.training
     others = {"not trainable": run.untrainable, "failed": run.broken, "cancelled": training.cancelled}
     apart = [f"{count} {what}" for what, count in others.items() if count]
-    reused = f" ({run.reused} reused)" if run.reused else ""
+    reused = run.of_these_reused
     trained = ", ".join([f"{training.succeeded} of {training.total} cells trained{reused}", *apart])
     if run.state is RunState.CANCELLED:
         return f"Night {run.id} was cancelled: {trained}"
     if run.state is RunState.DONE:
         return f"Night {run.id} is over: {trained}"
     done = f"Night {run.id}: {training.final} of {training.total} cells done"
-    return f"{done} ({', '.join([f'{run.trained} trained', *apart])})" if apart or run.reused else done
+    return (
+        f"{done} ({', '.join([f'{training.succeeded} trained{reused}', *apart])})"
+        if apart or reused
+        else done
+    )
 
 
 def outlook(status: StatusDocument) -> str:

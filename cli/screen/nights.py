@@ -96,7 +96,7 @@ def _facts(run: RunView) -> Iterator[tuple[str, str]]:
     counts = run.training
     yield (
         "cells",
-        f"{run.trained} trained, {run.broken} failed, {run.untrainable} not trainable, "
+        f"{counts.succeeded} trained{run.of_these_reused}, {run.broken} failed, {run.untrainable} not trainable, "
         f"{counts.leased} running, {counts.queued} waiting, {counts.cancelled} cancelled",
     )
     yield "progress", f"{run.progress_ratio:.0%}"

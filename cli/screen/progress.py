@@ -123,7 +123,7 @@ def _figures(status: StatusDocument, run: RunView) -> str:
     at_work = status.night.open and run.training.final < run.training.total
     # First, since a narrow terminal shows no more than the beginning.
     parts = [f"ETA {_eta(status)}"] if at_work else []
-    parts.append(f"trained {run.trained}")
+    parts.append(f"trained {run.training.succeeded}{run.of_these_reused}")
     parts.append(f"running {run.training.leased + run.surveys.leased}")
     parts.append(f"failed {run.broken}")
     if run.untrainable:

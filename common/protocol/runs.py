@@ -16,11 +16,6 @@ from common.protocol.steering import Hold
 from common.settings.grid import GridConfig
 
 
-def counted_reused(trained: int, reused: int) -> str:
-    """Return how many cells have a model, and how many of these models were reused, if any."""
-    return f"{trained} ({reused} reused)" if reused else str(trained)
-
-
 class RunRequest(Frozen):
     """An operator asks for a night; an unfinished run of an equal configuration is continued."""
 
@@ -108,9 +103,9 @@ class RunView(Frozen):
         return self.training.failed - self.untrainable
 
     @property
-    def trained(self) -> str:
-        """How many training jobs succeeded, and how many of them were reused, such as `81 (79 reused)`."""
-        return counted_reused(self.training.succeeded, self.reused)
+    def of_these_reused(self) -> str:
+        """How many of the trained cells were reused, to follow on their number: ` (79 reused)`, or nothing."""
+        return f" ({self.reused} reused)" if self.reused else ""
 
 
 class RunPage(Frozen):

@@ -38,7 +38,7 @@ from coordinator.audit import Request
 
 _NO_RUN = NotFoundError("there is no night 1")
 _NO_JOB = NotFoundError("there is no job 17")
-_ENDED = ConflictError("night 1 has ended", "begin the next night, which trains all its cells anew")
+_ENDED = ConflictError("night 1 has ended", "begin the next night, which trains anew what has failed")
 _OVER = ConflictError("night 1 is done and cannot be cancelled")
 _JOB_OVER = ConflictError("BTCUSDT_1h_H3 is over: it has succeeded", "only what is not over can be cancelled")
 _NO_SYMBOL = NotFoundError("night 1 has no symbol FOOUSDT", "it has BTCUSDT, ETHUSDT")

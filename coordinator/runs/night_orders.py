@@ -34,7 +34,7 @@ def unfinished(tx: Transaction, run_id: int) -> RunRow:
     if run.early_end is not None and run.decided is None:
         raise ConflictError(f"night {run_id} is ended early {run.early_end.words}", "wait until it has ended")
     ended = "was cancelled" if run.state is RunState.CANCELLED else "has ended"
-    raise ConflictError(f"night {run_id} {ended}", "begin the next night, which trains all its cells anew")
+    raise ConflictError(f"night {run_id} {ended}", "begin the next night, which trains anew what has failed")
 
 
 def pause(tx: Transaction, run_id: int, order: PauseOrder) -> Effect:

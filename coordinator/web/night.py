@@ -143,8 +143,8 @@ def headline(status: StatusDocument, untrainable: int) -> str:
     run = status.run
     assert run is not None
     training = run.training
-    trained = f"{training.succeeded} of {some(training.total, 'cell')} trained"
-    trained += f" ({run.reused} reused)" if run.reused else ""
+    reused = run.of_these_reused
+    trained = f"{training.succeeded} of {some(training.total, 'cell')} trained{reused}"
     others = {
         "not trainable": untrainable,
         "failed": training.failed - untrainable,
@@ -156,7 +156,9 @@ def headline(status: StatusDocument, untrainable: int) -> str:
     if run.state is RunState.DONE:
         return f"Night {run.id} is over: {', '.join([trained, *apart])}"
     done = f"{training.final} of {some(training.total, 'cell')} done"
-    return f"{done}: {', '.join([f'{run.trained} trained', *apart])}" if apart or run.reused else done
+    return (
+        f"{done}: {', '.join([f'{training.succeeded} trained{reused}', *apart])}" if apart or reused else done
+    )
 
 
 def tab_title(status: StatusDocument) -> str:

@@ -79,7 +79,7 @@ def _met(job: JobDetail, report: TrainingReport, config: GridConfig) -> list[str
             f"{rate:g}."
         )
     if job.promoted is not None and RefusalReason.CHAMPION not in missed:
-        words.append(_against_champion(report))
+        words.append(_against_champion(job, report))
     return words
 
 
@@ -98,10 +98,12 @@ def _gates(report: TrainingReport, missed: set[RefusalReason]) -> list[str]:
     return words
 
 
-def _against_champion(report: TrainingReport) -> str:
+def _against_champion(job: JobDetail, report: TrainingReport) -> str:
     found = report.champion
     if found is None:
-        return "There was no champion to be better than."
+        # Whose result is reused is perhaps the champion itself.
+        other = "other " if job.reused_from is not None else ""
+        return f"There was no {other}champion to be better than."
     if found.scores is None or found.challenger_scores is None:
         return f"Nothing speaks for the former champion: {found.detail}."
     after, p_value = found.retest, found.challenger_worse_p_value

@@ -8,14 +8,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from cli.monitor.night import headline
 from cli.screen import progress
+from cli.screen.jobs import job_page, reasons
+from cli.screen.nights import night_page, night_table
 from cli.screen.progress import LiveDisplay, PlainDisplay, progress_line
+from cli.screen.summary import totals
 from common.protocol.jobs import Cause
 from common.protocol.status import StatusDocument
-from common.protocol.steering import PauseOrder
+from common.protocol.steering import AuditPage, PauseOrder
 from coordinator.runs.steering import Steering
 from coordinator.store.database import Database, sqlite_url
-from tests.coordinator.specimens import HERE, Clock, Night, failure, settings
+from coordinator.views.results import read_results
+from tests.coordinator.specimens import HERE, Clock, Night, digest, failure, settings
 
 
 @pytest.fixture
@@ -87,4 +92,30 @@ def test_the_bar_says_nothing_of_cells_before_it_knows_of_any(night: Night) -> N
     display.show(look(night))
     display.close()
     assert "0/8" in out.getvalue()
+    night.database.close()
+
+
+def test_each_view_of_a_night_says_how_many_cells_were_reused(night: Night) -> None:
+    program = digest("this program")
+    night.begin()
+    night.survey_all(night.register(), program=program)
+    night.finish_all("t1-boot", program=program)
+    night.housekeeping.tick()
+    night.begin()
+    night.survey_all("t1-boot", program=program)
+    status = look(night)
+    assert status.run is not None
+    assert "8/8 cells, trained 8 (8 reused), running 0" in progress_line(status, status.run)
+    night.housekeeping.tick()
+    view, nights = night.run_listing.view(2), night.run_listing.page(2, 0)
+    nobody = AuditPage(total=0, limit=1, offset=0, entries=())
+    assert view.reused == 8 and "8 trained (8 reused), 0 failed" in night_page(view, nobody)
+    newer, older = night_table(nights).splitlines()[1:]
+    assert newer.endswith("8 reused") and "reused" not in older
+    assert headline(look(night)) == "Night 2 is over: 8 of 8 cells trained (8 reused)"
+    assert "8 of 8 cells trained (8 reused), 8 promoted" in totals(read_results(night.database, 2))
+    [job, *_] = (night.detail(one.id) for one in night.jobs(run_id=2, symbol="BTCUSDT", horizon=1))
+    told = "BTCUSDT_15m_H1 was reused from night 1: candles, settings and program are the same"
+    assert reasons(job) == [told, "BTCUSDT_15m_H1 was promoted: it met every condition"]
+    assert f"reused from  job {job.reused_from}" in job_page(job)
     night.database.close()

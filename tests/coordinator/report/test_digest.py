@@ -5,6 +5,7 @@ from __future__ import annotations
 from common.protocol.jobs import Cause
 from common.protocol.trainers import Grant
 from coordinator.report.contents import read_contents
+from coordinator.report.costs import costs_of
 from coordinator.report.digest import LONGEST, digest_of
 from tests.coordinator.specimens import Night, failure
 
@@ -69,6 +70,19 @@ def test_failures_and_refused_candles_are_told_apart(night: Night) -> None:
     assert told.lines[0].startswith("0 of 4 cells trained, 2 failed, 2 without usable candles, from ")
     assert "Failed: 2 jobs (error); most often: it broke." in told.lines
     assert "Data: there are no candles (BTCUSDT)." in told.lines
+
+
+def test_a_night_in_which_nothing_changed_says_so_and_counts_no_stage_of_another(night: Night) -> None:
+    night.register()
+    for _ in range(2):
+        night.begin(**GRID)
+        night.survey_all("t1-boot", program="5e11")
+        night.finish_all("t1-boot", program="5e11")
+        night.housekeeping.tick()
+    assert digest(night, 2).lines[0].startswith("4 of 4 cells trained (4 reused), from ")
+    first, second = (costs_of(read_contents(night.database, run, night.settings)) for run in (1, 2))
+    assert first is not None and [stage for stage, *_ in first.stages] == ["crossval"]
+    assert second is not None and not second.stages
 
 
 def test_a_cancelled_night_says_so(night: Night) -> None:

@@ -51,3 +51,27 @@ def test_each_trainer_says_what_it_does_or_why_nothing(manned: Place, visit: Mak
     at.shot(f"trainers-{look}")
     assert at.barriers() == []
     assert at.fits()
+
+
+def test_a_night_in_which_nothing_changed_says_whose_results_it_shows(
+    places: MakePlace, visit: MakeVisit
+) -> None:
+    place = places()
+    place.night.begin()
+    place.night.start_trainer(name="trainer-1")
+    eventually(place.night.is_done, 60)
+    at = visit(place.url)
+    page = at.go("/")
+    headline = "Night 2 is over: 8 of 12 cells trained (8 reused), 4 not trainable"
+    assert page.get_by_role("heading", level=1).inner_text() == headline
+    assert "8 of 12 (8 reused)" in at.go("/nights").locator("tbody tr").first.inner_text()
+    cell = next(one for one in place.night.operator.jobs(run=2, symbol="BTCUSDT").jobs if one.reused_from)
+    page = at.go(f"/jobs/{cell.id}")
+    page.get_by_text("Reused from night 1: candles, settings and program are the same.").wait_for()
+    page.get_by_text("There was no other champion to be better than.").wait_for()
+    at.shot("reused")
+    assert at.barriers() == []
+    assert at.fits()
+    page.get_by_role("link", name=f"job {cell.reused_from}").click()
+    page.wait_for_url(f"**/jobs/{cell.reused_from}")
+    assert "No trainer had to" not in page.locator("body").inner_text()
