@@ -104,7 +104,7 @@ class RunView(Frozen):
 
     @property
     def of_these_reused(self) -> str:
-        """How many of the trained cells were reused, to follow on their number: ` (79 reused)`, or nothing."""
+        """How many of the trained cells were reused, to follow their number: ` (79 reused)`, or nothing."""
         return f" ({self.reused} reused)" if self.reused else ""
 
 
