@@ -97,7 +97,8 @@ def _facts(run: RunView) -> Iterator[tuple[str, str]]:
     yield (
         "cells",
         f"{counts.succeeded} trained{run.of_these_reused}, {run.broken} failed, "
-        f"{run.untrainable} not trainable, {counts.leased} running, {counts.queued} waiting, {counts.cancelled} cancelled",
+        f"{run.untrainable} not trainable, {counts.leased} running, {counts.queued} waiting, "
+        f"{counts.cancelled} cancelled",
     )
     yield "progress", f"{run.progress_ratio:.0%}"
     yield "promoted", str(run.promoted)
