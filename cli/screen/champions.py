@@ -19,6 +19,13 @@ def standing(results: Results) -> frozenset[tuple[str, str]]:
     return frozenset((one.symbol, one.timeframe) for one in results.champions if _stands(one))
 
 
+def champions_again(results: Results) -> int:
+    """Return how many of the promoted models were champions before the night."""
+    kept = {(one.symbol, one.timeframe, one.horizon) for one in results.champions if not one.replaced}
+    # Whose cell promoted a model that did not replace it is that model.
+    return sum(job.promoted and (job.symbol, job.timeframe, job.horizon) in kept for job in results.jobs)
+
+
 def best_of(best: Iterable[JobResult]) -> list[str]:
     """Return a line on what the best horizons of the cells are worth, each one a pick of several.
 

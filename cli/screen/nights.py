@@ -126,5 +126,5 @@ def _notes(run: RunView) -> str:
 def _duration(began: datetime, ended: datetime | None) -> str:
     if ended is None:
         return ""
-    minutes, seconds = divmod(int((ended - began).total_seconds()), 60)
+    minutes, seconds = divmod(round((ended - began).total_seconds()), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{seconds:02}"

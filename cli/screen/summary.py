@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from cli.screen.candles import age_lines, finding_lines
-from cli.screen.champions import best_of, champion_lines, standing
+from cli.screen.champions import best_of, champion_lines, champions_again, standing
 from cli.screen.folds import fold_lines
 from common.protocol.job_views import RefusalReason
 from common.protocol.jobs import FINAL_STATES, Cause, JobState
@@ -195,7 +195,9 @@ def totals(results: Results) -> str:
     sums = results.totals
     refused = sum(job.state is JobState.FAILED and job.cause is Cause.DATA for job in results.jobs)
     reused = f" ({sums.reused} reused)" if sums.reused else ""
-    words = f"{sums.succeeded} of {sums.jobs} cells trained{reused}, {sums.promoted} promoted, "
+    kept = champions_again(results)
+    new = f" ({sums.promoted - kept or 'none'} new)" if kept else ""
+    words = f"{sums.succeeded} of {sums.jobs} cells trained{reused}, {sums.promoted} promoted{new}, "
     words += f"{sums.failed - refused} failed"
     words += f", {refused} had no candles to be trained on" if refused else ""
     words += f", {sums.cancelled} cancelled in {sums.wall_seconds:.0f} s"

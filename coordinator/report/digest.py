@@ -73,7 +73,8 @@ def _subject(found: Contents) -> str:
     state = {RunState.RUNNING: " so far", RunState.CANCELLED: " was cancelled", RunState.DONE: ""}[
         found.run.state
     ]
-    parts = [f"{found.night.promoted} promoted", f"{found.failed} failed", duration(found.seconds)]
+    parts = [f"{found.night.promoted} promoted{_new(found)}", f"{found.failed} failed"]
+    parts.append(duration(found.seconds))
     synthetic = " (synthetic candles)" if found.run.synthetic else ""
     return f"Night {found.run.id}{state}: {', '.join(parts)}{synthetic}"
 
@@ -98,6 +99,14 @@ def _promoted(found: Contents) -> str:
     if not found.promoted:
         return "Promoted: none."
     return f"Promoted: {_some_of([_with_auc(one) for one in found.promoted])}."
+
+
+def _new(found: Contents) -> str:
+    """Return how many of the promoted models are new, where others were champions before."""
+    tested = {(one.symbol, one.timeframe, one.horizon) for one in found.champion_tests if not one.replaced}
+    # Whose cell promoted a model that did not replace it is that model.
+    kept = sum((one.job.symbol, one.job.timeframe, one.job.horizon) in tested for one in found.promoted)
+    return f" ({len(found.promoted) - kept or 'none'} new)" if kept else ""
 
 
 def _with_auc(one: ReportedJob) -> str:

@@ -120,10 +120,13 @@ def unreported_run(tx: Transaction) -> RunRow | None:
 
 
 def end_run(tx: Transaction, run: RunRow, results_path: str) -> None:
-    """Record that the results of a run were written; a running one is done, and what follows is due."""
+    """Record that the results of a run were written; a running one is done, and what follows is due.
+
+    It has taken until its models were decided on: the files that are written after that are no part of it.
+    """
     values: dict[str, Any] = {"results_path": results_path}
     if run.state is RunState.RUNNING:
-        values |= {"state": RunState.DONE, "finished": tx.now}
+        values |= {"state": RunState.DONE, "finished": run.decided or tx.now}
     tx.connection.execute(update(runs).where(runs.c.id == run.id, runs.c.state == run.state).values(**values))
     record_end(tx, run.id)
 

@@ -113,7 +113,9 @@ def test_each_view_of_a_night_says_how_many_cells_were_reused(night: Night) -> N
     newer, older = night_table(nights).splitlines()[1:]
     assert newer.endswith("8 reused") and "reused" not in older
     assert headline(look(night)) == "Night 2 is over: 8 of 8 cells trained (8 reused)"
-    assert "8 of 8 cells trained (8 reused), 8 promoted" in totals(read_results(night.database, 2))
+    assert "8 of 8 cells trained (8 reused), 8 promoted (none new), 0 failed" in totals(
+        read_results(night.database, 2)
+    )
     [job, *_] = (night.detail(one.id) for one in night.jobs(run_id=2, symbol="BTCUSDT", horizon=1))
     told = "BTCUSDT_15m_H1 was reused from night 1: candles, settings and program are the same"
     assert reasons(job) == [told, "BTCUSDT_15m_H1 was promoted: it met every condition"]

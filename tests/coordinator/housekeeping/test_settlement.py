@@ -10,6 +10,7 @@ from common.errors import StorageError
 from common.protocol.jobs import JobState
 from common.protocol.results import Results
 from common.protocol.runs import RunState
+from coordinator.housekeeping.settlement import write_results
 from coordinator.views.results import read_results
 from tests.coordinator.one_cell import ONE, direction, history, trained
 from tests.coordinator.specimens import MakeNight, Night
@@ -109,3 +110,17 @@ def test_a_damaged_blob_is_never_published(night: Night) -> None:
     night.housekeeping.tick()
     assert night.run_listing.view(run).state is RunState.RUNNING and direction(night) == {}
     assert "is damaged" in night.housekeeping.troubles()[0]
+
+
+def test_a_night_has_taken_until_its_models_were_decided_on(
+    night: Night, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def late(*given: object) -> None:
+        night.clock.advance(90)
+        write_results(*given)
+
+    run = trained(night)
+    decided = night.clock.now
+    monkeypatch.setattr("coordinator.housekeeping.settlement.write_results", late)
+    night.housekeeping.tick()
+    assert night.run_listing.view(run).finished == decided < night.clock.now

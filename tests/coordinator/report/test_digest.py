@@ -80,6 +80,8 @@ def test_a_night_in_which_nothing_changed_says_so_and_counts_no_stage_of_another
         night.finish_all("t1-boot", program="5e11")
         night.housekeeping.tick()
     assert digest(night, 2).lines[0].startswith("4 of 4 cells trained (4 reused), from ")
+    assert digest(night, 1).subject.startswith("Night 1: 4 promoted, ")
+    assert digest(night, 2).subject.startswith("Night 2: 4 promoted (none new), ")
     first, second = (costs_of(read_contents(night.database, run, night.settings)) for run in (1, 2))
     assert first is not None and [stage for stage, *_ in first.stages] == ["crossval"]
     assert second is not None and not second.stages
