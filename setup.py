@@ -20,7 +20,9 @@ from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 FOLDER = Path("trainer/compiled")
-SOURCES = [str(FOLDER / name) for name in ("passes.c", "moments.c", "predictions.c")]
+SOURCES = [
+    str(FOLDER / name) for name in ("passes.c", "moments.c", "predictions.c", "scales.c", "features.c")
+]
 COMPILER_PACKAGE = "ziglang==0.17.1"
 # Products and sums are fused where the source says so, and nowhere else: all compilers give the same digits.
 FLAGS = ["-std=c11", "-O3", "-ffp-contract=off", "-fPIC", "-shared", "-Wno-psabi"]

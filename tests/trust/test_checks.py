@@ -50,14 +50,15 @@ def test_a_certificate_that_believes_everything_fails_at_forgeries(setup, monkey
 
 
 def test_a_feature_that_looks_ahead_fails_at_futures(setup, monkeypatch):
-    original = indicators._returns
+    original = indicators.rows_of
 
-    def ahead(bars):
-        found = original(bars)
-        found["return_1"] = np.append(found["return_1"][1:], 0.0)
-        return found
+    def ahead(*given):
+        rows, usable = original(*given)
+        column = rows[:, indicators.NAMES.index("return_1")]
+        column[:] = np.append(column[1:], 0.0)
+        return rows, usable
 
-    monkeypatch.setattr(indicators, "_returns", ahead)
+    monkeypatch.setattr(indicators, "rows_of", ahead)
     features, *_ = futures.scrambled_futures(setup)
     assert not features.passed
 

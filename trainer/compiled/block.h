@@ -29,8 +29,9 @@ enum Ended { WELL = 0, NO_ROOM = 1, ROW_AMISS = 2 };
 
 #define MIX __builtin_shufflevector
 
-/* Write eight rows' columns from `at` on as columns: pairs of rows are mixed, then pairs of these, then the halves. */
-INLINE void transpose(const float *const from[8], int64_t at, float *to) {
+/* Write eight rows' columns from `at` on as columns, `apart` from each other: pairs of rows are mixed, then pairs of
+   these, then the halves. */
+INLINE void transpose(const float *const from[8], int64_t at, float *to, int64_t apart) {
     f32x8 a[8], b[8], c[8];
     for (int k = 0; k < 8; k++) a[k] = *(const f32x8_anywhere *)(from[k] + at);
     for (int k = 0; k < 8; k += 2) {
@@ -44,8 +45,8 @@ INLINE void transpose(const float *const from[8], int64_t at, float *to) {
         }
     }
     for (int k = 0; k < 4; k++) {
-        *(f32x8 *)(to + k * ROWS) = MIX(c[k], c[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        *(f32x8 *)(to + (k + 4) * ROWS) = MIX(c[k], c[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        *(f32x8_anywhere *)(to + k * apart) = MIX(c[k], c[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
+        *(f32x8_anywhere *)(to + (k + 4) * apart) = MIX(c[k], c[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
     }
 }
 
@@ -83,7 +84,7 @@ INLINE void read_block(Rows *rows, int64_t first, float *spare, float *columns) 
                 from[k] = spare + k * wide;
             }
         }
-        for (int64_t at = 0; at < wide; at += 8) transpose(from, at, columns + at * ROWS + low);
+        for (int64_t at = 0; at < wide; at += 8) transpose(from, at, columns + at * ROWS + low, ROWS);
     }
 }
 

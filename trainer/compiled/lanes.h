@@ -20,10 +20,12 @@ typedef f64x4 f64x4_anywhere __attribute__((aligned(8)));
 
 #if defined(__AVX2__) && defined(__FMA__)
 #include <immintrin.h>
+INLINE double fused1(double a, double b, double c) { return __builtin_fma(a, b, c); }
 INLINE f32x8 fused8(f32x8 a, f32x8 b, f32x8 c) { return (f32x8)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 INLINE f64x4 fused4(f64x4 a, f64x4 b, f64x4 c) { return (f64x4)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
 #elif defined(__aarch64__)
 #include <arm_neon.h>
+INLINE double fused1(double a, double b, double c) { return __builtin_fma(a, b, c); }
 INLINE f32x8 fused8(f32x8 a, f32x8 b, f32x8 c) {
     union { f32x8 all; float32x4_t half[2]; } x = {a}, y = {b}, z = {c};
     z.half[0] = vfmaq_f32(z.half[0], x.half[0], y.half[0]);
@@ -37,6 +39,7 @@ INLINE f64x4 fused4(f64x4 a, f64x4 b, f64x4 c) {
     return z.all;
 }
 #else
+INLINE double fused1(double a, double b, double c) { return a * b + c; }
 INLINE f32x8 fused8(f32x8 a, f32x8 b, f32x8 c) { return a * b + c; }
 INLINE f64x4 fused4(f64x4 a, f64x4 b, f64x4 c) { return a * b + c; }
 #endif

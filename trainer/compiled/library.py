@@ -40,8 +40,11 @@ ARGUMENTS = {
     "slope_derivatives": (_NUMBERS, _NUMBERS, _COUNT, ctypes.c_double, ctypes.c_double, _NUMBERS, _NUMBERS),
     "ascending": (_NUMBERS, _COUNT, _NUMBERS),
     "judged": (*_JUDGED, ctypes.c_double, _NUMBERS, _NUMBERS),
+    "scales": (*(_NUMBERS,) * 7, _COUNT, _COUNT, ctypes.c_double, ctypes.c_double, _NUMBERS),
+    "features": (*(_NUMBERS,) * 6, _COUNT, _COUNT, _COUNT, _NUMBERS, _NUMBERS),
+    "last_known": (_NUMBERS, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS),
 }
-"""What the functions of `passes.c`, `moments.c` and `predictions.c` take."""
+"""What the functions of the C sources take."""
 
 
 @cache
@@ -75,6 +78,7 @@ def told(path: str) -> ctypes.CDLL:
         getattr(found, function).argtypes = arguments
     found.draw.restype = ctypes.c_int64
     found.summed_losses.restype = ctypes.c_double
+    found.last_known.restype = None
     return found
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from common.timeframes import Timeframe
 from trainer.candles.arrays import Float32Array, IntArray
 from trainer.candles.candles import Candles
+from trainer.compiled.features import last_known
 from trainer.features.indicators import BOUND, in_volatilities, realised_volatility, volatility_level
 from trainer.features.ta import talib
 
@@ -50,19 +51,8 @@ class ContextFrame:
         return tuple(f"context_{self.timeframe}_{column}" for column in COLUMNS)
 
     def positions(self, close_time: IntArray) -> IntArray:
-        """Return the row that is known at each moment (ms, ascending), shape (n,); -1 where none is fresh.
-
-        Each row is placed among the moments, of which there are many more.
-        """
-        if not len(self.close_time):
-            return np.full(len(close_time), -1, dtype=np.int64)
-        first = np.searchsorted(close_time, self.close_time, side="left")
-        position = np.repeat(
-            np.arange(-1, len(first), dtype=np.int64), np.diff(first, prepend=0, append=len(close_time))
-        )
-        age = close_time - self.close_time[np.maximum(position, 0)]
-        position[age > MAX_AGE_BARS * self.timeframe.milliseconds] = -1
-        return position
+        """Return the row that is known at each moment (ms, ascending), shape (n,); -1 where none is fresh."""
+        return last_known(close_time, self.close_time, MAX_AGE_BARS * self.timeframe.milliseconds)
 
 
 def reach_of(candles: Candles) -> int:

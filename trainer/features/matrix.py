@@ -28,7 +28,15 @@ from trainer.candles.arrays import Float32Array, IntArray
 from trainer.candles.candles import Candles
 from trainer.candles.checked import forget, is_checked, keep_checked, settled
 from trainer.features.context import ContextFrame, context_frame
-from trainer.features.indicators import FEATURE_VERSION, NAMES, WARM_UP, Block, block_features, blocks
+from trainer.features.indicators import (
+    FEATURE_VERSION,
+    NAMES,
+    WARM_UP,
+    Block,
+    block_features,
+    block_rows,
+    blocks,
+)
 from trainer.features.products import SUFFIX, open_products
 from trainer.features.ta import talib
 
@@ -141,22 +149,9 @@ def matrix_rows(
     """
     bar = np.arange(block.first, block.stop, dtype=np.int64)
     close_time = candles.open_time[block.first : block.stop] + candles.interval_ms
-    own = block_features(candles, block)
-    usable = np.isfinite(own).all(axis=1)
     context = [(frame.values, frame.positions(close_time)) for frame in frames]
-    for _, positions in context:
-        usable &= positions >= 0
-    rows = np.flatnonzero(usable)
-    columns = own.shape[1] + sum(known.shape[1] for known, _ in context)
-    values = np.empty((len(rows), columns), dtype=np.float32)
-    for column in range(own.shape[1]):
-        values[:, column] = own[:, column] if len(rows) == len(own) else own[rows, column]
-    start = own.shape[1]
-    for known, positions in context:
-        stop = start + known.shape[1]
-        values[:, start:stop] = known[positions[rows]]
-        start = stop
-    return bar[rows], values
+    values, usable = block_rows(candles, block, context)
+    return (bar, values) if usable.all() else (bar[usable], values[usable])
 
 
 def _key(candles: Candles, context: Sequence[Candles]) -> str:

@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from trainer.compiled import passes
+from trainer.compiled import features, passes
 from trainer.compiled.predictions import log_odds, probabilities, slope_derivatives, summed_losses
 
 
@@ -32,4 +32,25 @@ def digest_of_sums() -> str:
         lost = passes.judged(values, at, at + 1, weights[:, 1:], weights[:, 0], 0, np.ones(1), 36.0)[1]
         digest.update(lost.tobytes())
         digest.update(np.float64(summed_losses(draw.random(1), y[at : at + 1], 1e-16)).tobytes())
+    return digest.hexdigest()
+
+
+def digest_of_features() -> str:
+    """Return the SHA-256 of the features of drawn bars, of which no logarithms are taken."""
+    digest = hashlib.sha256()
+    draw = np.random.default_rng(8)
+    n, m = 1500, 1437
+    close = 100.0 + 0.25 * np.cumsum(draw.integers(-2, 3, n))
+    opened = np.concatenate([close[:1], close[:-1]])
+    high, low = np.maximum(opened, close) + draw.random(n), np.minimum(opened, close) - draw.random(n)
+    bars = opened, high, low, close, np.where(draw.random(n) < 0.1, 0.0, draw.random(n))
+    log_close, log_range = close / 100.0 - 1.0, high / low - 1.0
+    deviations = draw.random((5, n))
+    scales = features.scales(log_close, log_range, deviations[1], bars, n - m, 1.6651092223153954, 38.0)
+    circle = draw.random((2, 144)).astype(np.float32)
+    context = draw.random((9, 3)).astype(np.float32), draw.integers(0, 9, m)
+    turns = (*circle, 7, 5), (*circle[:, :1], 0, 0)
+    rows, usable = features.rows_of(bars, log_close, deviations, scales, turns, [context])
+    for found in (scales, rows, usable):
+        digest.update(found.tobytes())
     return digest.hexdigest()

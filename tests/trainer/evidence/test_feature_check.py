@@ -7,6 +7,7 @@ from tests.trainer.evidence.claims import Job
 from trainer.evidence.feature_check import are_products
 from trainer.features import context as context_module
 from trainer.features import indicators as features
+from trainer.features.indicators import NAMES
 from trainer.features.products import BLOCK_ROWS, Products
 
 
@@ -22,36 +23,29 @@ def test_features_with_context_pass(hours, days, tmp_path):
     assert check.passed, check
 
 
-def leaky_next_close(original):
-    def columns(bars):
-        found = original(bars)
-        found["return_1"] = np.append(found["return_1"][1:], 0.0)
-        return found
-
-    return columns
+def leaky_next_close(rows):
+    column = rows[:, NAMES.index("return_1")]
+    column[:] = np.append(column[1:], 0.0)
 
 
-def leaky_whole_block_mean(original):
-    def columns(bars):
-        found = original(bars)
-        found["return_1"] = found["return_1"] - np.nanmean(found["return_1"])
-        return found
-
-    return columns
+def leaky_whole_block_mean(rows):
+    rows[:, NAMES.index("return_1")] -= rows[:, NAMES.index("return_1")].mean()
 
 
-def leaky_window_in_the_middle(original):
-    def columns(bars):
-        found = original(bars)
-        found["volatility_5"] = np.convolve(found["volatility_5"], np.ones(5) / 5, "same")
-        return found
-
-    return columns
+def leaky_window_in_the_middle(rows):
+    column = rows[:, NAMES.index("volatility_5")]
+    column[:] = np.convolve(column, np.ones(5) / 5, "same")
 
 
 @pytest.mark.parametrize("leak", [leaky_next_close, leaky_whole_block_mean, leaky_window_in_the_middle])
 def test_a_feature_that_looks_ahead_fails_and_is_named(hours, tmp_path, monkeypatch, leak):
-    monkeypatch.setattr(features, "_returns", leak(features._returns))
+    def leaking(*given):
+        rows, usable = original(*given)
+        leak(rows)
+        return rows, usable
+
+    original = features.rows_of
+    monkeypatch.setattr(features, "rows_of", leaking)
     check = Job(hours, tmp_path).check_features()
     assert not check.passed
     assert ("volatility_5" if leak is leaky_window_in_the_middle else "return_1") in check.detail

@@ -6,14 +6,14 @@ import talib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainer.features.indicators import NAMES, block_features, blocks
-from trainer.features.movement import (
+from tests.trainer.features.formulas import (
     EQUAL,
     changes,
     directional_movement,
     money_flow,
     relative_strength,
 )
+from trainer.features.indicators import NAMES, block_features, blocks
 
 COLUMNS = ("adx_14", "directional_14", "mfi_14", "rsi_7", "rsi_14")
 
