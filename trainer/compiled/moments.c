@@ -91,7 +91,8 @@ int64_t draw(const double *sizes, int64_t n, double a_size, double equal, int64_
 
 int products(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t begin, int64_t n,
              const double *origin, double *found) {
-    enum { HIGH = 4, WIDTH = 2 };
+    /* A square of sums that leaves registers for what is multiplied. */
+    enum { HIGH = 3, WIDTH = 3 };
     Rows rows = {values, stored, p, row, begin, n, 0};
     /* A column of ones and the others, to a multiple of HIGH; those beyond are 0. */
     const int64_t size = p + 1, wide = padded(p), tall = (size + HIGH - 1) / HIGH * HIGH;
