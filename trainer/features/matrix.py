@@ -40,7 +40,7 @@ from trainer.features.indicators import (
 from trainer.features.products import SUFFIX, open_products
 from trainer.features.ta import talib
 
-SCHEMA = "nighttrain.features/1"
+SCHEMA = "nighttrain.features/2"
 HEADER_BYTES = 8192
 MIN_CONTEXT_COVERAGE = 0.5
 """A context that is known at fewer of the rows is left out: it would cost more rows than it is worth."""
