@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import random
+import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -177,6 +178,8 @@ class Connection:
             limits=httpx.Limits(max_connections=8, keepalive_expiry=IDLE_SECONDS),
             trust_env=False,
             follow_redirects=False,
+            # To read the certificates of all authorities takes as long as ten requests.
+            verify=address.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
         )
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 import json
 import socket
+import ssl
 import threading
 from pathlib import Path
 
@@ -282,3 +283,13 @@ def test_a_token_that_is_refused_and_the_same_is_not_shown_again(connect, token,
         with pytest.raises(UnauthorizedError, match="is wrong"):
             line.send("POST", "/api/x")
     assert len(server.asked) == 1
+
+
+def test_the_certificates_of_authorities_are_read_for_tls_alone(connect, monkeypatch) -> None:
+    read = []
+    default = ssl.create_default_context
+    monkeypatch.setattr(ssl, "create_default_context", lambda **names: read.append(names) or default(**names))
+    connect("http://127.0.0.1:1")
+    assert read == []
+    connect("https://127.0.0.1:1")
+    assert [names.keys() for names in read] == [{"cafile"}]
