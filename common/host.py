@@ -20,6 +20,9 @@ from common.protocol.trainers import HostPressure
 UNLIMITED_V1 = 1 << 62
 """cgroup v1 writes no limit as the largest page-aligned number; real limits are far below."""
 
+READ_BYTES = 1 << 16
+"""So much of a file of the kernel is read at a time."""
+
 RECLAIM_V1 = ("total_active_file", "total_inactive_file", "total_dirty", "total_writeback")
 RECLAIM_V2 = ("active_file", "inactive_file", "file_dirty", "file_writeback")
 """Fields of memory.stat: pages of files, lately used or not, and those of them that are not written yet."""
@@ -169,11 +172,21 @@ def _upwards(own: Path, top: Path) -> Iterator[Path]:
         yield own
 
 
-def _text(path: Path) -> str:
+def _text(path: Path | str) -> str:
+    # Not by a file object, which takes three times as long: an agent reads two of these 50 times a second.
     try:
-        return path.read_text(encoding="ascii", errors="replace")
+        number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return ""
+    parts = []
+    try:
+        while part := os.read(number, READ_BYTES):
+            parts.append(part)
+    except OSError:
+        return ""
+    finally:
+        os.close(number)
+    return b"".join(parts).decode("ascii", "replace")
 
 
 def _number(path: Path) -> int | None:
@@ -306,7 +319,5 @@ def anonymous_memory_bytes(pid: int) -> int | None:
     out: their pages are shared between the trainers of a host and are given back at need. Pages inherited by
     a fork count until they are given up.
     """
-    for line in _text(Path(f"/proc/{pid}/status")).splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    return None
+    _, found, rest = _text(f"/proc/{pid}/status").partition("\nRssAnon:")
+    return int(rest.split(maxsplit=1)[0]) * 1024 if found else None
