@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import inspect
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from typing import Self
@@ -56,6 +58,19 @@ class Frozen(BaseModel):
                 if key in properties:
                     properties[key].setdefault("description", text)
         return schema
+
+
+@contextmanager
+def deferred() -> Iterator[None]:
+    """Have what checks and writes a model be built when it is first used, for all that are made in the block.
+
+    It serves libraries whose models would be built when they are imported, and are seldom used.
+    """
+    BaseModel.model_config["defer_build"] = True
+    try:
+        yield
+    finally:
+        del BaseModel.model_config["defer_build"]
 
 
 def build_all() -> None:

@@ -6,13 +6,17 @@ import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
-from fastapi.concurrency import run_in_threadpool
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 
+from common.frozen import deferred
 from common.lean_import import without
 from coordinator.assembly import Parts
 from coordinator.version import program_version
+
+with deferred():
+    # Its models are those of OpenAPI's document, which few nights are asked for.
+    from fastapi import FastAPI
+    from fastapi.concurrency import run_in_threadpool
 
 with without("pydantic.v1"):
     # FastAPI asks of each parameter of a route whether it is a model of those days.

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from common.errors import InvalidRequestError
 from common.frozen import Frozen
@@ -32,9 +32,11 @@ Offset = Annotated[int, Field(ge=0, le=LARGEST, description="How many to skip.")
 
 
 class Parameters(Frozen):
-    """What stands behind a path's question mark; the interface's document asks its fields what they mean."""
+    """What stands behind a path's question mark.
 
-    model_config = ConfigDict(use_attribute_docstrings=True)
+    The interface's document asks the fields what they mean, which is when the class is made. So they say it
+    as a `description`: to find strings below them Pydantic would look through all modules for each class.
+    """
 
 
 def serving(request: Request) -> Parts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import Field
 
 from common.protocol.alerts import AlertPage
 from coordinator.alerts import Notification
@@ -17,8 +18,9 @@ router = APIRouter(prefix="/api/alerts", tags=["alerts"])
 class AlertQuery(Parameters):
     """Which alerts are listed."""
 
-    firing: bool | None = None
-    """Only those that are firing, or only those that are not."""
+    firing: Annotated[
+        bool | None, Field(description="Only those that are firing, or only those that are not.")
+    ] = None
     limit: Limit = 100
     offset: Offset = 0
 

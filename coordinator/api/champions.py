@@ -19,16 +19,18 @@ _NO_MODEL = NotFoundError("job 17 has no model", "name a job that has succeeded"
 reading = APIRouter(prefix="/api", tags=["champions"], dependencies=READS)
 comparing = APIRouter(prefix="/api", tags=["champions"], dependencies=FILTERED)
 
-ModelId = Annotated[int, Field(ge=0, le=LARGEST, examples=[17])]
-
 
 class DifferenceQuery(Parameters):
     """Which models are compared."""
 
-    left: ModelId
-    """The job that trained the first model."""
-    right: ModelId
-    """The job that trained the second model."""
+    left: Annotated[
+        int,
+        Field(ge=0, le=LARGEST, examples=[17], description="The job that trained the first model."),
+    ]
+    right: Annotated[
+        int,
+        Field(ge=0, le=LARGEST, examples=[17], description="The job that trained the second model."),
+    ]
 
 
 @reading.get("/champions", summary="List the champions", responses=answers(*READING))

@@ -64,36 +64,43 @@ class RunQuery(Parameters):
 class ResultsQuery(Parameters):
     """Which results of a run are shown."""
 
-    so_far: bool = False
-    """Show what there is of a run that has not ended, too; none of its models is decided on yet."""
+    so_far: Annotated[
+        bool,
+        Field(
+            description="Show what there is of a run that has not ended, too; "
+            "none of its models is decided on yet."
+        ),
+    ] = False
 
 
 class DifferenceQuery(Parameters):
     """Which runs are compared."""
 
-    left: Annotated[int, Field(ge=0, le=LARGEST, examples=[1])]
-    """The first run."""
-    right: Annotated[int, Field(ge=0, le=LARGEST, examples=[2])]
-    """The second run."""
+    left: Annotated[int, Field(ge=0, le=LARGEST, examples=[1], description="The first run.")]
+    right: Annotated[int, Field(ge=0, le=LARGEST, examples=[2], description="The second run.")]
 
 
 class JobQuery(Parameters):
     """Which jobs are listed."""
 
-    run: Annotated[int | None, Field(ge=0, le=LARGEST)] = None
-    """Jobs of this run."""
-    state: JobState | None = None
-    """Jobs in this state."""
-    kind: JobKind | None = None
-    """Jobs of this kind."""
-    symbol: Annotated[str | None, Field(examples=["BTCUSDT"])] = None
-    """Jobs of this symbol."""
-    timeframe: Annotated[str | None, Field(examples=["1h"])] = None
-    """Jobs of this timeframe."""
-    horizon: Annotated[int | None, Field(ge=0, le=LARGEST, examples=[3])] = None
-    """Jobs of this horizon."""
-    since: Annotated[int | None, Field(ge=0, lt=2**63, examples=[41])] = None
-    """Jobs of the run that have changed since an earlier page (its `revision`), and all that are at work."""
+    run: Annotated[int | None, Field(ge=0, le=LARGEST, description="Jobs of this run.")] = None
+    state: Annotated[JobState | None, Field(description="Jobs in this state.")] = None
+    kind: Annotated[JobKind | None, Field(description="Jobs of this kind.")] = None
+    symbol: Annotated[str | None, Field(examples=["BTCUSDT"], description="Jobs of this symbol.")] = None
+    timeframe: Annotated[str | None, Field(examples=["1h"], description="Jobs of this timeframe.")] = None
+    horizon: Annotated[
+        int | None, Field(ge=0, le=LARGEST, examples=[3], description="Jobs of this horizon.")
+    ] = None
+    since: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            lt=2**63,
+            examples=[41],
+            description="Jobs of the run that have changed since an earlier page (its `revision`), "
+            "and all that are at work.",
+        ),
+    ] = None
     limit: Limit = 100
     offset: Offset = 0
 

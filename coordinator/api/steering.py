@@ -85,12 +85,9 @@ AskedBy = Annotated[Request, Depends(asked_by)]
 class AuditQuery(Parameters):
     """Which changes are listed."""
 
-    run: Annotated[int | None, Field(ge=0, le=LARGEST)] = None
-    """Changes of this run."""
-    job: Annotated[int | None, Field(ge=0, le=LARGEST)] = None
-    """Changes of this one job."""
-    action: Action | None = None
-    """Changes of this kind."""
+    run: Annotated[int | None, Field(ge=0, le=LARGEST, description="Changes of this run.")] = None
+    job: Annotated[int | None, Field(ge=0, le=LARGEST, description="Changes of this one job.")] = None
+    action: Annotated[Action | None, Field(description="Changes of this kind.")] = None
     limit: Limit = 100
     offset: Offset = 0
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from common.frozen import Frozen
+from common.frozen import Frozen, deferred
 
 
 class Part(Frozen):
@@ -46,3 +46,19 @@ def test_what_a_field_does_not_allow_is_refused() -> None:
         Whole.of(Row("a", 1), parts=(), surplus=1)
     with pytest.raises(AttributeError, match="parts"):
         Whole.of(Row("a", 1))
+
+
+def test_models_that_are_made_in_a_block_are_built_when_they_are_first_used() -> None:
+    with pytest.raises(ValueError, match="broken"), deferred():
+
+        class Late(BaseModel):
+            number: int
+
+        raise ValueError("broken")
+
+    class Early(BaseModel):
+        number: int
+
+    assert not Late.__pydantic_complete__ and Early.__pydantic_complete__
+    assert Late.model_validate({"number": "3"}).number == 3
+    assert Late.model_json_schema() == {**Early.model_json_schema(), "title": "Late"}
