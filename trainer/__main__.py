@@ -20,7 +20,7 @@ from common.lean_import import uncollected
 with uncollected():
     from common import logs
     from common.bounds import MOST_NAME_CHARACTERS
-    from common.client.client import TrainerClient
+    from common.client.trainers import TrainerClient
     from common.errors import ConfigurationError, NighttrainError, UnauthorizedError
     from common.host import ControlGroup, control_group
     from common.objects.address import Place, place_of
@@ -29,7 +29,6 @@ with uncollected():
     from common.settings.sections import GIBIBYTE
     from trainer.agent.agent import TRAINING, WORKER, Agent, Workplace
     from trainer.agent.identity import introduce
-    from trainer.agent.metrics import TrainerCollector, serve
     from trainer.agent.stop_request import StopRequest
     from trainer.agent.vitals import Vitals
     from trainer.compiled.library import opened
@@ -198,6 +197,9 @@ def _run(options: argparse.Namespace, url: str, server: ForkServer, stop: StopRe
     hello = introduce(options.name, _memory_limit_bytes(options, group), group)
     vitals = Vitals()
     if options.metrics_port:
+        # The trainers of a launcher serve none.
+        from trainer.agent.metrics import TrainerCollector, serve
+
         collector = TrainerCollector(vitals, hello, group, options.cache, stop)
         serve(collector, options.metrics_host, options.metrics_port)
     token: Path = options.token_file

@@ -1,148 +1,32 @@
-"""The coordinator's HTTP interface as functions, for trainers and for operators.
+"""The part of the coordinator's HTTP interface that is for operators, as functions.
 
-Each function is one line of the tables in `common.protocol`, and raises what `common.client.connection` says.
+Each is one line of the tables in `common.protocol`, and raises what `common.client.connection` says.
 """
 
 from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 from urllib.parse import quote
 
-from common.client.connection import Answer, Backoff, Connection
-from common.errors import ConfigurationError, NighttrainError, UnavailableError
+from common.client.caller import Caller
+from common.client.connection import Backoff
+from common.errors import UnavailableError
 from common.protocol.alerts import AlertPage
 from common.protocol.champions import ChampionHistory, ChampionPage, ModelDifference
 from common.protocol.job_views import JobDetail, JobPage
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.nights import NightDifference, NightDigest
-from common.protocol.reports import Checkpoint
 from common.protocol.results import Results
 from common.protocol.runs import RunPage, RunRequest, RunView
 from common.protocol.status import Health, StatusDocument
 from common.protocol.steering import KEY_HEADER, Action, AuditPage, Order, Steered
-from common.protocol.trainers import (
-    REASON_HEADER,
-    SHA256_HEADER,
-    ClaimRequest,
-    Failure,
-    FailureAnswer,
-    Finish,
-    Grant,
-    NoWork,
-    Release,
-    Renewal,
-    RenewalAnswer,
-    TrainerHello,
-    Welcome,
-)
 
 REPEATS = 3
 """How often an order is sent again to a coordinator that does not answer: it may only be restarting."""
 
-RETRY_AFTER_SECONDS = 2.0
-"""How long to wait before the next claim where the answer does not say."""
 
-
-@dataclass(frozen=True)
-class Nothing:
-    """No job was handed out, why, and when to ask again."""
-
-    reason: NoWork
-    retry_after_seconds: float
-
-
-class _Client:
-    def __init__(self, url: str, token: Path | None) -> None:
-        self._connection = Connection(url, token)
-
-    @property
-    def url(self) -> str:
-        """The coordinator's address."""
-        return self._connection.url
-
-    def report_failures(self, to: Callable[[NighttrainError], None]) -> None:
-        """Have `to` called for each request that fails, in the thread that sent it."""
-        self._connection.failed = to
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-class TrainerClient(_Client):
-    """What a trainer says to its coordinator; every write on a lease may raise `StaleLeaseError`.
-
-    Parameters
-    ----------
-    url : str
-        Where the coordinator listens.
-    token : Path
-        The file with the bearer token.
-    """
-
-    def register(self, hello: TrainerHello) -> Welcome:
-        """Introduce a trainer process; leases of an earlier process of its name are given up."""
-        return self._connection.send("POST", "/api/trainers", hello).read(Welcome)
-
-    def claim(self, request: ClaimRequest) -> Grant | Nothing:
-        """Ask for a job."""
-        return _offered(self._connection.send("POST", "/api/claims", request))
-
-    def renew(self, lease_id: str, renewal: Renewal) -> RenewalAnswer:
-        """Say that a job is alive and how far it is; the answer says what to do with it."""
-        return self._connection.send("POST", f"/api/leases/{lease_id}/renewals", renewal).read(RenewalAnswer)
-
-    def save_checkpoint(self, lease_id: str, checkpoint: Checkpoint) -> None:
-        """Keep the finished folds of a job for its next attempt."""
-        self._connection.send("PUT", f"/api/leases/{lease_id}/checkpoint", checkpoint)
-
-    def upload_artifact(self, lease_id: str, content: bytes, sha256: str) -> None:
-        """Hand in the .pkl of a training job; its digest is checked on arrival."""
-        headers = {"Content-Type": "application/octet-stream", SHA256_HEADER: sha256}
-        self._connection.send("PUT", f"/api/leases/{lease_id}/artifact", content=content, headers=headers)
-
-    def finish(self, lease_id: str, finish: Finish) -> Grant | Nothing | None:
-        """Hand in a job's result; the lease ends. What is said to its `next_claim` is returned."""
-        answer = self._connection.send("POST", f"/api/leases/{lease_id}/finish", finish)
-        if answer.status == 204 and REASON_HEADER not in answer.headers:
-            return None
-        return _offered(answer)
-
-    def fail(self, lease_id: str, failure: Failure) -> FailureAnswer:
-        """Say why an attempt brought no result; the lease ends."""
-        return self._connection.send("POST", f"/api/leases/{lease_id}/failure", failure).read(FailureAnswer)
-
-    def release(self, lease_id: str, release: Release) -> None:
-        """Give a job back unharmed; the lease ends."""
-        self._connection.send("POST", f"/api/leases/{lease_id}/release", release)
-
-
-def _offered(answer: Answer) -> Grant | Nothing:
-    if answer.status != 204:
-        return answer.read(Grant)
-    try:
-        reason = NoWork(answer.headers.get(REASON_HEADER, NoWork.EMPTY))
-        seconds = float(answer.headers.get("Retry-After", RETRY_AFTER_SECONDS))
-    except ValueError as error:
-        raise ConfigurationError(f"{answer.said} with headers of another language: {error}") from error
-    return Nothing(reason, seconds)
-
-
-class OperatorClient(_Client):
+class OperatorClient(Caller):
     """What an operator asks of a coordinator.
 
     Parameters

@@ -26,7 +26,7 @@ from typing import Any
 
 from sqlalchemy import text, update
 
-from common.client.client import TrainerClient
+from common.client.trainers import TrainerClient
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.runs import RunRequest
 from common.protocol.trainers import Finish, Grant, LimitKind

@@ -28,8 +28,8 @@ from typing import Any, TypeVar
 import psutil
 from sqlalchemy import select
 
-from common.client.client import TrainerClient
 from common.client.connection import Backoff, retry
+from common.client.trainers import TrainerClient
 from common.errors import StaleLeaseError
 from common.protocol.jobs import JobState
 from common.protocol.trainers import Grant, LimitKind

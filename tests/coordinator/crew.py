@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import select
 
-from common.client.client import TrainerClient
+from common.client.trainers import TrainerClient
 from common.errors import StaleLeaseError, UnavailableError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import JobState, SurveySpec

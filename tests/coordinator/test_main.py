@@ -19,7 +19,8 @@ from random import Random
 import pytest
 from sqlalchemy import select
 
-from common.client.client import OperatorClient, TrainerClient
+from common.client.client import OperatorClient
+from common.client.trainers import TrainerClient
 from common.errors import UnavailableError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import SurveySpec

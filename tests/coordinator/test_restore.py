@@ -16,7 +16,8 @@ import pytest
 from sqlalchemy import select
 
 from cli.app import main
-from common.client.client import OperatorClient, TrainerClient
+from common.client.client import OperatorClient
+from common.client.trainers import TrainerClient
 from common.errors import StaleLeaseError
 from common.protocol.runs import RunRequest, RunState
 from coordinator.store.database import Database, sqlite_url

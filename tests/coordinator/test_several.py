@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from common.client.client import OperatorClient, TrainerClient
+from common.client.client import OperatorClient
+from common.client.trainers import TrainerClient
 from common.protocol.job_views import Outcome
 from common.protocol.runs import RunRequest, RunState
 from common.protocol.trainers import Grant

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from common.client.client import OperatorClient, TrainerClient
+from common.client.client import OperatorClient
+from common.client.trainers import TrainerClient
 from common.metrics.declarations import CLAIMS, HTTP_DURATION, LEADERS, LEADS, RUN_FAILED_JOBS
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.runs import RunRequest

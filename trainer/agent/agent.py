@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from common.client.client import Nothing, TrainerClient
 from common.client.connection import Backoff, retry
+from common.client.trainers import Nothing, TrainerClient
 from common.errors import NighttrainError, NotFoundError
 from common.host import ControlGroup
 from common.objects.address import Place

@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from common.client.client import Nothing, TrainerClient
 from common.client.connection import RETRIED, Backoff
+from common.client.trainers import Nothing, TrainerClient
 from common.errors import (
     ConfigurationError,
     DigestMismatchError,

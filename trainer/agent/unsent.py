@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pydantic import Base64Bytes, Field
 
-from common.client.client import TrainerClient
 from common.client.connection import RETRIED
+from common.client.trainers import TrainerClient
 from common.errors import ConfigurationError, NighttrainError, StorageError, UnauthorizedError
 from common.frozen import Frozen
 from common.protocol.reports import Checkpoint

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from common.client.client import Nothing, OperatorClient, TrainerClient
+from common.client.client import OperatorClient
+from common.client.trainers import Nothing, TrainerClient
 from common.errors import ConfigurationError, NotFoundError, StaleLeaseError, UnavailableError
 from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec
 from common.protocol.reports import Checkpoint, SurveyReport

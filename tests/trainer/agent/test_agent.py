@@ -63,7 +63,8 @@ def test_the_agent_imports_nothing_of_the_numeric_stack() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     heavy = {"numpy", "pandas", "sklearn", "scipy", "pyarrow", "joblib", "talib", "trainer.job"}
     assert heavy.isdisjoint(done.stdout.split())
-    late = {"yaml", "pydantic_settings", "rich", "click", "pygments"}
+    late = {"yaml", "pydantic_settings", "rich", "click", "pygments", "prometheus_client"}
+    late |= {"common.client.client", "common.protocol.status", "common.protocol.results"}
     assert late.isdisjoint(done.stdout.split()), "a night waits for what it imports"
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from common.client.client import TrainerClient
+from common.client.trainers import TrainerClient
 from common.errors import (
     ConfigurationError,
     DigestMismatchError,
