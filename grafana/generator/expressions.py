@@ -15,6 +15,7 @@ from common.metrics.declarations import (
     CHECKPOINT_TIMESTAMP,
     EARLIER_AUC,
     HTTP_DURATION,
+    JOB_DURATION,
     LAST_CLAIM,
     NIGHT_DEADLINE,
     NIGHT_LAST_OPENING,
@@ -59,6 +60,7 @@ _PASSING: Mapping[Metric, str] = {
     NIGHT_LAST_OPENING: "there is no window",
     NIGHT_NEXT_OPENING: "there is no window",
     EARLIER_AUC: "there is no run before",
+    JOB_DURATION: "every result was reused",
 }
 _CERTAIN = {HTTP_DURATION.name, LAST_CLAIM.name}
 """Each of these has a series above zero after every night."""

@@ -91,7 +91,7 @@ def at_work() -> list[Panel]:
                 "Duration of a training job",
                 "Of the successful attempts of the run that is shown, by timeframe; P90 is the 90th "
                 "percentile.",
-                "No training job has succeeded, as far as Prometheus knows",
+                "No cell was trained in this run, as far as Prometheus knows",
                 12,
                 9,
             ),

@@ -71,7 +71,9 @@ def eventful_night(folder: Path) -> Iterator[Monitoring]:
         eventually(lambda: _guess(coordinator) and known(f"rate({WRONG_TOKENS.name}[5m]) > 0"))
         # The first run was begun by the schedule, for the window is open.
         eventually(lambda: _is_over(night, 1), 60)
-        night.operator.create_run(RunRequest(config=GridConfig(**coordinator.settings.grid_config())))
+        # Else all of its results would be those of the first, and nothing would be measured.
+        config = GridConfig(**coordinator.settings.grid_config())
+        night.operator.create_run(RunRequest(config=config, retrain=True))
         eventually(lambda: _is_over(night, int(LAST_RUN)), 60)
         finished = f'{RUN_FINISHED.name} and on () {RUN_INFO.name}{{run="{LAST_RUN}"}}'
         settled = f"count_over_time(({finished})[{SETTLED_SECONDS}s:1s]) >= {SETTLED_SECONDS}"

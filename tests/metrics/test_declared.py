@@ -59,7 +59,7 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         # The first run is begun by the schedule, for the window is open.
         eventually(lambda: is_over(1), 60)
         config = GridConfig(**coordinator.settings.grid_config())
-        night.operator.create_run(RunRequest(config=config))
+        night.operator.create_run(RunRequest(config=config, retrain=True))
         eventually(lambda: is_over(2), 60)
         last, last_of_trainer = scrape(coordinator.url), scrape(f"http://127.0.0.1:{port}")
         told.update(last)
