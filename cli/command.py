@@ -37,7 +37,10 @@ Json = Annotated[bool, typer.Option("--json", help="print JSON instead of text")
 """The option of each command that prints something."""
 
 Retrain = Annotated[
-    bool, typer.Option("--retrain", help="train cells again whose candles, settings and program are the same")
+    bool,
+    typer.Option(
+        "--retrain", help="train cells again whose candles, settings and program are those of the last time"
+    ),
 ]
 
 OUT = Path("night")

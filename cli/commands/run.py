@@ -45,7 +45,8 @@ def run(
     ] = None,
     port: Port = None,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="start over instead of resuming an unfinished night")
+        bool,
+        typer.Option("--fresh", help="begin anew instead of resuming an unfinished night; see --retrain"),
     ] = False,
     retrain: Retrain = False,
     as_json: Annotated[

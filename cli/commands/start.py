@@ -51,7 +51,7 @@ def start(
     token_file: TokenFile = None,
     config: Annotated[Path, typer.Option(metavar="FILE", help="the coordinator's configuration")] = CONFIG,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="cancel an unfinished night and start over instead of resuming it")
+        bool, typer.Option("--fresh", help="cancel an unfinished night and begin anew; see --retrain")
     ] = False,
     retrain: Retrain = False,
     data: Candles = None,

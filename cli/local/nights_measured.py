@@ -19,8 +19,13 @@ RECENT_NIGHTS = 5
 
 
 def measured_nights(out: OutFolder) -> list[Results]:
-    """Return the results of the last nights, the newest first; those that cannot be read are passed over."""
-    return [results for _, results in islice(_nights(out), RECENT_NIGHTS)]
+    """Return the results of the last nights, the newest first, that have trained all their cells themselves.
+
+    What a night reused took no time and no memory, and what it trained besides may have been the smallest
+    cells alone. Results that cannot be read are passed over.
+    """
+    measured = (results for _, results in _nights(out) if not results.totals.reused)
+    return list(islice(measured, RECENT_NIGHTS))
 
 
 def kept_night(out: OutFolder, number: int | None = None) -> tuple[Path, Results] | None:

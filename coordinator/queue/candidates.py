@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, func, select
+from sqlalchemy import Connection, Row, bindparam, func, or_, select
 
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import JobKind
@@ -51,7 +51,8 @@ _RUN_BEFORE = select(func.max(runs.c.id)).where(runs.c.id < bindparam("run")).sc
 _BUILT = (
     select(jobs.c.symbol, jobs.c.timeframe)
     .distinct()
-    .where(jobs.c.run_id.in_([bindparam("run"), _RUN_BEFORE]), TRAINING, jobs.c.started.is_not(None))
+    .where(jobs.c.run_id.in_([bindparam("run"), _RUN_BEFORE]), TRAINING)
+    .where(or_(jobs.c.started.is_not(None), jobs.c.reused_from.is_not(None)))
 )
 _BUILT_OF_SOME = _BUILT.where(jobs.c.symbol.in_(bindparam("symbols", expanding=True)))
 _BUILT_OF_ONE = Prepared(_BUILT.where(jobs.c.symbol == bindparam("symbol")))

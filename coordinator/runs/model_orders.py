@@ -32,7 +32,8 @@ def promote(tx: Transaction, job_id: int, order: ReasonedOrder) -> Effect:
     run_id, manifest = _model_of(tx, job_id)
     cell = manifest.cell
     present = champion_of(tx.connection, cell)
-    if present is not None and present.job_id == job_id:
+    # Another job may have trained the same, or have reused its result.
+    if present is not None and (present.job_id == job_id or present.sha256 == manifest.pickle_sha256):
         words = f"the model of job {job_id} is champion of {cell.name} already"
         return Effect(words, changed=False, run=run_id, job=job_id)
     _assert_fit(tx, job_id, manifest)

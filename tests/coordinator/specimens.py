@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -178,12 +178,20 @@ class Night:
         synthetic: bool = False,
         program: str = "",
         edition: str = "",
+        edited: Collection[str] = tuple(BARS),
     ) -> None:
         for _ in range(self.run_listing.page(1, 0).runs[0].surveys.queued):
             answer = self.grant(boot)
             assert isinstance(answer.spec, SurveySpec)
             volume = 1e6 * (1 + len(answer.spec.symbol))
-            report = survey_report(answer.spec, volume, refused, synthetic, program=program, edition=edition)
+            report = survey_report(answer.spec, volume, refused, synthetic)
+            series = tuple(
+                one.model_copy(update={"digest": digest(f"{report.symbol} {one.timeframe}{edition}")})
+                if one.timeframe in edited
+                else one
+                for one in report.series
+            )
+            report = report.model_copy(update={"program": program, "series": series})
             self.queue.finish(answer.lease_id, finish(report))
 
     def start(self, **changes: Any) -> str:
@@ -286,17 +294,14 @@ def survey_report(
     refused: dict[str, str] | None = None,
     synthetic: bool = False,
     symbol: str = "",
-    program: str = "",
-    edition: str = "",
 ) -> SurveyReport:
-    """A survey by a program, of candles that are others in each edition."""
     series = tuple(
         SeriesReport(
             timeframe=timeframe,
             source="native",
             rows=BARS[timeframe],
             span=SPAN,
-            digest=digest(f"{spec.symbol} {timeframe}{edition}"),
+            digest=digest(f"{spec.symbol} {timeframe}"),
             missing=0,
             segments=1,
             quote_volume_per_day=volume,
@@ -312,7 +317,6 @@ def survey_report(
         findings=(),
         quote_volume_per_day=volume,
         cache_hit=False,
-        program=program,
     )
 
 

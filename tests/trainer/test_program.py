@@ -29,10 +29,9 @@ def program(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def digest(program: Path) -> str:
-    return digest_of(
-        program / "root", [str(program / "site-packages"), str(program / "dist-packages"), str(program)]
-    )
+def digest(program: Path, processor: str = "x86_64 fused") -> str:
+    places = [str(program / place) for place in ("site-packages", "dist-packages", "")]
+    return digest_of(program / "root", places, processor)
 
 
 @pytest.mark.parametrize("name", ["common/errors.py", "trainer/pipeline.py", "trainer/compiled/passes.c"])
@@ -60,6 +59,19 @@ def test_another_version_of_a_package_is_another_program(program: Path) -> None:
     installed = program / "site-packages"
     (installed / "numpy-2.3.4.dist-info").rename(installed / "numpy-2.3.5.dist-info")
     assert digest(program) != before
+
+
+def test_another_kind_of_processor_is_another_program(program: Path) -> None:
+    assert digest(program, "x86_64 plain") != digest(program)
+
+
+def test_what_an_editor_keeps_beside_a_source_counts_for_nothing(program: Path) -> None:
+    before = digest(program)
+    trainer = program / "root" / "trainer"
+    (trainer / ".#pipeline.py").symlink_to("me@here.1234")
+    assert digest(program) == before
+    (trainer / "gone.py").symlink_to("nowhere.py")
+    assert digest(program) == before
 
 
 def test_what_changes_no_result_is_the_same_program(program: Path) -> None:

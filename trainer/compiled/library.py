@@ -50,8 +50,19 @@ ARGUMENTS = {
 @cache
 def opened() -> ctypes.CDLL:
     """Return the library that is the fastest here; see `library`."""
-    plain = library(PLAIN)
-    return library(FUSED) if plain.fuses() else plain
+    return library(FUSED) if fuses() else library(PLAIN)
+
+
+@cache
+def fuses() -> bool:
+    """Return whether this processor fuses products and sums, which decides on the last digits.
+
+    Raises
+    ------
+    ConfigurationError
+        As by `library`.
+    """
+    return bool(library(PLAIN).fuses())
 
 
 def library(name: str) -> ctypes.CDLL:

@@ -194,6 +194,21 @@ class TestOptimize:
         assert f"took {peak:.2f} GiB" in told["max_memory_per_process"]["why"]
         assert peak < values(file)["max_memory_per_process"] < 2.0
 
+    def test_takes_no_night_for_measured_that_reused_what_it_has(
+        self, undisturbed: tuple[dict[str, Any], Path], run: Run, tmp_path: Path
+    ) -> None:
+        results, _ = undisturbed
+        few = {"reused": 1, "peak_memory_bytes": 1024**2}
+        for second in range(6):
+            totals = results["totals"] | (few if second else {})
+            kept = tmp_path / "logs" / f"batch_train_results_20260301_00000{second}.json"
+            kept.parent.mkdir(exist_ok=True)
+            kept.write_text(json.dumps(results | {"totals": totals}))
+        done = run("optimize", "--out", tmp_path, "--json")
+        told = {one["key"]: one for one in json.loads(done.out)["changes"]}
+        peak = results["totals"]["peak_memory_bytes"] / 1024**3
+        assert f"took {peak:.2f} GiB" in told["max_memory_per_process"]["why"]
+
 
 class TestShow:
     def test_names_the_source_of_each_value(

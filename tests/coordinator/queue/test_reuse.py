@@ -15,7 +15,7 @@ from common.protocol.retests import Verdict
 from common.protocol.runs import RunState
 from common.protocol.steering import Order
 from common.protocol.trainers import Grant
-from common.settings.sections import Label
+from common.settings.sections import Label, Model
 from coordinator.champions.registry import record_change
 from coordinator.runs.steering import Steering
 from coordinator.store.tables import manifests, reports
@@ -24,6 +24,9 @@ from tests.coordinator.one_cell import ONE, compared
 from tests.coordinator.specimens import HERE, Night, checkpoint, digest, failure, spec_of
 
 PROGRAM = digest("this program")
+SECOND = {"edition": "second"}
+"""Surveys of other candles."""
+
 CELL = Cell(symbol="BTCUSDT", timeframe="1h", horizon=1)
 
 
@@ -38,10 +41,15 @@ def first(night: Night, **trained: Any) -> int:
 
 
 def again(
-    night: Night, retrain: bool = False, program: str = PROGRAM, edition: str = "", **changes: Any
+    night: Night,
+    retrain: bool = False,
+    program: str = PROGRAM,
+    surveyed: dict[str, Any] | None = None,
+    **changes: Any,
 ) -> int:
+    """A later night whose surveys are done."""
     run = night.begin(retrain=retrain, **changes)
-    night.survey_all("t1-boot", program=program, edition=edition)
+    night.survey_all("t1-boot", program=program, **(surveyed or {}))
     return run
 
 
@@ -87,15 +95,23 @@ def test_a_result_is_told_to_be_of_the_night_that_trained_it_however_often_it_is
 @pytest.mark.parametrize(
     "changed",
     [
-        {"edition": "newer"},
+        {"surveyed": {"edition": "newer"}},
+        {"surveyed": {"edition": "newer", "edited": ("1d",)}},
+        {"surveyed": {"synthetic": True}},
         {"program": digest("another program")},
         {"program": ""},
         {"retrain": True},
         {"embargo_minutes": 31},
         {"n_splits": 4},
         {"label": Label(costs_bp=3.0)},
+        {"model": Model(C=(0.001, 0.01))},
+        {"model": Model(min_train_rows=501)},
+        {"data": {"max_missing_share": 0.3}},
     ],
-    ids=["candles", "program", "unknown", "wanted", "embargo", "folds", "costs"],
+    ids=[
+        *("candles", "context", "kind", "program", "unknown", "wanted"),
+        *("embargo", "folds", "costs", "C", "rows", "policy"),
+    ],
 )
 def test_what_changes_a_result_has_every_cell_trained_again(night: Night, changed: dict[str, Any]) -> None:
     first(night)
@@ -119,6 +135,13 @@ def test_what_new_thresholds_and_horizons_leave_alone_is_not_trained_again(
     results = ended(night, run)
     assert results.totals.promoted == 0
     assert {one.reused_from is None for one in results.jobs if one.horizon == 7} == {True}
+
+
+def test_other_candles_of_a_timeframe_leave_alone_what_does_not_read_them(night: Night) -> None:
+    first(night)
+    run = again(night, surveyed={"edition": "newer", "edited": ("15m",)})
+    states = {(one.timeframe, one.state) for one in cells(night, run)}
+    assert states == {("15m", JobState.QUEUED), ("1h", JobState.SUCCEEDED)}
 
 
 def test_a_night_that_was_cancelled_leaves_what_it_has_trained_to_the_next(night: Night) -> None:
@@ -158,7 +181,7 @@ def test_a_result_that_is_damaged_in_the_database_is_not_reused(night: Night, ta
 
 def test_a_retry_that_finds_the_candles_of_an_earlier_night_needs_no_saved_folds(night: Night) -> None:
     first(night)
-    run = again(night, edition="broken")
+    run = again(night, surveyed=SECOND)
     grant = night.grant("t1-boot")
     night.queue.save_checkpoint(grant.lease_id, checkpoint())
     night.queue.fail(grant.lease_id, failure(Cause.DATA))
@@ -195,7 +218,7 @@ def test_without_its_champion_a_result_is_reused_without_the_comparison(night: N
     job = compared_with(night, compared(promoted(night)))
     with night.database.write() as tx:
         record_change(tx, CELL, None, "as an operator wants it", by="anna")
-    [reused] = cells(night, again(night, edition="second", **ONE))
+    [reused] = cells(night, again(night, surveyed=SECOND, **ONE))
     report = night.detail(reused.id).report
     assert reused.reused_from == job.id and report is not None and report.champion is None
 
@@ -203,7 +226,7 @@ def test_without_its_champion_a_result_is_reused_without_the_comparison(night: N
 def test_what_was_found_out_about_a_champion_holds_while_it_is_champion(night: Night) -> None:
     found = compared(promoted(night))
     job = compared_with(night, found)
-    run = again(night, edition="second", **ONE)
+    run = again(night, surveyed=SECOND, **ONE)
     [reused] = cells(night, run)
     report = night.detail(reused.id).report
     assert reused.reused_from == job.id and report is not None and report.champion == found
@@ -214,5 +237,5 @@ def test_what_was_found_out_about_a_champion_holds_while_it_is_champion(night: N
 def test_a_champion_that_it_was_never_compared_with_has_a_cell_trained_again(night: Night) -> None:
     older = {"champion": digest("an older champion")}
     compared_with(night, compared(promoted(night)).model_copy(update=older))
-    [job] = cells(night, again(night, edition="second", **ONE))
+    [job] = cells(night, again(night, surveyed=SECOND, **ONE))
     assert job.state is JobState.QUEUED

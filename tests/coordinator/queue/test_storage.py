@@ -84,6 +84,18 @@ def test_a_job_gets_no_disk_that_its_matrix_would_fill_until_the_matrix_is_there
     assert isinstance(night.claim(boot, disk=small), Grant)
 
 
+def test_a_matrix_is_there_whose_results_were_reused_in_the_night_before(night: Night) -> None:
+    one = {"symbols": ("BTCUSDT",), "timeframes": ("15m",), "horizons": (1,)}
+    for edition in ("first", "first", "other"):
+        night.begin(**one)
+        night.survey_all(night.register(), program="5e11", edition=edition)
+        if edition == "first":
+            night.finish_all("t1-boot", program="5e11")
+            night.housekeeping.tick()
+    assert night.run_listing.view(2).reused == 1
+    assert isinstance(night.claim("t1-boot", disk=disk(6 * MIB)), Grant)
+
+
 def note_of(night: Night, boot: str) -> str:
     with night.database.read() as tx:
         query = select(trainers.c.note, trainers.c.blocked_since).where(trainers.c.boot_id == boot)

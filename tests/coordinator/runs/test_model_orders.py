@@ -14,7 +14,7 @@ from common.timeframes import Timeframe
 from coordinator.audit import Audit
 from coordinator.runs.steering import Steering
 from coordinator.views.champions import ChampionListing
-from tests.coordinator.one_cell import direction, trained
+from tests.coordinator.one_cell import ONE, direction, trained
 from tests.coordinator.specimens import HERE, MakeNight, Night, pickle_of
 
 CELL = Cell(symbol="BTCUSDT", timeframe=Timeframe("1h"), horizon=1)
@@ -68,6 +68,18 @@ def test_a_model_is_promoted_by_hand_with_its_file_and_the_reason(night: Night) 
     [entry] = Audit(night.database).page({"job_id": second}, 10, 0).entries
     assert (entry.action, entry.reason) == ("promote", "it trades better")
     assert not promote(night, second).changed
+
+
+def test_what_a_night_reused_of_the_champion_is_the_champion(night: Night) -> None:
+    for _ in range(2):
+        night.begin(**ONE)
+        night.survey_all(night.register(), program="5e11")
+        night.finish_all("t1-boot", program="5e11")
+        night.housekeeping.tick()
+    first, second = [job.id for job in night.jobs(kind="training")]
+    told = promote(night, second)
+    assert (told.changed, champion(night)) == (False, first)
+    assert told.words == f"the model of job {second} is champion of BTCUSDT_1h_H1 already"
 
 
 def test_each_rollback_goes_one_step_further_back_down_to_none(night: Night) -> None:
