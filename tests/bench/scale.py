@@ -44,8 +44,8 @@ TRAINERS = (16, 64, 1000)
 A_HOST = 16
 """Trainers of a machine."""
 
-COSTS = {"1m": 2.0, "5m": 0.5, "15m": 0.25, "1h": 0.15, "4h": 0.13, "1d": 0.12}
-"""Seconds of one core for a cell of two years with its share of the features: 0.12 s and 1.8 us a row."""
+COSTS = {"1m": 1.7, "5m": 0.42, "15m": 0.22, "1h": 0.12, "4h": 0.1, "1d": 0.07}
+"""Seconds of one core for a cell of two years with its share of the features, beside another trainer."""
 SURVEY_SECONDS = 0.9
 """Seconds of one core for the survey of a symbol with two years of minutes."""
 SPREAD = (0.8, 1.25)
