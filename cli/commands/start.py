@@ -165,7 +165,7 @@ def begin(
     run, made = client.create_run(
         RunRequest(config=GridConfig(**settings.grid_config()), fresh=fresh, retrain=retrain)
     )
-    later = f"; {RETRAIN_LATER}" if retrain and not made else ""
+    later = f"; {RETRAIN_LATER}" if retrain and not run.retrain else ""
     return run, made, f"{_words(run, made)}{later}{_closed(client.status().night)}"
 
 

@@ -120,7 +120,7 @@ class Crew:
         what = f"night {run.id}: {run.training.total} cells"
         if not made:
             what = f"night {run.id} resumes with {run.training.final} of {run.training.total} cells done"
-            what += f"; {RETRAIN_LATER}" if retrain else ""
+            what += f"; {RETRAIN_LATER}" if retrain and not run.retrain else ""
         if run.paused is not None:
             what += (
                 f"; it is PAUSED {run.paused.words}: nighttrain resume --out {self.out.root} lets it go on"

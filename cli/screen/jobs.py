@@ -129,7 +129,8 @@ def what_of(job: JobView) -> str:
         stage = f"{job.progress.stage} {job.progress.done}/{job.progress.total}" if job.progress else ""
         return f"{job.trainer} {stage}".strip()
     if job.state is JobState.SUCCEEDED:
-        return "promoted" if job.promoted else "; ".join(job.reasons)
+        reused = [job.message.partition(":")[0]] if job.reused_from is not None else []
+        return "; ".join([*reused, *(["promoted"] if job.promoted else job.reasons)])
     return f"{job.cause}: {job.message}" if job.state is JobState.FAILED else job.message
 
 

@@ -94,6 +94,8 @@ class RunView(Frozen):
     """Who ended it before all was done, when and why; null if nobody did."""
     untrainable: int = 0
     """How many of the failed training jobs have candles that cannot be trained on: nothing broke there."""
+    retrain: bool = False
+    """Whether its cells are trained even where nothing has changed since an earlier run."""
     reused: int = 0
     """How many of the succeeded training jobs took over the result of an earlier run: nothing had changed."""
 

@@ -229,7 +229,9 @@ class Queue:
             for cell in outcome.refused:
                 logger.warning("%s: refused by the survey", cell.name)
             for cell in outcome.reused:
-                logger.info("%s: not trained again: nothing has changed", cell.name)
+                logger.info("%s: reused: nothing has changed since it was trained last", cell.name)
+            for cell, why in outcome.again:
+                logger.info("%s: to be trained again: %s", cell.name, why)
         # Of a result that is told again too: whoever took it may have died before its model was stored.
         if model is not None and (done is not None or model.sha256 == attempt.artifact_sha256):
             _keep(model, attempt)

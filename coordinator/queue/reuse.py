@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row, bindparam, func, literal_column, select
 
 from common.protocol.faults import model_fault
-from common.protocol.jobs import Cell
+from common.protocol.jobs import Cell, TrainingSpec
 from common.protocol.reports import Manifest, TrainingReport
 from coordinator.champions.registry import champion_manifest
 from coordinator.queue.checkpoints import discard_checkpoint
@@ -23,6 +23,8 @@ from coordinator.store.documents import read_document
 from coordinator.store.prepared import Prepared
 from coordinator.store.rows import JobRow
 from coordinator.store.tables import jobs, manifests, reports
+
+UNTRAINED = "it was never trained"
 
 _TRAINED_BY = jobs.alias("trained_by")
 _LAST = Prepared(
@@ -43,7 +45,7 @@ _RESULT = Prepared(
 )
 
 
-def reuse(tx: Transaction, job: JobRow, rows: int, spec: str, program: str, synthetic: bool) -> bool:
+def reuse(tx: Transaction, job: JobRow, rows: int, spec: TrainingSpec, program: str) -> str:
     """End a queued cell with the result of the last time that it was trained, if that would be the same now.
 
     Parameters
@@ -52,28 +54,31 @@ def reuse(tx: Transaction, job: JobRow, rows: int, spec: str, program: str, synt
         A training job, locked.
     rows : int
         Bars of its series.
-    spec : str
-        Its specification, as JSON.
+    spec : TrainingSpec
+        What it has to do.
     program : str
         SHA-256 of the program that would train it; empty if that is not known.
-    synthetic : bool
-        Whether its candles are synthetic.
 
     Returns
     -------
-    bool
-        Whether it has ended; else it must be trained.
+    str
+        Why it must be trained; empty: it has ended.
     """
     last = _LAST.on(tx.connection, job.cell.model_dump(mode="json")).first()
-    if last is None or not program or (last.spec, last.program) != (spec, program):
-        return False
+    if last is None:
+        return UNTRAINED
+    document = spec.model_dump_json()
+    if last.spec != document:
+        return _difference(last.spec, spec)
+    if not program or last.program != program:
+        return "the program is another one"
     found = _RESULT.on(tx.connection, {"job": last.id}).first()
     report = None if found is None else _read(found, job.cell)
     if found is None or report is None:
-        return False
-    told = _of_tonight(tx, report, synthetic)
+        return "its last result cannot be relied on"
+    told = _of_tonight(tx, report, spec.synthetic)
     if told is None:
-        return False
+        return "it was not compared with the present champion"
     store_training(tx, job.id, told)
     discard_checkpoint(tx, job.id)
     take_over(
@@ -82,13 +87,20 @@ def reuse(tx: Transaction, job: JobRow, rows: int, spec: str, program: str, synt
         f"reused from night {last.run_id}: candles, settings and program are the same",
         reused_from=last.origin,
         program=program,
-        spec=spec,
+        spec=document,
         rows=rows,
         auc=found.auc,
         p_value=found.p_value,
         scores=found.scores,
     )
-    return True
+    return ""
+
+
+def _difference(former: str | None, spec: TrainingSpec) -> str:
+    before = read_document(TrainingSpec, former, f"the last specification of {spec.cell.name}")
+    candles = {"data_digests": spec.data_digests, "synthetic": spec.synthetic}
+    same = before is not None and before.model_copy(update=candles) == spec
+    return "its candles are others" if same else "its settings are others"
 
 
 def _read(found: Row[Any], cell: Cell) -> TrainingReport | None:

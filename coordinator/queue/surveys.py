@@ -16,7 +16,7 @@ from common.protocol.jobs import Cause, JobState, SurveySpec, TrainingSpec
 from common.protocol.reports import SeriesReport, SurveyReport
 from common.settings.grid import GridConfig, grid_of
 from common.timeframes import CONTEXT_TIMEFRAMES, Timeframe
-from coordinator.queue.reuse import reuse
+from coordinator.queue.reuse import UNTRAINED, reuse
 from coordinator.queue.stretches import QUEUED, TRAINING
 from coordinator.queue.transitions import end_queued
 from coordinator.store.database import Transaction
@@ -61,10 +61,14 @@ _CELL = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """The cells that ended with a survey, as they were before: refused, or with an earlier run's result."""
+    """What a survey made of its cells, as they were before.
+
+    They were refused, ended with an earlier run's result, or are to be trained again, for a reason in words.
+    """
 
     refused: tuple[JobRow, ...] = ()
     reused: tuple[JobRow, ...] = ()
+    again: tuple[tuple[JobRow, str], ...] = ()
 
 
 def survey_spec(config: GridConfig, symbol: str) -> SurveySpec:
@@ -95,9 +99,9 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> Outcome:
     if report.synthetic:
         connection.execute(update(runs).where(runs.c.id == survey.run_id).values(synthetic=True))
     run = connection.execute(_RUN, {"run": survey.run_id}).one()
-    config, program = grid_of(run.config), "" if run.retrain else report.program
+    config = grid_of(run.config)
     series = {one.timeframe: one for one in report.series}
-    refused, reused, opened = [], [], []
+    refused, reused, again, opened = [], [], [], []
     for row in connection.execute(_CELLS, this).all():
         job = JobRow.of(row)
         refusal = _refusal(job, series)
@@ -105,15 +109,19 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> Outcome:
             end_queued(tx, job, JobState.FAILED, Cause.DATA, refusal)
             refused.append(job)
         else:
-            spec = _training_spec(job, config, series, report.synthetic).model_dump_json()
+            spec = _training_spec(job, config, series, report.synthetic)
             rows = series[job.cell.timeframe].rows
-            if reuse(tx, job, rows, spec, program, report.synthetic):
+            differs = "as --retrain asks for" if run.retrain else reuse(tx, job, rows, spec, report.program)
+            if not differs:
                 reused.append(job)
-            else:
-                opened.append({"this": job.id, "found_rows": rows, "training": spec, "now": tx.now})
+                continue
+            if differs != UNTRAINED:
+                again.append((job, differs))
+            given = {"this": job.id, "found_rows": rows, "training": spec.model_dump_json()}
+            opened.append({**given, "now": tx.now})
     if opened:
         connection.execute(_CELL, opened)
-    return Outcome(tuple(refused), tuple(reused))
+    return Outcome(tuple(refused), tuple(reused), tuple(again))
 
 
 def series_of(tx: Transaction, job: JobRow) -> SeriesReport | None:
@@ -143,7 +151,7 @@ def _training_spec(
 ) -> TrainingSpec:
     digests = {
         timeframe: series[timeframe].digest
-        for timeframe in (job.cell.timeframe, *CONTEXT_TIMEFRAMES)
+        for timeframe in (job.cell.timeframe, *job.cell.timeframe.context)
         if timeframe in series and not series[timeframe].refusal and series[timeframe].digest
     }
     return TrainingSpec(

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from cli.monitor.night import headline
 from cli.screen import progress
-from cli.screen.jobs import job_page, reasons
+from cli.screen.jobs import job_page, reasons, what_of
 from cli.screen.nights import night_page, night_table
 from cli.screen.progress import LiveDisplay, PlainDisplay, progress_line
 from cli.screen.summary import totals
@@ -120,4 +120,5 @@ def test_each_view_of_a_night_says_how_many_cells_were_reused(night: Night) -> N
     told = "BTCUSDT_15m_H1 was reused from night 1: candles, settings and program are the same"
     assert reasons(job) == [told, "BTCUSDT_15m_H1 was promoted: it met every condition"]
     assert f"reused from  job {job.reused_from}" in job_page(job)
+    assert what_of(job) == "reused from night 1; promoted"
     night.database.close()

@@ -24,6 +24,7 @@ from tests.coordinator.one_cell import ONE, compared
 from tests.coordinator.specimens import HERE, Night, checkpoint, digest, failure, spec_of
 
 PROGRAM = digest("this program")
+CANDLES, SETTINGS = "its candles are others", "its settings are others"
 SECOND = {"edition": "second"}
 """Surveys of other candles."""
 
@@ -93,30 +94,35 @@ def test_a_result_is_told_to_be_of_the_night_that_trained_it_however_often_it_is
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("changed", "why"),
     [
-        {"surveyed": {"edition": "newer"}},
-        {"surveyed": {"edition": "newer", "edited": ("1d",)}},
-        {"surveyed": {"synthetic": True}},
-        {"program": digest("another program")},
-        {"program": ""},
-        {"retrain": True},
-        {"embargo_minutes": 31},
-        {"n_splits": 4},
-        {"label": Label(costs_bp=3.0)},
-        {"model": Model(C=(0.001, 0.01))},
-        {"model": Model(min_train_rows=501)},
-        {"data": {"max_missing_share": 0.3}},
+        ({"surveyed": {"edition": "newer"}}, CANDLES),
+        ({"surveyed": {"edition": "newer", "edited": ("1d",)}}, CANDLES),
+        ({"surveyed": {"synthetic": True}}, CANDLES),
+        ({"program": digest("another program")}, "the program is another one"),
+        ({"program": ""}, "the program is another one"),
+        ({"retrain": True}, "as --retrain asks for"),
+        ({"embargo_minutes": 31}, SETTINGS),
+        ({"n_splits": 4}, SETTINGS),
+        ({"label": Label(costs_bp=3.0)}, SETTINGS),
+        ({"model": Model(C=(0.001, 0.01))}, SETTINGS),
+        ({"model": Model(min_train_rows=501)}, SETTINGS),
+        ({"data": {"max_missing_share": 0.3}}, SETTINGS),
     ],
     ids=[
         *("candles", "context", "kind", "program", "unknown", "wanted"),
         *("embargo", "folds", "costs", "C", "rows", "policy"),
     ],
 )
-def test_what_changes_a_result_has_every_cell_trained_again(night: Night, changed: dict[str, Any]) -> None:
+def test_what_changes_a_result_has_every_cell_trained_again_and_the_log_says_why(
+    night: Night, changed: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture
+) -> None:
     first(night)
+    caplog.set_level("INFO", "coordinator.queue.queue")
     run = again(night, **changed)
     assert {one.state for one in cells(night, run)} == {JobState.QUEUED}
+    told = [record.getMessage() for record in caplog.records if "trained again" in record.getMessage()]
+    assert len(told) == 8 and {words.partition("again: ")[2] for words in told} == {why}
     assert night.run_listing.view(run).reused == 0
     assert isinstance(night.claim("t1-boot"), Grant)
 
@@ -137,11 +143,17 @@ def test_what_new_thresholds_and_horizons_leave_alone_is_not_trained_again(
     assert {one.reused_from is None for one in results.jobs if one.horizon == 7} == {True}
 
 
-def test_other_candles_of_a_timeframe_leave_alone_what_does_not_read_them(night: Night) -> None:
-    first(night)
-    run = again(night, surveyed={"edition": "newer", "edited": ("15m",)})
-    states = {(one.timeframe, one.state) for one in cells(night, run)}
-    assert states == {("15m", JobState.QUEUED), ("1h", JobState.SUCCEEDED)}
+@pytest.mark.parametrize(("edited", "again_of"), [("15m", {"15m"}), ("1h", {"15m", "1h"}), ("4h", {"4h"})])
+def test_other_candles_of_a_timeframe_leave_alone_what_does_not_read_them(
+    night: Night, edited: str, again_of: set[str]
+) -> None:
+    grid = {"timeframes": ("15m", "1h", "4h", "1d"), "symbols": ("BTCUSDT",), "horizons": (1,)}
+    night.begin(**grid)
+    night.survey_all(night.register(), program=PROGRAM)
+    night.finish_all("t1-boot", program=PROGRAM)
+    night.housekeeping.tick()
+    run = again(night, surveyed={"edition": "newer", "edited": (edited,)}, **grid)
+    assert {str(one.timeframe) for one in cells(night, run, state=JobState.QUEUED)} == again_of
 
 
 def test_a_night_that_was_cancelled_leaves_what_it_has_trained_to_the_next(night: Night) -> None:
