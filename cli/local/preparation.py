@@ -113,6 +113,30 @@ def prepared(order: Order, given: Given, out: OutFolder, console: Console, inter
     return _placed(order, given, settings, data)
 
 
+def prepared_to_stay(
+    order: Order, given: Given, out: OutFolder, console: Console, interrupt: Interrupt
+) -> Given:
+    """As `prepared`, for who shows nights until one is asked for: candles that do not fit are a warning.
+
+    Raises
+    ------
+    ConfigurationError
+        There are no candles, or the grid is all that they hold, and that cannot be told.
+    KeyboardInterrupt
+        A signal came while the sample was made.
+    """
+    data, settings = candles_for(given.settings, order.data, out, console, interrupt), given.settings
+    try:
+        settings, said = _of_folder(order, settings, data, out)
+    except ConfigurationError as error:
+        if settings.all_symbols or settings.all_timeframes:
+            raise
+        said = f"warning: {error}"
+    if said:
+        console.print(said, soft_wrap=True)
+    return _placed(order, given, settings, data)
+
+
 def prepared_again(order: Order, before: Place, out: OutFolder) -> Given:
     """Read the configuration once more, while the night goes on with the candles in `before`.
 

@@ -14,7 +14,7 @@ from cli.local.interrupt import EXIT_INTERRUPTED, interruptible
 from cli.local.machine import trainer_count
 from cli.local.night import console_for
 from cli.local.notification import notify
-from cli.local.preparation import Order, assert_room, configured, prepared, prepared_again
+from cli.local.preparation import Order, assert_room, configured, prepared, prepared_again, prepared_to_stay
 from cli.local.staff import hand_over
 from cli.local.supervision import POLL_SECONDS
 from cli.local.vigil import Vigil
@@ -58,7 +58,9 @@ def stay(order: Order, now: bool) -> int:
     with held(order.out) as out, interruptible() as interrupt:
         logs.configure(out.launcher_log, order.debug, "nighttrain.launcher", stderr=False)
         try:
-            given = prepared(order, given, out, console, interrupt)
+            begins = now or given.settings.window is not None
+            prepare = prepared if begins else prepared_to_stay
+            given = prepare(order, given, out, console, interrupt)
             display = display_for(console)
             with at_work(given, out, order.debug, interrupt, display, by_the_clock=True) as crew:
                 Household(order, given, out, crew).keep_up(now)

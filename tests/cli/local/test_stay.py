@@ -245,6 +245,23 @@ def test_a_taken_port_is_one_line(
     assert outcome.err.count("\n") == 1
 
 
+def test_the_nights_of_a_grid_by_options_are_shown_though_the_configuration_has_no_candles(
+    nighttrain: Callable[..., Outcome], candles: Path, tmp_path: Path, undisturbed: Night
+) -> None:
+    out, config = tmp_path / "out", tmp_path / "night.yaml"
+    shutil.copytree(undisturbed[1], out)
+    config.write_text(ONE_CELL.replace("[BTCUSDT]", "[BTCUSDT, ADAUSDT, SOLUSDT]"))
+    told = f"{candles}: has candles for 1 of 3 cells"
+    with begun(*words(config, candles, out)) as up:
+        until(lambda: status(out), "the coordinator")
+        page = httpx.get(f"{_address(out)}/nights", headers={"Accept": "text/html"}, timeout=30).text
+        assert "/nights/1" in page
+        _, said = ended(up, signal.SIGTERM)
+    assert f"warning: {told}" in said
+    refused = nighttrain(*words(config, candles, out), "--now")
+    assert refused.code == 2 and told in refused.err
+
+
 def test_after_run_its_last_lines_say_how_to_look_again_and_up_shows_it(
     candles: Path, tmp_path: Path, undisturbed: Night
 ) -> None:
