@@ -82,7 +82,7 @@ def _facts(job: JobDetail) -> Iterator[tuple[str, str]]:
     yield "job", f"{name_of(job)} (id {job.id}, night {job.run_id})"
     yield "state", job.state
     yield "reused from", f"job {job.reused_from}" if job.reused_from is not None else ""
-    yield "rows", str(job.rows or "")
+    yield "bars", str(job.rows or "")
     yield "started", moment(job.started)
     yield "finished", moment(job.finished)
     yield "took", seconds(job.seconds)

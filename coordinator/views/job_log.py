@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from datetime import timedelta
 from pathlib import Path
 
 from common.protocol.job_views import JobView
@@ -13,6 +14,8 @@ READ_BYTES = 1024 * 1024
 """How much of the log's end is searched: some ten thousand lines, a few nights."""
 
 SHOWN_LINES = 40
+WRITTEN_LATER = timedelta(seconds=1)
+"""How long after its end a job is still written about: its end is the beginning of what ends it."""
 LINE_CHARACTERS = 400
 """A longer line is cut; the attempts hold the evidence in full."""
 
@@ -33,7 +36,7 @@ def job_log(log: Path, job: JobView, name: str) -> tuple[str, ...]:
     if job.kind is JobKind.SURVEY:
         names = re.compile(rf"(?<![\w/])(?:{re.escape(name)}|survey {re.escape(job.symbol)})(?!\w)")
     since = f"{job.created:%Y-%m-%dT%H:%M:%S}"
-    until = f"{job.finished:%Y-%m-%dT%H:%M:%S.999Z}" if job.finished else "9"
+    until = f"{job.finished + WRITTEN_LATER:%Y-%m-%dT%H:%M:%S.999Z}" if job.finished else "9"
     found = [line for line in _end_of(log) if since <= line[:24] <= until and names.search(line)]
     return tuple(printable(line[:LINE_CHARACTERS]) for line in found[-SHOWN_LINES:])
 
