@@ -146,9 +146,10 @@ class RealNight:
         assert self.coordinator.client is not None
         return self.coordinator.client
 
-    def begin(self) -> "RealNight":
-        """Begin it, as soon as the night that another test left is over."""
-        request = RunRequest(config=GridConfig(**self.coordinator.settings.grid_config()), fresh=True)
+    def begin(self, retrain: bool = True) -> "RealNight":
+        """Begin it, as soon as the night that another test left is over; it reuses nothing of that one."""
+        config = GridConfig(**self.coordinator.settings.grid_config())
+        request = RunRequest(config=config, fresh=True, retrain=retrain)
 
         def begun() -> int:
             with suppress(ConflictError):

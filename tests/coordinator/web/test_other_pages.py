@@ -57,7 +57,7 @@ def test_a_night_in_which_nothing_changed_says_whose_results_it_shows(
     places: MakePlace, visit: MakeVisit
 ) -> None:
     place = places()
-    place.night.begin()
+    place.night.begin(retrain=False)
     place.night.start_trainer(name="trainer-1")
     eventually(place.night.is_done, 60)
     at = visit(place.url)
