@@ -130,7 +130,8 @@ class Stack:
         return self.get("DASHBOARD", f"/api/runs/{self.status()['run']['id']}/results")
 
     def start_night(self) -> str:
-        return self.compose("exec", "-T", "coordinator", "nighttrain", "start")
+        """Start a night that trains, also what an earlier one of these containers has trained."""
+        return self.compose("exec", "-T", "coordinator", "nighttrain", "start", "--retrain")
 
     def containers(self, service: str) -> list[Any]:
         names = self.compose("ps", "--quiet", service).split()

@@ -87,7 +87,7 @@ def test_each_service_holds_only_the_secrets_that_it_needs_and_no_rights(swarm: 
 
 def test_a_night_loses_two_hosts_and_a_network_and_its_results_stay_the_same(swarm: Swarm) -> None:
     hosts = swarm.hosts
-    swarm.inside(2, "coordinator", "nighttrain", "start")
+    swarm.inside(2, "coordinator", "nighttrain", "start", "--retrain")
     until(lambda: swarm.training()["succeeded"] >= 6, "the night is under way", 120)
     _cut_off_and_heal(swarm)
 
@@ -132,7 +132,7 @@ def test_trainers_read_candles_from_an_object_store_without_any_folder(
     # Those from before read the folder.
     until(lambda: set(_data_of(swarm)) == {f"--data={url}"}, "its trainers are new ones", 180)
     until(lambda: swarm.get("/api/status"), "the coordinator is there again", 120)
-    swarm.inside(swarm.at, "coordinator", "nighttrain", "start")
+    swarm.inside(swarm.at, "coordinator", "nighttrain", "start", "--retrain")
     until(lambda: swarm.get("/api/status")["run"]["results_path"], "the night is done", 300)
     newest = swarm.get("/api/status")["run"]["id"]
     results = swarm.get(f"/api/runs/{newest}/results")
