@@ -134,7 +134,7 @@ def assert_mostly_there(settings: NightSettings, folder: Place) -> None:
     raise ConfigurationError(
         f"{folder}: has candles for {filled * per_cell} of {len(cells) * per_cell} cells; it holds "
         f"{contents.words}",
-        "train what is there with --symbols all --timeframes all, or with both keys all, or name them",
+        "train what is there with --symbols all --timeframes all (both keys in a file), or name them",
     )
 
 

@@ -219,18 +219,18 @@ class Queue:
             done = None
             if attempt.ended is None:
                 done = job_of(tx, attempt)
-                outcome = results.accept(tx, done, attempt, finish, model)
+                surveyed = results.accept(tx, done, attempt, finish, model)
             decision = None
             if trainer is not None and finish.next_claim is not None and trainer.boot_id == attempt.boot_id:
                 # The lease that was just ended was the only one of the trainer.
                 decision = self._next(tx, trainer, finish.next_claim, is_free=done is not None)
         if done is not None:
             logger.info("%s: done by %s in %.1f s", done.name, attempt.trainer, finish.seconds)
-            for cell in outcome.refused:
+            for cell in surveyed.refused:
                 logger.warning("%s: refused by the survey", cell.name)
-            for cell in outcome.reused:
+            for cell in surveyed.reused:
                 logger.info("%s: reused: nothing has changed since it was trained last", cell.name)
-            for cell, why in outcome.again:
+            for cell, why in surveyed.again:
                 logger.info("%s: to be trained again: %s", cell.name, why)
         # Of a result that is told again too: whoever took it may have died before its model was stored.
         if model is not None and (done is not None or model.sha256 == attempt.artifact_sha256):

@@ -47,13 +47,13 @@ class Model:
 
 def accept(
     tx: Transaction, job: JobRow, attempt: AttemptRow, finish: Finish, model: Model | None = None
-) -> surveys.Outcome:
+) -> surveys.Surveyed:
     """Store a job's result and end its attempt; without a `model` its .pkl was uploaded before.
 
     Returns
     -------
-    Outcome
-        The cells that ended with a survey; of a training none.
+    Surveyed
+        What a survey made of its cells; of a training nothing.
 
     Raises
     ------
@@ -64,9 +64,9 @@ def accept(
     """
     ending = Ending(Outcome.SUCCEEDED, seconds=finish.seconds, peak_memory_bytes=finish.peak_memory_bytes)
     if job.kind is JobKind.SURVEY and isinstance(finish.result, SurveyReport):
-        outcome = surveys.apply(tx, job, finish.result)
+        surveyed = surveys.apply(tx, job, finish.result)
         succeed(tx, job, attempt, ending)
-        return outcome
+        return surveyed
     if job.kind is JobKind.TRAINING and isinstance(finish.result, TrainingReport):
         report = finish.result
         made = model if attempt.artifact_sha256 is None else None
@@ -87,7 +87,7 @@ def accept(
             scores=report.scores.model_dump_json(),
             program=report.program,
         )
-        return surveys.Outcome()
+        return surveys.Surveyed()
     raise InvalidRequestError(f"the {job.kind} job {job.id} cannot end with this kind of report")
 
 

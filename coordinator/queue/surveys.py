@@ -60,7 +60,7 @@ _CELL = (
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Surveyed:
     """What a survey made of its cells, as they were before.
 
     They were refused, ended with an earlier run's result, or are to be trained again, for a reason in words.
@@ -78,7 +78,7 @@ def survey_spec(config: GridConfig, symbol: str) -> SurveySpec:
     return SurveySpec(symbol=symbol, timeframes=ordered, policy=config.data)
 
 
-def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> Outcome:
+def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> Surveyed:
     """Store a survey's report, open the cells that must be trained, and end the others.
 
     Raises
@@ -121,7 +121,7 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> Outcome:
             opened.append({**given, "now": tx.now})
     if opened:
         connection.execute(_CELL, opened)
-    return Outcome(tuple(refused), tuple(reused), tuple(again))
+    return Surveyed(tuple(refused), tuple(reused), tuple(again))
 
 
 def series_of(tx: Transaction, job: JobRow) -> SeriesReport | None:
