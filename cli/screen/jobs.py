@@ -56,8 +56,10 @@ def reasons(job: JobDetail) -> list[str]:
 
 def _reasons(job: JobDetail) -> list[str]:
     name = name_of(job)
+    before = [f"{name} was {job.message}"] if job.reused_from is not None else []
+    before += [f"{name} had been trained before, and had to be again: {job.again}"] if job.again else []
     if job.state is JobState.QUEUED:
-        told = [f"{name} waits: {job.waits}"] if job.waits else [f"{name} waits"]
+        told = [*before, f"{name} waits: {job.waits}" if job.waits else f"{name} waits"]
         last = job.history[-1] if job.history else None
         if last is not None and last.message:
             told.append(f"attempt {last.number} on {last.trainer} ended: {last.message}")
@@ -70,18 +72,19 @@ def _reasons(job: JobDetail) -> list[str]:
         return [f"{name} has failed ({job.cause}){tried}: {job.message}"]
     if job.state is JobState.CANCELLED:
         return [f"{name} was cancelled: {job.message}"]
-    told = [f"{name} was {job.message}"] if job.reused_from is not None else []
     if job.promoted is None:
-        return [*told, f"{name} is done; promotions are decided on when the night ends"]
+        return [*before, f"{name} is done; promotions are decided on when the night ends"]
     if job.promoted:
-        return [*told, f"{name} was promoted: it met every condition"]
-    return [*told, f"{name} is done and was not promoted", *job.reasons]
+        return [*before, f"{name} was promoted: it met every condition"]
+    return [*before, f"{name} is done and was not promoted", *job.reasons]
 
 
 def _facts(job: JobDetail) -> Iterator[tuple[str, str]]:
     yield "job", f"{name_of(job)} (id {job.id}, night {job.run_id})"
     yield "state", job.state
-    yield "reused from", f"job {job.reused_from}" if job.reused_from is not None else ""
+    if job.reused_from is not None:
+        yield "reused from", f"night {job.reused_run} (job {job.reused_from})"
+    yield "trained again", job.again
     yield "bars", str(job.rows or "")
     yield "started", moment(job.started)
     yield "finished", moment(job.finished)
@@ -129,7 +132,7 @@ def what_of(job: JobView) -> str:
         stage = f"{job.progress.stage} {job.progress.done}/{job.progress.total}" if job.progress else ""
         return f"{job.trainer} {stage}".strip()
     if job.state is JobState.SUCCEEDED:
-        reused = [job.message.partition(":")[0]] if job.reused_from is not None else []
+        reused = [f"reused from night {job.reused_run}"] if job.reused_from is not None else []
         return "; ".join([*reused, *(["promoted"] if job.promoted else job.reasons)])
     return f"{job.cause}: {job.message}" if job.state is JobState.FAILED else job.message
 

@@ -99,6 +99,11 @@ RUN_SHED_JOBS = _fact(
     "Cells of the current run that do not fit before the window closes and are left for the next night, "
     "those of least value; 0 where all fit.",
 )
+RUN_REUSED_JOBS = _fact(
+    "nighttrain_run_reused_jobs",
+    "Cells of the current run that took over the result of an earlier one, since nothing had changed; they "
+    "are among those that succeeded.",
+)
 RUN_STARTED = _fact("nighttrain_run_started_timestamp_seconds", "When the current run was submitted.")
 RUN_FINISHED = _fact(
     "nighttrain_run_finished_timestamp_seconds",

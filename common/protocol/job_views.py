@@ -97,6 +97,10 @@ class JobView(Frozen):
     reused_from: int | None = None
     """Id of the job of an earlier run whose result was reused, since candles, settings and program were the
     same; null otherwise."""
+    reused_run: int | None = None
+    """Id of that run, which is the number of its night; null likewise."""
+    again: str = ""
+    """Why it was trained again and no earlier result reused, in words; empty otherwise."""
     waits: str
     """Why a queued job has not been handed out yet, in words; empty for others."""
     rows: int | None

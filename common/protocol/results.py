@@ -53,6 +53,10 @@ class JobResult(Frozen):
     reused_from: int | None = None
     """Id of the job of an earlier run whose result was reused, since candles, settings and program were the
     same; null if it was trained in this run, or not at all."""
+    reused_run: int | None = None
+    """Id of that run, which is the number of its night; null likewise."""
+    again: str = ""
+    """Why it was trained again and no earlier result reused, in words; empty otherwise."""
     rows: int | None
     """Rows with a full feature window and a label; null if it was not trained."""
     span: Span | None

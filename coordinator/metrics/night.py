@@ -35,6 +35,7 @@ def read_run(readings: Readings, facts: Facts) -> None:
     readings.put(metrics.RUN_PROGRESS, run.view.progress_ratio)
     readings.put(metrics.RUN_PAUSED, float(run.view.paused is not None))
     readings.put(metrics.RUN_SHED_JOBS, float(run.shed))
+    readings.put(metrics.RUN_REUSED_JOBS, float(run.view.reused))
     _moment(readings, metrics.RUN_STARTED, run.row.created)
     _moment(readings, metrics.RUN_FINISHED, run.row.finished)
     if run.row.state is RunState.RUNNING:

@@ -86,6 +86,7 @@ def reuse(tx: Transaction, job: JobRow, rows: int, spec: TrainingSpec, program: 
         job,
         f"reused from night {last.run_id}: candles, settings and program are the same",
         reused_from=last.origin,
+        reused_run=last.run_id,
         program=program,
         spec=document,
         rows=rows,
@@ -94,6 +95,12 @@ def reuse(tx: Transaction, job: JobRow, rows: int, spec: TrainingSpec, program: 
         scores=found.scores,
     )
     return ""
+
+
+def forced(tx: Transaction, job: JobRow) -> str:
+    """Return why a cell is trained in a night that reuses nothing, as `reuse` does."""
+    known = _LAST.on(tx.connection, job.cell.model_dump(mode="json")).first()
+    return UNTRAINED if known is None else "as --retrain asks for"
 
 
 def _difference(former: str | None, spec: TrainingSpec) -> str:

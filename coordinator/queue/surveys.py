@@ -16,7 +16,7 @@ from common.protocol.jobs import Cause, JobState, SurveySpec, TrainingSpec
 from common.protocol.reports import SeriesReport, SurveyReport
 from common.settings.grid import GridConfig, grid_of
 from common.timeframes import CONTEXT_TIMEFRAMES, Timeframe
-from coordinator.queue.reuse import UNTRAINED, reuse
+from coordinator.queue.reuse import UNTRAINED, forced, reuse
 from coordinator.queue.stretches import QUEUED, TRAINING
 from coordinator.queue.transitions import end_queued
 from coordinator.store.database import Transaction
@@ -53,6 +53,7 @@ _CELL = (
     .values(
         rows=bindparam("found_rows"),
         spec=bindparam("training"),
+        again=bindparam("why"),
         waiting_since=bindparam("now"),
         changed=bindparam("now"),
     )
@@ -111,14 +112,15 @@ def apply(tx: Transaction, survey: JobRow, report: SurveyReport) -> Surveyed:
         else:
             spec = _training_spec(job, config, series, report.synthetic)
             rows = series[job.cell.timeframe].rows
-            differs = "as --retrain asks for" if run.retrain else reuse(tx, job, rows, spec, report.program)
+            differs = forced(tx, job) if run.retrain else reuse(tx, job, rows, spec, report.program)
             if not differs:
                 reused.append(job)
                 continue
-            if differs != UNTRAINED:
-                again.append((job, differs))
+            why = "" if differs == UNTRAINED else differs
+            if why:
+                again.append((job, why))
             given = {"this": job.id, "found_rows": rows, "training": spec.model_dump_json()}
-            opened.append({**given, "now": tx.now})
+            opened.append({**given, "why": why, "now": tx.now})
     if opened:
         connection.execute(_CELL, opened)
     return Surveyed(tuple(refused), tuple(reused), tuple(again))

@@ -123,6 +123,8 @@ class JobRow:
     revision: int
     program: str
     reused_from: int | None
+    reused_run: int | None
+    again: str
 
     @classmethod
     def of(cls, row: Row[*tuple[Any, ...]]) -> Self:

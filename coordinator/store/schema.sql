@@ -65,7 +65,7 @@ CREATE TABLE jobs (
 	promoted BOOLEAN,
 	spec TEXT,
 	scores TEXT,
-	reasons TEXT NOT NULL, refused_by TEXT DEFAULT '[]' NOT NULL, forgiven INTEGER DEFAULT '0' NOT NULL, wanted_next DATETIME, volume FLOAT DEFAULT '0' NOT NULL, revision BIGINT DEFAULT '0' NOT NULL, program VARCHAR(64) DEFAULT '' NOT NULL, reused_from INTEGER,
+	reasons TEXT NOT NULL, refused_by TEXT DEFAULT '[]' NOT NULL, forgiven INTEGER DEFAULT '0' NOT NULL, wanted_next DATETIME, volume FLOAT DEFAULT '0' NOT NULL, revision BIGINT DEFAULT '0' NOT NULL, program VARCHAR(64) DEFAULT '' NOT NULL, reused_from INTEGER, reused_run INTEGER, again TEXT DEFAULT '' NOT NULL,
 	PRIMARY KEY (id),
 	CONSTRAINT job_cell CHECK ((kind = 'training') = (timeframe IS NOT NULL AND horizon IS NOT NULL)),
 	CONSTRAINT job_finished CHECK ((state IN ('queued', 'leased')) = (finished IS NULL)),
@@ -316,5 +316,5 @@ CREATE TABLE leadership (
 	CONSTRAINT leadership_sole CHECK (sole),
 	UNIQUE (sole)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0017');
+INSERT INTO alembic_version (version_num) VALUES ('0018');
 INSERT INTO leadership (term, sole, holder, store, instance, expires) VALUES (0, 1, '', '', '', '1970-01-01 00:00:00.000000');

@@ -200,8 +200,11 @@ jobs = Table(
     Column("revision", BigInteger, nullable=False, server_default="0"),
     # SHA-256 of the program that trained it; empty before that, and of what an earlier version trained.
     Column("program", String(64), nullable=False, server_default=""),
-    # The job of an earlier run that trained it; null: it was trained in its own run, or not yet.
+    # The job of an earlier run that trained it, and that run; null: its own run has, or none yet.
     Column("reused_from", Integer),
+    Column("reused_run", Integer),
+    # Why the result of an earlier run was not taken over, in words; empty if it was, or there was none.
+    Column("again", Text, nullable=False, server_default=""),
     CheckConstraint(_among("kind", JobKind), name="job_kind"),
     CheckConstraint(_among("state", JobState), name="job_state"),
     # A job waits for room on a disk as long as it takes, and never ends by the lack of it.

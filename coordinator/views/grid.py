@@ -21,7 +21,8 @@ class GridCell:
     """What a cell is at.
 
     `stage`, `done` and `total` are how far the attempt is that a trainer works on; `folds` are the saved ones
-    of a job that is not done. `auc` is None without scores, and `promoted` until the run has decided.
+    of a job that is not done. `auc` is None without scores, and `promoted` until the run has decided;
+    `reused_run` is the run whose result was reused.
     """
 
     job_id: int
@@ -33,6 +34,7 @@ class GridCell:
     message: str
     auc: float | None
     promoted: bool | None
+    reused_run: int | None = None
     stage: str = ""
     done: int = 0
     total: int = 0
@@ -101,9 +103,9 @@ def read_grid(
         first = _with_cells(tx, run.id, states or ("failed",))
     shown = shown_of(tuple(survey), excerpt, first)
     columns = (jobs.c.id, jobs.c.symbol, jobs.c.timeframe, jobs.c.horizon, jobs.c.state, jobs.c.cause)
-    more = (jobs.c.message, jobs.c.auc, jobs.c.promoted, attempts.c.progress, checkpoints.c.folds)
+    result = (jobs.c.message, jobs.c.auc, jobs.c.promoted, jobs.c.reused_run)
     query = (
-        select(*columns, *more)
+        select(*columns, *result, attempts.c.progress, checkpoints.c.folds)
         .outerjoin_from(jobs, attempts, (attempts.c.job_id == jobs.c.id) & attempts.c.ended.is_(None))
         .outerjoin(checkpoints, checkpoints.c.job_id == jobs.c.id)
         .where(jobs.c.run_id == run.id, jobs.c.kind == JobKind.TRAINING)
@@ -123,6 +125,7 @@ def read_grid(
         message,
         auc,
         promoted,
+        reused_run,
         progress,
         folds,
     ) in tx.connection.execute(query):
@@ -137,6 +140,7 @@ def read_grid(
             message,
             auc,
             promoted,
+            reused_run,
             told.stage if told else "",
             told.done if told else 0,
             told.total if told else 0,

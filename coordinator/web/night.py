@@ -247,7 +247,10 @@ def shown_cell(cell: GridCell, states: Chosen) -> ShownCell:
 
 def _said(cell: GridCell) -> tuple[str, str]:
     if cell.state is JobState.SUCCEEDED:
-        return (f"{cell.auc:.3f}", f", AUC {cell.auc:.3f}") if cell.auc is not None else ("no AUC", "")
+        reused = f", reused from night {cell.reused_run}" if cell.reused_run is not None else ""
+        if cell.auc is None:
+            return "no AUC", reused
+        return f"{cell.auc:.3f}", f", AUC {cell.auc:.3f}{reused}"
     if cell.state is JobState.LEASED:
         return f"{cell.done}/{cell.total}", f", {cell.stage}, step {cell.done} of {cell.total}"
     if cell.state is JobState.QUEUED:

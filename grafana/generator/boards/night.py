@@ -20,6 +20,7 @@ from common.metrics.declarations import (
     RUN_PAUSED,
     RUN_PROGRESS,
     RUN_PROMOTED_MODELS,
+    RUN_REUSED_JOBS,
     RUN_SHED_JOBS,
     RUN_STARTED,
     RUN_STATE,
@@ -100,13 +101,18 @@ def _progress_at_a_glance() -> list[Panel]:
             Frame(
                 "Trained",
                 "Share of the run's training that is done, finished folds of unfinished jobs included. Blue: "
-                "under way; green: done.",
+                "under way; green: done. And how many of its cells have reused an earlier "
+                "result, since nothing had changed.",
                 BRIEFLY_NO_RUN,
                 4,
                 4,
             ),
-            [Query(last_of_run(f"max({RUN_PROGRESS.name})"), "trained")],
+            [
+                Query(last_of_run(f"max({RUN_PROGRESS.name})"), "trained", "trained"),
+                Query(last_of_run(f"max({RUN_REUSED_JOBS.name})"), "reused", "reused"),
+            ],
             Look(RATIO, ((None, BLUE), (1.0, GREEN)), decimals=0, minimum=0, maximum=1),
+            different={"reused": {"unit": COUNT, "thresholds": thresholds(((None, TEXT),)).build()}},
         ),
         stat_panel(
             Frame(

@@ -119,6 +119,13 @@ def test_each_view_of_a_night_says_how_many_cells_were_reused(night: Night) -> N
     [job, *_] = (night.detail(one.id) for one in night.jobs(run_id=2, symbol="BTCUSDT", horizon=1))
     told = "BTCUSDT_15m_H1 was reused from night 1: candles, settings and program are the same"
     assert reasons(job) == [told, "BTCUSDT_15m_H1 was promoted: it met every condition"]
-    assert f"reused from  job {job.reused_from}" in job_page(job)
+    facts = job_page(job)
+    assert f"reused from  night 1 (job {job.reused_from})" in facts and "trained again" not in facts
     assert what_of(job) == "reused from night 1; promoted"
+    night.begin(retrain=True)
+    night.survey_all("t1-boot", program=program)
+    [job, *_] = night.jobs(run_id=3, symbol="BTCUSDT", horizon=1)
+    assert "trained again  as --retrain asks for" in job_page(night.detail(job.id))
+    told = "BTCUSDT_15m_H1 had been trained before, and had to be again: as --retrain asks for"
+    assert reasons(night.detail(job.id))[0] == told
     night.database.close()

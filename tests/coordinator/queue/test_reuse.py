@@ -72,7 +72,7 @@ def test_a_night_in_which_nothing_changed_takes_over_every_result_and_says_whose
     for one, other in zip(before, after, strict=True):
         assert other.state is JobState.SUCCEEDED and other.attempts == 0
         assert other.message == f"reused from night {earlier}: candles, settings and program are the same"
-        assert other.reused_from == one.id
+        assert (other.reused_from, other.reused_run, other.again) == (one.id, earlier, "")
         same = ("symbol", "timeframe", "horizon", "rows", "scores", "p_value")
         assert [getattr(one, name) for name in same] == [getattr(other, name) for name in same]
         assert night.detail(one.id).report == night.detail(other.id).report
@@ -90,6 +90,7 @@ def test_a_result_is_told_to_be_of_the_night_that_trained_it_however_often_it_is
     night.clock.advance(3_600)
     run = again(night)
     assert {one.reused_from for one in cells(night, run)} == {one.id for one in cells(night, earlier)}
+    assert {one.reused_run for one in cells(night, run)} == {earlier}
     assert cells(night, run)[0].message.startswith(f"reused from night {earlier}:")
 
 
@@ -114,7 +115,7 @@ def test_a_result_is_told_to_be_of_the_night_that_trained_it_however_often_it_is
         *("embargo", "folds", "costs", "C", "rows", "policy"),
     ],
 )
-def test_what_changes_a_result_has_every_cell_trained_again_and_the_log_says_why(
+def test_what_changes_a_result_has_every_cell_trained_again_and_log_and_job_say_why(
     night: Night, changed: dict[str, Any], why: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     first(night)
@@ -123,8 +124,15 @@ def test_what_changes_a_result_has_every_cell_trained_again_and_the_log_says_why
     assert {one.state for one in cells(night, run)} == {JobState.QUEUED}
     told = [record.getMessage() for record in caplog.records if "trained again" in record.getMessage()]
     assert len(told) == 8 and {words.partition("again: ")[2] for words in told} == {why}
+    assert {(one.again, one.reused_run) for one in cells(night, run)} == {(why, None)}
     assert night.run_listing.view(run).reused == 0
     assert isinstance(night.claim("t1-boot"), Grant)
+
+
+def test_what_was_never_trained_is_not_called_trained_again(night: Night) -> None:
+    run = night.begin(retrain=True)
+    night.survey_all(night.register(), program=PROGRAM)
+    assert {one.again for one in cells(night, run)} == {""}
 
 
 def test_what_new_thresholds_and_horizons_leave_alone_is_not_trained_again(

@@ -15,12 +15,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine, insert, inspect, select, text, update
+from sqlalchemy import create_engine, delete, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError, StatementError
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from common.errors import ConfigurationError, UnavailableError
-from common.protocol.jobs import Cause
+from common.protocol.jobs import Cause, JobKind
 from coordinator.champions.registry import champions, changes
 from coordinator.store.database import Database, migrate, sqlite_url
 from coordinator.store.migrations.snapshot import snapshot
@@ -145,6 +145,8 @@ def _copy(source: Database, target: Database) -> None:
             if not inspector.has_table(table.name):
                 continue
             names = {column["name"] for column in inspector.get_columns(table.name)}
+            # The schema may have come with a row.
+            new.connection.execute(delete(table))
             for row in old.connection.execute(select(table)):
                 values = {name: value for name, value in row._mapping.items() if name in names}
                 new.connection.execute(insert(table).values(values))
@@ -303,6 +305,29 @@ def test_champions_of_before_are_taken_over_with_their_succession(
         [still] = champions(tx.connection)
     assert kept == wanted and [one[0] for one in kept] == ["promoted", "replaced"]
     assert (still.sha256, still.job_id) == (champion.sha256, champion.job_id)
+    database.close()
+
+
+def test_what_was_reused_before_says_its_night_after_an_upgrade(
+    empty_url: str, clock: Clock, tmp_path: Path
+) -> None:
+    today = Database(sqlite_url(tmp_path / "today.db"), clock)
+    today.upgrade()
+    night = Night(today, settings(), tmp_path)
+    program = digest("this program")
+    for _ in range(2):
+        night.begin()
+        night.survey_all(night.register(), program=program)
+        night.finish_all("t1-boot", program=program)
+        night.housekeeping.tick()
+    database = Database(empty_url, clock)
+    upgrade(database, "0017")
+    _copy(today, database)
+    today.close()
+    database.upgrade()
+    found = Night(database, settings(), tmp_path).jobs(kind=JobKind.TRAINING)
+    assert [(one.run_id, one.reused_run) for one in found] == [(1, None)] * 8 + [(2, 1)] * 8
+    assert {one.again for one in found} == {""}
     database.close()
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.coordinator.web.conftest import MakePlace, Place
@@ -62,6 +64,7 @@ def test_a_night_in_which_nothing_changed_says_whose_results_it_shows(
     eventually(place.night.is_done, 60)
     at = visit(place.url)
     page = at.go("/")
+    assert page.get_by_title(re.compile("^BTCUSDT 15m H1: .*, AUC .*, reused from night 1$")).count() == 1
     headline = "Night 2 is over: 8 of 12 cells trained (8 reused), 4 not trainable"
     assert page.get_by_role("heading", level=1).inner_text() == headline
     assert "8 of 12 (8 reused)" in at.go("/nights").locator("tbody tr").first.inner_text()
@@ -72,6 +75,7 @@ def test_a_night_in_which_nothing_changed_says_whose_results_it_shows(
     at.shot("reused")
     assert at.barriers() == []
     assert at.fits()
+    assert page.get_by_role("link", name="night 1", exact=True).get_attribute("href") == "/nights/1"
     page.get_by_role("link", name=f"job {cell.reused_from}").click()
     page.wait_for_url(f"**/jobs/{cell.reused_from}")
     assert "No trainer had to" not in page.locator("body").inner_text()
