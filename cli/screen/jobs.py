@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from cli.screen.columns import columns, facts, gib, moment, number, p_value, seconds, shown
 from common.protocol.job_views import JobDetail, JobPage, JobView
-from common.protocol.jobs import Cell, JobState
+from common.protocol.jobs import Cause, Cell, JobKind, JobState
 from common.timeframes import Timeframe
 
 
@@ -67,6 +67,8 @@ def _reasons(job: JobDetail) -> list[str]:
     if job.state is JobState.LEASED:
         stage = f": {job.progress.stage} {job.progress.done} of {job.progress.total}" if job.progress else ""
         return [f"{name} is worked on by {job.trainer}{stage}"]
+    if is_untrainable(job):
+        return [f"{name} is not trainable: {job.message}"]
     if job.state is JobState.FAILED:
         tried = f" after {len(job.history)} attempts" if len(job.history) > 1 else ""
         return [f"{name} has failed ({job.cause}){tried}: {job.message}"]
@@ -134,7 +136,13 @@ def what_of(job: JobView) -> str:
     if job.state is JobState.SUCCEEDED:
         reused = [f"reused from night {job.reused_run}"] if job.reused_from is not None else []
         return "; ".join([*reused, *(["promoted"] if job.promoted else job.reasons)])
-    return f"{job.cause}: {job.message}" if job.state is JobState.FAILED else job.message
+    cause = "not trainable" if is_untrainable(job) else job.cause
+    return f"{cause}: {job.message}" if job.state is JobState.FAILED else job.message
+
+
+def is_untrainable(job: JobView) -> bool:
+    """Return whether it is a cell whose candles cannot be trained on; nothing has broken then."""
+    return job.kind is JobKind.TRAINING and job.state is JobState.FAILED and job.cause is Cause.DATA
 
 
 def _indented(text: str) -> str:

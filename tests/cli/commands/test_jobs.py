@@ -63,7 +63,7 @@ def test_one_is_shown_by_its_name_or_its_id(say: Call, ask: Ask, work: Night, bo
 
 def test_why_says_in_sentences_where_a_job_is(say: Call, ask: Ask, work: Night, boot: str) -> None:
     first = failed(work, boot)
-    assert say("jobs", "why", first)[1] == "BTCUSDT_15m_H1 has failed (data): too few rows\n"
+    assert say("jobs", "why", first)[1] == "BTCUSDT_15m_H1 is not trainable: too few rows\n"
     assert "BTCUSDT_1h_H3 waits: it waits for a free trainer" in say("jobs", "why", "BTCUSDT_1h_H3")[1]
     work.succeed(work.grant(boot), auc=0.49)
     assert "promotions are decided on when the night ends" in say("jobs", "why", "BTCUSDT_15m_H3")[1]
