@@ -32,6 +32,7 @@ with without("pydantic.v1"):
         trainers,
     )
     from coordinator.api.middleware import Guard, Latency
+    from coordinator.api.shortcut import Shortcut
     from coordinator.web import site
 
 
@@ -45,6 +46,7 @@ def make_app(parts: Parts) -> FastAPI:
             parts.uploads.start()
         yield
         await run_in_threadpool(parts.housekeeping.stop)
+        await run_in_threadpool(parts.artifacts.settle)
         if parts.uploads is not None:
             await run_in_threadpool(parts.uploads.stop)
 
@@ -62,6 +64,8 @@ def make_app(parts: Parts) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.parts = parts
+    # Each that is added stands before those that were.
+    app.add_middleware(Shortcut, parts=parts)
     app.add_middleware(
         Guard,
         doorkeeper=parts.doorkeeper,
