@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from pydantic import ValidationError
-from sqlalchemy import Row, Select, Table, literal_column, select
+from sqlalchemy import ColumnElement, Row, Select, Table, literal_column, select
 
 from common.bounds import MOST_BYTES, MOST_ROWS, MOST_SECONDS, MOST_TURNOVER, clamped
 from common.errors import NotFoundError
@@ -257,12 +257,13 @@ _TRAINER_BOUNDS = {
 
 
 def _within(values: dict[str, Any], bounds: dict[str, Any]) -> dict[str, Any]:
-    held = {
-        name: clamped(values[name], type(most)(0), most)
-        for name, most in bounds.items()
-        if values[name] is not None
-    }
-    return {**values, **held}
+    """Hold the numbers of a row to their bounds, and return it."""
+    for name, most in bounds.items():
+        value = values[name]
+        # Nearly all are; a number that is none of either kind is within no bounds.
+        if value is not None and not (type(value) is type(most) and 0 <= value <= most):
+            values[name] = clamped(value, type(most)(0), most)
+    return values
 
 
 def progress_of(document: str | None) -> Progress | None:
@@ -286,7 +287,9 @@ def all_of(table: Table) -> Select[Any]:
     return select(*table.c)
 
 
-OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(attempts.c.id)
+# Ordered by the bare number, SQLite would read the attempts of all nights instead of the few in the index.
+_BY_ID: ColumnElement[int] = literal_column("attempts.id + 0")
+OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(_BY_ID)
 PRESENT_TRAINERS = all_of(trainers).where(trainers.c.superseded.is_(None)).order_by(trainers.c.name)
 JOBS = all_of(jobs)
 _HEADS = select(*(column for column in runs.c if column.name != "config"))
