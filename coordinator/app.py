@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
 
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 
@@ -33,7 +35,8 @@ with without("pydantic.v1"):
     )
     from coordinator.api.middleware import Guard, Latency
     from coordinator.api.shortcut import Shortcut
-    from coordinator.web import site
+    from coordinator.web import problems
+    from coordinator.web.headers import PageHeaders
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -90,6 +93,21 @@ def make_app(parts: Parts) -> FastAPI:
         docs.router,
     ):
         app.include_router(router)
-    site.install(app)
-    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # as FastAPI advises
+    # Whoever runs the application puts in its place what knows that the process is about to end.
+    app.state.stopping = lambda: False
+
+    @cache
+    def include_pages() -> None:
+        # A tenth of what a start takes, and a night at which nobody looks has no use for them.
+        with without("pydantic.v1"):
+            from coordinator.web import site
+        site.include(app)
+
+    def describe() -> dict[str, Any]:
+        include_pages()
+        return openapi.describe(app)
+
+    problems.install(app)
+    app.add_middleware(PageHeaders, include=include_pages)
+    app.openapi = describe  # type: ignore[method-assign]  # as FastAPI advises
     return app

@@ -117,7 +117,8 @@ async def parts_of(receive: Receive) -> AsyncIterator[bytes]:
     more = True
     while more:
         try:
-            message = await asyncio.wait_for(receive(), SILENCE_SECONDS)
+            async with asyncio.timeout(SILENCE_SECONDS):
+                message = await receive()
         except TimeoutError:
             silent = f"no byte of the body came for {SILENCE_SECONDS:g} seconds"
             raise InvalidRequestError(silent, "send it in one go") from None
