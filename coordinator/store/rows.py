@@ -7,6 +7,7 @@ to their bounds, and a document that cannot be read counts as none, so that one 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
@@ -133,8 +134,8 @@ class JobRow:
         values["state"] = JobState(row.state)
         values["cause"] = Cause(row.cause) if row.cause else None
         values["scores"] = scores_of(row.scores)
-        values["refused_by"] = tuple(RefusalReason(reason) for reason in json.loads(row.refused_by))
-        values["reasons"] = tuple(json.loads(row.reasons))
+        values["refused_by"] = tuple(map(RefusalReason, _listed(row.refused_by)))
+        values["reasons"] = tuple(_listed(row.reasons))
         return cls(**_within(values, _JOB_BOUNDS))
 
     @property
@@ -254,6 +255,11 @@ _TRAINER_BOUNDS = {
     "disk_free_bytes": MOST_BYTES,
 }
 """The most that each number of a row can be; none is below 0."""
+
+
+def _listed(document: str) -> Sequence[str]:
+    # Until its run is decided a job has neither.
+    return () if document == "[]" else json.loads(document)
 
 
 def _within(values: dict[str, Any], bounds: dict[str, Any]) -> dict[str, Any]:
