@@ -49,7 +49,9 @@ def harmless(document: bytes) -> bytes:
 
     Almost every document is harmless and is not even parsed.
     """
-    if not _HARMFUL.search(document):
+    # What is looked for has a backslash, a DEL, or is no ASCII; to see that takes a twentieth of the search.
+    is_plain = document.isascii() and b"\\" not in document and b"\x7f" not in document
+    if is_plain or not _HARMFUL.search(document):
         return document
     try:
         return json.dumps(_harmless(json.loads(document))).encode()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
+from typing import Any
 
 from pydantic.warnings import UnsupportedFieldAttributeWarning
 
@@ -32,7 +34,9 @@ with without("pydantic.v1"):
         trainers,
     )
     from coordinator.api.middleware import Guard, Latency
-    from coordinator.web import site
+    from coordinator.api.shortcut import Shortcut
+    from coordinator.web import problems
+    from coordinator.web.headers import PageHeaders
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -45,6 +49,7 @@ def make_app(parts: Parts) -> FastAPI:
             parts.uploads.start()
         yield
         await run_in_threadpool(parts.housekeeping.stop)
+        await run_in_threadpool(parts.artifacts.settle)
         if parts.uploads is not None:
             await run_in_threadpool(parts.uploads.stop)
 
@@ -62,6 +67,8 @@ def make_app(parts: Parts) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
     )
     app.state.parts = parts
+    # Each that is added stands before those that were.
+    app.add_middleware(Shortcut, parts=parts)
     app.add_middleware(
         Guard,
         doorkeeper=parts.doorkeeper,
@@ -86,6 +93,21 @@ def make_app(parts: Parts) -> FastAPI:
         docs.router,
     ):
         app.include_router(router)
-    site.install(app)
-    app.openapi = lambda: openapi.describe(app)  # type: ignore[method-assign]  # as FastAPI advises
+    # Whoever runs the application puts in its place what knows that the process is about to end.
+    app.state.stopping = lambda: False
+
+    @cache
+    def include_pages() -> None:
+        # A tenth of what a start takes, and a night at which nobody looks has no use for them.
+        with without("pydantic.v1"):
+            from coordinator.web import site
+        site.include(app)
+
+    def describe() -> dict[str, Any]:
+        include_pages()
+        return openapi.describe(app)
+
+    problems.install(app)
+    app.add_middleware(PageHeaders, include=include_pages)
+    app.openapi = describe  # type: ignore[method-assign]  # as FastAPI advises
     return app

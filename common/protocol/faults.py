@@ -165,14 +165,9 @@ def _faults_of_models(report: TrainingReport, spec: TrainingSpec) -> Iterator[st
     for fold, model in zip(report.folds, manifest.fold_models, strict=True):
         place = spec.Cs.index(fold.C) if fold.C in spec.Cs else 0
         slope = fold.recalibration.slope if fold.recalibration else 1.0
-        kept = FoldModel(
-            trained_until=fold.last_train_label_end,
-            means=fold.means,
-            scales=fold.scales,
-            coefficients=tuple(slope * each for each in fold.coefficients[place]),
-            intercept=fold.intercepts[place],
-        )
-        if model != kept:
+        coefficients = tuple(slope * each for each in fold.coefficients[place])
+        kept = (fold.last_train_label_end, fold.means, fold.scales, coefficients, fold.intercepts[place])
+        if (model.trained_until, model.means, model.scales, model.coefficients, model.intercept) != kept:
             yield f"the manifest's model of fold {fold.index + 1} is not the one that was tested"
 
 

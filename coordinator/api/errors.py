@@ -120,6 +120,11 @@ def answer(error: NighttrainError, instance: str) -> JSONResponse:
     )
 
 
+def answer_known(request: Request, error: NighttrainError | UnstorableError) -> JSONResponse:
+    """Return the response to an error of a request that has come to its path."""
+    return (_unstorable if isinstance(error, UnstorableError) else _known)(request, error)
+
+
 def unexpected(error: Exception, instance: str) -> JSONResponse:
     """Log an error that nobody expected, and return a response that reveals nothing internal."""
     logger.error("%s: unexpected error", instance, exc_info=error)

@@ -75,11 +75,11 @@ class TrainerRoute(DocumentRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return what answers a request."""
-        answer = super().get_route_handler()
+        handler = super().get_route_handler()
 
         async def counted(request: Request) -> Response:
             try:
-                return await answer(request)
+                return await handler(request)
             except StaleLeaseError:
                 # The last part of the path says what it was.
                 serving(request).measures.refused_stale(request.url.path.rpartition("/")[2])
@@ -119,10 +119,11 @@ def claim(claimed: ClaimRequest, parts: PartsOf) -> Any:
 
     If a trainer that holds a lease asks again, it gets the same grant: its first answer was lost.
     """
-    return _answer(parts.queue.claim(claimed), parts)
+    return answer(parts.queue.claim(claimed), parts)
 
 
-def _answer(decision: Grant | Refusal, parts: Parts) -> Any:
+def answer(decision: Grant | Refusal, parts: Parts) -> Response:
+    """Return the answer to a claim."""
     if isinstance(decision, Grant):
         # What the coordinator has put together itself need not be checked against its model again.
         return Response(decision.model_dump_json(by_alias=True), media_type="application/json")
@@ -134,10 +135,15 @@ def _answer(decision: Grant | Refusal, parts: Parts) -> Any:
 @router.post("/leases/{lease}/renewals", summary="Keep a lease alive", responses=answers(*_ON_LEASE))
 def renew(lease: Lease, renewal: Renewal, parts: PartsOf) -> RenewalAnswer:
     """Say how far the job is; the answer says whether to go on, to give it back, or to drop it."""
-    answer = parts.queue.renew(lease, renewal)
-    if answer.directive is not Directive.CANCEL:
+    renewed = parts.queue.renew(lease, renewal)
+    count_renewal(renewed, parts)
+    return renewed
+
+
+def count_renewal(renewed: RenewalAnswer, parts: Parts) -> None:
+    """Count a renewal, unless there was nothing to renew any more."""
+    if renewed.directive is not Directive.CANCEL:
         parts.measures.renewals.inc()
-    return answer
 
 
 @router.put(
@@ -184,23 +190,33 @@ def finish(lease: Lease, finished: Finish, parts: PartsOf) -> Any:
 
     The .pkl of a training job that was not uploaded is made from its manifest.
     """
-    model, content = None, made_by(finished)
-    if content:
-        keep = partial(parts.artifacts.keep, content, finished.artifact_sha256)
-        model = Model(finished.artifact_sha256, len(content), keep)
-    decision = parts.queue.finish(lease, finished, model)
+    decision = parts.queue.finish(lease, finished, model_of(finished, parts))
+    return taken(decision, parts)
+
+
+def model_of(finished: Finish, parts: Parts) -> Model | None:
+    """Return the model that the manifest of a result makes, None where there is none."""
+    content = made_by(finished)
+    if not content:
+        return None
+    keep = partial(parts.artifacts.keep, content, finished.artifact_sha256)
+    return Model(finished.artifact_sha256, len(content), keep)
+
+
+def taken(decision: Grant | Refusal | None, parts: Parts) -> Response:
+    """Return the answer to a result."""
     if not isinstance(decision, Grant):
         # With a job that was just handed out the run has not ended.
         parts.housekeeping.wake()
-    return Response(status_code=204) if decision is None else _answer(decision, parts)
+    return Response(status_code=204) if decision is None else answer(decision, parts)
 
 
 @router.post("/leases/{lease}/failure", summary="Say why an attempt failed", responses=answers(*_ON_LEASE))
 def fail(lease: Lease, failure: Failure, parts: PartsOf) -> FailureAnswer:
     """End an attempt without a result; the answer says what happens to the job next."""
-    answer = parts.queue.fail(lease, failure)
+    failed = parts.queue.fail(lease, failure)
     parts.housekeeping.wake()
-    return answer
+    return failed
 
 
 @router.post(

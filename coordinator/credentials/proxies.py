@@ -61,6 +61,8 @@ class Proxies:
         return Sender(strangers[-1] if strangers else told[0], "https" if spoken == "https" else scheme, True)
 
     def _trusts(self, address: str) -> bool:
+        if not self._networks:
+            return False
         try:
             known = ipaddress.ip_address(address)
         except ValueError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from sqlalchemy import Connection, Row, bindparam, func, or_, select
@@ -169,15 +170,19 @@ class Candidates:
         """
         run = {"run": self.run_id}
         rows: Iterable[Any]
-        if len(symbols) == 1:
-            [symbol] = symbols
-            rows = _BUILT_OF_ONE.on(self.connection, {**run, "symbol": symbol})
+        if len(symbols) <= FEW_NAMED:
+            # A list makes a statement ten times as slow.
+            asked = (_BUILT_OF_ONE.on(self.connection, {**run, "symbol": symbol}) for symbol in symbols)
+            rows = chain.from_iterable(asked)
         elif len(symbols) <= MOST_NAMED:
             rows = self.connection.execute(_BUILT_OF_SOME, {**run, "symbols": sorted(symbols)})
         else:
             rows = self.connection.execute(_BUILT, run)
         return {(symbol, timeframe) for symbol, timeframe in rows}
 
+
+FEW_NAMED = 4
+"""Up to so many symbols are asked for one by one: a page of the queue has few."""
 
 MOST_NAMED = 100
 """Up to so many symbols are asked for by their names; beyond it the whole run is read."""

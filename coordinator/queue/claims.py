@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Integer, bindparam, func, select, update
 
 from common.protocol.faults import checkpoint_fault
-from common.protocol.jobs import SPEC, Cause, JobKind, JobState, TrainingSpec
+from common.protocol.jobs import Cause, JobKind, JobState, TrainingSpec
 from common.protocol.reports import Checkpoint
 from common.protocol.trainers import ClaimRequest, DiskState, Grant, HostPressure, NoWork
 from common.settings.night import NightSettings
@@ -57,6 +57,7 @@ from coordinator.queue.snapshot import (
 from coordinator.queue.stretches import QUEUED
 from coordinator.queue.transitions import end_queued, open_attempt
 from coordinator.store.database import Transaction
+from coordinator.store.documents import spec_of
 from coordinator.store.prepared import Prepared
 from coordinator.store.rows import JOBS, AttemptRow, JobRow, RunHead, TrainerRow, running_head
 from coordinator.store.tables import jobs, trainers
@@ -185,7 +186,7 @@ def _fitting(left: Iterator[Candidate], seat: Seat, terms: Terms) -> Iterator[Ch
 def grant(tx: Transaction, attempt: AttemptRow, job: JobRow) -> Grant:
     """Return what a trainer is told about the job that it has leased."""
     assert job.spec is not None
-    spec = SPEC.validate_json(job.spec)
+    spec = spec_of(job.spec)
     champion, checkpoint = None, None
     if isinstance(spec, TrainingSpec):
         saved = checkpoints_of(tx, job)

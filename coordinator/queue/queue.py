@@ -7,12 +7,13 @@ very request that closed it: its first answer was lost on the way, so it is answ
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import timedelta
 from random import Random
 
 from sqlalchemy import bindparam, update
 
-from common.errors import ConflictError, InvalidRequestError, NighttrainError, NotFoundError, StorageError
+from common.errors import ConflictError, InvalidRequestError, NighttrainError, NotFoundError
 from common.protocol.faults import checkpoint_fault
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobKind, JobState, TrainingSpec
@@ -34,7 +35,7 @@ from common.settings.night import NightSettings
 from coordinator.policy.admission import Refusal, gibibytes
 from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
-from coordinator.queue import checkpoints, claims, leases, results
+from coordinator.queue import checkpoints, claims, leases, results, surveys
 from coordinator.queue.attempts import defer, fail_attempt, give_back
 from coordinator.queue.leases import (
     Loss,
@@ -47,9 +48,10 @@ from coordinator.queue.leases import (
 )
 from coordinator.queue.pauses import lift_pause
 from coordinator.queue.transitions import Ending
-from coordinator.store.database import Database, Transaction
+from coordinator.store.database import Change, Database, Transaction
+from coordinator.store.documents import spec_of
 from coordinator.store.prepared import Prepared
-from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow, TrainerRow
+from coordinator.store.rows import OPEN_ATTEMPTS, AttemptRow, JobRow, TrainerRow
 from coordinator.store.tables import attempts
 
 logger = logging.getLogger(__name__)
@@ -110,11 +112,22 @@ class Queue:
         ConflictError
             A later process has registered under its name.
         """
-        with self.database.write() as tx:
+        return self.database.change(self.claiming(request))
+
+    def claiming(self, request: ClaimRequest) -> Change[Grant | Refusal]:
+        """Return the change that `claim` makes."""
+
+        def change(tx: Transaction) -> Callable[[], Grant | Refusal]:
             trainer = trainer_of(tx, request.boot_id)
             decision = self._claim(tx, trainer, request)
-        _log_decision(trainer, decision)
-        return decision
+
+            def say() -> Grant | Refusal:
+                _log_decision(trainer, decision)
+                return decision
+
+            return say
+
+        return change
 
     def renew(self, lease_id: str, renewal: Renewal) -> RenewalAnswer:
         """Keep a lease alive and record the progress; after a cancellation the answer is CANCEL.
@@ -124,20 +137,16 @@ class Queue:
         StaleLeaseError
             The lease is no longer held.
         """
-        with self.database.write() as tx:
-            attempt = attempt_of(tx, lease_id)
-            if attempt.outcome is Outcome.CANCELLED:
-                return RenewalAnswer(directive=Directive.CANCEL, expires_in_seconds=0.0)
-            if attempt.ended is not None:
-                raise stale(attempt)
-            self._renew(tx, attempt, renewal.progress.model_dump_json())
-            if renewal.pressure is not None:
-                claims.record_pressure(tx, attempt.boot_id, renewal.pressure)
-            stays = night_at(self.settings.window, tx.now).open and not wanted_back(tx, attempt)
-            return RenewalAnswer(
-                directive=Directive.CONTINUE if stays else Directive.RELEASE,
-                expires_in_seconds=self.settings.lease.seconds,
-            )
+        return self.database.change(self.renewing(lease_id, renewal))
+
+    def renewing(self, lease_id: str, renewal: Renewal) -> Change[RenewalAnswer]:
+        """Return the change that `renew` makes."""
+
+        def change(tx: Transaction) -> Callable[[], RenewalAnswer]:
+            answer = self._renewed(tx, lease_id, renewal)
+            return lambda: answer
+
+        return change
 
     def save_checkpoint(self, lease_id: str, checkpoint: Checkpoint) -> None:
         """Keep the finished folds of a job, for whoever tries it next.
@@ -154,7 +163,9 @@ class Queue:
             if job.kind is not JobKind.TRAINING:
                 raise InvalidRequestError(f"the {job.name} has no folds to save")
             assert job.spec is not None
-            if fault := checkpoint_fault(checkpoint, TrainingSpec.model_validate_json(job.spec)):
+            spec = spec_of(job.spec)
+            assert isinstance(spec, TrainingSpec)
+            if fault := checkpoint_fault(checkpoint, spec):
                 raise InvalidRequestError(f"the checkpoint of {job.name} is malformed: {fault}")
             checkpoints.save_checkpoint(tx, job.id, checkpoint)
 
@@ -210,13 +221,20 @@ class Queue:
         DigestMismatchError
             The artifact was not uploaded under this lease, or is not the one that the manifest names.
         """
-        with self.database.write() as tx:
+        return self.database.change(self.finishing(lease_id, finish, model))
+
+    def finishing(
+        self, lease_id: str, finish: Finish, model: results.Model | None = None
+    ) -> Change[Grant | Refusal | None]:
+        """Return the change that `finish` makes."""
+
+        def change(tx: Transaction) -> Callable[[], Grant | Refusal | None]:
             # A claim locks the trainers of a host before all else.
             trainer = _claimant(tx, finish.next_claim)
             attempt = attempt_of(tx, lease_id)
             if attempt.ended is not None and attempt.outcome is not Outcome.SUCCEEDED:
                 raise stale(attempt)
-            done = None
+            done, surveyed = None, surveys.Surveyed()
             if attempt.ended is None:
                 done = job_of(tx, attempt)
                 surveyed = results.accept(tx, done, attempt, finish, model)
@@ -224,20 +242,20 @@ class Queue:
             if trainer is not None and finish.next_claim is not None and trainer.boot_id == attempt.boot_id:
                 # The lease that was just ended was the only one of the trainer.
                 decision = self._next(tx, trainer, finish.next_claim, is_free=done is not None)
-        if done is not None:
-            logger.info("%s: done by %s in %.1f s", done.name, attempt.trainer, finish.seconds)
-            for cell in surveyed.refused:
-                logger.warning("%s: refused by the survey", cell.name)
-            for cell in surveyed.reused:
-                logger.info("%s: reused: nothing has changed since it was trained last", cell.name)
-            for cell, why in surveyed.again:
-                logger.info("%s: to be trained again: %s", cell.name, why)
-        # Of a result that is told again too: whoever took it may have died before its model was stored.
-        if model is not None and (done is not None or model.sha256 == attempt.artifact_sha256):
-            _keep(model, attempt)
-        if trainer is not None and decision is not None:
-            _log_decision(trainer, decision)
-        return decision
+
+            def say() -> Grant | Refusal | None:
+                if done is not None:
+                    _log_result(done, attempt, finish.seconds, surveyed)
+                # Of a result that is told again too: whoever took it may have died before it was stored.
+                if model is not None and (done is not None or model.sha256 == attempt.artifact_sha256):
+                    model.keep()
+                if trainer is not None and decision is not None:
+                    _log_decision(trainer, decision)
+                return decision
+
+            return say
+
+        return change
 
     def fail(self, lease_id: str, failure: Failure) -> FailureAnswer:
         """End an attempt that failed, and return what becomes of its job.
@@ -320,6 +338,21 @@ class Queue:
             logger.warning("%s: failed: %s", job.name, words)
         return len(failed)
 
+    def _renewed(self, tx: Transaction, lease_id: str, renewal: Renewal) -> RenewalAnswer:
+        attempt = attempt_of(tx, lease_id)
+        if attempt.outcome is Outcome.CANCELLED:
+            return RenewalAnswer(directive=Directive.CANCEL, expires_in_seconds=0.0)
+        if attempt.ended is not None:
+            raise stale(attempt)
+        self._renew(tx, attempt, renewal.progress.model_dump_json())
+        if renewal.pressure is not None:
+            claims.record_pressure(tx, attempt.boot_id, renewal.pressure)
+        stays = night_at(self.settings.window, tx.now).open and not wanted_back(tx, attempt)
+        return RenewalAnswer(
+            directive=Directive.CONTINUE if stays else Directive.RELEASE,
+            expires_in_seconds=self.settings.lease.seconds,
+        )
+
     def _claim(
         self, tx: Transaction, trainer: TrainerRow, request: ClaimRequest, is_free: bool = False
     ) -> Grant | Refusal:
@@ -366,12 +399,14 @@ def _claimant(tx: Transaction, request: ClaimRequest | None) -> TrainerRow | Non
         return None
 
 
-def _keep(model: results.Model, attempt: AttemptRow) -> None:
-    """Store the model of a result that was taken, in nobody's way: its manifest would make it again."""
-    try:
-        model.keep()
-    except StorageError as error:
-        logger.warning("job %d: its model is made when it is asked for: %s", attempt.job_id, error)
+def _log_result(job: JobRow, attempt: AttemptRow, seconds: float, surveyed: surveys.Surveyed) -> None:
+    logger.info("%s: done by %s in %.1f s", job.name, attempt.trainer, seconds)
+    for cell in surveyed.refused:
+        logger.warning("%s: refused by the survey", cell.name)
+    for cell in surveyed.reused:
+        logger.info("%s: reused: nothing has changed since it was trained last", cell.name)
+    for cell, why in surveyed.again:
+        logger.info("%s: to be trained again: %s", cell.name, why)
 
 
 def _log_decision(trainer: TrainerRow, decision: Grant | Refusal) -> None:

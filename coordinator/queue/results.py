@@ -21,7 +21,7 @@ from coordinator.queue.checkpoints import discard_checkpoint
 from coordinator.queue.trainings import store_training
 from coordinator.queue.transitions import Ending
 from coordinator.store.database import Database, Transaction
-from coordinator.store.documents import read_document
+from coordinator.store.documents import read_document, spec_of
 from coordinator.store.prepared import Prepared
 from coordinator.store.rows import AttemptRow, JobRow
 from coordinator.store.tables import attempts, blobs, manifests
@@ -127,7 +127,8 @@ def _check(
         if cell != job.cell:
             raise InvalidRequestError(f"a report about {cell.name} cannot end {job.name}")
     assert job.spec is not None
-    spec = TrainingSpec.model_validate_json(job.spec)
+    spec = spec_of(job.spec)
+    assert isinstance(spec, TrainingSpec)
     if manifest.synthetic != spec.synthetic:
         told = f"the manifest says synthetic={manifest.synthetic}, the survey synthetic={spec.synthetic}"
         raise InvalidRequestError(f"{job.name}: {told}")

@@ -1,8 +1,8 @@
 """Models as bytes, kept by their digest under `artifacts/blobs`; they are never unpickled here.
 
 The bytes of a model that the coordinator has made from its manifest are durable with the manifest, in the
-database. Their file need not be on the disk before its trainer is answered: where a loss of power or an
-accident takes it, or leaves half of it, it is made again.
+database. Their file need not be there before its trainer is answered: where an accident takes it, or leaves
+half of it, it is made again.
 """
 
 from __future__ import annotations
@@ -10,12 +10,16 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from common.errors import DigestMismatchError, StorageError
 from common.whole_file import write_soon, write_whole
 
 logger = logging.getLogger(__name__)
+
+MOST_COMING = 64
+"""So many models may wait to be written; whoever brings one more waits."""
 
 Source = Callable[[str], bytes]
 """Makes the bytes of a digest again; empty where that is impossible."""
@@ -39,6 +43,8 @@ class Artifacts:
     def __init__(self, directory: Path, source: Source = _nothing) -> None:
         self.directory = directory
         self._source = source
+        self._writer = ThreadPoolExecutor(1, "models")
+        self._coming: dict[str, Future[None]] = {}
 
     def store(self, content: bytes, sha256: str) -> None:
         """Keep `content`, durably, under its digest; once it returns a loss of power cannot lose it.
@@ -59,16 +65,32 @@ class Artifacts:
             write_whole(path, content)
 
     def keep(self, content: bytes, sha256: str) -> None:
-        """Keep what `source` gives again where a loss of power takes it; a killed process loses nothing.
+        """Keep what `source` gives again where it is lost, behind the back of whoever brings it.
 
-        Raises
-        ------
-        StorageError
-            The file could not be written.
+        What is read here meanwhile waits for it. What cannot be written is logged.
         """
         path = self._path(sha256)
-        if not self.is_intact(path, sha256):
-            write_soon(path, content)
+
+        def write() -> None:
+            try:
+                if not self.is_intact(path, sha256):
+                    write_soon(path, content)
+            except StorageError as error:
+                logger.warning("the model %s is made when it is asked for: %s", sha256, error)
+            finally:
+                self._coming.pop(sha256, None)
+                coming.set_result(None)
+
+        if len(self._coming) >= MOST_COMING:
+            self.settle()
+        # It is in before the thread can take it out again.
+        coming: Future[None] = Future()
+        self._coming[sha256] = coming
+        self._writer.submit(write)
+
+    def settle(self) -> None:
+        """Wait until all that was to be kept is written."""
+        wait(list(self._coming.values()))
 
     def read(self, sha256: str) -> bytes:
         """Return the content of a blob, made again where the file has it no longer.
@@ -78,7 +100,7 @@ class Artifacts:
         StorageError
             It is missing, cannot be read, or is not what its name says.
         """
-        path = self._path(sha256)
+        path = self._settled(sha256)
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -99,7 +121,7 @@ class Artifacts:
         StorageError
             The folder cannot be read, which says nothing about the blob.
         """
-        path = self._path(sha256)
+        path = self._settled(sha256)
         try:
             if not self.directory.is_dir():
                 raise StorageError(f"{self.directory} is not there", "bring the folder back")
@@ -126,6 +148,12 @@ class Artifacts:
             return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
         except OSError:
             return False
+
+    def _settled(self, sha256: str) -> Path:
+        coming = self._coming.get(sha256)
+        if coming is not None:
+            wait([coming])
+        return self._path(sha256)
 
     def _path(self, sha256: str) -> Path:
         if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):

@@ -11,12 +11,13 @@ from __future__ import annotations
 import copy
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Generic, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
@@ -57,6 +58,7 @@ _SAVEPOINT = Prepared(text("SAVEPOINT part"))
 _ROLLBACK = Prepared(text("ROLLBACK TO SAVEPOINT part"))
 _RELEASE = Prepared(text("RELEASE SAVEPOINT part"))
 
+T = TypeVar("T")
 Clock = Callable[[], datetime]
 
 
@@ -91,6 +93,18 @@ class Transaction:
                 _RELEASE.on(self.connection)
             raise
         _RELEASE.on(self.connection)
+
+
+Change = Callable[[Transaction], Callable[[], T]]
+"""What changes something within a transaction, and returns what says so when that is durable."""
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[T]):
+    """What a change said, or why nothing of it is kept."""
+
+    value: T | None = None
+    error: BaseException | None = None
 
 
 class Database:
@@ -177,6 +191,37 @@ class Database:
             if began is not None:
                 self.took("write", time.perf_counter() - began)
 
+    def change(self, change: Change[T]) -> T:
+        """Make a change, and return what it says once it is durable."""
+        with self.write() as tx:
+            say = change(tx)
+        return say()
+
+    def change_each(self, changes: Iterable[Change[Any]]) -> list[Outcome[Any]]:
+        """Make changes one after the other; on SQLite they are committed together.
+
+        Each is a transaction of its own by what it sees, and by what is taken back if it fails. They are
+        asked for one by one, so that those that come meanwhile are made too.
+        """
+        if self._group is None:
+            return [_outcome(partial(self.change, change)) for change in changes]
+        began: list[float] = []
+
+        def body(change: Change[Any]) -> Callable[[Connection], Callable[[], Any]]:
+            def write(connection: Connection) -> Callable[[], Any]:
+                began.append(time.perf_counter())
+                transaction = Transaction(connection, self.clock())
+                self._fence(transaction)
+                return change(transaction)
+
+            return write
+
+        said = self._group.each(map(body, changes))
+        ended = time.perf_counter()
+        for moment in began:
+            self.took("write", ended - moment)
+        return [_outcome(partial(_said, say)) for say in said]
+
     def upgrade(self) -> None:
         """Bring the schema to the version of this program.
 
@@ -242,6 +287,20 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _outcome(make: Callable[[], T]) -> Outcome[T]:
+    try:
+        return Outcome(make())
+    except Exception as error:
+        return Outcome(error=error)
+
+
+def _said(say: Callable[[], T] | BaseException) -> T:
+    if isinstance(say, BaseException):
+        with translated():
+            raise say
+    return say()
 
 
 def sqlite_url(path: Path) -> str:

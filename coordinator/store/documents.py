@@ -7,13 +7,26 @@ it for true.
 from __future__ import annotations
 
 import logging
+from functools import lru_cache
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from common.protocol.jobs import SPEC, SurveySpec, TrainingSpec
+
 logger = logging.getLogger(__name__)
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+SPECS_KEPT = 256
+"""So many specifications are kept as they were read: each is read when its job begins and when it ends."""
+
+
+@lru_cache(maxsize=SPECS_KEPT)
+def spec_of(document: str) -> SurveySpec | TrainingSpec:
+    """Return a job's specification as its row has it."""
+    return SPEC.validate_json(document)
 
 
 def read_document(model: type[Model], document: str | None, what: str) -> Model | None:

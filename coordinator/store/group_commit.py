@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
@@ -25,6 +26,8 @@ _BEGIN = Prepared(text("BEGIN IMMEDIATE"))
 _SAVEPOINT = Prepared(text("SAVEPOINT member"))
 _ROLLBACK = Prepared(text("ROLLBACK TO member"))
 _RELEASE = Prepared(text("RELEASE member"))
+
+T = TypeVar("T")
 
 MOST_MEMBERS = 64
 """How many writers share a commit at most."""
@@ -82,6 +85,45 @@ class GroupCommit:
             self._pass_on(group)
             group.committed.result()
 
+    def each(self, bodies: Iterable[Callable[[Connection], T]]) -> list[T | BaseException]:
+        """Have each body write as a member of its own, one after the other; return when all of it is durable.
+
+        Returns
+        -------
+        list
+            Of each body what it returned, or what it or the commit raised.
+        """
+        told: list[tuple[_Group | None, T | BaseException]] = []
+        # Whoever is counted keeps the transaction open for the next body.
+        self._count(1)
+        try:
+            told.extend(map(self._have_written, bodies))
+        finally:
+            self._count(-1)
+            self._close()
+        return [value if group is None else group.outcome(value) for group, value in told]
+
+    def _have_written(self, body: Callable[[Connection], T]) -> tuple[_Group | None, T | BaseException]:
+        try:
+            group = self._join()
+        except Exception as error:
+            return None, error
+        try:
+            with group.savepoint():
+                return group, body(group.connection)
+        except Exception as error:
+            return group, error
+        finally:
+            self._pass_on(group)
+
+    def _close(self) -> None:
+        """Have the transaction that is open end, if there is one."""
+        self._take_turn()
+        if self._open is None:
+            self._turn.release()
+        else:
+            self._pass_on(self._open)
+
     def _join(self) -> _Group:
         self._take_turn()
         if self._open is None:
@@ -92,14 +134,16 @@ class GroupCommit:
                 raise
         return self._open
 
-    def _take_turn(self) -> None:
+    def _count(self, more: int) -> None:
         with self._counting:
-            self._waiting += 1
+            self._waiting += more
+
+    def _take_turn(self) -> None:
+        self._count(1)
         try:
             self._turn.acquire()
         finally:
-            with self._counting:
-                self._waiting -= 1
+            self._count(-1)
 
     def _pass_on(self, group: _Group) -> None:
         """Give the turn to the next who waits for it; without one, commit first."""
@@ -130,6 +174,10 @@ class _Group:
         """Whether the transaction goes on and takes another member."""
         young = time.monotonic() - self._began < MOST_SECONDS
         return self._transaction.is_active and self._members < MOST_MEMBERS and young
+
+    def outcome(self, value: T) -> T | BaseException:
+        """Return what a member returned or raised, or why nothing of the transaction is kept."""
+        return self.committed.exception() or value
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:

@@ -7,12 +7,13 @@ to their bounds, and a document that cannot be read counts as none, so that one 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
 from pydantic import ValidationError
-from sqlalchemy import Row, Select, Table, literal_column, select
+from sqlalchemy import ColumnElement, Row, Select, Table, literal_column, select
 
 from common.bounds import MOST_BYTES, MOST_ROWS, MOST_SECONDS, MOST_TURNOVER, clamped
 from common.errors import NotFoundError
@@ -135,8 +136,8 @@ class JobRow:
         values["state"] = JobState(row.state)
         values["cause"] = Cause(row.cause) if row.cause else None
         values["scores"] = scores_of(row.scores)
-        values["refused_by"] = tuple(RefusalReason(reason) for reason in json.loads(row.refused_by))
-        values["reasons"] = tuple(json.loads(row.reasons))
+        values["refused_by"] = tuple(map(RefusalReason, _listed(row.refused_by)))
+        values["reasons"] = tuple(_listed(row.reasons))
         return cls(**_within(values, _JOB_BOUNDS))
 
     @property
@@ -258,13 +259,19 @@ _TRAINER_BOUNDS = {
 """The most that each number of a row can be; none is below 0."""
 
 
+def _listed(document: str) -> Sequence[str]:
+    # Until its run is decided a job has neither.
+    return () if document == "[]" else json.loads(document)
+
+
 def _within(values: dict[str, Any], bounds: dict[str, Any]) -> dict[str, Any]:
-    held = {
-        name: clamped(values[name], type(most)(0), most)
-        for name, most in bounds.items()
-        if values[name] is not None
-    }
-    return {**values, **held}
+    """Hold the numbers of a row to their bounds, and return it."""
+    for name, most in bounds.items():
+        value = values[name]
+        # Nearly all are; a number that is none of either kind is within no bounds.
+        if value is not None and not (type(value) is type(most) and 0 <= value <= most):
+            values[name] = clamped(value, type(most)(0), most)
+    return values
 
 
 def progress_of(document: str | None) -> Progress | None:
@@ -288,7 +295,9 @@ def all_of(table: Table) -> Select[Any]:
     return select(*table.c)
 
 
-OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(attempts.c.id)
+# Ordered by the bare number, SQLite would read the attempts of all nights instead of the few in the index.
+_BY_ID: ColumnElement[int] = literal_column("attempts.id + 0")
+OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(_BY_ID)
 PRESENT_TRAINERS = all_of(trainers).where(trainers.c.superseded.is_(None)).order_by(trainers.c.name)
 JOBS = all_of(jobs)
 _HEADS = select(*(column for column in runs.c if column.name != "config"))

@@ -46,32 +46,44 @@ class Instant(TypeDecorator[datetime]):
     impl = DateTime(timezone=True)
     cache_ok = True
 
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        """Return what turns an aware time into what the database stores.
+
+        For SQLite it is one step, as is the way back: what is asked for a job has a hundred times.
+        """
+        return _text_of if dialect.name == "sqlite" else super().bind_processor(dialect)
+
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Turn an aware time into what the database stores."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value} has no time zone")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Turn what the database stores into an aware time in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+        del dialect
+        return None if value is None else _utc(value)
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
         """Return what reads a value, and tells a time that was never written as one."""
-        read = super().result_processor(dialect, coltype)
+        return _time_of if dialect.name == "sqlite" else super().result_processor(dialect, coltype)
 
-        def process(value: Any) -> Any:
-            try:
-                return value if read is None else read(value)
-            except (ValueError, TypeError) as error:
-                raise DamagedValueError(f"{value!r} is no time") from error
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Turn what the database stores into an aware time in UTC."""
+        del dialect
+        return None if value is None else value.astimezone(UTC)
 
-        return process
+
+def _utc(value: datetime) -> datetime:
+    if value.tzinfo is None:
+        raise ValueError(f"{value} has no time zone")
+    return value if value.tzinfo is UTC else value.astimezone(UTC)
+
+
+def _text_of(value: datetime | None) -> str | None:
+    # Without the zone, which is the last six characters.
+    return None if value is None else _utc(value).isoformat(" ", "microseconds")[:-6]
+
+
+def _time_of(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except (ValueError, TypeError) as error:
+        raise DamagedValueError(f"{text!r} is no time") from error
 
 
 def _among(column: str, values: Iterable[StrEnum]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -30,10 +32,13 @@ class PageHeaders:
     ----------
     app : ASGIApp
         The application.
+    include : callable
+        Called before a page is asked for: it puts the pages into the application, if they are not there.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, include: Callable[[], None]) -> None:
         self.app = app
+        self.include = include
         # Streams of events pass uncompressed: their parts must not wait for each other.
         self.compressing = GZipMiddleware(app, SMALLEST_BYTES, LEVEL)
 
@@ -42,6 +47,8 @@ class PageHeaders:
         if scope["type"] != "http" or (scope["path"].startswith(OTHERS) and scope["path"][:7] != "/static"):
             await self.app(scope, receive, send)
             return
+
+        self.include()
 
         async def complete(message: Message) -> None:
             if message["type"] == "http.response.start":

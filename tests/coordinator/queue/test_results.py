@@ -12,13 +12,12 @@ from common.errors import (
     InternalError,
     InvalidRequestError,
     StaleLeaseError,
-    StorageError,
 )
 from common.protocol.jobs import JobState, SurveySpec
 from common.protocol.reports import TrainingReport
 from common.protocol.trainers import Grant, NoWork
 from coordinator.policy.admission import Refusal
-from coordinator.queue import claims, results
+from coordinator.queue import claims
 from coordinator.queue.results import Model
 from coordinator.store.database import Transaction
 from coordinator.store.tables import reports
@@ -132,19 +131,6 @@ def test_a_result_whose_model_was_uploaded_before_is_taken_with_it(night: Night)
     sha256 = report.manifest.pickle_sha256
     night.queue.finish(grant.lease_id, finish(report, sha256), Model(sha256, 1))
     assert night.detail(grant.job_id).state is JobState.SUCCEEDED
-
-
-def test_a_result_is_taken_whose_model_finds_no_room(night: Night, caplog: pytest.LogCaptureFixture) -> None:
-    def full() -> None:
-        raise StorageError("no space left on device")
-
-    grant = night.grant(night.start())
-    report, content = training_report(spec_of(grant))
-    sha256 = report.manifest.pickle_sha256
-    night.queue.finish(grant.lease_id, finish(report, sha256), Model(sha256, len(content), full))
-    assert night.detail(grant.job_id).state is JobState.SUCCEEDED
-    assert "made when it is asked for: no space left on device" in caplog.text
-    assert results.made_again(night.database, sha256) == content
 
 
 def test_the_next_job_comes_with_the_answer_to_a_result(night: Night) -> None:

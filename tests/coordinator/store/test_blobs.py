@@ -8,7 +8,7 @@ import pytest
 
 from common.errors import DigestMismatchError, StorageError
 from common.whole_file import write_whole
-from coordinator.store.blobs import Artifacts
+from coordinator.store.blobs import MOST_COMING, Artifacts
 from tests.coordinator.specimens import digest
 
 
@@ -57,6 +57,7 @@ def test_what_a_loss_of_power_took_of_a_model_that_can_be_made_is_made_again(
 ) -> None:
     artifacts = Artifacts(tmp_path / "blobs", _made)
     artifacts.keep(b"a model", digest("a model"))
+    artifacts.settle()
     [path] = artifacts.directory.iterdir()
     if left is None:
         path.unlink()
@@ -68,6 +69,30 @@ def test_what_a_loss_of_power_took_of_a_model_that_can_be_made_is_made_again(
     assert not artifacts.holds(digest("other"))
     with pytest.raises(StorageError, match="is damaged"):
         artifacts.read(digest("other"))
+
+
+def test_what_is_being_kept_is_there_for_whoever_reads_it(artifacts: Artifacts) -> None:
+    contents = [f"model {number}" for number in range(2 * MOST_COMING)]
+    for content in contents:
+        artifacts.keep(content.encode(), digest(content))
+        assert artifacts.holds(digest(content))
+    for content in contents:
+        artifacts.keep(content.encode(), digest(content))
+    assert [artifacts.read(digest(content)).decode() for content in contents] == contents
+
+
+def test_a_model_that_finds_no_room_is_made_when_it_is_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "blobs"
+    folder.write_bytes(b"in the way")
+    artifacts = Artifacts(folder, _made)
+    artifacts.keep(b"a model", digest("a model"))
+    artifacts.settle()
+    assert f"the model {digest('a model')} is made when it is asked for" in caplog.text
+    folder.unlink()
+    folder.mkdir()
+    assert artifacts.read(digest("a model")) == b"a model"
 
 
 def test_a_folder_that_is_away_is_not_made_anew(tmp_path: Path) -> None:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import IntegrityError
 
 from common.errors import NighttrainError, StorageError
-from coordinator.store.database import Database, sqlite_url
+from coordinator.store.database import Change, Database, Transaction, sqlite_url
 
 PATIENCE_SECONDS = 30.0
 
@@ -206,3 +207,67 @@ def test_a_transaction_of_its_own_waits_for_the_group(database: Database, path: 
                 threading.Event().wait(0.001)
             assert not found.done()
         assert found.result(PATIENCE_SECONDS) == [0]
+
+
+def test_many_changes_that_come_together_share_a_commit(database: Database, path: Path) -> None:
+    writers = Writers(database)
+
+    def change(number: int) -> Change[int]:
+        def write(tx: Transaction) -> Callable[[], int]:
+            insert(number)(tx.connection)
+            if number == 3:
+                raise NighttrainError("it is refused")
+            return lambda: len(numbers(path))
+
+        return write
+
+    told = database.change_each(change(number) for number in (3, 0, 1, 3, 2, 1))
+    assert writers.commits == 1
+    assert [outcome.value for outcome in told] == [None, 3, 3, None, 3, None], "durable before it is said"
+    assert [str(told[place].error) for place in (0, 3)] == 2 * ["it is refused"]
+    assert isinstance(told[5].error, IntegrityError)
+    assert numbers(path) == [0, 1, 2]
+    with database.write() as tx:
+        insert(4)(tx.connection)
+    assert numbers(path) == [0, 1, 2, 4]
+
+
+def test_changes_whose_commit_fails_are_not_said_to_be_made(database: Database, path: Path) -> None:
+    with database.write() as tx:
+        tx.connection.execute(
+            text("CREATE TABLE parts (number INTEGER REFERENCES numbers DEFERRABLE INITIALLY DEFERRED)")
+        )
+    said = []
+
+    def change(statement: str) -> Change[None]:
+        def write(tx: Transaction) -> Callable[[], None]:
+            tx.connection.execute(text(statement))
+            return lambda: said.append(statement)
+
+        return write
+
+    both = map(change, ("INSERT INTO numbers VALUES (1)", "INSERT INTO parts VALUES (7)"))
+    for outcome in database.change_each(both):
+        assert isinstance(outcome.error, IntegrityError)
+    assert not said and numbers(path) == []
+
+
+def test_others_write_between_changes_that_come_together(database: Database, path: Path) -> None:
+    def change(number: int) -> Change[None]:
+        def write(tx: Transaction) -> Callable[[], None]:
+            insert(number)(tx.connection)
+            return lambda: None
+
+        return write
+
+    def between() -> Iterator[Change[None]]:
+        yield change(1)
+        writer = threading.Thread(target=lambda: database.change(change(2)))
+        started.append(writer)
+        writer.start()
+        yield change(3)
+
+    started: list[threading.Thread] = []
+    assert not [outcome.error for outcome in database.change_each(between()) if outcome.error]
+    started[0].join(PATIENCE_SECONDS)
+    assert numbers(path) == [1, 2, 3]

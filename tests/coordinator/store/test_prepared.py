@@ -3,7 +3,9 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
@@ -197,6 +199,36 @@ def test_a_time_that_was_never_written_as_one_is_damage(connection: Connection, 
     connection.execute(text(f"UPDATE runs SET created = {stored}"))
     with pytest.raises(DamagedValueError, match="is no time"):
         Prepared(select(runs.c.created)).on(connection)
+
+
+@pytest.mark.parametrize(
+    "zone", [UTC, timezone(timedelta(hours=5, minutes=30)), ZoneInfo("America/New_York")]
+)
+@pytest.mark.parametrize(
+    ("when", "stored"),
+    [
+        (NOON, "2026-03-02 12:00:00.000000"),
+        (NOON.replace(second=7, microsecond=120), "2026-03-02 12:00:07.000120"),
+        (datetime(201, 7, 1, 23, 59, tzinfo=UTC), "0201-07-01 23:59:00.000000"),
+    ],
+)
+def test_a_time_is_stored_in_utc_in_a_form_that_sorts_as_text(
+    connection: Connection, when: datetime, stored: str, zone: tzinfo
+) -> None:
+    if connection.dialect.name != "sqlite":
+        pytest.skip("PostgreSQL has a type for times")
+    Prepared(runs.insert()).on(connection, {**RUN, "created": when.astimezone(zone)})
+    assert connection.execute(text("SELECT created FROM runs")).scalar() == stored
+    for read in (
+        Prepared(select(runs.c.created)).on(connection).scalar(),
+        connection.execute(select(runs.c.created)).scalar(),
+    ):
+        assert read == when and read.tzinfo is UTC
+
+
+def test_a_time_without_a_zone_is_refused(connection: Connection) -> None:
+    with pytest.raises((ValueError, StatementError), match="has no time zone"):
+        Prepared(runs.insert()).on(connection, {**RUN, "created": NOON.replace(tzinfo=None)})
 
 
 def test_a_transaction_begins_with_it(database_url: str, clock: Clock) -> None:

@@ -1,11 +1,12 @@
-"""Which run is the newest, and which is the running one."""
+"""Which run is the newest, which is the running one, and which attempts are open."""
 
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from common.errors import NotFoundError
-from coordinator.store.rows import find_run, newest_run, running_run
+from coordinator.store.rows import OPEN_ATTEMPTS, find_run, newest_run, running_run
 from tests.coordinator.specimens import Night
 
 
@@ -34,3 +35,12 @@ def test_of_two_runs_the_later_is_the_newest(night: Night) -> None:
         newest, running = newest_run(tx), running_run(tx)
     assert newest is not None and running is not None
     assert newest.id == running.id == second != first
+
+
+def test_open_attempts_are_found_without_reading_those_of_all_nights(night: Night) -> None:
+    if not night.database.is_sqlite:
+        pytest.skip("PostgreSQL plans by what it has counted")
+    with night.database.read() as tx:
+        asked = f"EXPLAIN QUERY PLAN {OPEN_ATTEMPTS.compile(tx.connection)}"
+        plan = [row[3] for row in tx.connection.execute(text(asked))]
+    assert "SCAN attempts USING INDEX one_open_attempt_a_job" in plan
