@@ -12,7 +12,7 @@ INLINE void NAME(log_odds)(const REAL *columns, int64_t p, const REAL *weights, 
         VECTOR a[MODELS], b[MODELS];
         for (int g = 0; g < models; g++) a[g] = b[g] = ALL(weights[g]);
         for (int64_t j = 0; j < p; j++) {
-            __builtin_prefetch((const void *)next);
+            fetch(next);
             next += STEP * sizeof(float);
             VECTOR x = *(const VECTOR *)(columns + j * ROWS + low), z = *(const VECTOR *)(columns + j * ROWS + low + LANES);
             const REAL *w = weights + (j + 1) * stride;

@@ -83,7 +83,9 @@ class Moments:
         self._others += products_of(values, 0, len(others), others)
         self._products[:size, :size] = self._all - self._others
         labels = self.y[self.rows : stop] - 0.5
-        with_labels, of_rows = weighted_sums(values, row, labels, self._origin)
+        with_labels, of_rows = weighted_sums(values, row, labels)
+        # What labels of 1/2 and 1 give with a constant is exact, and nothing is left of it.
+        with_labels[1:] -= with_labels[0] * self._origin
         self._sizes.append(of_rows)
         self._products[:size, -1] += with_labels
         self._products[-1, :size] += with_labels
