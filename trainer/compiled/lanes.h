@@ -53,6 +53,13 @@ INLINE f64x4 fused4(f64x4 a, f64x4 b, f64x4 c) { return a * b + c; }
 INLINE f64x4 wider4(f32x4 x) { return __builtin_convertvector(x, f64x4); }
 #endif
 
+/* Have a vector in a register: gcc reads it from memory once for each use, and reads are what there are too many of. */
+#if defined(__AVX2__)
+#define HELD(x) __asm__("" : "+x"(x))
+#else
+#define HELD(x)
+#endif
+
 INLINE f32x8 all8(float x) { return (f32x8){x, x, x, x, x, x, x, x}; }
 INLINE f64x4 all4(double x) { return (f64x4){x, x, x, x}; }
 

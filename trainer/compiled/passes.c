@@ -58,6 +58,14 @@ int fuses(void) {
 /* How many rows are added up in float32 before the sums go on in float64. */
 enum { SPAN = 1024 };
 
+/* Add sums of a span to those of all, four parts of each, and begin the next one. */
+INLINE void end_span(f32x8 *sums, int64_t count, f64x4 *totals) {
+    for (int64_t k = 0; k < count; k++) {
+        totals[k] += wider4(MIX(sums[k], sums[k], 0, 1, 2, 3)) + wider4(MIX(sums[k], sums[k], 4, 5, 6, 7));
+        sums[k] = all8(0.0f);
+    }
+}
+
 /* (tanh(h) - h) / h by h**2 up to 1, which is a probability of 0.88: Chebyshev's polynomial, so that its third powers are
    within 2.1e-8 of themselves. It keeps the digits that tanh(h) and h share. */
 INLINE f32x8 bent8(f32x8 square) {
@@ -125,15 +133,16 @@ int curved_sums(const float *values, int64_t stored, int64_t p, const int64_t *r
                 const float *halved, int64_t models, double *found) {
     Rows rows = {values, stored, p, row, 0, n, 0};
     const int64_t wide = padded(p);
-    const size_t of_sums = sizeof(f32x8) * (size_t)(models * (wide + 1));
-    f32x8 *sums = room(of_sums + sizeof(float) * (size_t)(wide * ROWS + (MODELS + 1) * ROWS + SPARE * wide));
+    const int64_t count = models * (wide + 1);
+    const size_t numbers = (size_t)(wide * ROWS + (MODELS + 1) * ROWS + SPARE * wide);
+    f32x8 *sums = room(sizeof(f32x8) * (size_t)count + sizeof(f64x4) * (size_t)(2 * count) + sizeof(float) * numbers);
     if (!sums) return NO_ROOM;
-    float *columns = (float *)sums + of_sums / sizeof(float);
+    f64x4 *totals = (f64x4 *)(sums + count);
+    float *columns = (float *)(totals + 2 * count);
     float *t = columns + wide * ROWS, *counts = t + MODELS * ROWS, *spare = counts + ROWS;
     for (int64_t k = 0; k < ROWS; k++) counts[k] = 1.0f;
     for (int64_t start = 0, odd = 0; start < n; start += SPAN, odd ^= 1) {
         const int64_t stop = start + SPAN < n ? start + SPAN : n;
-        memset(sums, 0, of_sums);
         for (int64_t first = start; first < stop; first += ROWS) {
             read_block(&rows, first, spare, columns);
             if (counted) memcpy(counts, counted + first, sizeof(float) * (size_t)(n - first < ROWS ? n - first : ROWS));
@@ -142,10 +151,10 @@ int curved_sums(const float *values, int64_t stored, int64_t p, const int64_t *r
                 WITH_MODELS(models - g, log_odds_float(columns, p, halved + g, models, t, after(&rows, first), N); bend(t, counts, N);
                             add_products_float(columns, wide, t, sums + g * (wide + 1), N));
         }
-        for (int64_t g = 0; g < models; g++)
-            for (int64_t j = 0; j <= p; j++)
-                found[(odd * models + g) * (p + 1) + j] += 0.5 * sum8(sums[g * (wide + 1) + j]);
+        end_span(sums, count, totals + odd * count);
     }
+    for (int64_t g = 0; g < 2 * models; g++)
+        for (int64_t j = 0; j <= p; j++) found[g * (p + 1) + j] = 0.5 * sum4(totals[g * (wide + 1) + j]);
     free(sums);
     return rows.amiss ? ROW_AMISS : WELL;
 }
@@ -155,19 +164,19 @@ int logistic_sums_float(const float *values, int64_t stored, int64_t p, const in
                         double *curvatures) {
     Rows rows = {values, stored, p, row, 0, n, 0};
     const int64_t wide = padded(p);
-    const size_t of_sums = sizeof(f32x8) * (size_t)(models * (wide + 1) + models);
+    const int64_t count = models * (wide + 1) + models;
     const size_t numbers = (size_t)(wide * ROWS + (MODELS + 2) * ROWS + SPARE * wide + (p + 1) * models);
-    f32x8 *sums = room(of_sums + sizeof(float) * numbers);
+    f32x8 *sums = room((sizeof(f32x8) + sizeof(f64x4)) * (size_t)count + sizeof(float) * numbers);
     if (!sums) return NO_ROOM;
     f32x8 *bends = sums + models * (wide + 1);
-    float *columns = (float *)sums + of_sums / sizeof(float);
+    f64x4 *totals = (f64x4 *)(sums + count);
+    float *columns = (float *)(totals + count);
     float *t = columns + wide * ROWS, *counts = t + MODELS * ROWS, *truth = counts + ROWS, *spare = truth + ROWS;
     float *halved = spare + SPARE * wide;
     for (int64_t k = 0; k < (p + 1) * models; k++) halved[k] = (float)(0.5 * weights[k]);
     for (int64_t k = 0; k < ROWS; k++) counts[k] = 1.0f;
     for (int64_t start = 0; start < n; start += SPAN) {
         const int64_t stop = start + SPAN < n ? start + SPAN : n;
-        memset(sums, 0, of_sums);
         for (int64_t first = start; first < stop; first += ROWS) {
             read_block(&rows, first, spare, columns);
             for (int64_t j = 0; j < p; j++)
@@ -181,10 +190,11 @@ int logistic_sums_float(const float *values, int64_t stored, int64_t p, const in
                     for (int k = 0; k < N; k++) bends[g + k] += rises(t + k * ROWS, truth, counts);
                     add_products_float(columns, wide, t, sums + g * (wide + 1), N));
         }
-        for (int64_t g = 0; g < models; g++) {
-            curvatures[g] += sum8(bends[g]);
-            for (int64_t j = 0; j <= p; j++) found[g * (p + 1) + j] += sum8(sums[g * (wide + 1) + j]);
-        }
+        end_span(sums, count, totals);
+    }
+    for (int64_t g = 0; g < models; g++) {
+        curvatures[g] = sum4(totals[models * (wide + 1) + g]);
+        for (int64_t j = 0; j <= p; j++) found[g * (p + 1) + j] = sum4(totals[g * (wide + 1) + j]);
     }
     free(sums);
     return rows.amiss ? ROW_AMISS : WELL;

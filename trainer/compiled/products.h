@@ -43,6 +43,7 @@ INLINE void NAME(add_products)(const REAL *columns, int64_t wide, const REAL *re
             VECTOR x = *(const VECTOR *)(columns + j * ROWS + low), z = *(const VECTOR *)(columns + (j + 1) * ROWS + low);
             for (int g = 0; g < models; g++) {
                 VECTOR each = *(const VECTOR *)(residuals + g * ROWS + low);
+                HELD(each);
                 a[g] = FUSED(x, each, a[g]);
                 b[g] = FUSED(z, each, b[g]);
             }
