@@ -29,24 +29,24 @@ enum Ended { WELL = 0, NO_ROOM = 1, ROW_AMISS = 2 };
 
 #define MIX __builtin_shufflevector
 
-/* Write eight rows' columns from `at` on as columns, `apart` from each other: pairs of rows are mixed, then pairs of
-   these, then the halves. */
+/* Write eight rows' columns from `at` on as columns, `apart` from each other: four columns of two rows that are four
+   apart lie in one vector, so that pairs of rows are mixed, and pairs of these, within its halves. */
 INLINE void transpose(const float *const from[8], int64_t at, float *to, int64_t apart) {
-    f32x8 a[8], b[8], c[8];
-    for (int k = 0; k < 8; k++) a[k] = *(const f32x8_anywhere *)(from[k] + at);
-    for (int k = 0; k < 8; k += 2) {
-        b[k] = MIX(a[k], a[k + 1], 0, 8, 1, 9, 4, 12, 5, 13);
-        b[k + 1] = MIX(a[k], a[k + 1], 2, 10, 3, 11, 6, 14, 7, 15);
-    }
-    for (int k = 0; k < 8; k += 4) {
-        for (int odd = 0; odd < 2; odd++) {
-            c[k + 2 * odd] = MIX(b[k + odd], b[k + odd + 2], 0, 1, 8, 9, 4, 5, 12, 13);
-            c[k + 2 * odd + 1] = MIX(b[k + odd], b[k + odd + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+    for (int64_t four = 0; four < 8; four += 4) {
+        f32x8 a[4], b[4];
+        for (int k = 0; k < 4; k++) {
+            const f32x4 here = *(const f32x4_anywhere *)(from[k] + at + four), later = *(const f32x4_anywhere *)(from[k + 4] + at + four);
+            a[k] = MIX(here, later, 0, 1, 2, 3, 4, 5, 6, 7);
         }
-    }
-    for (int k = 0; k < 4; k++) {
-        *(f32x8_anywhere *)(to + k * apart) = MIX(c[k], c[k + 4], 0, 1, 2, 3, 8, 9, 10, 11);
-        *(f32x8_anywhere *)(to + (k + 4) * apart) = MIX(c[k], c[k + 4], 4, 5, 6, 7, 12, 13, 14, 15);
+        for (int k = 0; k < 4; k += 2) {
+            b[k] = MIX(a[k], a[k + 1], 0, 8, 1, 9, 4, 12, 5, 13);
+            b[k + 1] = MIX(a[k], a[k + 1], 2, 10, 3, 11, 6, 14, 7, 15);
+        }
+        for (int k = 0; k < 2; k++) {
+            float *column = to + (four + 2 * k) * apart;
+            *(f32x8_anywhere *)column = MIX(b[k], b[k + 2], 0, 1, 8, 9, 4, 5, 12, 13);
+            *(f32x8_anywhere *)(column + apart) = MIX(b[k], b[k + 2], 2, 3, 10, 11, 6, 7, 14, 15);
+        }
     }
 }
 
@@ -61,30 +61,35 @@ static inline void *room(size_t bytes) {
 /* How many rows of zeros `read_block` asks for: one for each row that it reads at once, and one that stays 0. */
 enum { SPARE = 9, ZERO_ROW = 8 };
 
-/* Write rows `first` to `first + ROWS` of `rows` to `columns`, (padded, ROWS); those beyond the last one are 0.
+/* Find eight of the rows, from `first` on; those beyond the last one are 0.
 
    A row is read to a multiple of eight columns. What that finds of the next row stands in columns that nobody asks for;
    the last rows of the matrix are copied to `spare`, (SPARE, padded), before. */
+INLINE void find_rows(Rows *rows, int64_t first, float *spare, const float *from[8]) {
+    const int64_t p = rows->columns, wide = padded(p);
+    for (int64_t k = 0; k < 8; k++) {
+        const int64_t each = first + k;
+        from[k] = spare + ZERO_ROW * wide;
+        if (each >= rows->count) continue;
+        const int64_t at = rows->row ? rows->row[each] : rows->begin + each;
+        if (at < 0 || at >= rows->stored) {
+            rows->amiss = 1;
+            continue;
+        }
+        from[k] = rows->values + at * p;
+        if (at * p + wide > rows->stored * p) {
+            memcpy(spare + k * wide, from[k], (size_t)p * sizeof(float));
+            from[k] = spare + k * wide;
+        }
+    }
+}
+
+/* Write rows `first` to `first + ROWS` of `rows` to `columns`, (padded, ROWS). */
 INLINE void read_block(Rows *rows, int64_t first, float *spare, float *columns) {
-    int64_t p = rows->columns, wide = padded(p);
     for (int64_t low = 0; low < ROWS; low += 8) {
         const float *from[8];
-        for (int64_t k = 0; k < 8; k++) {
-            int64_t each = first + low + k;
-            from[k] = spare + ZERO_ROW * wide;
-            if (each >= rows->count) continue;
-            const int64_t at = rows->row ? rows->row[each] : rows->begin + each;
-            if (at < 0 || at >= rows->stored) {
-                rows->amiss = 1;
-                continue;
-            }
-            from[k] = rows->values + at * p;
-            if (at * p + wide > rows->stored * p) {
-                memcpy(spare + k * wide, from[k], (size_t)p * sizeof(float));
-                from[k] = spare + k * wide;
-            }
-        }
-        for (int64_t at = 0; at < wide; at += 8) transpose(from, at, columns + at * ROWS + low, ROWS);
+        find_rows(rows, first + low, spare, from);
+        for (int64_t at = 0; at < padded(rows->columns); at += 8) transpose(from, at, columns + at * ROWS + low, ROWS);
     }
 }
 

@@ -24,13 +24,14 @@ _COUNT = ctypes.c_int64
 
 _ROWS = (_NUMBERS, _COUNT, _COUNT, _NUMBERS, _COUNT)
 _LOGISTIC_SUMS = (*_ROWS, _NUMBERS, _NUMBERS, _NUMBERS, _COUNT, _NUMBERS, _NUMBERS)
-_JUDGED = (_NUMBERS, _COUNT, _COUNT, _COUNT, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS)
+_MODELS = (_NUMBERS, _COUNT, _COUNT, _NUMBERS, ctypes.c_double)
+_JUDGED = (_NUMBERS, _COUNT, _COUNT, _COUNT, _COUNT, *_MODELS, _NUMBERS, _NUMBERS)
 
 ARGUMENTS = {
     "curved_sums": (*_ROWS, _NUMBERS, _NUMBERS, _COUNT, _NUMBERS),
     "logistic_sums_float": _LOGISTIC_SUMS,
     "logistic_sums_double": _LOGISTIC_SUMS,
-    "weighted_sums": (*_ROWS, _NUMBERS, _NUMBERS, _NUMBERS, _NUMBERS),
+    "weighted_sums": (*_ROWS, _NUMBERS, _NUMBERS, _NUMBERS),
     "sizes": (*_ROWS, _NUMBERS),
     "draw": (_NUMBERS, _COUNT, ctypes.c_double, ctypes.c_double, _COUNT, _NUMBERS, _NUMBERS),
     "products": (_NUMBERS, _COUNT, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS, _NUMBERS),
@@ -39,7 +40,8 @@ ARGUMENTS = {
     "log_odds": (_NUMBERS, _COUNT, ctypes.c_double, _NUMBERS),
     "slope_derivatives": (_NUMBERS, _NUMBERS, _COUNT, ctypes.c_double, ctypes.c_double, _NUMBERS, _NUMBERS),
     "ascending": (_NUMBERS, _COUNT, _NUMBERS),
-    "judged": (*_JUDGED, ctypes.c_double, _NUMBERS, _NUMBERS),
+    "judged": _JUDGED,
+    "judged_rounded": _JUDGED,
     "scales": (*(_NUMBERS,) * 7, _COUNT, _COUNT, ctypes.c_double, ctypes.c_double, _NUMBERS),
     "features": (*(_NUMBERS,) * 6, _COUNT, _COUNT, _COUNT, _NUMBERS, _NUMBERS),
     "last_known": (_NUMBERS, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS),

@@ -9,66 +9,91 @@
 #include "block.h"
 #include "lanes.h"
 
-#define REAL double
-#define VECTOR f64x4
-#define LANES 4
-#define FUSED fused4
-#define ALL all4
-#define NAME(name) name##_double
-#include "products.h"
+/* Return the sum of each of eight vectors. */
+INLINE f32x8 sums8(const f32x8 of[8]) {
+    f32x8 a[4], b[2];
+    for (int k = 0; k < 4; k++) {
+        f32x8 x = of[2 * k], y = of[2 * k + 1];
+        a[k] = MIX(x, y, 0, 8, 1, 9, 4, 12, 5, 13) + MIX(x, y, 2, 10, 3, 11, 6, 14, 7, 15);
+    }
+    for (int k = 0; k < 2; k++) {
+        f32x8 x = a[2 * k], y = a[2 * k + 1];
+        b[k] = MIX(x, y, 0, 1, 8, 9, 4, 5, 12, 13) + MIX(x, y, 2, 3, 10, 11, 6, 7, 14, 15);
+    }
+    return MIX(b[0], b[1], 0, 1, 2, 3, 8, 9, 10, 11) + MIX(b[0], b[1], 4, 5, 6, 7, 12, 13, 14, 15);
+}
 
-/* Write the third power of the length of each row of a block; `next` is fetched meanwhile, unless it is 0. */
-INLINE void put_sizes(const float *columns, int64_t p, int64_t first, int64_t n, uintptr_t next, double *found) {
-    for (int64_t low = 0; low < ROWS && first + low < n; low += 8) {
-        f32x8 squares = all8(0.0f);
-        for (int64_t j = 0; j < p; j++) {
-            f32x8 x = *(const f32x8 *)(columns + j * ROWS + low);
-            if (next && j % 2) __builtin_prefetch((const void *)next);
-            next += next ? 8 * sizeof(float) : 0;
-            squares = fused8(x, x, squares);
+/* Write the third power of the length of each of eight rows from `first` on, and add their products with `weights`, if
+   any, to `sums`, (padded / 4); `next` is fetched meanwhile. `kept` has the bits of the columns that there are. */
+INLINE void take_rows(Rows *rows, int64_t first, float *spare, const float *kept, const double *weights, f64x4 *sums,
+                      uintptr_t next, double *found) {
+    const float *from[8];
+    const int64_t wide = padded(rows->columns);
+    f32x8 squares[8];
+    find_rows(rows, first, spare, from);
+    for (int k = 0; k < 8; k++) squares[k] = all8(0.0f);
+    for (int64_t at = 0; at < wide; at += 8) {
+        f64x4 low = weights ? sums[at / 4] : all4(0.0), high = weights ? sums[at / 4 + 1] : all4(0.0);
+        for (int k = 0; k < 8; k++) {
+            f32x8 x = *(const f32x8_anywhere *)(from[k] + at);
+            if (weights) {
+                low = fused4(wider4(MIX(x, x, 0, 1, 2, 3)), all4(weights[k]), low);
+                high = fused4(wider4(MIX(x, x, 4, 5, 6, 7)), all4(weights[k]), high);
+            }
+            /* What is read of the next row has no part in a length. */
+            x = (f32x8)((i32x8)x & *(const i32x8 *)(kept + at));
+            squares[k] = fused8(x, x, squares[k]);
         }
-        for (int64_t k = 0; k < 8 && first + low + k < n; k++) {
-            const double length = squares[k];
-            found[first + low + k] = length * sqrt(length);
+        if (weights) {
+            sums[at / 4] = low;
+            sums[at / 4 + 1] = high;
         }
+        for (int k = 0; k < 4; k++) fetch(next + (uintptr_t)(8 * at + 16 * k) * sizeof(float));
+    }
+    const f32x8 summed = sums8(squares);
+    for (int64_t k = 0; k < 8 && first + k < rows->count; k++) {
+        const double length = summed[k];
+        found[first + k] = length * sqrt(length);
     }
 }
 
-int weighted_sums(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t n, const double *weights,
-                  const double *origin, double *found, double *of_rows) {
-    Rows rows = {values, stored, p, row, 0, n, 0};
-    const int64_t wide = padded(p);
-    const size_t of_sums = sizeof(f64x4) * (size_t)(wide + 1);
-    f64x4 *sums = room(of_sums + sizeof(double) * (size_t)((wide + 1) * ROWS) + sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
+/* Go through all rows, eight at a time: the sums of `weights`, if any, and of their products with the columns, and the
+   sizes of the rows. */
+INLINE int taken(Rows *rows, const double *weights, double *found, double *of_rows) {
+    const int64_t p = rows->columns, wide = padded(p), n = rows->count;
+    f64x4 *sums = room(sizeof(double) * (size_t)wide + sizeof(float) * (size_t)((SPARE + 1) * wide));
     if (!sums) return NO_ROOM;
-    double *wider = (double *)sums + of_sums / sizeof(double), *weight = wider + wide * ROWS;
-    float *columns = (float *)(weight + ROWS), *spare = columns + wide * ROWS;
-    for (int64_t first = 0; first < n; first += ROWS) {
-        read_block(&rows, first, spare, columns);
-        widen(columns, p, origin, wider);
-        /* See log_odds, whose place the sums take here. */
-        for (int64_t at = 0; at < p * ROWS; at += 16) __builtin_prefetch((const void *)(after(&rows, first) + (uintptr_t)at * sizeof(float)));
-        for (int64_t k = 0; k < ROWS; k++) weight[k] = first + k < n ? weights[first + k] : 0.0;
-        add_products_double(wider, wide, weight, sums, 1);
-        put_sizes(columns, p, first, n, 0, of_rows);
+    float *kept = (float *)(sums + wide / 4), *spare = kept + wide;
+    memset(kept, 0xff, (size_t)p * sizeof(float));
+    double weight[8] __attribute__((aligned(32))) = {0};
+    f64x4 low = all4(0.0), high = all4(0.0);
+    for (int64_t first = 0; first < n; first += 8) {
+        const int64_t here = n - first < 8 ? n - first : 8;
+        if (weights) {
+            memcpy(weight, weights + first, (size_t)here * sizeof(double));
+            for (int64_t k = here; k < 8; k++) weight[k] = 0.0;
+            low += *(f64x4 *)weight;
+            high += *(f64x4 *)(weight + 4);
+        }
+        take_rows(rows, first, spare, kept, weights ? weight : NULL, sums, after(rows, first), of_rows);
     }
-    for (int64_t j = 0; j <= p; j++) found[j] = sum4(sums[j]);
+    if (weights) {
+        found[0] = sum4(low + high);
+        memcpy(found + 1, sums, (size_t)p * sizeof(double));
+    }
     free(sums);
-    return rows.amiss ? ROW_AMISS : WELL;
+    return rows->amiss ? ROW_AMISS : WELL;
+}
+
+int weighted_sums(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t n, const double *weights,
+                  double *found, double *of_rows) {
+    Rows rows = {values, stored, p, row, 0, n, 0};
+    return taken(&rows, weights, found, of_rows);
 }
 
 int sizes(const float *values, int64_t stored, int64_t p, const int64_t *row, int64_t n, double *found) {
     Rows rows = {values, stored, p, row, 0, n, 0};
-    const int64_t wide = padded(p);
-    float *columns = room(sizeof(float) * (size_t)(wide * ROWS + SPARE * wide));
-    if (!columns) return NO_ROOM;
-    float *spare = columns + wide * ROWS;
-    for (int64_t first = 0; first < n; first += ROWS) {
-        read_block(&rows, first, spare, columns);
-        put_sizes(columns, p, first, n, after(&rows, first), found);
-    }
-    free(columns);
-    return rows.amiss ? ROW_AMISS : WELL;
+    return taken(&rows, NULL, NULL, found);
 }
 
 int64_t draw(const double *sizes, int64_t n, double a_size, double equal, int64_t most, int64_t *positions,
@@ -113,7 +138,7 @@ int products(const float *values, int64_t stored, int64_t p, const int64_t *row,
             for (int64_t k = count; k < ROWS; k++) ones[(j + 1) * ROWS + k] = 0.0;
         for (int64_t i = 0; i < tall; i += HIGH) {
             for (int64_t at = i * p * ROWS / tall / 16 * 16; at < (i + HIGH) * p * ROWS / tall; at += 16)
-                __builtin_prefetch((const void *)(next + (uintptr_t)at * sizeof(float)));
+                fetch((next + (uintptr_t)at * sizeof(float)));
             for (int64_t j = i; j < tall; j += WIDTH) {
                 f64x4 tile[HIGH][WIDTH];
                 for (int a = 0; a < HIGH; a++)

@@ -117,9 +117,7 @@ def _logistic_sums(
     return gradients, curvatures
 
 
-def weighted_sums(
-    values: Float32Array, row: IntArray, weights: FloatArray, origin: FloatArray
-) -> tuple[FloatArray, FloatArray]:
+def weighted_sums(values: Float32Array, row: IntArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the sums of weights and of their products with the columns, and what `sizes` says of the rows.
 
     Parameters
@@ -130,8 +128,6 @@ def weighted_sums(
         Which rows of it, ascending.
     weights : ndarray of float64, shape (n,)
         Of the rows.
-    origin : ndarray of float64, shape (p,)
-        What the columns are less.
 
     Returns
     -------
@@ -139,12 +135,11 @@ def weighted_sums(
     sizes : ndarray of float64, shape (n,)
         They come of the same reading of the rows.
     """
-    columns = len(origin)
+    columns = values.shape[1]
     found, of_rows = np.zeros(columns + 1), np.empty(len(row))
     rows = _rows(values, row, columns)
     _check("weights", weights, np.float64, (rows[-1],))
-    _check("origin", origin, np.float64, (columns,))
-    _run(_LIBRARY.weighted_sums, *rows, _at(weights), _at(origin), _at(found), _at(of_rows))
+    _run(_LIBRARY.weighted_sums, *rows, _at(weights), _at(found), _at(of_rows))
     return found, of_rows
 
 
@@ -225,6 +220,8 @@ def judged(
     chosen: int,
     signs: FloatArray | None,
     most: float,
+    *,
+    rounded: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the log odds of rows by one of m models, and what the rows lose by each, in float64.
 
@@ -245,6 +242,9 @@ def judged(
         count, as all by default.
     most : float
         Log odds of a mistake that nothing can be worse than; `most` times 16 is within float64's exponents.
+    rounded : bool
+        Whether the losses are of log odds in float32, which takes half the time: what rounding makes of many
+        rows is next to nothing, if their columns are not far from zero. It needs `signs`.
 
     Returns
     -------
@@ -260,8 +260,11 @@ def judged(
     if not (0 <= start <= stop <= len(values) and 0 <= chosen < models):
         raise ValueError(f"rows {start} to {stop} of {len(values)}, model {chosen} of {models}")
     _check("signs", signs, np.float64, (stop - start,))
+    if rounded and signs is None:
+        raise ValueError("losses of no signs")
     of_rows = _at(values), len(values), columns, start, stop - start
-    _run(_LIBRARY.judged, *of_rows, _at(by_column), models, chosen, _at(signs), most, _at(said), _at(losses))
+    judged_by = _LIBRARY.judged_rounded if rounded else _LIBRARY.judged
+    _run(judged_by, *of_rows, _at(by_column), models, chosen, _at(signs), most, _at(said), _at(losses))
     return said, losses
 
 

@@ -12,7 +12,7 @@ INLINE void NAME(log_odds)(const REAL *columns, int64_t p, const REAL *weights, 
         VECTOR a[MODELS], b[MODELS];
         for (int g = 0; g < models; g++) a[g] = b[g] = ALL(weights[g]);
         for (int64_t j = 0; j < p; j++) {
-            __builtin_prefetch((const void *)next);
+            fetch(next);
             next += STEP * sizeof(float);
             VECTOR x = *(const VECTOR *)(columns + j * ROWS + low), z = *(const VECTOR *)(columns + j * ROWS + low + LANES);
             const REAL *w = weights + (j + 1) * stride;
@@ -43,6 +43,7 @@ INLINE void NAME(add_products)(const REAL *columns, int64_t wide, const REAL *re
             VECTOR x = *(const VECTOR *)(columns + j * ROWS + low), z = *(const VECTOR *)(columns + (j + 1) * ROWS + low);
             for (int g = 0; g < models; g++) {
                 VECTOR each = *(const VECTOR *)(residuals + g * ROWS + low);
+                HELD(each);
                 a[g] = FUSED(x, each, a[g]);
                 b[g] = FUSED(z, each, b[g]);
             }

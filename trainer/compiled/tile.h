@@ -22,8 +22,6 @@ enum { TILE = 256, PAST = 64, LONG = PAST + TILE };
 #define STILL 1e-7
 #define EQUAL 1e-14
 
-typedef float f32x4 __attribute__((vector_size(16)));
-
 /* A column whose first PAST numbers are of the bars before the tile: 0 before the first bar of all. */
 typedef struct { double past[PAST], now[TILE + 8]; } __attribute__((aligned(64))) Remembered;
 

@@ -22,8 +22,8 @@ from trainer.learning.column_moments import MOSTLY
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 from trainer.learning.logistic_model import logistic, unstandardised
 
-ROUNDED_FROM = 32_768
-"""Fewer rows are counted in float64 throughout."""
+LEAST_CURVATURE = 0.2
+"""Mean of p(1-p) below which the rows are counted again in float64: certainties have too few digits else."""
 
 CONSTANT = 1e-6
 """Standard deviation below which a column counts as constant and its scale is 1."""
@@ -74,13 +74,16 @@ def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels])
         origin = design.values[0].astype(np.float64)
         products_until = _products_by_others(design, of_all, stops)
     else:
-        origin = next(design.chunks(0, min(CHUNK_ROWS, len(design))))[1].mean(axis=0)
+        first = next(design.chunks(0, min(CHUNK_ROWS, len(design))))[1]
+        # In digits that float32 has too, so that both kinds of sums are of one origin.
+        origin = first.mean(axis=0).astype(np.float32).astype(np.float64)
         products_until = _products(design, origin, stops)
     counts = [len(models.Cs) for models in stored]
     permitted = np.repeat([models.permitted for models in stored], counts)
     weights = np.concatenate([_weights(models, origin) for models in stored])
-    rounded = of_all is not None and len(design) >= ROUNDED_FROM
-    gradients, curvatures = (_sums_rounded if rounded else _sums)(design, y, origin, weights, permitted)
+    gradients, curvatures = _sums_rounded(design, y, origin, weights, permitted)
+    if not (curvatures >= LEAST_CURVATURE * permitted).all():
+        gradients, curvatures = _sums(design, y, origin, weights, permitted)
     found = []
     for models, stop in zip(stored, np.cumsum(counts), strict=True):
         own = slice(stop - len(models.Cs), stop)
@@ -158,7 +161,7 @@ def _sums(
 def _sums_rounded(
     design: DesignMatrix, y: FloatArray, origin: FloatArray, weights: FloatArray, permitted: IntArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the same of many rows in float32.
+    """Return the same in float32.
 
     What rounding adds to a step is below a tenth of what one row more in 10**6 does (see `fit_check`).
     """

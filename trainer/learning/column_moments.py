@@ -41,7 +41,7 @@ class Moments:
         self._of_all = None if few else design.products
         self._all = np.zeros((design.columns + 1, design.columns + 1))
         self._others = np.zeros_like(self._all)
-        self._sizes: list[FloatArray] = []
+        self._sizes = np.empty(len(design))
 
     def extend(self, stop: int) -> None:
         """Take in the rows up to `stop`.
@@ -64,7 +64,7 @@ class Moments:
             np.subtract(self.y[rows], 0.5, out=part[:, -1])
             products += part.T @ part
         self._products += products
-        self._sizes.append(sizes(self.design.values, self.design.row[self.rows : stop]))
+        self._sizes[self.rows : stop] = sizes(self.design.values, self.design.row[self.rows : stop])
         self.rows = stop
 
     def _extend_by_others(self, of_all: Products, stop: int) -> None:
@@ -83,8 +83,9 @@ class Moments:
         self._others += products_of(values, 0, len(others), others)
         self._products[:size, :size] = self._all - self._others
         labels = self.y[self.rows : stop] - 0.5
-        with_labels, of_rows = weighted_sums(values, row, labels, self._origin)
-        self._sizes.append(of_rows)
+        with_labels, self._sizes[self.rows : stop] = weighted_sums(values, row, labels)
+        # What labels of 1/2 and 1 give with a constant is exact, and nothing is left of it.
+        with_labels[1:] -= with_labels[0] * self._origin
         self._products[:size, -1] += with_labels
         self._products[-1, :size] += with_labels
 
@@ -94,9 +95,7 @@ class Moments:
 
         Of the columns as they are, which are all of one scale: so a row's size depends on no other row.
         """
-        if len(self._sizes) > 1:
-            self._sizes = [np.concatenate(self._sizes)]
-        return self._sizes[0] if self._sizes else np.empty(0)
+        return self._sizes[: self.rows]
 
     @property
     def base_rate(self) -> float:

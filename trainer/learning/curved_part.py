@@ -49,14 +49,15 @@ class CurvedPart:
         `sizes` are those of these rows, shape (rows,).
         """
         positions, weights = drawn(sizes, count)
-        return cls(design.values[design.row[positions]], counted=weights.astype(np.float32))
+        # Fancy indexing takes twice the time.
+        return cls(np.take(design.values, design.row[positions], axis=0), counted=weights.astype(np.float32))
 
     def variances(self, means: FloatArray) -> FloatArray:
         """Return the mean squares of the differences of the columns from `means`, shape (p,)."""
         values = self._values if self._row is None else self._values[self._row]
         counted = np.ones(len(values), dtype=np.float32) if self._counted is None else self._counted
-        squares = values - means.astype(np.float32)
-        squares *= squares
+        squares = np.subtract(values, means.astype(np.float32))
+        np.square(squares, out=squares)
         return np.asarray((counted @ squares).astype(np.float64) / counted.sum(dtype=np.float64))
 
     def sums(self, weights: FloatArray, offsets: FloatArray) -> FloatArray:

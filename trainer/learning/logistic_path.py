@@ -1,14 +1,14 @@
 """The path of L2-penalised logistic regressions over C, fitted for all C at once in few passes over the rows.
 
 For each C the fit minimises scikit-learn's objective ``C * sum(log loss) + ||w||^2 / 2`` over standardised
-features with a free intercept. Many rows with a weak signal are fitted by `surrogate`; all others here, by
-exact passes. Such a pass over the rows gives the gradients of all C. A step solves with the Gram matrix of
-the features scaled by the mean of p(1-p): this is Böhning's bound, X'X/4 (Böhning & Lindsay 1988, Annals of
-the Institute of Statistical Mathematics 40), stretched by a factor below two, so that each step still lowers
-the objective. For the weak signals of markets p(1-p) hardly varies and the step is nearly Newton's, at one
-eigendecomposition for all C and iterations. Where it is not, because few rows or a strong signal make p(1-p)
-vary, the contraction is slow, and the exact Hessian at the present point takes the bound's place (Newton's
-method), as often as the contraction asks for it.
+features with a free intercept. Rows with a weak signal are fitted by `surrogate`, unless they are few; all
+others here, by exact passes. Such a pass over the rows gives the gradients of all C. A step solves with the
+Gram matrix of the features scaled by the mean of p(1-p): this is Böhning's bound, X'X/4 (Böhning & Lindsay
+1988, Annals of the Institute of Statistical Mathematics 40), stretched by a factor below two, so that each
+step still lowers the objective. For the weak signals of markets p(1-p) hardly varies and the step is nearly
+Newton's, at one eigendecomposition for all C and iterations. Where it is not, because few rows or a strong
+signal make p(1-p) vary, the contraction is slow, and the exact Hessian at the present point takes the bound's
+place (Newton's method), as often as the contraction asks for it.
 
 Standardisation is folded into the coefficients, so the rows are read as they are. All sums are of one order,
 and float64 in the exact passes: results do not depend on alignment, nor on whether earlier folds were

@@ -20,6 +20,14 @@ from trainer.learning.logistic_model import LogisticModel, unstandardised
 MOST_LOSS = float(-np.log(np.finfo(np.float64).eps))
 """What a row may lose at most: 0 and 1 count as the nearest probabilities that float64 can tell from them."""
 
+ROUNDED_FROM = 32_768
+"""The losses of so many known rows are of log odds in float32: their mean is within 2e-10 of what it is in
+float64, on candles of 5m and 1m."""
+
+ROUNDED_REACH = 3.0
+"""Log odds that a model's columns may add up to at their means and a standard deviation each, for that. Those
+of candles came to 2.3; digits are lost where columns are far from zero or the signal is strong."""
+
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
@@ -81,9 +89,10 @@ class Stretch:
         # What a row loses is log(1 + exp(t)) if it fell, t being its log odds, log(1 + exp(-t)) if it rose.
         signs = np.full(self.stop - self.start, np.nan)
         signs[row - self.start] = 1.0 - 2.0 * y
-        said, losses = passes.judged(
-            self.values, self.start, self.stop, weights, offsets, chosen, signs, MOST_LOSS
-        )
+        reach = np.abs(coefficients) @ (1.0 + np.abs(means / scales))
+        rounded = len(row) >= ROUNDED_FROM and bool((reach <= ROUNDED_REACH).all())
+        rows = self.values, self.start, self.stop
+        said, losses = passes.judged(*rows, weights, offsets, chosen, signs, MOST_LOSS, rounded=rounded)
         return probabilities(said), losses / max(len(row), 1)
 
     def at(self, predictions: FloatArray, row: IntArray) -> FloatArray:

@@ -72,9 +72,9 @@ def test_certainties_are_told_without_an_overflow(compiled):
 
 def test_weighted_sums_are_those_of_all_rows(compiled, problem):
     weights = np.random.default_rng(2).standard_normal(len(problem.row))
-    found, sizes = passes.weighted_sums(problem.values, problem.row, weights, problem.origin)
+    found, sizes = passes.weighted_sums(problem.values, problem.row, weights)
     assert sizes.tobytes() == passes.sizes(problem.values, problem.row).tobytes()
-    rows = np.column_stack([np.ones(len(weights)), problem.X - problem.origin])
+    rows = np.column_stack([np.ones(len(weights)), problem.X])
     assert (
         np.abs(found - weights @ rows) <= 1e-14 * (np.abs(weights) @ np.abs(rows)) * len(rows) ** 0.5
     ).all()
@@ -112,6 +112,24 @@ def test_judged_says_log_odds_and_losses(compiled, problem):
     assert judged[1] == pytest.approx(each.sum(axis=1), rel=1e-12, abs=1e-13)
 
 
+def test_what_is_judged_by_rounded_log_odds_is_said_to_the_last_digit(compiled, problem):
+    signs = np.random.default_rng(3).choice([1.0, -1.0, 0.0, np.nan], len(problem.values))
+    for scale in (0.1, 1.0, 30.0):
+        models = problem.weights * scale, problem.offsets * scale
+        arguments = problem.values, 0, len(problem.values), *models, len(problem.offsets) // 2, signs, 36.0
+        said, losses = passes.judged(*arguments)
+        found = passes.judged(*arguments, rounded=True)
+        assert found[0].tobytes() == said.tobytes()
+        assert found[1] == pytest.approx(losses, rel=1e-6, abs=1e-6 * len(signs) ** 0.5)
+
+
+def test_no_losses_are_rounded_of_no_signs(compiled):
+    with pytest.raises(ValueError, match="no signs"):
+        passes.judged(
+            np.ones((9, 1), np.float32), 0, 9, np.ones((1, 1)), np.zeros(1), 0, None, 36.0, rounded=True
+        )
+
+
 def test_digits_depend_neither_on_other_models_nor_on_where_the_rows_lie(compiled, problem):
     shifted = np.empty(problem.values.size + 3, dtype=np.float32)[3:].reshape(problem.values.shape)
     shifted[:] = problem.values
@@ -144,10 +162,11 @@ def test_nothing_is_read_beyond_the_matrix(compiled):
         passes.curved_sums(values, None, None, weights, np.zeros(2))
         passes.logistic_sums(values, row, np.ones(rows), origin, np.ones((2, columns + 1)))
         passes.logistic_sums_rounded(values, row, np.ones(rows), origin, np.ones((2, columns + 1)))
-        passes.weighted_sums(values, row, np.ones(rows), origin)
+        passes.weighted_sums(values, row, np.ones(rows))
         passes.products(values, 0, rows, None, origin)
         passes.sizes(values, row)
         passes.judged(values, 0, rows, weights, np.zeros(2), 0, None, 36.0)
+        passes.judged(values, 0, rows, weights, np.zeros(2), 0, np.ones(rows), 36.0, rounded=True)
 
 
 def test_no_more_rows_are_drawn_than_there_is_room_for(compiled):
@@ -161,7 +180,7 @@ def test_a_row_beyond_the_matrix_is_refused_wherever_it_stands(compiled):
     row[150] = 10**9
     for asked in (
         lambda: passes.curved_sums(values, row, None, np.ones((1, 5)), np.zeros(1)),
-        lambda: passes.weighted_sums(values, row, np.ones(300), np.zeros(5)),
+        lambda: passes.weighted_sums(values, row, np.ones(300)),
         lambda: passes.products(values, 0, 300, row, np.zeros(5)),
         lambda: passes.sizes(values, row),
     ):

@@ -5,7 +5,7 @@ from sklearn import metrics
 from tests.trainer.learning.formula import said_by
 from trainer.learning.design_matrix import CHUNK_ROWS, DesignMatrix
 from trainer.learning.logistic_model import LogisticModel
-from trainer.learning.stretch import MOST_LOSS, Stretch
+from trainer.learning.stretch import MOST_LOSS, ROUNDED_FROM, Stretch
 
 ROWS, COLUMNS, MODELS = 2 * CHUNK_ROWS + 77, 4, 3
 
@@ -121,3 +121,24 @@ def test_nothing_is_less_than_lost(stretch, models, row):
     for known in (1, 5, len(row)):
         _, losses = stretch.judged(*certain, 0, row[:known], np.ones(known))
         assert losses.tolist() == [0.0] * MODELS
+
+
+@pytest.mark.parametrize(("strength", "shift"), [(0.02, 0.0), (0.02, 1000.0), (2.0, 0.0)])
+def test_losses_of_many_rows_are_rounded_only_where_nothing_shows(strength, shift, monkeypatch):
+    draw = np.random.default_rng(5)
+    values = (draw.standard_normal((ROUNDED_FROM + 3000, 20)) + shift).astype(np.float32)
+    models = (
+        strength * draw.standard_normal((3, 20)),
+        0.1 * draw.standard_normal(3),
+        np.full(20, shift),
+        np.ones(20),
+    )
+    row = np.delete(np.arange(len(values)), slice(500, 2500))
+    asked = *models, 1, row, draw.choice([0.0, 0.5, 1.0], len(row))
+    said, losses = Stretch(values, 0, len(values)).judged(*asked)
+    monkeypatch.setattr("trainer.learning.stretch.ROUNDED_FROM", 10**9)
+    exactly_said, exact = Stretch(values, 0, len(values)).judged(*asked)
+    assert said.tobytes() == exactly_said.tobytes()
+    rounded = strength < 1.0 and shift == 0.0
+    assert (losses.tobytes() != exact.tobytes()) == rounded
+    assert np.abs(losses - exact).max() < 1e-9

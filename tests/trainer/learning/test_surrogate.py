@@ -76,6 +76,18 @@ def test_what_float32_or_a_sample_cannot_fit_is_left_to_exact_passes(strength, s
     assert path.coefficients.tobytes() == exact.coefficients.tobytes()
 
 
+@pytest.mark.parametrize("strength", [0.0, 0.3, 1.0])
+def test_fewer_rows_are_fitted_by_passes_over_all_of_them(strength, monkeypatch):
+    X, y = problem(surrogate.SAMPLED_FROM - 1, 20, strength)
+    monkeypatch.setattr(surrogate, "_SampledFit", None)
+    path = fit_path(moments_of(X, y), CS)
+    monkeypatch.setattr(surrogate, "LEAST_ROWS", 10**9)
+    exact = fit_path(moments_of(X, y), CS)
+    assert path.coefficients.tobytes() != exact.coefficients.tobytes()
+    for own, wanted in zip(path.coefficients, exact.coefficients, strict=True):
+        assert np.abs(own - wanted).max() < 1e-7 * np.abs(wanted).max()
+
+
 def test_a_model_is_not_done_before_the_halves_of_the_sample_agree(monkeypatch):
     X, y = problem(20_000, 20, 0.5)
     alone = fit_path(moments_of(X, y), CS).passes
