@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -116,8 +117,8 @@ def train(
             own, context, matrix, horizon, spec.n_splits, spec.embargo_minutes * 60_000, spec.label
         )
         require_moves(data.labels, spec.cell.name)
-        lost = lost_rows(own.open_time, own.interval_ms, WARM_UP + horizon)
         least = spec.min_train_rows, spec.min_test_rows
+        lost = partial(lost_rows, own.open_time, own.interval_ms, WARM_UP + horizon)
         require_trainable(data.folds, data.labels.y, *least, spec.cell.name, lost)
     inputs = inputs_digest(spec, matrix)
     reports = _finished(load_checkpoint(), inputs, spec, data)

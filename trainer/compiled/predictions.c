@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lanes.h"
+#include "ordered.h"
 
 /* So many rows share four logarithms: products of 16 factors are within float64. */
 enum { ROWS = 64 };
@@ -30,19 +31,6 @@ double summed_losses(const double *p, const double *y, int64_t n, double least) 
         sum -= sum4(log4(product));
     }
     return sum;
-}
-
-/* Four numbers from one on: the last ones with others behind them. */
-INLINE f64x4 four(const double *numbers, int64_t left, double behind) {
-    if (left >= 4) return *(const f64x4_anywhere *)numbers;
-    f64x4 found = all4(behind);
-    for (int64_t k = 0; k < left; k++) found[k] = numbers[k];
-    return found;
-}
-
-INLINE void put(double *numbers, int64_t left, f64x4 found) {
-    if (left >= 4) *(f64x4_anywhere *)numbers = found;
-    else for (int64_t k = 0; k < left; k++) numbers[k] = found[k];
 }
 
 void probabilities(const double *log_odds, int64_t n, double *found) {
@@ -73,14 +61,6 @@ void slope_derivatives(const double *added, const double *y, int64_t n, double i
 }
 
 enum { BITS = 8, PLACES = 1 << BITS };
-
-/* Bits that are in the numbers' order: all of a negative one are turned, of others the sign. A zero has one sign. */
-INLINE uint64_t bits_in_order(double value) {
-    uint64_t bits;
-    value += 0.0;
-    memcpy(&bits, &value, sizeof bits);
-    return bits ^ (bits >> 63 ? UINT64_MAX : UINT64_C(1) << 63);
-}
 
 /* Turn counts into where each digit's numbers begin; return whether all n share one digit. */
 static int shared(int64_t *counts, int64_t n) {
@@ -175,4 +155,47 @@ int ascending(const double *values, int64_t n, int64_t *order) {
     for (int64_t k = 0; k < n; k++) order[k] = (int64_t)(heads[k] & UINT32_MAX);
     free(all);
     return moves > n ? by_all_digits(values, n, order) : 0;
+}
+
+void ranked(const double *values, const double *y, const int64_t *order, int64_t n, double *ascending, double *outcomes,
+            double *ranks) {
+    for (int64_t k = 0; k < n; k++) {
+        ascending[k] = values[order[k]];
+        if (y) outcomes[k] = y[order[k]];
+    }
+    for (int64_t first = 0, stop; first < n; first = stop) {
+        for (stop = first + 1; stop < n && ascending[stop] == ascending[first];) stop++;
+        const double middle = 0.5 * (double)(first + 1 + stop);
+        for (int64_t k = first; k < stop; k++) ranks[order[k]] = middle;
+    }
+}
+
+void raised(const double *p, const double *y, int64_t n, const double *falls, int64_t count, double *found) {
+    double all = 0.0, below = 0.0, sum = 0.0;
+    for (int64_t k = 0; k < n; k++) all += y[k];
+    int64_t at = 0;
+    for (int64_t k = 0; k < count;) {
+        const double value = falls[k];
+        for (; at < n && p[at] < value; at++) below += y[at];
+        double same = 0.0;
+        for (int64_t equal = at; equal < n && p[equal] == value; equal++) same += y[equal];
+        const double above = all - below - 0.5 * same;
+        for (; k < count && falls[k] == value; k++) sum += above;
+    }
+    *found = sum;
+}
+
+void tallies(const double *p, const double *y, int64_t n, double *found) {
+    const f64x4 half = all4(0.5), one = all4(1.0), none = all4(0.0);
+    f64x4 squares = none, directed = none, right = none;
+    for (int64_t k = 0; k < n; k += 4) {
+        const f64x4 said = four(p + k, n - k, 0.5), truth = four(y + k, n - k, 0.5);
+        squares += (said - truth) * (said - truth);
+        const f64x4 counts = where4(truth == half, none, one);
+        directed += counts;
+        right += where4((said > half) == (truth > half), counts, none);
+    }
+    found[0] = sum4(squares);
+    found[1] = sum4(directed);
+    found[2] = sum4(right);
 }

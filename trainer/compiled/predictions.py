@@ -26,9 +26,7 @@ def summed_losses(p: FloatArray, y: FloatArray, least: float) -> float:
     least : float
         What a probability counts as at least, and 1 less this at most; 1e-18 or more.
     """
-    said, truth = _in_one_piece(p), _in_one_piece(y)
-    if said.shape != truth.shape:
-        raise ValueError(f"predictions of shape {said.shape}, outcomes of shape {truth.shape}")
+    said, truth = _alike(p, y)
     return float(_LIBRARY.summed_losses(said.ctypes.data, truth.ctypes.data, len(said), least))
 
 
@@ -96,6 +94,72 @@ def ascending_order(values: FloatArray) -> IntArray:
     if _LIBRARY.ascending(numbers.ctypes.data, len(numbers), order.ctypes.data):
         raise MemoryError("no room to put predictions in order")
     return order
+
+
+def midranks(values: FloatArray) -> FloatArray:
+    """Return the rank of each value from 1 to n, shape (n,); equal ones share the mean of their ranks."""
+    numbers = _in_one_piece(values)
+    order, ascending, ranks = ascending_order(numbers), np.empty(len(numbers)), np.empty(len(numbers))
+    found = ascending.ctypes.data, None, ranks.ctypes.data
+    _LIBRARY.ranked(numbers.ctypes.data, None, order.ctypes.data, len(numbers), *found)
+    return ranks
+
+
+def ranked_and_ordered(p: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the `midranks` of predictions, and predictions and outcomes in the order of the first.
+
+    Parameters
+    ----------
+    p, y : ndarray of float64, shape (n,)
+        Predictions, finite, and outcomes.
+    """
+    said, truth = _alike(p, y)
+    order = ascending_order(said)
+    ranks, ascending, outcomes = (np.empty(len(said)) for _ in range(3))
+    found = ascending.ctypes.data, outcomes.ctypes.data, ranks.ctypes.data
+    _LIBRARY.ranked(said.ctypes.data, truth.ctypes.data, order.ctypes.data, len(said), *found)
+    return ranks, ascending, outcomes
+
+
+def raised(p: FloatArray, y: FloatArray, falls: FloatArray) -> float:
+    """Return the sum over `falls` of the outcomes ranked above each, those of equal ones by half.
+
+    Parameters
+    ----------
+    p, y : ndarray of float64, shape (n,)
+        Ascending predictions and their outcomes: 0, 1/2 or 1.
+    falls : ndarray of float64, shape (t,)
+        Further predictions, in any order.
+    """
+    said, truth = _alike(p, y)
+    others, found = np.sort(falls), np.zeros(1)
+    at = said.ctypes.data, truth.ctypes.data, len(said), others.ctypes.data, len(others), found.ctypes.data
+    _LIBRARY.raised(*at)
+    return float(found[0])
+
+
+def tallies(p: FloatArray, y: FloatArray) -> tuple[float, int, int]:
+    """Return the sum of squares of p - y, how many rows have a direction, and of how many it was told.
+
+    Parameters
+    ----------
+    p : ndarray of float64, shape (n,)
+        Probabilities; above 1/2 they say rise.
+    y : ndarray of float64, shape (n,)
+        1 where it rose, 0 where it fell, 1/2 where there is no direction.
+    """
+    said, truth = _alike(p, y)
+    found = np.zeros(3)
+    _LIBRARY.tallies(said.ctypes.data, truth.ctypes.data, len(said), found.ctypes.data)
+    squares, directed, right = found.tolist()
+    return squares, int(directed), int(right)
+
+
+def _alike(p: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    said, truth = _in_one_piece(p), _in_one_piece(y)
+    if said.shape != truth.shape:
+        raise ValueError(f"predictions of shape {said.shape}, outcomes of shape {truth.shape}")
+    return said, truth
 
 
 def _in_one_piece(numbers: FloatArray) -> FloatArray:

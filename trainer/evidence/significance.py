@@ -23,12 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.candles.arrays import FloatArray
+from trainer.compiled.predictions import midranks
+from trainer.compiled.spectra import add_spectra
 from trainer.features.indicators import WARM_UP
 from trainer.learning.numerics import irfft, next_fast_len, rfft, stdtr
-from trainer.learning.scores import midranks
 
-BLOCK_ROWS = 65_536
-"""Length of a transform, unless the lags reach too far for it."""
+BLOCK_ROWS = 16_384
+"""Rows of a block, which is half the length of a transform, unless the lags reach too far for it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,8 @@ def rank_sum(
     """
     rows = len(y)
     reach = min(max(6 * horizon, memory + horizon, int(rows ** (2 / 3))), rows // 3)
-    placement = ((midranks(p) if ranks is None else ranks) - (rows + 1) / 2) / rows
+    placement = (midranks(p) if ranks is None else ranks) - (rows + 1) / 2
+    placement /= rows
     outcome = y - y.mean()
     spread = float(placement @ placement)
     if reach < 1 or not spread or not outcome.any():
@@ -131,21 +133,24 @@ def covariances(
     The placements' with themselves and what they leave of the outcomes with itself, at the lags 0 to
     `reach`, and placements with outcomes 1 to `reach` rows before them.
 
-    Long series are taken in blocks that the caches have room for: the rows of each with those and the `reach`
-    rows after them. What they add is summed up before it is transformed back.
+    Long series are taken in blocks that the caches have room for, the rows of each with those and with the
+    next block's. What they add is summed up before it is transformed back.
     """
-    length = next_fast_len(min(len(outcome) + reach, max(BLOCK_ROWS, 4 * reach)), real=True)
+    rows = len(outcome)
+    step = next_fast_len(max(BLOCK_ROWS, reach), real=True)
+    length = 2 * step
+    if rows + reach <= length:
+        step, length = rows, next_fast_len(rows + reach, real=True)
     sums = np.zeros((3, length // 2 + 1), dtype=np.complex128)
-    step = length - reach
-    for start in range(0, len(outcome), step):
-        p, y = (rfft(series[start : start + step], length) for series in (placement, outcome))
-        later_p, later_y = p, y
-        if start + step < len(outcome):
-            later_p, later_y = (
-                rfft(series[start : start + length], length) for series in (placement, outcome)
-            )
-        p, y = np.conj(p), np.conj(y)
-        sums += p * later_p, (y - slope * p) * (later_y - slope * later_p), y * later_p
+    nothing = np.zeros_like(sums[0])
+    following = nothing, nothing
+    for start in reversed(range(0, rows, step)):
+        p = placement[start : start + step]
+        block = rfft(p, length), rfft(outcome[start : start + step] - slope * p, length)
+        add_spectra(block, following, sums)
+        following = block
+    # Outcomes are what placements leave of them and their share of the placements.
+    sums[2] += slope * sums[0]
     own_p, own_y, later = (irfft(each, length)[: reach + 1] for each in sums)
     return own_p, own_y, later[1:]
 

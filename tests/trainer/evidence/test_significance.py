@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 from scipy.stats import kstest, mannwhitneyu
 
+from trainer.compiled.predictions import midranks
 from trainer.evidence import significance
 from trainer.evidence.significance import auc_p_value, covariances, lift_of_fading
-from trainer.learning.scores import area_under_curve, midranks
+from trainer.learning.scores import area_under_curve
 
 
 def remembering(draw, rows, memory):
