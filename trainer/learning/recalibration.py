@@ -205,4 +205,5 @@ def _window(rows: int, horizon: int) -> int:
     The mean square of the sums over all windows of so many rows is the variance of the sum over all rows with
     Bartlett's weights (Newey & West 1987, Econometrica 55).
     """
-    return max(min(max(LAGS * horizon, round(rows ** (1 / 3))), rows // 3), 1) + 1
+    window: int = max(min(max(LAGS * horizon, round(rows ** (1 / 3))), rows // 3), 1) + 1
+    return window
