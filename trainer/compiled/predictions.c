@@ -75,11 +75,12 @@ static int shared(int64_t *counts, int64_t n) {
     return one;
 }
 
-static int by_all_digits(const double *values, int64_t n, int64_t *order) {
+/* Write to `places` where numbers stand that are in ascending order. */
+static int by_all_digits(const double *values, int64_t n, uint32_t *places) {
     enum { DIGITS = 8 };
     typedef struct {
         uint64_t key;
-        int64_t place;
+        uint32_t place;
     } Pair;
     int64_t(*counts)[PLACES] = calloc(DIGITS, sizeof *counts);
     Pair *pairs = counts ? malloc(sizeof(Pair) * (size_t)(2 * n + 1)) : NULL;
@@ -90,7 +91,7 @@ static int by_all_digits(const double *values, int64_t n, int64_t *order) {
     Pair *other = pairs + n;
     for (int64_t k = 0; k < n; k++) {
         const uint64_t key = bits_in_order(values[k]);
-        pairs[k] = (Pair){key, k};
+        pairs[k] = (Pair){key, (uint32_t)k};
         for (int digit = 0; digit < DIGITS; digit++) counts[digit][key >> digit * BITS & (PLACES - 1)]++;
     }
     for (int digit = 0; digit < DIGITS; digit++) {
@@ -100,15 +101,15 @@ static int by_all_digits(const double *values, int64_t n, int64_t *order) {
         pairs = other;
         other = swapped;
     }
-    for (int64_t k = 0; k < n; k++) order[k] = pairs[k].place;
+    for (int64_t k = 0; k < n; k++) places[k] = pairs[k].place;
     free(pairs < other ? pairs : other);
     free(counts);
     return 0;
 }
 
-/* The first 32 bits that numbers differ in put nearly all in order, in half the passes and half the room; those that
-   share these bits are put in order one by one, unless they are too many. */
-int ascending(const double *values, int64_t n, int64_t *order) {
+/* The same, with two buffers of n to work in. The first 32 bits that numbers differ in put nearly all in order, in half
+   the passes and half the room; those that share these bits are put in order one by one, unless they are too many. */
+static int in_order(const double *values, int64_t n, uint64_t *heads, uint64_t *other, uint32_t *places) {
     enum { DIGITS = 4, PLACE_BITS = 32 };
     uint64_t least = UINT64_MAX, most = 0;
     for (int64_t k = 0; k < n; k++) {
@@ -116,16 +117,9 @@ int ascending(const double *values, int64_t n, int64_t *order) {
         least = key < least ? key : least;
         most = key > most ? key : most;
     }
-    if (n < 2 || n > UINT32_MAX) return by_all_digits(values, n, order);
     int left_out = 0;
-    while ((most - least) >> left_out > UINT32_MAX) left_out++;
-    int64_t(*counts)[PLACES] = calloc(DIGITS, sizeof *counts);
-    uint64_t *heads = counts ? malloc(sizeof *heads * (size_t)(2 * n)) : NULL;
-    if (!heads) {
-        free(counts);
-        return 1; /* no room */
-    }
-    uint64_t *all = heads, *other = heads + n;
+    while (n && (most - least) >> left_out > UINT32_MAX) left_out++;
+    int64_t counts[DIGITS][PLACES] = {{0}};
     for (int64_t k = 0; k < n; k++) {
         const uint64_t head = (bits_in_order(values[k]) - least) >> left_out;
         heads[k] = head << PLACE_BITS | (uint64_t)k;
@@ -139,7 +133,6 @@ int ascending(const double *values, int64_t n, int64_t *order) {
         heads = other;
         other = swapped;
     }
-    free(counts);
     int64_t moves = 0;
     for (int64_t k = 1; left_out && k < n && moves <= n; k++) {
         const uint64_t one = heads[k], head = one >> PLACE_BITS;
@@ -152,22 +145,29 @@ int ascending(const double *values, int64_t n, int64_t *order) {
         }
         heads[to] = one;
     }
-    for (int64_t k = 0; k < n; k++) order[k] = (int64_t)(heads[k] & UINT32_MAX);
-    free(all);
-    return moves > n ? by_all_digits(values, n, order) : 0;
+    if (moves > n) return by_all_digits(values, n, places);
+    for (int64_t k = 0; k < n; k++) places[k] = (uint32_t)heads[k];
+    return 0;
 }
 
-void ranked(const double *values, const double *y, const int64_t *order, int64_t n, double *ascending, double *outcomes,
-            double *ranks) {
+/* Until they are written, two of the results are what there is to work in: a million rows would need as much again. */
+int ranked(const double *values, const double *y, int64_t n, void *ascending, void *outcomes, double *ranks) {
+    uint32_t *places = malloc(sizeof *places * (size_t)(n + 1));
+    if (!places || in_order(values, n, ascending, outcomes, places)) {
+        free(places);
+        return 1; /* no room */
+    }
+    double *const said = ascending, *const came = outcomes;
     for (int64_t k = 0; k < n; k++) {
-        ascending[k] = values[order[k]];
-        if (y) outcomes[k] = y[order[k]];
+        said[k] = values[places[k]];
+        if (y) came[k] = y[places[k]];
     }
     for (int64_t first = 0, stop; first < n; first = stop) {
-        for (stop = first + 1; stop < n && ascending[stop] == ascending[first];) stop++;
-        const double middle = 0.5 * (double)(first + 1 + stop);
-        for (int64_t k = first; k < stop; k++) ranks[order[k]] = middle;
+        for (stop = first + 1; stop < n && said[stop] == said[first];) stop++;
+        for (int64_t k = first; k < stop; k++) ranks[places[k]] = 0.5 * (double)(first + 1 + stop);
     }
+    free(places);
+    return 0;
 }
 
 void raised(const double *p, const double *y, int64_t n, const double *falls, int64_t count, double *found) {

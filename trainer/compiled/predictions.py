@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.candles.arrays import FloatArray, IntArray
+from trainer.candles.arrays import FloatArray
 from trainer.compiled.library import opened
 
 _LIBRARY = opened()
@@ -79,30 +79,18 @@ def slope_derivatives(
     return float(sums[0]), float(sums[1])
 
 
-def ascending_order(values: FloatArray) -> IntArray:
-    """Return the positions that put numbers in ascending order, equal ones as they stood, shape (n,).
+def midranks(values: FloatArray) -> FloatArray:
+    """Return the rank of each value from 1 to n, shape (n,); equal values share the mean of their ranks.
 
-    By their digits (radix sort), which takes a sixth of the time of a sort by comparisons.
+    They are put in order by their digits (radix sort), which takes a sixth of the time of a sort by
+    comparisons.
 
     Parameters
     ----------
     values : ndarray of float64, shape (n,)
         Finite.
     """
-    numbers = _in_one_piece(values)
-    order = np.empty(len(numbers), dtype=np.int64)
-    if _LIBRARY.ascending(numbers.ctypes.data, len(numbers), order.ctypes.data):
-        raise MemoryError("no room to put predictions in order")
-    return order
-
-
-def midranks(values: FloatArray) -> FloatArray:
-    """Return the rank of each value from 1 to n, shape (n,); equal ones share the mean of their ranks."""
-    numbers = _in_one_piece(values)
-    order, ascending, ranks = ascending_order(numbers), np.empty(len(numbers)), np.empty(len(numbers))
-    found = ascending.ctypes.data, None, ranks.ctypes.data
-    _LIBRARY.ranked(numbers.ctypes.data, None, order.ctypes.data, len(numbers), *found)
-    return ranks
+    return _ranked(_in_one_piece(values), None)[0]
 
 
 def ranked_and_ordered(p: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -111,13 +99,19 @@ def ranked_and_ordered(p: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatA
     Parameters
     ----------
     p, y : ndarray of float64, shape (n,)
-        Predictions, finite, and outcomes.
+        Predictions, finite, and outcomes; those of equal predictions stay in their order.
     """
-    said, truth = _alike(p, y)
-    order = ascending_order(said)
-    ranks, ascending, outcomes = (np.empty(len(said)) for _ in range(3))
-    found = ascending.ctypes.data, outcomes.ctypes.data, ranks.ctypes.data
-    _LIBRARY.ranked(said.ctypes.data, truth.ctypes.data, order.ctypes.data, len(said), *found)
+    return _ranked(*_alike(p, y))
+
+
+def _ranked(values: FloatArray, y: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    rows = len(values)
+    if rows >= 1 << 32:
+        raise ValueError(f"{rows} predictions are more than can be put in order")
+    ranks, ascending, outcomes = (np.empty(rows) for _ in range(3))
+    at = ascending.ctypes.data, outcomes.ctypes.data, ranks.ctypes.data
+    if _LIBRARY.ranked(values.ctypes.data, None if y is None else y.ctypes.data, rows, *at):
+        raise MemoryError("no room to put predictions in order")
     return ranks, ascending, outcomes
 
 

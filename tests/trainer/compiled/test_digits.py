@@ -3,12 +3,12 @@ import platform
 import pytest
 
 from tests.trainer.compiled.specimens import digest_of_features, digest_of_sums
-from trainer.compiled import features, passes, predictions
+from trainer.compiled import edges, features, passes, predictions, spectra
 from trainer.compiled.library import FUSED, PLAIN, library
 
 DIGITS = {
-    PLAIN: "16660063661ef03ca07daacaecd699ee6f6be9c118bd1a94a53add26e94d4eeb",
-    FUSED: "b2911b0b0910c7ee070d182a48861f2fb22d40190d66cfcea79e3720b17a0c11",
+    PLAIN: "ebb6ea2a30b67fd6977ba71ece2cd10646747faf69a7ded25f04a75e9cad4587",
+    FUSED: "dba55cd9ae264f61cd6a844027694ef39f85ce292a94ba23df9ee32109974337",
 }
 """Of what comes out where products and sums are not fused, and where they are."""
 
@@ -23,7 +23,7 @@ FEATURE_DIGITS = {
 def test_the_digits_are_those_of_any_compiler(name, monkeypatch):
     if name == FUSED and not library(PLAIN).fuses():
         pytest.skip("this processor does not fuse products and sums, or all of its kind do")
-    for module in (features, passes, predictions):
+    for module in (edges, features, passes, predictions, spectra):
         monkeypatch.setattr(module, "_LIBRARY", library(name))
     fuses = name == FUSED or platform.machine() in {"aarch64", "arm64"}
     kind = FUSED if fuses else PLAIN
