@@ -61,7 +61,7 @@ def _roc(p: FloatArray, y: FloatArray) -> tuple[RocPoint, ...]:
 def _reliability(p: FloatArray, y: FloatArray) -> tuple[ReliabilityBin, ...]:
     """Return the bins of ascending predictions."""
     # Whatever lies between one prediction and the next parts them like the next one itself.
-    inner = np.unique(p[np.ceil(np.linspace(0, 1, BINS + 1)[1:-1] * (len(p) - 1)).astype(np.int64)])
+    inner = np.unique(p[[-(-part * (len(p) - 1) // BINS) for part in range(1, BINS)]])
     # Equal predictions share a bin; one that is an edge belongs to the bin above it.
     starts = [0, *np.searchsorted(p, inner, side="left").tolist()]
     bins = [slice(*ends) for ends in pairwise([*starts, len(p)])]

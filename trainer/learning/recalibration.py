@@ -151,7 +151,7 @@ def recalibrations(forecasts: Sequence[Forecast], horizon: int) -> list[Recalibr
         use = total.beyond_doubt and gain > 0.0
         found.append(
             Recalibration(
-                slope=min(max(best_slope(forecasts[:known]), LEAST), 1.0) if use else 1.0,
+                slope=min(max(best_slope(forecasts[:known], total), LEAST), 1.0) if use else 1.0,
                 estimate=total.estimate,
                 standard_error=total.standard_error,
                 gain=gain,
@@ -173,14 +173,17 @@ def gain_of(forecast: Forecast, slope: float) -> float:
     return (before - after) * len(forecast.y)
 
 
-def best_slope(forecasts: Sequence[Forecast]) -> float:
-    """Return the slope of the least log loss; the loss is convex, so that there is one."""
-    slope = 1.0
+def best_slope(forecasts: Sequence[Forecast], total: Overconfidence) -> float:
+    """Return the slope of the least log loss; the loss is convex, so that there is one.
+
+    `total` is the forecasts' overconfidence, which knows the first step.
+    """
+    slope, step = 1.0, total.estimate - 1.0
     for _ in range(STEPS):
-        step = newton_step(forecasts, slope)
         slope += float(np.clip(step, -FURTHEST_STEP, FURTHEST_STEP))
         if abs(step) <= PRECISION:
             break
+        step = newton_step(forecasts, slope)
     return slope
 
 
