@@ -22,7 +22,7 @@ from setuptools.command.build_ext import build_ext
 FOLDER = Path("trainer/compiled")
 SOURCES = [
     str(FOLDER / f"{name}.c")
-    for name in ("passes", "moments", "predictions", "labels", "edges", "spectra", "scales", "features")
+    for name in ("passes", "moments", "predictions", "labels", "edges", "spectra", "projection", "scales", "features")
 ]
 COMPILER_PACKAGE = "ziglang==0.17.1"
 # Products and sums are fused where the source says so, and nowhere else: all compilers give the same digits.

@@ -3,12 +3,12 @@ import platform
 import pytest
 
 from tests.trainer.compiled.specimens import digest_of_features, digest_of_sums
-from trainer.compiled import edges, features, passes, predictions, spectra
+from trainer.compiled import edges, features, passes, predictions, projection, spectra
 from trainer.compiled.library import FUSED, PLAIN, library
 
 DIGITS = {
-    PLAIN: "ebb6ea2a30b67fd6977ba71ece2cd10646747faf69a7ded25f04a75e9cad4587",
-    FUSED: "dba55cd9ae264f61cd6a844027694ef39f85ce292a94ba23df9ee32109974337",
+    PLAIN: "d86a8362b36b4f781b81460d938ad04aafc7c543be2ed8c46b673581d644b464",
+    FUSED: "95630bee359eb9b5a3818b6551c8e4e0a0bb9325e75f177b43da4ce5b9c2fcaa",
 }
 """Of what comes out where products and sums are not fused, and where they are."""
 
@@ -23,7 +23,7 @@ FEATURE_DIGITS = {
 def test_the_digits_are_those_of_any_compiler(name, monkeypatch):
     if name == FUSED and not library(PLAIN).fuses():
         pytest.skip("this processor does not fuse products and sums, or all of its kind do")
-    for module in (edges, features, passes, predictions, spectra):
+    for module in (edges, features, passes, predictions, projection, spectra):
         monkeypatch.setattr(module, "_LIBRARY", library(name))
     fuses = name == FUSED or platform.machine() in {"aarch64", "arm64"}
     kind = FUSED if fuses else PLAIN
