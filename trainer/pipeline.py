@@ -14,6 +14,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -116,8 +117,8 @@ def train(
             own, context, matrix, horizon, spec.n_splits, spec.embargo_minutes * 60_000, spec.label
         )
         require_moves(data.labels, spec.cell.name)
-        lost = lost_rows(own.open_time, own.interval_ms, WARM_UP + horizon)
         least = spec.min_train_rows, spec.min_test_rows
+        lost = partial(lost_rows, own.open_time, own.interval_ms, WARM_UP + horizon)
         require_trainable(data.folds, data.labels.y, *least, spec.cell.name, lost)
     inputs = inputs_digest(spec, matrix)
     reports = _finished(load_checkpoint(), inputs, spec, data)
@@ -165,6 +166,8 @@ def train(
         base_rates = [float(data.labels.y[: fold.train_stop].mean()) for fold in data.folds]
         constant = base_rate_log_loss(base_rates, [each.y for each in forecasts])
         gates = GateScores(base_rate_log_loss=constant, newest_fold=reports[-1].scores)
+        # Their room is what the certificate takes for its own.
+        del forecasts, in_time
     with stages.enter("certificate"):
         claimed = scores, p_value, gained, recalibration, gates
         certificate = certify(data, reports, Cs, (Cs[choice], model), *claimed, known)

@@ -16,9 +16,9 @@ from scipy.fft import dct, irfft, next_fast_len, rfft
 from scipy.special import ndtr, stdtr
 
 from tests.trust.markets import nulls, signals
+from trainer.compiled.predictions import midranks
 from trainer.evidence.significance import auc_p_value
 from trainer.features.indicators import WARM_UP
-from trainer.learning.scores import midranks
 
 LEVELS = (0.001, 0.01, 0.05, 0.1)
 DRAWS = {300: 4000, 1000: 2500, 5000: 1000}

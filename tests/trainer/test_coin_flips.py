@@ -12,7 +12,8 @@ from common.timeframes import Timeframe
 from coordinator.policy.promotion import Challenger, decide
 from tests.candle_fixtures import real_candles
 from trainer.candles.candles import Candles
-from trainer.learning.scores import area_under_curve, midranks
+from trainer.compiled.predictions import midranks
+from trainer.learning.scores import area_under_curve
 from trainer.pipeline import train
 
 QUIET_MONTHS = ("08", "09", "10")

@@ -26,6 +26,9 @@ _ROWS = (_NUMBERS, _COUNT, _COUNT, _NUMBERS, _COUNT)
 _LOGISTIC_SUMS = (*_ROWS, _NUMBERS, _NUMBERS, _NUMBERS, _COUNT, _NUMBERS, _NUMBERS)
 _MODELS = (_NUMBERS, _COUNT, _COUNT, _NUMBERS, ctypes.c_double)
 _JUDGED = (_NUMBERS, _COUNT, _COUNT, _COUNT, _COUNT, *_MODELS, _NUMBERS, _NUMBERS)
+_CLOSES = (_NUMBERS, _NUMBERS, _COUNT, _NUMBERS, _COUNT, _COUNT, _COUNT)
+_TENTHS = (_NUMBERS, _NUMBERS, _COUNT, *(ctypes.c_double,) * 4)
+_MERGED = (_NUMBERS, _COUNT, _NUMBERS, _COUNT, _COUNT)
 
 ARGUMENTS = {
     "curved_sums": (*_ROWS, _NUMBERS, _NUMBERS, _COUNT, _NUMBERS),
@@ -39,7 +42,20 @@ ARGUMENTS = {
     "probabilities": (_NUMBERS, _COUNT, _NUMBERS),
     "log_odds": (_NUMBERS, _COUNT, ctypes.c_double, _NUMBERS),
     "slope_derivatives": (_NUMBERS, _NUMBERS, _COUNT, ctypes.c_double, ctypes.c_double, _NUMBERS, _NUMBERS),
-    "ascending": (_NUMBERS, _COUNT, _NUMBERS),
+    "ranked": (_NUMBERS, _NUMBERS, _COUNT, _NUMBERS, _NUMBERS, _NUMBERS),
+    "raised": (_NUMBERS, _NUMBERS, _COUNT, _NUMBERS, _COUNT, _NUMBERS),
+    "tallies": (_NUMBERS, _NUMBERS, _COUNT, _NUMBERS),
+    "labels": (*_CLOSES, *(_NUMBERS,) * 6),
+    "label_faults": (*_CLOSES, *(_NUMBERS,) * 3, _COUNT, _NUMBERS, _COUNT, ctypes.c_int),
+    "tenth": (_NUMBERS, _COUNT, _COUNT, ctypes.c_int, _NUMBERS, _NUMBERS),
+    "tenth_sums": (*_TENTHS, _NUMBERS),
+    "tenth_parts": (*_TENTHS, *(ctypes.c_double,) * 3, _NUMBERS),
+    "window_squares": (_NUMBERS, _COUNT, _COUNT),
+    "overconfidence": (_NUMBERS, _NUMBERS, _NUMBERS, _COUNT, _COUNT, _NUMBERS),
+    "add_spectra": (*(_NUMBERS,) * 4, _COUNT, *(_NUMBERS,) * 3),
+    "project": (_NUMBERS, _COUNT, _COUNT, _COUNT, *(_NUMBERS,) * 4),
+    "moves": (_NUMBERS, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS),
+    "outcomes": (*_MERGED, _NUMBERS, _NUMBERS, _COUNT, _NUMBERS, _NUMBERS, _COUNT, _NUMBERS, _NUMBERS),
     "judged": _JUDGED,
     "judged_rounded": _JUDGED,
     "scales": (*(_NUMBERS,) * 7, _COUNT, _COUNT, ctypes.c_double, ctypes.c_double, _NUMBERS),
@@ -91,6 +107,7 @@ def told(path: str) -> ctypes.CDLL:
         getattr(found, function).argtypes = arguments
     found.draw.restype = ctypes.c_int64
     found.summed_losses.restype = ctypes.c_double
+    found.window_squares.restype = ctypes.c_double
     found.last_known.restype = None
     return found
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "lanes.h"
+#include "ordered.h"
 
 /* So many rows share four logarithms: products of 16 factors are within float64. */
 enum { ROWS = 64 };
@@ -30,19 +31,6 @@ double summed_losses(const double *p, const double *y, int64_t n, double least) 
         sum -= sum4(log4(product));
     }
     return sum;
-}
-
-/* Four numbers from one on: the last ones with others behind them. */
-INLINE f64x4 four(const double *numbers, int64_t left, double behind) {
-    if (left >= 4) return *(const f64x4_anywhere *)numbers;
-    f64x4 found = all4(behind);
-    for (int64_t k = 0; k < left; k++) found[k] = numbers[k];
-    return found;
-}
-
-INLINE void put(double *numbers, int64_t left, f64x4 found) {
-    if (left >= 4) *(f64x4_anywhere *)numbers = found;
-    else for (int64_t k = 0; k < left; k++) numbers[k] = found[k];
 }
 
 void probabilities(const double *log_odds, int64_t n, double *found) {
@@ -74,14 +62,6 @@ void slope_derivatives(const double *added, const double *y, int64_t n, double i
 
 enum { BITS = 8, PLACES = 1 << BITS };
 
-/* Bits that are in the numbers' order: all of a negative one are turned, of others the sign. A zero has one sign. */
-INLINE uint64_t bits_in_order(double value) {
-    uint64_t bits;
-    value += 0.0;
-    memcpy(&bits, &value, sizeof bits);
-    return bits ^ (bits >> 63 ? UINT64_MAX : UINT64_C(1) << 63);
-}
-
 /* Turn counts into where each digit's numbers begin; return whether all n share one digit. */
 static int shared(int64_t *counts, int64_t n) {
     int64_t before = 0;
@@ -95,11 +75,12 @@ static int shared(int64_t *counts, int64_t n) {
     return one;
 }
 
-static int by_all_digits(const double *values, int64_t n, int64_t *order) {
+/* Write to `places` where numbers stand that are in ascending order. */
+static int by_all_digits(const double *values, int64_t n, uint32_t *places) {
     enum { DIGITS = 8 };
     typedef struct {
         uint64_t key;
-        int64_t place;
+        uint32_t place;
     } Pair;
     int64_t(*counts)[PLACES] = calloc(DIGITS, sizeof *counts);
     Pair *pairs = counts ? malloc(sizeof(Pair) * (size_t)(2 * n + 1)) : NULL;
@@ -110,7 +91,7 @@ static int by_all_digits(const double *values, int64_t n, int64_t *order) {
     Pair *other = pairs + n;
     for (int64_t k = 0; k < n; k++) {
         const uint64_t key = bits_in_order(values[k]);
-        pairs[k] = (Pair){key, k};
+        pairs[k] = (Pair){key, (uint32_t)k};
         for (int digit = 0; digit < DIGITS; digit++) counts[digit][key >> digit * BITS & (PLACES - 1)]++;
     }
     for (int digit = 0; digit < DIGITS; digit++) {
@@ -120,15 +101,15 @@ static int by_all_digits(const double *values, int64_t n, int64_t *order) {
         pairs = other;
         other = swapped;
     }
-    for (int64_t k = 0; k < n; k++) order[k] = pairs[k].place;
+    for (int64_t k = 0; k < n; k++) places[k] = pairs[k].place;
     free(pairs < other ? pairs : other);
     free(counts);
     return 0;
 }
 
-/* The first 32 bits that numbers differ in put nearly all in order, in half the passes and half the room; those that
-   share these bits are put in order one by one, unless they are too many. */
-int ascending(const double *values, int64_t n, int64_t *order) {
+/* The same, with two buffers of n to work in. The first 32 bits that numbers differ in put nearly all in order, in half
+   the passes and half the room; those that share these bits are put in order one by one, unless they are too many. */
+static int in_order(const double *values, int64_t n, uint64_t *heads, uint64_t *other, uint32_t *places) {
     enum { DIGITS = 4, PLACE_BITS = 32 };
     uint64_t least = UINT64_MAX, most = 0;
     for (int64_t k = 0; k < n; k++) {
@@ -136,16 +117,9 @@ int ascending(const double *values, int64_t n, int64_t *order) {
         least = key < least ? key : least;
         most = key > most ? key : most;
     }
-    if (n < 2 || n > UINT32_MAX) return by_all_digits(values, n, order);
     int left_out = 0;
-    while ((most - least) >> left_out > UINT32_MAX) left_out++;
-    int64_t(*counts)[PLACES] = calloc(DIGITS, sizeof *counts);
-    uint64_t *heads = counts ? malloc(sizeof *heads * (size_t)(2 * n)) : NULL;
-    if (!heads) {
-        free(counts);
-        return 1; /* no room */
-    }
-    uint64_t *all = heads, *other = heads + n;
+    while (n && (most - least) >> left_out > UINT32_MAX) left_out++;
+    int64_t counts[DIGITS][PLACES] = {{0}};
     for (int64_t k = 0; k < n; k++) {
         const uint64_t head = (bits_in_order(values[k]) - least) >> left_out;
         heads[k] = head << PLACE_BITS | (uint64_t)k;
@@ -159,7 +133,6 @@ int ascending(const double *values, int64_t n, int64_t *order) {
         heads = other;
         other = swapped;
     }
-    free(counts);
     int64_t moves = 0;
     for (int64_t k = 1; left_out && k < n && moves <= n; k++) {
         const uint64_t one = heads[k], head = one >> PLACE_BITS;
@@ -172,7 +145,57 @@ int ascending(const double *values, int64_t n, int64_t *order) {
         }
         heads[to] = one;
     }
-    for (int64_t k = 0; k < n; k++) order[k] = (int64_t)(heads[k] & UINT32_MAX);
-    free(all);
-    return moves > n ? by_all_digits(values, n, order) : 0;
+    if (moves > n) return by_all_digits(values, n, places);
+    for (int64_t k = 0; k < n; k++) places[k] = (uint32_t)heads[k];
+    return 0;
+}
+
+/* Until they are written, two of the results are what there is to work in: a million rows would need as much again. */
+int ranked(const double *values, const double *y, int64_t n, void *ascending, void *outcomes, double *ranks) {
+    uint32_t *places = malloc(sizeof *places * (size_t)(n + 1));
+    if (!places || in_order(values, n, ascending, outcomes, places)) {
+        free(places);
+        return 1; /* no room */
+    }
+    double *const said = ascending, *const came = outcomes;
+    for (int64_t k = 0; k < n; k++) {
+        said[k] = values[places[k]];
+        if (y) came[k] = y[places[k]];
+    }
+    for (int64_t first = 0, stop; first < n; first = stop) {
+        for (stop = first + 1; stop < n && said[stop] == said[first];) stop++;
+        for (int64_t k = first; k < stop; k++) ranks[places[k]] = 0.5 * (double)(first + 1 + stop);
+    }
+    free(places);
+    return 0;
+}
+
+void raised(const double *p, const double *y, int64_t n, const double *falls, int64_t count, double *found) {
+    double all = 0.0, below = 0.0, sum = 0.0;
+    for (int64_t k = 0; k < n; k++) all += y[k];
+    int64_t at = 0;
+    for (int64_t k = 0; k < count;) {
+        const double value = falls[k];
+        for (; at < n && p[at] < value; at++) below += y[at];
+        double same = 0.0;
+        for (int64_t equal = at; equal < n && p[equal] == value; equal++) same += y[equal];
+        const double above = all - below - 0.5 * same;
+        for (; k < count && falls[k] == value; k++) sum += above;
+    }
+    *found = sum;
+}
+
+void tallies(const double *p, const double *y, int64_t n, double *found) {
+    const f64x4 half = all4(0.5), one = all4(1.0), none = all4(0.0);
+    f64x4 squares = none, directed = none, right = none;
+    for (int64_t k = 0; k < n; k += 4) {
+        const f64x4 said = four(p + k, n - k, 0.5), truth = four(y + k, n - k, 0.5);
+        squares += (said - truth) * (said - truth);
+        const f64x4 counts = where4(truth == half, none, one);
+        directed += counts;
+        right += where4((said > half) == (truth > half), counts, none);
+    }
+    found[0] = sum4(squares);
+    found[1] = sum4(directed);
+    found[2] = sum4(right);
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from trainer.candles.arrays import FloatArray, IntArray
+from trainer.candles.arrays import FloatArray
 from trainer.compiled.library import opened
 
 _LIBRARY = opened()
@@ -26,9 +26,7 @@ def summed_losses(p: FloatArray, y: FloatArray, least: float) -> float:
     least : float
         What a probability counts as at least, and 1 less this at most; 1e-18 or more.
     """
-    said, truth = _in_one_piece(p), _in_one_piece(y)
-    if said.shape != truth.shape:
-        raise ValueError(f"predictions of shape {said.shape}, outcomes of shape {truth.shape}")
+    said, truth = _alike(p, y)
     return float(_LIBRARY.summed_losses(said.ctypes.data, truth.ctypes.data, len(said), least))
 
 
@@ -81,21 +79,81 @@ def slope_derivatives(
     return float(sums[0]), float(sums[1])
 
 
-def ascending_order(values: FloatArray) -> IntArray:
-    """Return the positions that put numbers in ascending order, equal ones as they stood, shape (n,).
+def midranks(values: FloatArray) -> FloatArray:
+    """Return the rank of each value from 1 to n, shape (n,); equal values share the mean of their ranks.
 
-    By their digits (radix sort), which takes a sixth of the time of a sort by comparisons.
+    They are put in order by their digits (radix sort), which takes a sixth of the time of a sort by
+    comparisons.
 
     Parameters
     ----------
     values : ndarray of float64, shape (n,)
         Finite.
     """
-    numbers = _in_one_piece(values)
-    order = np.empty(len(numbers), dtype=np.int64)
-    if _LIBRARY.ascending(numbers.ctypes.data, len(numbers), order.ctypes.data):
+    return _ranked(_in_one_piece(values), None)[0]
+
+
+def ranked_and_ordered(p: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the `midranks` of predictions, and predictions and outcomes in the order of the first.
+
+    Parameters
+    ----------
+    p, y : ndarray of float64, shape (n,)
+        Predictions, finite, and outcomes; those of equal predictions stay in their order.
+    """
+    return _ranked(*_alike(p, y))
+
+
+def _ranked(values: FloatArray, y: FloatArray | None) -> tuple[FloatArray, FloatArray, FloatArray]:
+    rows = len(values)
+    if rows >= 1 << 32:
+        raise ValueError(f"{rows} predictions are more than can be put in order")
+    ranks, ascending, outcomes = (np.empty(rows) for _ in range(3))
+    at = ascending.ctypes.data, outcomes.ctypes.data, ranks.ctypes.data
+    if _LIBRARY.ranked(values.ctypes.data, None if y is None else y.ctypes.data, rows, *at):
         raise MemoryError("no room to put predictions in order")
-    return order
+    return ranks, ascending, outcomes
+
+
+def raised(p: FloatArray, y: FloatArray, falls: FloatArray) -> float:
+    """Return the sum over `falls` of the outcomes ranked above each, those of equal ones by half.
+
+    Parameters
+    ----------
+    p, y : ndarray of float64, shape (n,)
+        Ascending predictions and their outcomes: 0, 1/2 or 1.
+    falls : ndarray of float64, shape (t,)
+        Further predictions, in any order.
+    """
+    said, truth = _alike(p, y)
+    others, found = np.sort(falls), np.zeros(1)
+    at = said.ctypes.data, truth.ctypes.data, len(said), others.ctypes.data, len(others), found.ctypes.data
+    _LIBRARY.raised(*at)
+    return float(found[0])
+
+
+def tallies(p: FloatArray, y: FloatArray) -> tuple[float, int, int]:
+    """Return the sum of squares of p - y, how many rows have a direction, and of how many it was told.
+
+    Parameters
+    ----------
+    p : ndarray of float64, shape (n,)
+        Probabilities; above 1/2 they say rise.
+    y : ndarray of float64, shape (n,)
+        1 where it rose, 0 where it fell, 1/2 where there is no direction.
+    """
+    said, truth = _alike(p, y)
+    found = np.zeros(3)
+    _LIBRARY.tallies(said.ctypes.data, truth.ctypes.data, len(said), found.ctypes.data)
+    squares, directed, right = found.tolist()
+    return squares, int(directed), int(right)
+
+
+def _alike(p: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    said, truth = _in_one_piece(p), _in_one_piece(y)
+    if said.shape != truth.shape:
+        raise ValueError(f"predictions of shape {said.shape}, outcomes of shape {truth.shape}")
+    return said, truth
 
 
 def _in_one_piece(numbers: FloatArray) -> FloatArray:

@@ -24,9 +24,9 @@ from common.protocol.reports import (
     Recalibration,
     Scores,
 )
-from trainer.candles.arrays import FloatArray, IntArray
-from trainer.candles.candles import Candles
+from trainer.candles.arrays import FloatArray
 from trainer.candles.moments import milliseconds_of, moment_of
+from trainer.compiled.labels import ACROSS_A_GAP, OTHER_LABELS, label_faults
 from trainer.evidence.choice_check import check_choice
 from trainer.evidence.edge_check import check_edge
 from trainer.evidence.feature_check import check_features
@@ -40,7 +40,8 @@ from trainer.evidence.recalibration_check import (
 )
 from trainer.evidence.recount import recount
 from trainer.evidence.score_check import check_scores
-from trainer.evidence.stored_models import check_models, stored_models
+from trainer.evidence.stored_models import check_models, rows_until, stored_models
+from trainer.features.labels import closes_of, future_moves
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.training_set import TrainingSet
 
@@ -128,23 +129,21 @@ def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
     folds : sequence of FoldReport
         What each fold says of its rows and times.
     """
-    candles, labels, bar, horizon = data.candles, data.labels, data.bar, data.horizon
+    candles, labels, horizon = data.candles, data.labels, data.horizon
+    interval, costly = candles.interval_ms, data.label.kind == "beyond_costs"
 
     def failed(detail: str) -> Check:
         return Check(name="labels", passed=False, checked=len(labels), detail=detail)
 
-    close_time, end = _label_times(candles, bar, horizon)
-    outcome = _outcomes(data, bar)
-    if (end - close_time != horizon * candles.interval_ms).any():
+    closes, y = closes_of(candles, data.matrix.bar), None if costly else labels.y
+    faults = label_faults(closes, horizon, labels.row, y, labels.end, labels.tie, with_ties=not costly)
+    if faults & ACROSS_A_GAP:
         return failed("a label reaches across a gap")
-    if not (np.array_equal(end, labels.end) and np.array_equal(outcome, labels.y)):
+    if faults & OTHER_LABELS or (costly and not faults and not np.array_equal(_outcomes(data), labels.y)):
         return failed(
             f"labels or their ends are not those of the closes and times (label: {data.label.name})"
         )
-    moved, tied = _moves(candles, data.matrix.bar, horizon)
-    if data.label.kind == "beyond_costs":
-        moved, tied = np.union1d(moved, tied), tied[:0]
-    if not (np.array_equal(moved, labels.row) and np.array_equal(tied, labels.tie)):
+    if faults:
         return failed(
             "rows with a label are not those whose close moves, or ties not those whose close stays"
         )
@@ -152,13 +151,14 @@ def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
     least = None
     for fold in folds:
         place = f"fold {fold.index + 1}"
-        first_test = milliseconds_of(fold.test_span.start) + candles.interval_ms
-        tested = np.count_nonzero(
-            (close_time >= first_test) & (close_time <= milliseconds_of(fold.test_span.end))
-        )
+        opened = milliseconds_of(fold.test_span.start)
+        first_test = opened + interval
+        closed = milliseconds_of(fold.test_span.end)
+        tested = rows_until(data, closed - interval, "right") - rows_until(data, opened)
         if tested != fold.test_rows:
             return failed(f"{place}: {fold.test_rows} test rows, but {tested} in its span")
-        last_end = int(end[: fold.train_rows].max())
+        last = data.matrix.bar[labels.row[min(fold.train_rows, len(labels)) - 1]]
+        last_end = int(candles.open_time[last + horizon]) + interval
         if last_end != milliseconds_of(fold.last_train_label_end):
             return failed(
                 f"{place}: its last training label ends at {moment_of(last_end).isoformat()}, not as it says"
@@ -178,30 +178,10 @@ def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
     return Check(name="labels", passed=True, checked=checked, detail=detail)
 
 
-def _outcomes(data: TrainingSet, bar: IntArray) -> FloatArray:
-    """Return what the label of each bar must be by its closes, shape (n,)."""
-    now, later = data.candles.close[bar], data.candles.close[bar + data.horizon]
-    if data.label.kind == "direction":
-        return (later > now).astype(np.float64)
-    gain = np.log(later / now) * 1e4
-    outcome = np.full(len(bar), 0.5)
+def _outcomes(data: TrainingSet) -> FloatArray:
+    """Return what the label of each row must be by its closes where costs are counted, shape (n,)."""
+    gain = future_moves(data.candles, data.bar, data.horizon)
+    outcome = np.full(len(gain), 0.5)
     outcome[gain > data.label.costs_bp] = 1.0
     outcome[-gain > data.label.costs_bp] = 0.0
     return outcome
-
-
-def _label_times(candles: Candles, bar: IntArray, horizon: int) -> tuple[IntArray, IntArray]:
-    interval = candles.interval_ms
-    return candles.open_time[bar] + interval, candles.open_time[bar + horizon] + interval
-
-
-def _moves(candles: Candles, bar: IntArray, horizon: int) -> tuple[IntArray, IntArray]:
-    """Return the rows of the matrix whose close moves over an unbroken horizon, and the ties."""
-    segments = np.asarray(candles.segments(), dtype=np.int64).reshape(-1, 2)
-    first = np.searchsorted(bar, segments[:, 0])
-    stop = np.searchsorted(bar, segments[:, 1] - horizon)
-    unbroken = np.concatenate([np.arange(*rows) for rows in zip(first, stop, strict=True)])
-    now = bar[unbroken]
-    change = candles.close[now + horizon]
-    change -= candles.close[now]
-    return unbroken[change != 0.0], unbroken[change == 0.0]

@@ -42,26 +42,26 @@ def _roc(p: FloatArray, y: FloatArray) -> tuple[RocPoint, ...]:
     rises, others = np.count_nonzero(y > 0.5), np.count_nonzero(y < 0.5)
     if not rises or not others:
         return ()
-    at = np.unique(np.quantile(p, np.linspace(0, 1, ROC_POINTS), method="nearest"))[::-1]
+    at = np.unique(p[np.rint(np.linspace(0, 1, ROC_POINTS) * (len(p) - 1)).astype(np.int64)])
     firsts = np.searchsorted(p, at, side="left").tolist()
-    rise, other = y > 0.5, y < 0.5
+    parts = [y[slice(*ends)] for ends in pairwise([*firsts, len(y)])]
+    # Rows at or above each threshold, from the highest on.
+    falses = np.cumsum([np.count_nonzero(part < 0.5) for part in reversed(parts)]).tolist()
+    trues = np.cumsum([np.count_nonzero(part > 0.5) for part in reversed(parts)]).tolist()
     return tuple(
         RocPoint(
             threshold=_rounded(threshold),
             false_positive_ratio=_rounded(false / others),
             true_positive_ratio=_rounded(true / rises),
         )
-        for threshold, false, true in (
-            # Rows at or above each threshold.
-            (threshold, np.count_nonzero(other[first:]), np.count_nonzero(rise[first:]))
-            for threshold, first in zip(at.tolist(), firsts, strict=True)
-        )
+        for threshold, false, true in zip(at[::-1].tolist(), falses, trues, strict=True)
     )
 
 
 def _reliability(p: FloatArray, y: FloatArray) -> tuple[ReliabilityBin, ...]:
     """Return the bins of ascending predictions."""
-    inner = np.unique(np.quantile(p, np.linspace(0, 1, BINS + 1)[1:-1]))
+    # Whatever lies between one prediction and the next parts them like the next one itself.
+    inner = np.unique(p[[-(-part * (len(p) - 1) // BINS) for part in range(1, BINS)]])
     # Equal predictions share a bin; one that is an edge belongs to the bin above it.
     starts = [0, *np.searchsorted(p, inner, side="left").tolist()]
     bins = [slice(*ends) for ends in pairwise([*starts, len(p)])]

@@ -10,6 +10,7 @@ from common.protocol.reports import Check, Edge
 from trainer.candles.arrays import FloatArray, IntArray
 from trainer.evidence.known import Known
 from trainer.evidence.predicted import Predicted
+from trainer.features.labels import future_moves
 from trainer.learning.edge import FoldOutcome
 from trainer.learning.training_set import TrainingSet
 
@@ -50,22 +51,21 @@ def check_edge(data: TrainingSet, said: Sequence[Predicted], claimed: Edge, know
 
 def _tested(data: TrainingSet, said: Predicted, segments: IntArray) -> FoldOutcome:
     """Return every row of a stretch whose horizon ends in the row's own segment, and what came of it."""
-    close, stretch = data.candles.close, said.stretch
+    stretch = said.stretch
     now = data.matrix.bar[stretch.start : stretch.stop]
     firsts = np.searchsorted(now, segments[:, 0])
     stops = np.searchsorted(now, segments[:, 1] - data.horizon)
-    future = np.zeros(len(now), dtype=np.bool_)
-    for first, stop in zip(firsts.tolist(), stops.tolist(), strict=True):
-        future[first:stop] = True
-    now = now[future]
-    gains = np.log(close[now + data.horizon] / close[now])
-    return FoldOutcome(said.chosen[future], 1e4 * gains)
+    runs = [slice(*ends) for ends in zip(firsts.tolist(), stops.tolist(), strict=True) if ends[0] < ends[1]]
+    if len(runs) != 1:
+        future = np.concatenate([np.arange(0), *(np.arange(run.start, run.stop) for run in runs)])
+        return FoldOutcome(said.chosen[future], future_moves(data.candles, now[future], data.horizon))
+    return FoldOutcome(said.chosen[runs[0]], future_moves(data.candles, now[runs[0]], data.horizon))
 
 
 def _undecided(tested: Sequence[FoldOutcome]) -> float:
     """Return the sum of the moves of rows that rounding may bring into a tenth or out of it, in bp."""
     return sum(
-        float(np.abs(fold.moves[np.abs(fold.p - tenth.edge) <= TOLERANCE * _spread(fold.p)]).sum())
+        float(np.abs(fold.moves[np.abs(fold.p - tenth.end.edge) <= TOLERANCE * _spread(fold.p)]).sum())
         for fold in tested
         for tenth in (fold.highest, fold.lowest)
     )

@@ -14,9 +14,10 @@ import numpy as np
 
 from common.protocol.reports import Edge, Scores
 from trainer.candles.arrays import FloatArray
+from trainer.compiled.predictions import midranks
 from trainer.evidence.significance import RankSum, rank_sum
 from trainer.learning.edge import FoldOutcome, edge
-from trainer.learning.scores import Ordered, midranks, score
+from trainer.learning.scores import Ordered, score
 
 Result = TypeVar("Result")
 

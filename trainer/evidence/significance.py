@@ -23,12 +23,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.candles.arrays import FloatArray
+from trainer.compiled.predictions import midranks
+from trainer.compiled.spectra import add_spectra
 from trainer.features.indicators import WARM_UP
 from trainer.learning.numerics import irfft, next_fast_len, rfft, stdtr
-from trainer.learning.scores import midranks
 
-BLOCK_ROWS = 65_536
-"""Length of a transform, unless the lags reach too far for it."""
+BLOCK_ROWS = 16_384
+"""Rows of a block, which is half the length of a transform, unless the lags reach too far for it."""
 
 
 @dataclass(frozen=True)
@@ -95,16 +96,23 @@ def rank_sum(
     """
     rows = len(y)
     reach = min(max(6 * horizon, memory + horizon, int(rows ** (2 / 3))), rows // 3)
-    placement = ((midranks(p) if ranks is None else ranks) - (rows + 1) / 2) / rows
-    outcome = y - y.mean()
-    spread = float(placement @ placement)
-    if reach < 1 or not spread or not outcome.any():
+    if reach < 1 or not (y != y[0]).any():
         return None
-    score = float(placement @ outcome)
+    ranks = midranks(p) if ranks is None else ranks
+    middle, mean = (rows + 1) / 2, float(y.mean())
+    spread = score = 0.0
+    for start in range(0, rows, BLOCK_ROWS):
+        placement = (ranks[start : start + BLOCK_ROWS] - middle) / rows
+        spread += float(placement @ placement)
+        score += float(placement @ (y[start : start + BLOCK_ROWS] - mean))
+    if not spread:
+        return None
     # What the predictions explain is no noise: left in, a signal that repeats or lasts would raise the
     # variance that it is measured by.
     slope = score / spread
-    of_p, of_y, p_after_y = covariances(placement, outcome, slope, reach)
+    of_p, of_y, p_after_y = covariances(ranks, y, (middle, mean), slope / rows, reach)
+    of_p /= rows**2
+    p_after_y /= rows
     lag = np.arange(1, reach + 1)
     weight = 1 - lag / (reach + 1)
     like_p, like_y = of_p[1:] / of_p[0], of_y[1:] / max(of_y[0], np.finfo(np.float64).tiny)
@@ -124,28 +132,35 @@ def rank_sum(
 
 
 def covariances(
-    placement: FloatArray, outcome: FloatArray, slope: float, reach: int
+    ranks: FloatArray, y: FloatArray, middles: tuple[float, float], slope: float, reach: int
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return sums of products at lags, by fast transforms padded so that nothing wraps around.
 
-    The placements' with themselves and what they leave of the outcomes with itself, at the lags 0 to
-    `reach`, and placements with outcomes 1 to `reach` rows before them.
+    Ranks and outcomes count less their middles. The ranks' with themselves and what `slope` times the ranks
+    leaves of the outcomes with itself, at the lags 0 to `reach`, and ranks with outcomes 1 to `reach` rows
+    before them.
 
-    Long series are taken in blocks that the caches have room for: the rows of each with those and the `reach`
-    rows after them. What they add is summed up before it is transformed back.
+    Long series are taken in blocks that the caches have room for, the rows of each with those and with the
+    next block's. What they add is summed up before it is transformed back.
     """
-    length = next_fast_len(min(len(outcome) + reach, max(BLOCK_ROWS, 4 * reach)), real=True)
+    rows = len(y)
+    step = next_fast_len(max(BLOCK_ROWS, reach), real=True)
+    length = 2 * step
+    if rows + reach <= length:
+        step, length = rows, next_fast_len(rows + reach, real=True)
     sums = np.zeros((3, length // 2 + 1), dtype=np.complex128)
-    step = length - reach
-    for start in range(0, len(outcome), step):
-        p, y = (rfft(series[start : start + step], length) for series in (placement, outcome))
-        later_p, later_y = p, y
-        if start + step < len(outcome):
-            later_p, later_y = (
-                rfft(series[start : start + length], length) for series in (placement, outcome)
-            )
-        p, y = np.conj(p), np.conj(y)
-        sums += p * later_p, (y - slope * p) * (later_y - slope * later_p), y * later_p
+    nothing = np.zeros_like(sums[0])
+    following = nothing, nothing
+    for start in reversed(range(0, rows, step)):
+        p, outcome = (
+            series[start : start + step] - middle for series, middle in zip((ranks, y), middles, strict=True)
+        )
+        outcome -= slope * p
+        block = rfft(p, length), rfft(outcome, length)
+        add_spectra(block, following, sums)
+        following = block
+    # Outcomes are what ranks leave of them and their share of the ranks.
+    sums[2] += slope * sums[0]
     own_p, own_y, later = (irfft(each, length)[: reach + 1] for each in sums)
     return own_p, own_y, later[1:]
 

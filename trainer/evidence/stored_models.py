@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -79,18 +80,14 @@ def stored_models(
     final : (float, LogisticModel)
         The model of all rows and its C.
     """
-    interval, bar, rows = data.candles.interval_ms, data.bar, len(data)
-    close_time = data.candles.open_time[bar] + interval
-    label_end = data.candles.open_time[bar + data.horizon] + interval
-    first_tests = [milliseconds_of(fold.test_span.start) + interval for fold in folds]
-    permitted = [
-        int(np.searchsorted(label_end, first_test - data.embargo_ms, side="right"))
-        for first_test in first_tests
-    ]
+    interval, rows = data.candles.interval_ms, len(data)
+    # The openings of the first test rows; a row's bar and its label's end so much later by the same length.
+    opened = [milliseconds_of(fold.test_span.start) for fold in folds]
+    permitted = [rows_until(data, moment - data.embargo_ms, "right", data.horizon) for moment in opened]
     found = []
     for position, fold in enumerate(folds):
-        start = int(np.searchsorted(close_time, first_tests[position]))
-        stop = int(np.searchsorted(close_time, milliseconds_of(fold.test_span.end), side="right"))
+        start = rows_until(data, opened[position])
+        stop = rows_until(data, milliseconds_of(fold.test_span.end) - interval, "right")
         known_stop = permitted[position + 1] if position + 1 < len(folds) else stop
         found.append(
             StoredModels(
@@ -120,6 +117,26 @@ def stored_models(
         )
     )
     return found
+
+
+def rows_until(
+    data: TrainingSet, moment: int, side: Literal["left", "right"] = "left", bars_later: int = 0
+) -> int:
+    """Return how many labelled rows come before a moment: by the opening of a bar so many after their own.
+
+    Parameters
+    ----------
+    data : TrainingSet
+        What was trained on; only the opening times and the bar of each row are believed.
+    moment : int
+        In milliseconds since the epoch.
+    side : str
+        Whether bars that open at that moment come after it ("left") or before it ("right").
+    bars_later : int
+        Which bar's opening counts.
+    """
+    bars = int(np.searchsorted(data.candles.open_time, moment, side=side)) - bars_later
+    return int(np.searchsorted(data.labels.row, np.searchsorted(data.matrix.bar, bars)))
 
 
 def check_models(data: TrainingSet, folds: Sequence[FoldReport], stored: Sequence[StoredModels]) -> Check:

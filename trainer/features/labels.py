@@ -23,6 +23,8 @@ from common.errors import DataError
 from common.settings.sections import Label
 from trainer.candles.arrays import IntArray
 from trainer.candles.candles import Candles
+from trainer.compiled import labels as compiled
+from trainer.compiled.edges import moves_of
 
 LABEL_VERSION = "2"
 """Changes whenever the meaning of a label does; folds of another version are not gone on from."""
@@ -87,8 +89,7 @@ def future_moves(candles: Candles, bar: IntArray, horizon: int) -> npt.NDArray[n
 
     All of them must be followed by so many bars without a gap.
     """
-    moves: npt.NDArray[np.float64] = 1e4 * np.log(candles.close[bar + horizon] / candles.close[bar])
-    return moves
+    return moves_of(candles.close, bar, horizon)
 
 
 def rise_labels(candles: Candles, bar: IntArray, horizon: int) -> Labels:
@@ -108,13 +109,7 @@ def rise_labels(candles: Candles, bar: IntArray, horizon: int) -> Labels:
     Labels
         ``y = 1`` if ``close[bar + horizon] > close[bar]``; equal closes are ties and have no label.
     """
-    row = _with_future(candles, bar, horizon)
-    now = bar[row]
-    later = candles.close[now + horizon]
-    close = candles.close[now]
-    moved = later != close
-    rises = (later > close)[moved].astype(np.float64)
-    return _labelled(candles, bar, horizon, row[moved], rises, row[~moved])
+    return Labels(*compiled.labels(closes_of(candles, bar), horizon))
 
 
 def beyond_costs_labels(candles: Candles, bar: IntArray, horizon: int, costs_bp: float) -> Labels:
@@ -135,7 +130,13 @@ def beyond_costs_labels(candles: Candles, bar: IntArray, horizon: int, costs_bp:
     row = _with_future(candles, bar, horizon)
     moves = future_moves(candles, bar[row], horizon)
     y = 0.5 + 0.5 * (moves > costs_bp) - 0.5 * (moves < -costs_bp)
-    return _labelled(candles, bar, horizon, row, y, _none())
+    close_time = candles.open_time[bar[row]] + candles.interval_ms
+    return Labels(row=row, y=y, close_time=close_time, end=close_time + horizon * candles.interval_ms)
+
+
+def closes_of(candles: Candles, bar: IntArray) -> compiled.Closes:
+    """Return candles, and the bar of each row of a feature matrix, as the compiled library takes them."""
+    return compiled.Closes(candles.open_time, candles.close, bar, candles.interval_ms)
 
 
 def _with_future(candles: Candles, bar: IntArray, horizon: int) -> IntArray:
@@ -143,24 +144,6 @@ def _with_future(candles: Candles, bar: IntArray, horizon: int) -> IntArray:
     spans = candles.open_time[now + horizon]
     spans -= candles.open_time[now]
     return np.flatnonzero(spans == horizon * candles.interval_ms)
-
-
-def _labelled(
-    candles: Candles,
-    bar: IntArray,
-    horizon: int,
-    row: IntArray,
-    y: npt.NDArray[np.float64],
-    tie: IntArray,
-) -> Labels:
-    now = bar[row]
-    return Labels(
-        row=row,
-        y=y,
-        close_time=candles.open_time[now] + candles.interval_ms,
-        end=candles.open_time[now + horizon] + candles.interval_ms,
-        tie=tie,
-    )
 
 
 def require_moves(labels: Labels, where: str) -> None:

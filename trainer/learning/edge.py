@@ -11,11 +11,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate
 
 import numpy as np
 
 from common.protocol.reports import Edge
 from trainer.candles.arrays import FloatArray
+from trainer.compiled.edges import End, end_of, parts_of_ends, sums_of_ends, window_squares
 
 TENTH = 10
 """The extreme rows are one in so many at each end."""
@@ -47,30 +49,29 @@ class FoldOutcome:
 
 @dataclass(frozen=True, eq=False)
 class Tenth:
-    """One extreme tenth of a fold.
+    """One extreme tenth of a fold: `rows` rows.
 
-    `weights`, shape (n,), are 1 for the rows in it, 0 for the others, and a share for rows whose predictions
-    are all `edge`, the last that it has room for; they sum up to `rows`.
+    Those beyond the edge of `end` count once. Those whose predictions are all the edge, the last that there
+    is room for, count its share each, so that all sum up to `rows`.
     """
 
-    weights: FloatArray
     rows: int
-    edge: float
+    end: End
 
     @classmethod
     def highest(cls, p: FloatArray) -> Tenth:
         """Return the tenth of the highest predictions, at least one row."""
-        rows = max(len(p) // TENTH, 1)
-        edge = float(np.partition(p, len(p) - rows)[len(p) - rows])
-        above, same = p > edge, p == edge
-        share = (rows - np.count_nonzero(above)) / np.count_nonzero(same)
-        return cls(above + share * same, rows, edge)
+        return cls._of(p, True)
 
     @classmethod
     def lowest(cls, p: FloatArray) -> Tenth:
         """Return the tenth of the lowest predictions, at least one row."""
-        mirrored = cls.highest(-p)
-        return cls(mirrored.weights, mirrored.rows, -mirrored.edge)
+        return cls._of(p, False)
+
+    @classmethod
+    def _of(cls, p: FloatArray, highest: bool) -> Tenth:
+        rows = max(len(p) // TENTH, 1)
+        return cls(rows, end_of(p, rows, highest))
 
 
 def edge(folds: Sequence[FoldOutcome], horizon: int, costs_bp: float) -> Edge:
@@ -91,30 +92,32 @@ def edge(folds: Sequence[FoldOutcome], horizon: int, costs_bp: float) -> Edge:
     horizons (Newey & West 1987, Econometrica 55) and the share that they take from overlapping returns given
     back. That sum is the mean square of the sums over all windows of so many rows, as which it is computed.
     """
-    highest = [fold.highest for fold in folds]
-    lowest = [fold.lowest for fold in folds]
-    moves = np.concatenate([fold.moves for fold in folds])
-    bought = np.concatenate([tenth.weights for tenth in highest])
-    sold = np.concatenate([tenth.weights for tenth in lowest])
-    rows = sum(tenth.rows for tenth in highest)
-    high, low = float(bought @ moves) / rows, float(sold @ moves) / rows
-    part = (bought * (moves - high) - sold * (moves - low)) / (2 * rows)
+    rows = sum(fold.highest.rows for fold in folds)
+    high = low = 0.0
+    for fold in folds:
+        bought, sold = sums_of_ends(fold.p, fold.moves, fold.highest.end, fold.lowest.end)
+        high += bought / rows
+        low += sold / rows
+    lengths = [len(fold.p) for fold in folds]
+    part = np.empty(sum(lengths))
+    for fold, stop in zip(folds, accumulate(lengths), strict=True):
+        own = part[stop - len(fold.p) : stop]
+        parts_of_ends(fold.p, fold.moves, fold.highest.end, fold.lowest.end, (high, low), rows, own)
+    beyond = sum(np.count_nonzero(np.abs(fold.moves) > costs_bp) for fold in folds)
     return Edge(
-        rows=len(moves),
+        rows=len(part),
         tenth_rows=rows,
         high_bp=high,
         low_bp=low,
         edge_bp=(high - low) / 2,
         standard_error_bp=_standard_error(part, horizon),
         costs_bp=costs_bp,
-        beyond_costs_share=float((np.abs(moves) > costs_bp).mean()),
+        beyond_costs_share=beyond / len(part),
     )
 
 
 def _standard_error(part: FloatArray, horizon: int) -> float:
     """Return the standard error of a sum of parts of mean zero, whose neighbours share bars."""
     window = max(min(LAGS * horizon, len(part) // 3), 1) + 1
-    sums = np.concatenate([np.zeros(window), np.cumsum(part), np.full(window - 1, part.sum())])
-    windows = sums[window:] - sums[:-window]
-    variance = float(windows @ windows) / window
+    variance = window_squares(part, window) / window
     return math.sqrt(variance * (1 + (horizon - 1 / horizon) / (3 * window)))

@@ -26,6 +26,7 @@ import numpy as np
 
 from common.protocol.reports import Recalibration
 from trainer.candles.arrays import FloatArray
+from trainer.compiled.edges import overconfidence
 from trainer.compiled.predictions import log_odds, probabilities, slope_derivatives
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.scores import log_loss
@@ -98,9 +99,11 @@ class Overconfidence:
     @classmethod
     def of(cls, forecast: Forecast, horizon: int) -> Overconfidence:
         """Measure one fold's."""
-        gradients = (forecast.p - forecast.y) * forecast.added
-        curvature = float((forecast.p * (1.0 - forecast.p)) @ np.square(forecast.added))
-        return cls(float(gradients.sum()), curvature, _variance_of_sum(gradients, horizon))
+        window = _window(len(forecast.y), horizon)
+        gradient, curvature, squares = overconfidence(forecast.p, forecast.y, forecast.added, window)
+        # What Bartlett's weights take from overlapping labels is given back.
+        overlap = 1.0 + float(horizon - 1 / horizon) / (3 * window)
+        return cls(gradient, curvature, squares / window * overlap)
 
     def __add__(self, other: Overconfidence) -> Overconfidence:
         return Overconfidence(
@@ -148,7 +151,7 @@ def recalibrations(forecasts: Sequence[Forecast], horizon: int) -> list[Recalibr
         use = total.beyond_doubt and gain > 0.0
         found.append(
             Recalibration(
-                slope=min(max(best_slope(forecasts[:known]), LEAST), 1.0) if use else 1.0,
+                slope=min(max(best_slope(forecasts[:known], total), LEAST), 1.0) if use else 1.0,
                 estimate=total.estimate,
                 standard_error=total.standard_error,
                 gain=gain,
@@ -170,14 +173,17 @@ def gain_of(forecast: Forecast, slope: float) -> float:
     return (before - after) * len(forecast.y)
 
 
-def best_slope(forecasts: Sequence[Forecast]) -> float:
-    """Return the slope of the least log loss; the loss is convex, so that there is one."""
-    slope = 1.0
+def best_slope(forecasts: Sequence[Forecast], total: Overconfidence) -> float:
+    """Return the slope of the least log loss; the loss is convex, so that there is one.
+
+    `total` is the forecasts' overconfidence, which knows the first step.
+    """
+    slope, step = 1.0, total.estimate - 1.0
     for _ in range(STEPS):
-        step = newton_step(forecasts, slope)
         slope += float(np.clip(step, -FURTHEST_STEP, FURTHEST_STEP))
         if abs(step) <= PRECISION:
             break
+        step = newton_step(forecasts, slope)
     return slope
 
 
@@ -196,15 +202,11 @@ def rescaled(model: LogisticModel, slope: float) -> LogisticModel:
     return LogisticModel(model.means, model.scales, slope * model.coefficients, model.intercept)
 
 
-def _variance_of_sum(parts: FloatArray, horizon: int) -> float:
-    """Return the variance of a sum of parts of mean zero, whose neighbours depend on each other.
+def _window(rows: int, horizon: int) -> int:
+    """Return over how many neighbours, which depend on each other, gradients are summed.
 
-    Bartlett's weights (Newey & West 1987, Econometrica 55) as the mean square of the sums over all windows of
-    so many rows, and what they take from overlapping labels given back.
+    The mean square of the sums over all windows of so many rows is the variance of the sum over all rows with
+    Bartlett's weights (Newey & West 1987, Econometrica 55).
     """
-    rows = len(parts)
     window: int = max(min(max(LAGS * horizon, round(rows ** (1 / 3))), rows // 3), 1) + 1
-    sums = np.concatenate([np.zeros(window), np.cumsum(parts), np.full(window - 1, parts.sum())])
-    sums = sums[window:] - sums[:-window]
-    overlap = 1.0 + float(horizon - 1 / horizon) / (3 * window)
-    return float(sums @ sums) / window * overlap
+    return window

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from common.protocol.reports import Scores, Ties
-from trainer.candles.arrays import FloatArray, IntArray
-from trainer.compiled.predictions import ascending_order, summed_losses
+from trainer.candles.arrays import FloatArray
+from trainer.compiled.predictions import midranks, raised, ranked_and_ordered, summed_losses, tallies
 
 CHUNK = 8192
 
@@ -19,51 +19,24 @@ class Ordered:
 
     Parameters
     ----------
-    order : ndarray of int64, shape (n,)
-        Where each stood before.
     p, y : ndarray of float64, shape (n,)
         Predictions, ascending, and outcomes.
-    ranks : ndarray of float64, shape (n,)
-        Of these predictions, from 1 to n; equal ones share the mean of their ranks.
+    midranks : ndarray of float64, shape (n,)
+        The ranks of the predictions as they stood before, from 1 to n; equal ones share the mean of theirs.
+    of_outcomes : float
+        The sum of the ranks times the outcomes.
     """
 
-    order: IntArray
     p: FloatArray
     y: FloatArray
-    ranks: FloatArray
+    midranks: FloatArray
+    of_outcomes: float
 
     @classmethod
     def of(cls, p: FloatArray, y: FloatArray) -> Ordered:
         """Put predictions in order."""
-        order = ascending_order(p)
-        ascending = p[order]
-        return cls(order, ascending, y[order], _ranks_of_ascending(ascending))
-
-    @property
-    def midranks(self) -> FloatArray:
-        """The ranks of the predictions as they stood before, shape (n,)."""
-        ranks = np.empty(len(self.ranks))
-        ranks[self.order] = self.ranks
-        return ranks
-
-
-def midranks(values: FloatArray) -> FloatArray:
-    """Return the rank of each value from 1 to n, shape (n,); equal values share the mean of their ranks."""
-    order = ascending_order(values)
-    ranks = np.empty(len(values))
-    ranks[order] = _ranks_of_ascending(values[order])
-    return ranks
-
-
-def _ranks_of_ascending(values: FloatArray) -> FloatArray:
-    differs = values[1:] != values[:-1]
-    if differs.all():
-        return np.arange(1.0, len(values) + 1.0)
-    last_of_run = np.append(np.flatnonzero(differs), len(values) - 1)
-    length = np.diff(last_of_run, prepend=-1)
-    middle = last_of_run + 1 - (length - 1) / 2
-    ranks: FloatArray = np.repeat(middle, length)
-    return ranks
+        ranks, ascending, outcomes = ranked_and_ordered(p, y)
+        return cls(ascending, outcomes, ranks, float(ranks @ y))
 
 
 def unequal_pairs(y: FloatArray) -> float:
@@ -151,12 +124,11 @@ def score(p: FloatArray, y: FloatArray, ranks: FloatArray | None = None) -> Scor
         For the accuracy a prediction above 0.5 says rise, as in scikit-learn; it is 0 where no row has a
         direction.
     """
-    directed = y != 0.5
-    right = int(np.count_nonzero(((p > 0.5) == (y > 0.5)) & directed))
+    squares, directed, right = tallies(p, y)
     return Scores(
         auc=area_under_curve(midranks(p) if ranks is None else ranks, y),
-        brier=float(np.square(p - y).mean()),
-        accuracy=right / max(int(np.count_nonzero(directed)), 1),
+        brier=squares / len(y),
+        accuracy=right / max(directed, 1),
         log_loss=log_loss(p, y),
         base_rate=float(y.mean()),
         n=len(y),
@@ -175,32 +147,24 @@ def score_ties(ordered: Ordered, tied: FloatArray, rows: int, share: float) -> T
     rows, share : int, float
         The ties of all rows, those before the first test row too, and their share.
     """
-    auc = area_under_curve_with_falls(ordered.p, ordered.y, ordered.ranks, tied)
-    return Ties(rows=rows, share=share, auc_with_ties=auc)
+    return Ties(rows=rows, share=share, auc_with_ties=area_under_curve_with_falls(ordered, tied))
 
 
-def area_under_curve_with_falls(
-    p: FloatArray, y: FloatArray, ranks: FloatArray, falls: FloatArray
-) -> float | None:
-    """Return `area_under_curve` of ascending predictions and of further ones whose outcome is 0.
+def area_under_curve_with_falls(ordered: Ordered, falls: FloatArray) -> float | None:
+    """Return `area_under_curve` of predictions and of further ones whose outcome is 0.
 
     Parameters
     ----------
-    p, y, ranks : ndarray of float64, shape (n,)
-        Ascending predictions, their outcomes and `midranks`.
+    ordered : Ordered
+        The predictions.
     falls : ndarray of float64, shape (t,)
         The further predictions, in any order.
     """
-    rises, level = int(np.count_nonzero(y > 0.5)), int(np.count_nonzero(y == 0.5))
-    lower = len(y) - rises - level + len(falls)
-    pairs = rises * lower + 0.5 * (rises + lower) * level
+    y = ordered.y
+    pairs = unequal_pairs(y) + len(falls) * float(y.sum())
     if not pairs:
         return None
     # Each of them raises the ranks above it by one, and those of its equals by a half. All sums are multiples
     # of one quarter, and exact.
-    total = np.concatenate([[0.0], np.cumsum(y)])
-    # In order they are found where the last one was, which is still at hand.
-    falls = np.sort(falls)
-    raised = total[-1] - (total[np.searchsorted(p, falls)] + total[np.searchsorted(p, falls, "right")]) / 2
-    ranked = float(ranks @ y) + float(raised.sum())
-    return float((ranked - float(y.sum()) * (len(y) + len(falls) + 1) / 2 + pairs / 2) / pairs)
+    total = ordered.of_outcomes + raised(ordered.p, y, falls)
+    return float((total - float(y.sum()) * (len(y) + len(falls) + 1) / 2 + pairs / 2) / pairs)

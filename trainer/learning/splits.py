@@ -7,7 +7,7 @@ Learning (2018), ch. 7.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +85,7 @@ def require_trainable(
     min_train_rows: int,
     min_test_rows: int,
     where: str,
-    lost: tuple[int, int] = (0, 0),
+    lost: Callable[[], tuple[int, int]] = lambda: (0, 0),
 ) -> None:
     """Refuse folds that cannot be trained or tested.
 
@@ -99,21 +99,23 @@ def require_trainable(
         The least rows of a fold.
     where : str
         What is split, for the message.
-    lost : tuple of int
-        Rows that gaps in the candles cost, and rows that there would be without gaps, for the message.
+    lost : callable
+        Tells how many rows gaps in the candles cost, and how many there would be without gaps, for the
+        message.
 
     Raises
     ------
     DataError
         A fold has too few rows, or a training part has labels of one class only.
     """
-    rises, falls = (np.concatenate([[0], np.cumsum(side)]) for side in (y > 0.5, y < 0.5))
-    directed = rises + falls
-    kind = "rows" if directed[-1] == len(y) else "rows that move beyond the costs"
+    rises, falls = y > 0.5, y < 0.5
+    kind = (
+        "rows" if _directed(rises, falls, slice(0, len(y))) == len(y) else "rows that move beyond the costs"
+    )
     for fold in folds:
         place = f"{where}: fold {fold.index + 1} of {len(folds)}"
-        test_rows = int(directed[fold.test_stop] - directed[fold.test_start])
-        train_rows = int(directed[fold.train_stop])
+        test_rows = _directed(rises, falls, slice(fold.test_start, fold.test_stop))
+        train_rows = _directed(rises, falls, slice(0, fold.train_stop))
         for part, rows, least in (
             ("train", train_rows, min_train_rows),
             ("test", test_rows, min_test_rows),
@@ -122,13 +124,18 @@ def require_trainable(
                 said = f"{place} has {rows} {kind} to {part} on, needed are {least}"
                 if rows < (fold.train_stop if part == "train" else fold.test_stop - fold.test_start):
                     raise DataError(said, "take a longer timeframe or horizon, or lower label.costs_bp")
-                raise _too_few(said, part, len(y), lost)
-        if rises[fold.train_stop] in (0, train_rows):
-            word = "falls" if not rises[fold.train_stop] else "rises"
+                raise _too_few(said, part, len(y), lost())
+        risen = np.count_nonzero(rises[: fold.train_stop])
+        if risen in (0, train_rows):
+            word = "rises" if risen else "falls"
             raise DataError(
                 f"{place} has one class only: the close {word} after all {train_rows} training {kind}",
                 "look at the candles' closes",
             )
+
+
+def _directed(rises: npt.NDArray[np.bool_], falls: npt.NDArray[np.bool_], rows: slice) -> int:
+    return int(np.count_nonzero(rises[rows]) + np.count_nonzero(falls[rows]))
 
 
 def _too_few(said: str, part: str, rows: int, lost: tuple[int, int]) -> DataError:

@@ -12,9 +12,10 @@ from common.settings.sections import Label
 from trainer.candles.arrays import FloatArray, IntArray
 from trainer.candles.candles import Candles
 from trainer.candles.moments import moment_of
+from trainer.compiled.edges import outcomes_of
 from trainer.features.context import reach_of
 from trainer.features.indicators import WARM_UP
-from trainer.features.labels import Labels, future_moves, labels_of
+from trainer.features.labels import Labels, labels_of
 from trainer.features.matrix import FeatureMatrix
 from trainer.features.products import open_products
 from trainer.learning.design_matrix import DesignMatrix
@@ -106,12 +107,10 @@ class TrainingSet:
 
     def ties_of(self, fold: Fold) -> IntArray:
         """Return the ties between a fold's first test row and the next fold's, as rows of the matrix."""
-        known = self.matrix.close_time[self.labels.tie]
-        start = int(np.searchsorted(known, self.labels.close_time[fold.test_start]))
-        stop = len(known)
-        if fold.test_stop < len(self):
-            stop = int(np.searchsorted(known, self.labels.close_time[fold.test_stop]))
-        return self.labels.tie[start:stop]
+        row, tie = self.labels.row, self.labels.tie
+        start = int(np.searchsorted(tie, row[fold.test_start]))
+        stop = int(np.searchsorted(tie, row[fold.test_stop])) if fold.test_stop < len(self) else len(tie)
+        return tie[start:stop]
 
     def outcome(self, fold: Fold, p: FloatArray, p_of_ties: FloatArray) -> FoldOutcome:
         """Put a fold's predictions of its test rows and of its ties in order of time, with what came of them.
@@ -123,10 +122,9 @@ class TrainingSet:
         p_of_ties : ndarray of float64, shape (t,)
             Of `ties_of(fold)`.
         """
-        row = np.concatenate([self.labels.row[fold.test_start : fold.test_stop], self.ties_of(fold)])
-        order = np.argsort(row, kind="stable")
-        moves = future_moves(self.candles, self.matrix.bar[row[order]], self.horizon)
-        return FoldOutcome(np.concatenate([p, p_of_ties])[order], moves)
+        tested = self.labels.row[fold.test_start : fold.test_stop], p
+        ties = self.ties_of(fold), p_of_ties
+        return FoldOutcome(*outcomes_of(self.candles.close, self.matrix.bar, self.horizon, tested, ties))
 
     @property
     def memory(self) -> int:

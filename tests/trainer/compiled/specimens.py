@@ -4,8 +4,17 @@ import hashlib
 
 import numpy as np
 
-from trainer.compiled import features, passes
-from trainer.compiled.predictions import log_odds, probabilities, slope_derivatives, summed_losses
+from trainer.compiled import edges, features, passes, spectra
+from trainer.compiled.predictions import (
+    log_odds,
+    probabilities,
+    raised,
+    ranked_and_ordered,
+    slope_derivatives,
+    summed_losses,
+    tallies,
+)
+from trainer.compiled.projection import projected
 
 
 def digest_of_sums() -> str:
@@ -24,6 +33,7 @@ def digest_of_sums() -> str:
         *passes.judged(values, 7, 4000, 0.1 * weights[:, 1:], weights[:, 0], 2, signs, 36.0, rounded=True),
         *passes.weighted_sums(values, row, y),
         passes.products(values, 5, 4990, None, origin),
+        *projected(values, 3, 4990, origin, weights[0]),
         probabilities(signs * draw.standard_exponential(3993)),
         log_odds(draw.random(3993), 1e-16),
         np.array(slope_derivatives(draw.standard_normal(2500), y, 0.1, 0.8)),
@@ -34,7 +44,32 @@ def digest_of_sums() -> str:
         lost = passes.judged(values, at, at + 1, weights[:, 1:], weights[:, 0], 0, np.ones(1), 36.0)[1]
         digest.update(lost.tobytes())
         digest.update(np.float64(summed_losses(draw.random(1), y[at : at + 1], 1e-16)).tobytes())
+    for found in _of_outcomes(draw):
+        digest.update(found.tobytes())
     return digest.hexdigest()
+
+
+def _of_outcomes(draw: np.random.Generator) -> list[np.ndarray]:
+    """What is made of predictions and of what came of them."""
+    p, moves, added = draw.random(2500), draw.standard_normal(2500), draw.standard_normal(2500)
+    y = draw.choice([0.0, 0.5, 1.0], 2500)
+    high, low = edges.end_of(p, 250, True), edges.end_of(p, 250, False)
+    means = edges.sums_of_ends(p, moves, high, low)
+    parts = np.empty(2500)
+    edges.parts_of_ends(p, moves, high, low, means, 250, parts)
+    spectrum = draw.standard_normal((4, 1001)) + 1j * draw.standard_normal((4, 1001))
+    sums = np.zeros((3, 1001), dtype=np.complex128)
+    spectra.add_spectra((spectrum[0], spectrum[1]), (spectrum[2], spectrum[3]), sums)
+    numbers = *means, edges.window_squares(parts, 17), *edges.overconfidence(p, y, added, 9), *tallies(p, y)
+    ranks, ascending, outcomes = ranked_and_ordered(p, y)
+    return [
+        parts,
+        sums,
+        np.array(numbers),
+        edges.moves_of(1.0 + p, np.arange(2400), 7),
+        np.concatenate([ranks, ascending, outcomes]),
+        np.array([raised(ascending, outcomes, p[::3])]),
+    ]
 
 
 def digest_of_features() -> str:

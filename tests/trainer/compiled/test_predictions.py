@@ -1,17 +1,30 @@
 import numpy as np
 import pytest
 from scipy.special import expit, logit
+from scipy.stats import rankdata
 from sklearn import metrics
 
 from trainer.compiled.predictions import (
-    ascending_order,
     log_odds,
+    midranks,
     probabilities,
+    raised,
+    ranked_and_ordered,
     slope_derivatives,
     summed_losses,
+    tallies,
 )
 
 EPSILON = float(np.finfo(np.float64).eps)
+
+
+def ascending_order(values):
+    """The positions that put numbers in ascending order: where each stood is its outcome."""
+    ranks, ascending, outcomes = ranked_and_ordered(values, np.arange(float(len(values))))
+    order = outcomes.astype(np.int64)
+    assert np.array_equal(ascending, values[order])
+    assert np.array_equal(ranks, rankdata(values)) and np.array_equal(midranks(values), ranks)
+    return order
 
 
 @pytest.mark.parametrize("rows", [1, 2, 17, 64, 65, 1000, 100_003])
@@ -106,4 +119,27 @@ def test_predictions_and_outcomes_of_other_lengths_are_refused():
     with pytest.raises(ValueError, match="outcomes"):
         slope_derivatives(np.zeros(3), np.zeros(4), 0.0, 1.0)
     with pytest.raises(ValueError, match="in a row"):
-        ascending_order(np.zeros((3, 2)))
+        midranks(np.zeros((3, 2)))
+    for function in (ranked_and_ordered, tallies):
+        with pytest.raises(ValueError, match="outcomes"):
+            function(np.zeros(3), np.zeros(2))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3, 4, 6, 1003])
+def test_squares_and_what_was_told_of_a_direction_are_counted(rows):
+    draw = np.random.default_rng(rows)
+    p, y = draw.choice([0.2, 0.5, 0.8], rows), draw.choice([0.0, 0.5, 1.0], rows)
+    squares, directed, right = tallies(p, y)
+    assert squares == pytest.approx(np.sum((p - y) ** 2), rel=1e-13)
+    assert directed == np.count_nonzero(y != 0.5)
+    assert right == np.count_nonzero((y != 0.5) & ((p > 0.5) == (y > 0.5)))
+
+
+@pytest.mark.parametrize("distinct", [3, 10**6])
+@pytest.mark.parametrize("falls", [0, 1, 500])
+def test_further_rows_are_raised_by_the_outcomes_above_them_and_half_of_their_equals(distinct, falls):
+    draw = np.random.default_rng(falls)
+    p = np.sort(draw.integers(0, distinct, 700) / distinct)
+    y, others = draw.choice([0.0, 0.5, 1.0], 700), draw.integers(0, distinct, falls) / distinct
+    expected = sum(y[p > one].sum() + y[p == one].sum() / 2 for one in others)
+    assert raised(p, y, others) == expected

@@ -5,9 +5,10 @@ import pytest
 from scipy.stats import t as student
 from sklearn.metrics import roc_curve
 
+from trainer.compiled.predictions import midranks
 from trainer.evidence.curves import BINS, ROC_POINTS, curves
 from trainer.evidence.significance import rank_sum
-from trainer.learning.scores import Ordered, area_under_curve, midranks
+from trainer.learning.scores import Ordered, area_under_curve
 
 
 @pytest.fixture(scope="module")

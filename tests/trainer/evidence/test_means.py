@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from trainer.compiled.predictions import midranks
 from trainer.evidence.means import auc_influence, mean_p_value
-from trainer.learning.scores import area_under_curve, midranks
+from trainer.learning.scores import area_under_curve
 
 
 def labels(draw, rows, horizon):

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from scipy.signal import lfilter
 from scipy.stats import kstest, mannwhitneyu
 
+from trainer.compiled.predictions import midranks
 from trainer.evidence import significance
 from trainer.evidence.significance import auc_p_value, covariances, lift_of_fading
-from trainer.learning.scores import area_under_curve, midranks
+from trainer.learning.scores import area_under_curve
 
 
 def remembering(draw, rows, memory):
@@ -42,7 +43,7 @@ def test_the_transform_gives_what_sums_one_by_one_give(rows, reach, block, seed)
     p, y = draw.standard_normal((2, rows))
     rest = y - 0.3 * p
     with mock.patch.object(significance, "BLOCK_ROWS", block):
-        own_p, own_y, later = covariances(p, y, 0.3, reach)
+        own_p, own_y, later = covariances(p + 5.0, y - 2.0, (5.0, -2.0), 0.3, reach)
     lags = range(reach + 1)
     assert own_p == pytest.approx([sum(p[k:] * p[: rows - k]) for k in lags], abs=1e-9)
     assert own_y == pytest.approx([sum(rest[k:] * rest[: rows - k]) for k in lags], abs=1e-9)

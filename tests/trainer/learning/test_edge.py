@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trainer.compiled.edges import End
 from trainer.learning.edge import FoldOutcome, Tenth, edge
 
 
@@ -33,10 +34,10 @@ def test_a_model_that_is_right_has_the_size_of_the_moves_and_one_that_is_wrong_i
 
 def test_rows_of_equal_predictions_share_the_room_that_is_left():
     p = np.array([0.9, 0.6, 0.6, 0.6, *[0.5] * 16])  # room for two
-    tenth = Tenth.highest(p)
-    assert tenth.weights[:4] == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3])
-    assert tenth.weights.sum() == pytest.approx(tenth.rows) == pytest.approx(2)
-    assert tenth.edge == 0.6
+    for tenth, sign in ((Tenth.highest(p), 1), (Tenth.lowest(-p), -1)):
+        assert (tenth.rows, tenth.end) == (2, End(sign * 0.6, pytest.approx(1 / 3)))
+    moves = np.array([3.0, 6.0, 0.0, 0.0, *[0.0] * 16])
+    assert of(p, moves).high_bp == pytest.approx((3 + 6 / 3) / 2)
     # A model that says the same of all rows buys and sells all of them, and gains nothing.
     assert of(np.full(50, 0.5), np.arange(50)).edge_bp == pytest.approx(0)
 

@@ -25,11 +25,15 @@ def forecast(seed, rows=20_000, spread=0.5, intercept=0.1, stretched=1.0):
     return Forecast.of(probabilities(intercept + stretched * (true - intercept)), y, intercept)
 
 
+def total(folds):
+    return sum((Overconfidence.of(each, 1) for each in folds), Overconfidence())
+
+
 @pytest.mark.parametrize("stretched", [0.5, 1.0, 1.6, 4.0])
 def test_the_slope_of_stretched_log_odds_is_recovered(stretched):
     folds = [forecast(seed, stretched=stretched) for seed in range(4)]
     error = Overconfidence.of(forecast(9, rows=80_000, stretched=stretched), 1).standard_error
-    assert best_slope(folds) == pytest.approx(1 / stretched, abs=4 * error)
+    assert best_slope(folds, total(folds)) == pytest.approx(1 / stretched, abs=4 * error)
 
 
 @pytest.mark.parametrize("stretched", [1.6, 4.0])
@@ -84,7 +88,7 @@ def test_a_fold_is_recalibrated_by_the_folds_before_it_only():
 
 def test_the_log_loss_is_level_at_the_slope_and_convex_around_it():
     folds = [forecast(seed, stretched=2.0) for seed in range(3)]
-    slope = best_slope(folds)
+    slope = best_slope(folds, total(folds))
     loss = [
         sum(log_loss(one.drawn(at), one.y) for one in folds) for at in (slope - 0.02, slope, slope + 0.02)
     ]

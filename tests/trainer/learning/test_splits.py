@@ -104,14 +104,14 @@ def test_the_message_blames_gaps_only_where_they_took_the_rows():
     y = np.tile([0.0, 1.0], 30)
     folds = [Fold(0, 10, 30, 60, 60)]
     with pytest.raises(DataError) as error:
-        require_trainable(folds, y, 20, 10, "BTCUSDT_1m_H1", (900, 960))
+        require_trainable(folds, y, 20, 10, "BTCUSDT_1m_H1", lambda: (900, 960))
     assert error.value.detail == (
         "BTCUSDT_1m_H1: fold 1 of 1 has 10 rows to train on, needed are 20 (60 rows in all; gaps in the "
         "candles took 900 of 960)"
     )
     assert "data.missing" in error.value.hint
     with pytest.raises(DataError) as error:
-        require_trainable(folds, y, 20, 10, "BTCUSDT_1m_H1", (6, 66))
+        require_trainable(folds, y, 20, 10, "BTCUSDT_1m_H1", lambda: (6, 66))
     assert error.value.detail.endswith("needed are 20 (60 rows in all)")
     assert "longer span" in error.value.hint
 
