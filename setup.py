@@ -21,18 +21,8 @@ from setuptools.command.build_ext import build_ext
 
 FOLDER = Path("trainer/compiled")
 SOURCES = [
-    str(FOLDER / name)
-    for name in (
-        "passes.c",
-        "moments.c",
-        "predictions.c",
-        "labels.c",
-        "edges.c",
-        "spectra.c",
-        "projection.c",
-        "scales.c",
-        "features.c",
-    )
+    str(FOLDER / f"{name}.c")
+    for name in ("passes", "moments", "predictions", "labels", "edges", "spectra", "scales", "features")
 ]
 COMPILER_PACKAGE = "ziglang==0.17.1"
 # Products and sums are fused where the source says so, and nowhere else: all compilers give the same digits.

@@ -53,7 +53,6 @@ ARGUMENTS = {
     "window_squares": (_NUMBERS, _COUNT, _COUNT),
     "overconfidence": (_NUMBERS, _NUMBERS, _NUMBERS, _COUNT, _COUNT, _NUMBERS),
     "add_spectra": (*(_NUMBERS,) * 4, _COUNT, *(_NUMBERS,) * 3),
-    "project": (_NUMBERS, _COUNT, _COUNT, _COUNT, *(_NUMBERS,) * 4),
     "moves": (_NUMBERS, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS),
     "outcomes": (*_MERGED, _NUMBERS, _NUMBERS, _COUNT, _NUMBERS, _NUMBERS, _COUNT, _NUMBERS, _NUMBERS),
     "judged": _JUDGED,

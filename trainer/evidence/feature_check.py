@@ -12,18 +12,16 @@ from common.protocol.reports import Check
 from common.whole_file import whole_file
 from trainer.candles.candles import Candles
 from trainer.candles.moments import moment_of
-from trainer.compiled.projection import projected
 from trainer.features.context import context_frame
 from trainer.features.indicators import blocks
 from trainer.features.matrix import FeatureMatrix, matrix_rows
-from trainer.features.products import BLOCK_ROWS, Products
+from trainer.features.products import BLOCK_ROWS, CHUNK_ROWS, Products
 from trainer.learning.training_set import TrainingSet
 
 CUTS = 3
 
-ROUNDING = 1e-13
-"""Share of sums of squares that sums of products may differ by, added up over a row of them; those of real
-candles differ by 3e-15 at most."""
+ROUNDING = 1e-11
+"""Share of a sum of squares that sums of products may differ by."""
 
 
 class _RememberedCheck(Frozen):
@@ -82,28 +80,26 @@ def _compared_at_cuts(matrix: FeatureMatrix, candles: Candles, context: Sequence
 
 
 def are_products(products: Products) -> bool:
-    """Tell whether sums of products are those of their rows, by a direction that is drawn for each block.
-
-    The products of a block times a direction are sums over its rows of what each has in common with it, which
-    takes a reading of the rows instead of all products (Freivalds 1977, Information Processing 77). All
-    columns count about the same in a direction: no sum that is wrong by more than 1e-11 of the sums of
-    squares of its columns is missed, unless others in its row make up for it to the last digits.
-    """
-    values, before = products.values, products.blocks[0]
+    """Tell whether sums of products are those of their rows, computed from the columns as they are."""
+    values = products.values
+    size = values.shape[1] + 1
+    to_origin = np.eye(size)
+    to_origin[1:, 0] = -values[0].astype(np.float64)
+    before = products.blocks[0]
     if before.any():
         return False
-    draw = np.random.default_rng(int(products.digest[:16], 16))
-    origin, size = values[0].astype(np.float64), values.shape[1] + 1
+    part = np.ones((CHUNK_ROWS, size))
     for position, until in enumerate(products.blocks[1:]):
-        # The difference of two prefixes has lost the digits that they share.
-        claimed = np.sqrt(np.abs(np.diag(until)))
-        along = draw.choice([-1.0, 1.0], size) * draw.uniform(0.5, 1.0, size)
-        along /= np.where(claimed > 0.0, claimed, 1.0)
-        found, squares = projected(values, position * BLOCK_ROWS, BLOCK_ROWS, origin, along)
-        slack = np.zeros(size)
-        for spread in (np.sqrt(squares), claimed):
-            slack += ROUNDING * spread * (spread @ np.abs(along))
-        if not (np.abs((until - before) @ along - found) <= slack).all():
+        raw = np.zeros((size, size))
+        for first in range(position * BLOCK_ROWS, (position + 1) * BLOCK_ROWS, CHUNK_ROWS):
+            part[:, 1:] = values[first : first + CHUNK_ROWS]
+            raw += part.T @ part
+        found = to_origin @ raw @ to_origin.T
+        # What is left of large sums after the shift has lost the digits that they share.
+        slack = ROUNDING * np.sqrt(np.outer(np.diag(raw), np.diag(raw)))
+        # So it has, in the difference of two prefixes, those of the rows before.
+        slack += ROUNDING * np.sqrt(np.outer(np.diag(until), np.diag(until)))
+        if not (np.abs(until - before - found) <= slack).all():
             return False
         before = until
     return True

@@ -14,7 +14,6 @@ from trainer.compiled.predictions import (
     summed_losses,
     tallies,
 )
-from trainer.compiled.projection import projected
 
 
 def digest_of_sums() -> str:
@@ -33,7 +32,6 @@ def digest_of_sums() -> str:
         *passes.judged(values, 7, 4000, 0.1 * weights[:, 1:], weights[:, 0], 2, signs, 36.0, rounded=True),
         *passes.weighted_sums(values, row, y),
         passes.products(values, 5, 4990, None, origin),
-        *projected(values, 3, 4990, origin, weights[0]),
         probabilities(signs * draw.standard_exponential(3993)),
         log_odds(draw.random(3993), 1e-16),
         np.array(slope_derivatives(draw.standard_normal(2500), y, 0.1, 0.8)),

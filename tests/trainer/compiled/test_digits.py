@@ -3,7 +3,7 @@ import platform
 import pytest
 
 from tests.trainer.compiled.specimens import digest_of_features, digest_of_sums
-from trainer.compiled import edges, features, passes, predictions, projection, spectra
+from trainer.compiled import edges, features, passes, predictions, spectra
 from trainer.compiled.library import FUSED, PLAIN, library
 
 DIGITS = {
@@ -23,7 +23,7 @@ FEATURE_DIGITS = {
 def test_the_digits_are_those_of_any_compiler(name, monkeypatch):
     if name == FUSED and not library(PLAIN).fuses():
         pytest.skip("this processor does not fuse products and sums, or all of its kind do")
-    for module in (edges, features, passes, predictions, projection, spectra):
+    for module in (edges, features, passes, predictions, spectra):
         monkeypatch.setattr(module, "_LIBRARY", library(name))
     fuses = name == FUSED or platform.machine() in {"aarch64", "arm64"}
     kind = FUSED if fuses else PLAIN

@@ -108,14 +108,6 @@ def test_sums_of_products_of_other_rows_are_found():
         blocks = products.blocks.copy()
         blocks[block:][:, place[0], place[1]] += 1e-3
         assert not are_products(dataclasses.replace(products, blocks=blocks))
-    # Of a column of small numbers beside others as well, and on one side of the diagonal alone.
-    small = Products.computed((values * [1e-6, 1.0, 1e4]).astype(np.float32))
-    assert are_products(small)
-    for row, column in ((0, 1), (1, 0), (1, 1), (1, 3), (3, 1)):
-        blocks = small.blocks.copy()
-        sizes = np.sqrt(np.diag(blocks[-1]))
-        blocks[2:, row, column] += 2e-11 * sizes[row] * sizes[column]
-        assert not are_products(dataclasses.replace(small, blocks=blocks))
     nudged = values.copy()
     nudged[BLOCK_ROWS + 5, 1] += 0.01
     assert not are_products(dataclasses.replace(products, values=nudged))
