@@ -23,8 +23,7 @@ AGAIN_SECONDS = 86_400.0
 TICK_SECONDS = 0.02
 """Two changes within a tick of the kernel's clock, 10 ms at most, may bear the same time."""
 
-
-WORTH_WAITING_BYTES = 1 << 23
+WORTH_WAITING_BYTES = 1 << 25
 """A smaller file is digested twice in less time than its tick takes to pass."""
 
 

@@ -120,14 +120,15 @@ def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles])
         if matrix is None:
             _drop_unfinished(cache_dir, stem)
             digest = _build(path, key, candles, [context_frame(coarse) for coarse in context])
-            with _on_disk(path) as file:
-                # Read back now it would come from memory, which says nothing of the disk.
+            with path.open("rb") as file:
+                with _on_disk(path, file):
+                    _drop_old(cache_dir, stem)
+                    matrix = _mapped(path, key, digest)
+                    if matrix is not None:
+                        # Within the lock, so that who waits for the matrix finds them too.
+                        open_products(path, matrix.digest, matrix.values)
+                # By now its tick has passed.
                 keep_checked(path, settled(file.fileno()), digest)
-                _drop_old(cache_dir, stem)
-                matrix = _mapped(path, key)
-                if matrix is not None:
-                    # Within the lock, so that who waits for the matrix finds them too.
-                    open_products(path, matrix.digest, matrix.values)
     if matrix is None:
         raise StorageError(
             f"{path}: the feature matrix is damaged as soon as it is written", "check the disk"
@@ -199,17 +200,17 @@ def _build(path: Path, key: str, candles: Candles, frames: Sequence[ContextFrame
 
 
 @contextmanager
-def _on_disk(path: Path) -> Iterator[BinaryIO]:
-    """Have the disk take a file, which is given open, while what stands within goes on.
+def _on_disk(path: Path, file: BinaryIO) -> Iterator[None]:
+    """Have the disk take an open file while what stands within goes on.
 
     Raises
     ------
     StorageError
         The disk refused a part of it, which is gone once its pages leave the memory; it is removed.
     """
-    with path.open("rb") as file, ThreadPoolExecutor(1) as apart:
+    with ThreadPoolExecutor(1) as apart:
         synced = apart.submit(os.fsync, file.fileno())
-        yield file
+        yield
         try:
             synced.result()
         except OSError as error:
@@ -253,12 +254,15 @@ def _padding(rows: int, columns: int) -> int:
     return rows * columns * 4 % 8
 
 
-def _mapped(path: Path, key: str) -> FeatureMatrix | None:
+def _mapped(path: Path, key: str, written: str = "") -> FeatureMatrix | None:
+    """Map a matrix that is there and whole; `written` is the digest by which it was written a moment ago."""
     try:
         with path.open("rb") as file:
             header = json.loads(file.read(HEADER_BYTES))
             status = os.fstat(file.fileno())
-            checked = is_checked(path, status, str(header["sha256"]))
+            digest = str(header["sha256"])
+            # Read back a moment later it would come from memory, which says nothing of the disk.
+            checked = digest == written or is_checked(path, status, digest)
             since = None if checked else settled(file.fileno())
         rows, names = int(header["rows"]), tuple(header["names"])
         index_offset = HEADER_BYTES + rows * len(names) * 4 + _padding(rows, len(names))
@@ -272,7 +276,7 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
             values=np.asarray(np.memmap(path, np.float32, "r", HEADER_BYTES, (rows, len(names)))),
             bar=np.asarray(np.memmap(path, np.int64, "r", index_offset, (rows,))),
             close_time=np.asarray(np.memmap(path, np.int64, "r", index_offset + 8 * rows, (rows,))),
-            digest=str(header["sha256"]),
+            digest=digest,
             path=path,
         )
         if not checked:
