@@ -128,6 +128,8 @@ def _assert_prices(bars: Bars) -> None:
 
 
 def _assert_one_series(bars: Bars, kind: pa.DataType, asked: Asked) -> None:
+    if bars.ascending:
+        return
     order = np.argsort(bars.open_time, kind="stable")
     times, close = bars.open_time[order], bars.values[CLOSE][order]
     again = np.flatnonzero(np.diff(times) == 0)

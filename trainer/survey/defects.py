@@ -217,9 +217,12 @@ def _outside(price: FloatArray, bars: Bars) -> Mask:
 
 
 def _median(volume: FloatArray) -> float:
-    """Median of the bars in which something was traded; infinite where there is none to compare with."""
+    """Median of the bars in which something was traded; infinite where none is beyond a multiple of it."""
     traded = volume[(volume > 0) & np.isfinite(volume)]
-    return float(np.median(traded)) if len(traded) else np.inf
+    # To find the least and the greatest takes a tenth of the time.
+    if not len(traded) or traded.max() <= BURST * traded.min():
+        return np.inf
+    return float(np.median(traded))
 
 
 def _burst(timeframe: Timeframe, count: int, first_ms: int) -> Finding:
