@@ -42,6 +42,7 @@ ARGUMENTS = {
     "judged": (*_JUDGED, ctypes.c_double, _NUMBERS, _NUMBERS),
     "scales": (*(_NUMBERS,) * 7, _COUNT, _COUNT, ctypes.c_double, ctypes.c_double, _NUMBERS),
     "features": (*(_NUMBERS,) * 6, _COUNT, _COUNT, _COUNT, _NUMBERS, _NUMBERS),
+    "add_words": (_NUMBERS, _COUNT, _COUNT, _NUMBERS),
     "last_known": (_NUMBERS, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS),
 }
 """What the functions of the C sources take."""
@@ -90,6 +91,7 @@ def told(path: str) -> ctypes.CDLL:
     found.draw.restype = ctypes.c_int64
     found.summed_losses.restype = ctypes.c_double
     found.last_known.restype = None
+    found.add_words.restype = None
     return found
 
 
