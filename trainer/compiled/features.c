@@ -234,9 +234,9 @@ INLINE void put_rows(const Tile *t, int64_t from, int64_t until, const Known *kn
             if (!whole) memcpy(row, eight[k], sizeof eight[k]);
             usable[at] = well[k] != 0;
             for (int64_t g = 0; g < others; g++) {
+                static const float none[CONTEXT] = {NAN, NAN, NAN};
                 const int64_t position = known[g].position[at];
-                for (int64_t j = 0; j < CONTEXT; j++)
-                    row[FEATURES + CONTEXT * g + j] = position < 0 ? NAN : known[g].values[CONTEXT * position + j];
+                memcpy(row + FEATURES + CONTEXT * g, position < 0 ? none : known[g].values + CONTEXT * position, sizeof none);
                 if (position < 0) usable[at] = 0;
             }
         }
