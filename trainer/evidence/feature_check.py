@@ -29,6 +29,7 @@ DIRECTIONS = 4
 """Along one, what is wrong by 1e5 times the slack is missed once in 1e5 times; along all of them, never."""
 
 CHUNK_ROWS = 4096
+"""So many rows of a block are multiplied at a time."""
 
 
 class _RememberedCheck(Frozen):

@@ -135,8 +135,9 @@ def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles])
                     if matrix is not None:
                         # Within the lock, so that who waits for the matrix finds them too.
                         open_products(path, matrix.digest, matrix.values)
-                # By now its tick has passed.
-                keep_checked(path, settled(file.fileno()), digest)
+                if matrix is not None:
+                    # By now its tick has passed.
+                    keep_checked(path, settled(file.fileno()), digest)
     if matrix is None:
         raise StorageError(
             f"{path}: the feature matrix is damaged as soon as it is written", "check the disk"
