@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -34,10 +35,9 @@ class Bars:
     @classmethod
     def of(cls, open_time: IntArray, columns: dict[str, FloatArray]) -> Bars:
         """Make bars from columns by name, each of shape (n,); a missing `quote_volume` becomes NaN."""
-        values = np.full((len(FIELDS), len(open_time)), np.nan)
+        values = np.empty((len(FIELDS), len(open_time)))
         for row, name in enumerate(FIELDS):
-            if name in columns:
-                values[row] = columns[name]
+            values[row] = columns.get(name, np.nan)
         return cls(open_time, values)
 
     @classmethod
@@ -76,10 +76,15 @@ class Bars:
 
     @property
     def turnover(self) -> float:
-        """Traded amount in the quote currency: `quote_volume`, or volume x close where there is none."""
-        quote = self.values[QUOTE_VOLUME]
-        estimate = self.values[VOLUME] * self.values[CLOSE]
-        return float(np.where(np.isfinite(quote), quote, estimate).sum())
+        """Sum of `turnovers`."""
+        return float(self.turnovers.sum())
+
+    @cached_property
+    def turnovers(self) -> FloatArray:
+        """Traded amount of each bar in the quote currency: `quote_volume`, or volume x close without one."""
+        quote: FloatArray = self.values[QUOTE_VOLUME]
+        known = np.isfinite(quote)
+        return quote if known.all() else np.where(known, quote, self.values[VOLUME] * self.values[CLOSE])
 
 
 def largest_difference(ours: FloatArray, theirs: FloatArray) -> FloatArray:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from common.protocol.reports import SurveyReport
 from common.timeframes import Timeframe
 from common.whole_file import whole_file
 from trainer.candles.candles import COLUMNS, DTYPES, Candles
-from trainer.candles.checked import is_checked, keep_checked, settled
+from trainer.candles.checked import is_checked, keep_checked, keep_written, settled
 from trainer.candles.room import CANDLES, NO_BOUND, Room, hold, use
 
 FORMAT = "nighttrain.candles/1"
@@ -46,41 +45,27 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
         Read-only memory maps of what has the digest, which is not dropped while one of them is there; None if
         they are not cached, or damaged.
     """
-    path = _series_path(cache_dir, symbol, timeframe, digest)
-    try:
-        with path.open("rb") as file:
-            hold(file.fileno())
-            head = json.loads(file.read(HEAD_BYTES))
-            rows, synthetic = int(head["rows"]), bool(head["synthetic"])
-            status = os.fstat(file.fileno())
-            checked = is_checked(path, status, digest)
-            since = None if checked else settled(file.fileno())
-            expected = (FORMAT, symbol, timeframe, HEAD_BYTES + rows * 8 * len(COLUMNS))
-            found = (head["format"], head["symbol"], head["timeframe"], status.st_size)
-            if rows < 1 or found != expected:
-                return None
-            content = np.memmap(file, dtype=np.uint8, mode="r", offset=HEAD_BYTES)
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return None
-    columns = {
-        name: np.asarray(content[place * rows * 8 : (place + 1) * rows * 8]).view(DTYPES[name])
-        for place, name in enumerate(COLUMNS)
-    }
-    if checked:
-        use(path)
-        return Candles(symbol, timeframe, **columns, digest=digest, synthetic=synthetic)
-    try:
-        candles = Candles.of(symbol, timeframe, columns, synthetic)
-    except ValueError:
-        return None
-    if candles.digest != digest:
-        return None
-    keep_checked(path, since, digest)
-    return candles
+    return _opened(_series_path(cache_dir, symbol, timeframe, digest), symbol, timeframe, digest)
 
 
-def store_candles(cache_dir: Path, candles: Candles, room: Room = NO_BOUND) -> Candles | None:
+def store_candles(
+    cache_dir: Path,
+    candles: Candles,
+    room: Room = NO_BOUND,
+    written: list[tuple[Path, str]] | None = None,
+) -> Candles | None:
     """Write a series to the cache, unless it is there already; one of `Candles.of`, no cut of it.
+
+    Parameters
+    ----------
+    cache_dir : Path
+        The cache's folder.
+    candles : Candles
+        The series.
+    room : Room, optional
+        What the cache may take.
+    written : list, optional
+        Gets file and digest of what had to be written, for `keep_written`, else called at once.
 
     Returns
     -------
@@ -110,10 +95,11 @@ def store_candles(cache_dir: Path, candles: Candles, room: Room = NO_BOUND) -> C
         file.write(json.dumps(head, sort_keys=True).encode().ljust(HEAD_BYTES))
         for name, column in candles.columns.items():
             file.write(column.astype(DTYPES[name], copy=False).data)
-    with suppress(OSError), path.open("rb") as file:
-        # Read back now it would come from memory, which says nothing of the disk.
-        keep_checked(path, settled(file.fileno()), candles.digest)
-    return open_candles(cache_dir, candles.symbol, candles.timeframe, candles.digest)
+    if written is None:
+        keep_written([(path, candles.digest)])
+    else:
+        written.append((path, candles.digest))
+    return _opened(path, candles.symbol, candles.timeframe, candles.digest, just_written=True)
 
 
 def find_report(cache_dir: Path, symbol: str, key: str) -> SurveyReport | None:
@@ -155,6 +141,41 @@ def tag(folder: Path) -> None:
     if not path.exists():
         with whole_file(path) as file:
             file.write(CACHE_TAG)
+
+
+def _opened(
+    path: Path, symbol: str, timeframe: Timeframe, digest: str, just_written: bool = False
+) -> Candles | None:
+    try:
+        with path.open("rb") as file:
+            hold(file.fileno())
+            head = json.loads(file.read(HEAD_BYTES))
+            rows, synthetic = int(head["rows"]), bool(head["synthetic"])
+            status = os.fstat(file.fileno())
+            checked = just_written or is_checked(path, status, digest)
+            since = None if checked else settled(file.fileno())
+            expected = (FORMAT, symbol, timeframe, HEAD_BYTES + rows * 8 * len(COLUMNS))
+            found = (head["format"], head["symbol"], head["timeframe"], status.st_size)
+            if rows < 1 or found != expected:
+                return None
+            content = np.memmap(file, dtype=np.uint8, mode="r", offset=HEAD_BYTES)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
+    columns = {
+        name: np.asarray(content[place * rows * 8 : (place + 1) * rows * 8]).view(DTYPES[name])
+        for place, name in enumerate(COLUMNS)
+    }
+    if checked:
+        use(path)
+        return Candles(symbol, timeframe, **columns, digest=digest, synthetic=synthetic)
+    try:
+        candles = Candles.of(symbol, timeframe, columns, synthetic)
+    except ValueError:
+        return None
+    if candles.digest != digest:
+        return None
+    keep_checked(path, since, digest)
+    return candles
 
 
 def _series_path(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str) -> Path:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +23,6 @@ BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 AGAIN_SECONDS = 86_400.0
 TICK_SECONDS = 0.02
 """Two changes within a tick of the kernel's clock, 10 ms at most, may bear the same time."""
-
 
 WORTH_WAITING_BYTES = 1 << 23
 """A smaller file is digested twice in less time than its tick takes to pass."""
@@ -76,6 +76,17 @@ def keep_checked(path: Path, status: os.stat_result | None, digest: str) -> None
     # Without it the next job digests the file, which is no reason to fail.
     with suppress(OSError):
         note_of(path).write_text(note, encoding="ascii")
+
+
+def keep_written(files: Iterable[tuple[Path, str]]) -> None:
+    """Record that files have the digests by which they were written a moment ago.
+
+    It is best called when there is nothing else to be done: by then their ticks have passed.
+    """
+    for path, digest in files:
+        # Read back now they would come from memory, which says nothing of the disk.
+        with suppress(OSError), path.open("rb") as file:
+            keep_checked(path, settled(file.fileno()), digest)
 
 
 def forget(path: Path) -> None:

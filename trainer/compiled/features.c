@@ -234,9 +234,9 @@ INLINE void put_rows(const Tile *t, int64_t from, int64_t until, const Known *kn
             if (!whole) memcpy(row, eight[k], sizeof eight[k]);
             usable[at] = well[k] != 0;
             for (int64_t g = 0; g < others; g++) {
+                static const float none[CONTEXT] = {NAN, NAN, NAN};
                 const int64_t position = known[g].position[at];
-                for (int64_t j = 0; j < CONTEXT; j++)
-                    row[FEATURES + CONTEXT * g + j] = position < 0 ? NAN : known[g].values[CONTEXT * position + j];
+                memcpy(row + FEATURES + CONTEXT * g, position < 0 ? none : known[g].values + CONTEXT * position, sizeof none);
                 if (position < 0) usable[at] = 0;
             }
         }
@@ -293,4 +293,20 @@ void last_known(const int64_t *moments, int64_t n, const int64_t *known, int64_t
         while (next < m && known[next] <= moments[k]) next++;
         found[k] = next > 0 && moments[k] - known[next - 1] <= fresh ? next - 1 : -1;
     }
+}
+
+/* Add words to eight sums, one after the other, and each of these to the sum of its values so far: `sums` are both.
+
+   `before` words were added in earlier calls: in how many pieces they come makes no difference. */
+void add_words(const uint32_t *words, int64_t n, int64_t before, uint64_t *sums) {
+    uint64_t sum[8], of_sums[8];
+    memcpy(sum, sums, sizeof sum);
+    memcpy(of_sums, sums + 8, sizeof of_sums);
+    int64_t k = 0;
+    for (; k < n && (before + k) % 8; k++) of_sums[(before + k) % 8] += sum[(before + k) % 8] += words[k];
+    for (; k + 8 <= n; k += 8)
+        for (int g = 0; g < 8; g++) of_sums[g] += sum[g] += words[k + g];
+    for (; k < n; k++) of_sums[(before + k) % 8] += sum[(before + k) % 8] += words[k];
+    memcpy(sums, sum, sizeof sum);
+    memcpy(sums + 8, of_sums, sizeof of_sums);
 }

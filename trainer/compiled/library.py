@@ -59,6 +59,7 @@ ARGUMENTS = {
     "judged_rounded": _JUDGED,
     "scales": (*(_NUMBERS,) * 7, _COUNT, _COUNT, ctypes.c_double, ctypes.c_double, _NUMBERS),
     "features": (*(_NUMBERS,) * 6, _COUNT, _COUNT, _COUNT, _NUMBERS, _NUMBERS),
+    "add_words": (_NUMBERS, _COUNT, _COUNT, _NUMBERS),
     "last_known": (_NUMBERS, _COUNT, _NUMBERS, _COUNT, _COUNT, _NUMBERS),
 }
 """What the functions of the C sources take."""
@@ -108,6 +109,7 @@ def told(path: str) -> ctypes.CDLL:
     found.summed_losses.restype = ctypes.c_double
     found.window_squares.restype = ctypes.c_double
     found.last_known.restype = None
+    found.add_words.restype = None
     return found
 
 

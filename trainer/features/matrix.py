@@ -2,7 +2,11 @@
 
 A file is a header of `HEADER_BYTES` (JSON, padded), the float32 matrix row by row, the bar index of each
 row and the close time of each row (int64 both). It is written beside its place and renamed, so a builder
-that is killed leaves nothing that counts; a file whose header, length or digest is wrong is built again.
+that is killed leaves nothing that counts; a file whose header, length or content is wrong is built again.
+
+A matrix is made of its candles by formulas and nothing else. So its digest is over the digests of these, and
+over sums of what it holds, which tell damage and another processor's last digits: a SHA-256 of all of it
+would take as long as a quarter of the rest.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +31,7 @@ from common.whole_file import whole_file
 from trainer.candles.arrays import Float32Array, IntArray
 from trainer.candles.candles import Candles
 from trainer.candles.checked import forget, is_checked, keep_checked, settled
+from trainer.compiled.content_sums import ContentSums
 from trainer.features.context import ContextFrame, context_frame
 from trainer.features.indicators import (
     FEATURE_VERSION,
@@ -40,7 +45,7 @@ from trainer.features.indicators import (
 from trainer.features.products import SUFFIX, open_products
 from trainer.features.ta import talib
 
-SCHEMA = "nighttrain.features/2"
+SCHEMA = "nighttrain.features/3"
 HEADER_BYTES = 8192
 MIN_CONTEXT_COVERAGE = 0.5
 """A context that is known at fewer of the rows is left out: it would cost more rows than it is worth."""
@@ -66,7 +71,8 @@ class FeatureMatrix:
     close_time : ndarray of int64, shape (n,)
         When each row is known, in milliseconds since the epoch.
     digest : str
-        SHA-256 over values, bars and times, in hex.
+        SHA-256 over the candles' digests, the features' version and names, and the `ContentSums` of values,
+        bars and times, in hex.
     path : Path
         The file.
     """
@@ -109,25 +115,29 @@ def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles])
     StorageError
         The matrix could not be written.
     """
-    key = _key(candles, context)
+    made_of = _made_of(candles, context)
+    key = _key(made_of)
     stem = f"{candles.symbol}_{candles.timeframe}"
     path = cache_dir / f"{stem}_{key[:16]}.features"
-    matrix = _mapped(path, key)
+    matrix = _mapped(path, made_of)
     if matrix is not None:
         return matrix
     with _locked(cache_dir / f"{stem}.features.lock"):
-        matrix = _mapped(path, key)
+        matrix = _mapped(path, made_of)
         if matrix is None:
             _drop_unfinished(cache_dir, stem)
-            digest = _build(path, key, candles, [context_frame(coarse) for coarse in context])
-            with _on_disk(path) as file:
-                # Read back now it would come from memory, which says nothing of the disk.
-                keep_checked(path, settled(file.fileno()), digest)
-                _drop_old(cache_dir, stem)
-                matrix = _mapped(path, key)
+            frames = [context_frame(coarse) for coarse in context]
+            digest = _build(path, made_of, candles, frames)
+            with path.open("rb") as file:
+                with _on_disk(path, file):
+                    _drop_old(cache_dir, stem)
+                    matrix = _mapped(path, made_of, digest)
+                    if matrix is not None:
+                        # Within the lock, so that who waits for the matrix finds them too.
+                        open_products(path, matrix.digest, matrix.values)
                 if matrix is not None:
-                    # Within the lock, so that who waits for the matrix finds them too.
-                    open_products(path, matrix.digest, matrix.values)
+                    # By now its tick has passed.
+                    keep_checked(path, settled(file.fileno()), digest)
     if matrix is None:
         raise StorageError(
             f"{path}: the feature matrix is damaged as soon as it is written", "check the disk"
@@ -154,23 +164,32 @@ def matrix_rows(
     return (bar, values) if usable.all() else (bar[usable], values[usable])
 
 
-def _key(candles: Candles, context: Sequence[Candles]) -> str:
-    parts = {
-        "schema": SCHEMA,
+def _made_of(candles: Candles, context: Sequence[Candles]) -> dict[str, Any]:
+    return {
         "candles": candles.digest,
         "context": {coarse.timeframe: coarse.digest for coarse in context},
         "feature_version": FEATURE_VERSION,
-        "versions": versions(),
     }
+
+
+def _key(made_of: Mapping[str, Any]) -> str:
+    return _sha256({"schema": SCHEMA, "versions": versions(), **made_of})
+
+
+def _digest(made_of: Mapping[str, Any], names: Sequence[str], rows: int, content: str) -> str:
+    return _sha256({"names": list(names), "rows": rows, "content": content, **made_of})
+
+
+def _sha256(parts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
-def _build(path: Path, key: str, candles: Candles, frames: Sequence[ContextFrame]) -> str:
+def _build(path: Path, made_of: Mapping[str, Any], candles: Candles, frames: Sequence[ContextFrame]) -> str:
     """Write the matrix, and return its digest."""
     plan = list(blocks(candles))
     frames = _covering(candles, plan, frames)
     names = (*NAMES, *(name for frame in frames for name in frame.names))
-    digest = hashlib.sha256()
+    sums = ContentSums()
     bars = []
     # What a loss of power leaves of it is another boot's to digest, and is built again.
     with whole_file(path, durable=False) as file:
@@ -178,38 +197,38 @@ def _build(path: Path, key: str, candles: Candles, frames: Sequence[ContextFrame
         for block in plan:
             bar, values = matrix_rows(candles, block, frames)
             bars.append(bar)
-            _append(file, digest, values)
+            _append(file, sums, values)
         bar = np.concatenate(bars) if bars else np.empty(0, np.int64)
         if not len(bar):
             raise _unusable(candles, plan)
         file.write(bytes(_padding(len(bar), len(names))))
-        _append(file, digest, bar)
-        _append(file, digest, candles.open_time[bar] + candles.interval_ms)
+        _append(file, sums, bar)
+        _append(file, sums, candles.open_time[bar] + candles.interval_ms)
         header = {
             "schema": SCHEMA,
-            "key": key,
+            "key": _key(made_of),
             "rows": len(bar),
             "names": names,
             "contexts": [frame.timeframe for frame in frames],
-            "sha256": digest.hexdigest(),
+            "content": sums.hexdigest(),
         }
         file.seek(0)
         file.write(json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n")
-    return digest.hexdigest()
+    return _digest(made_of, names, len(bar), sums.hexdigest())
 
 
 @contextmanager
-def _on_disk(path: Path) -> Iterator[BinaryIO]:
-    """Have the disk take a file, which is given open, while what stands within goes on.
+def _on_disk(path: Path, file: BinaryIO) -> Iterator[None]:
+    """Have the disk take an open file while what stands within goes on.
 
     Raises
     ------
     StorageError
         The disk refused a part of it, which is gone once its pages leave the memory; it is removed.
     """
-    with path.open("rb") as file, ThreadPoolExecutor(1) as apart:
+    with ThreadPoolExecutor(1) as apart:
         synced = apart.submit(os.fsync, file.fileno())
-        yield file
+        yield
         try:
             synced.result()
         except OSError as error:
@@ -243,26 +262,29 @@ def _unusable(candles: Candles, plan: Sequence[Block]) -> DataError:
     )
 
 
-def _append(file: BinaryIO, digest: Any, array: np.ndarray[Any, Any]) -> None:
-    view = np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-    digest.update(view)
-    file.write(view)
+def _append(file: BinaryIO, sums: ContentSums, array: np.ndarray[Any, Any]) -> None:
+    whole = np.ascontiguousarray(array)
+    sums.add(whole)
+    file.write(whole.reshape(-1).view(np.uint8).data)
 
 
 def _padding(rows: int, columns: int) -> int:
     return rows * columns * 4 % 8
 
 
-def _mapped(path: Path, key: str) -> FeatureMatrix | None:
+def _mapped(path: Path, made_of: Mapping[str, Any], written: str = "") -> FeatureMatrix | None:
+    """Map a matrix that is there and whole; `written` is the digest by which it was written a moment ago."""
     try:
         with path.open("rb") as file:
             header = json.loads(file.read(HEADER_BYTES))
             status = os.fstat(file.fileno())
-            checked = is_checked(path, status, str(header["sha256"]))
+            rows, names, content = int(header["rows"]), tuple(header["names"]), str(header["content"])
+            digest = _digest(made_of, names, rows, content)
+            # Read back a moment later it would come from memory, which says nothing of the disk.
+            checked = digest == written or is_checked(path, status, digest)
             since = None if checked else settled(file.fileno())
-        rows, names = int(header["rows"]), tuple(header["names"])
         index_offset = HEADER_BYTES + rows * len(names) * 4 + _padding(rows, len(names))
-        if header["schema"] != SCHEMA or header["key"] != key or rows < 1:
+        if header["schema"] != SCHEMA or header["key"] != _key(made_of) or rows < 1:
             return None
         if status.st_size != index_offset + 16 * rows:
             return None
@@ -272,12 +294,12 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
             values=np.asarray(np.memmap(path, np.float32, "r", HEADER_BYTES, (rows, len(names)))),
             bar=np.asarray(np.memmap(path, np.int64, "r", index_offset, (rows,))),
             close_time=np.asarray(np.memmap(path, np.int64, "r", index_offset + 8 * rows, (rows,))),
-            digest=str(header["sha256"]),
+            digest=digest,
             path=path,
         )
         if not checked:
             # One bit that flipped on the disk would train another model, vouched for by its certificate.
-            if _content_digest(matrix) != matrix.digest:
+            if _content_of(matrix) != content:
                 return None
             keep_checked(path, since, matrix.digest)
         return matrix
@@ -285,11 +307,11 @@ def _mapped(path: Path, key: str) -> FeatureMatrix | None:
         return None
 
 
-def _content_digest(matrix: FeatureMatrix) -> str:
-    digest = hashlib.sha256()
+def _content_of(matrix: FeatureMatrix) -> str:
+    sums = ContentSums()
     for array in (matrix.values, matrix.bar, matrix.close_time):
-        digest.update(array.reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
+        sums.add(array)
+    return sums.hexdigest()
 
 
 @contextmanager

@@ -24,7 +24,6 @@ SCHEMA = "nighttrain.products/2"
 SUFFIX = ".products"
 HEAD_BYTES = 512
 BLOCK_ROWS = 16_384
-CHUNK_ROWS = 2048
 
 
 @dataclass(frozen=True, eq=False)

@@ -118,6 +118,8 @@ def _times(columns: Mapping[str, pa.ChunkedArray], asked: Asked) -> tuple[IntArr
 
 
 def _assert_prices(bars: Bars) -> None:
+    if bars.values[: CLOSE + 1].min(initial=np.inf) > 0:
+        return
     with np.errstate(invalid="ignore"):
         none = (bars.values[: CLOSE + 1] <= 0).any(axis=0)
     if len(bars) >= ENOUGH and none.mean() > UNPRICED:
@@ -128,6 +130,8 @@ def _assert_prices(bars: Bars) -> None:
 
 
 def _assert_one_series(bars: Bars, kind: pa.DataType, asked: Asked) -> None:
+    if bars.ascending:
+        return
     order = np.argsort(bars.open_time, kind="stable")
     times, close = bars.open_time[order], bars.values[CLOSE][order]
     again = np.flatnonzero(np.diff(times) == 0)

@@ -115,7 +115,7 @@ def _table(content: Content, layout: CsvLayout, as_text: bool) -> tuple[pa.Table
                 f"{bad.count:,} of its first {bad.count + rows:,} lines have more or fewer than "
                 f"{layout.count} fields"
             )
-        if block.strip(b"\r\n"):
+        if block.lstrip(b"\r\n"):
             last = block.rstrip(b"\r\n").rpartition(b"\n")[2] if bad.count > bad_before else b""
             text = last.decode("utf-8", errors="replace").rstrip("\r")
             cut = bad.count > bad_before and bad.last_text == text and bad.last_fields < layout.count

@@ -68,6 +68,8 @@ def milliseconds(numbers: npt.NDArray[np.generic]) -> tuple[IntArray, frozenset[
     uppers = [*(lower for _, lower, _, _ in UNITS[1:]), 1e20]
     for (unit, lower, factor, divisor), upper in zip(UNITS, uppers, strict=True):
         rows = (values >= lower) & (values < upper)
+        if whole and rows.all() and len(values):
+            return np.asarray(values * factor // divisor, dtype=np.int64), frozenset({unit})
         if rows.any():
             units.add(unit)
             scaled = values[rows] * factor

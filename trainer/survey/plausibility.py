@@ -13,7 +13,7 @@ import numpy as np
 from common.protocol.reports import Finding
 from common.timeframes import Timeframe
 from trainer.candles import findings
-from trainer.candles.arrays import FloatArray, IntArray
+from trainer.candles.arrays import BoolArray, FloatArray, IntArray
 from trainer.candles.bars import CLOSE, OPEN, Bars
 
 FAR, LEAST_FAR = 0.05, 0.01
@@ -45,29 +45,37 @@ def implausible(bars: Bars, timeframe: Timeframe) -> list[Finding]:
     timeframe : Timeframe
         What they are bars of.
     """
-    next_to = np.flatnonzero(np.diff(bars.open_time) == timeframe.milliseconds)
-    if len(next_to) < LEAST_BARS:
+    next_to = np.diff(bars.open_time) == timeframe.milliseconds
+    neighbours = int(next_to.sum())
+    if neighbours < LEAST_BARS:
         return []
     far = max(FAR * float(np.sqrt(timeframe.seconds / 3600)), LEAST_FAR)
     close, opened = bars.values[CLOSE], bars.values[OPEN]
     found: list[Finding] = []
-    opens = next_to[np.abs(np.log(opened[next_to + 1] / close[next_to])) > far] + 1
-    if len(opens) >= FAR_OPEN_SHARE * len(next_to):
-        refused = len(opens) >= REFUSED_SHARE * len(next_to)
+    opens = np.flatnonzero(next_to & _beyond(opened[1:] / close[:-1], far)) + 1
+    if len(opens) >= FAR_OPEN_SHARE * neighbours:
+        refused = len(opens) >= REFUSED_SHARE * neighbours
         first_ms = int(bars.open_time[opens[0]])
-        found.append(findings.far_opens(timeframe, len(opens), len(next_to), first_ms, far, refused))
-    returns = np.log(close[next_to + 1] / close[next_to])
-    moves = next_to[np.abs(returns) > far] + 1
-    share = len(moves) / len(next_to)
+        found.append(findings.far_opens(timeframe, len(opens), neighbours, first_ms, far, refused))
+    moves = np.flatnonzero(next_to & _beyond(close[1:] / close[:-1], far)) + 1
+    share = len(moves) / neighbours
     if share >= VOLATILE_SHARE:
-        refused = share >= REFUSED_SHARE and _correlation(returns, next_to) < COMES_BACK
+        refused = share >= REFUSED_SHARE and _correlation(close, np.flatnonzero(next_to)) < COMES_BACK
         first_ms = int(bars.open_time[moves[0]])
-        found.append(findings.volatile(timeframe, len(moves), len(next_to), first_ms, far, refused))
+        found.append(findings.volatile(timeframe, len(moves), neighbours, first_ms, far, refused))
     return found
 
 
-def _correlation(returns: FloatArray, next_to: IntArray) -> float:
+def _beyond(ratio: FloatArray, far: float) -> BoolArray:
+    """Whether the logarithm of a ratio is beyond +-`far`; the ratios are lost."""
+    np.log(ratio, out=ratio)
+    np.abs(ratio, out=ratio)
+    return np.asarray(ratio > far)
+
+
+def _correlation(close: FloatArray, next_to: IntArray) -> float:
     """Correlation of each return with the one after it."""
+    returns = np.log(close[next_to + 1] / close[next_to])
     pairs = np.flatnonzero(np.diff(next_to) == 1)
     if len(pairs) < LEAST_BARS or returns.std() == 0:
         return 0.0

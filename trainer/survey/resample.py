@@ -61,15 +61,11 @@ def resampled(
     kept[-1] &= bars.open_time[-1] + source_ms == (bins[-1] + 1) * target_ms
 
     values = bars.values
-    turnover = values[QUOTE_VOLUME]
-    lacking = ~np.isfinite(turnover)
-    if lacking.any():
-        turnover = np.where(lacking, values[VOLUME] * values[CLOSE], turnover)
     coarse = np.empty((len(values), len(starts)))
     coarse[OPEN] = values[OPEN, starts]
     coarse[HIGH] = np.maximum.reduceat(values[HIGH], starts)
     coarse[LOW] = np.minimum.reduceat(values[LOW], starts)
     coarse[CLOSE] = values[CLOSE, ends - 1]
     coarse[VOLUME] = np.add.reduceat(values[VOLUME], starts)
-    coarse[QUOTE_VOLUME] = np.add.reduceat(turnover, starts)
+    coarse[QUOTE_VOLUME] = np.add.reduceat(bars.turnovers, starts)
     return Bars(bins[kept] * target_ms, coarse[:, kept]), missing[kept] == 0

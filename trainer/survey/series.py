@@ -155,6 +155,8 @@ def _merged(timeframe: Timeframe, candidates: list[_Candidate]) -> tuple[Bars, s
     for complete in (True, False):
         for place, one in enumerate(candidates):
             offered = one.complete if complete else one.bars
+            if offered is bars or (not complete and len(offered) == len(one.complete)):
+                continue
             lacking = ~np.isin(offered.open_time, bars.open_time, assume_unique=True)
             if lacking.any():
                 added = offered.take(lacking)
@@ -189,7 +191,10 @@ def _judged(
     interval = timeframe.milliseconds
     kept: list[Bars] = []
     found: list[Finding] = []
-    for start, end in pieces(bars.open_time, interval):
+    spans = pieces(bars.open_time, interval)
+    if all(missing_share(bars.open_time[slice(*span)], interval) <= max_share for span in spans):
+        return bars, found
+    for start, end in spans:
         piece = bars.take(slice(start, end))
         if missing_share(piece.open_time, interval) <= max_share:
             kept.append(piece)

@@ -18,6 +18,7 @@ from common.whole_file import sweep
 from trainer.candles import findings
 from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report
 from trainer.candles.candles import Candles
+from trainer.candles.checked import keep_written
 from trainer.candles.room import NO_BOUND, OBJECTS, Room
 from trainer.sources.files import Source, read_source
 from trainer.sources.folder import (
@@ -140,12 +141,13 @@ def _surveyed(
     native, of_repair = _repaired(by_timeframe, spec.policy)
     found += of_repair
     series: list[SeriesReport] = []
+    written: list[tuple[Path, str]] = []
     for place, timeframe in enumerate(spec.timeframes):
         progress("assemble", place, len(spec.timeframes))
         one, candles, of_series = assembled(spec.symbol, timeframe, native, spec.policy, synthetic)
         if candles:
             # Another trainer that lacks room may drop the file before it is held; these are the same.
-            keep[candles.digest] = store_candles(cache_dir, candles, room) or candles
+            keep[candles.digest] = store_candles(cache_dir, candles, room, written) or candles
         series.append(one)
         found += of_series
     progress("assemble", len(spec.timeframes), len(spec.timeframes))
@@ -159,6 +161,7 @@ def _surveyed(
         cache_hit=False,
     )
     store_report(cache_dir, key, report)
+    keep_written(written)
     return report
 
 

@@ -4,7 +4,15 @@ import time
 import pytest
 
 from trainer.candles import checked
-from trainer.candles.checked import AGAIN_SECONDS, TICK_SECONDS, forget, is_checked, keep_checked, settled
+from trainer.candles.checked import (
+    AGAIN_SECONDS,
+    TICK_SECONDS,
+    forget,
+    is_checked,
+    keep_checked,
+    keep_written,
+    settled,
+)
 
 
 @pytest.fixture
@@ -105,3 +113,17 @@ def test_a_change_in_the_same_tick_would_not_show_so_nothing_is_kept_of_it(tmp_p
 
 def test_a_folder_that_cannot_be_written_costs_only_time(tmp_path):
     keep_checked(tmp_path / "no_such_folder" / "some.features", tmp_path.stat(), "digest")
+
+
+def test_files_that_were_written_are_recorded_together_and_one_that_is_gone_is_passed_over(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(checked, "WORTH_WAITING_BYTES", 0)
+    paths = [tmp_path / name for name in ("one", "gone", "two")]
+    for path in paths:
+        path.write_bytes(path.name.encode())
+    paths[1].unlink()
+    keep_written((path, path.name) for path in paths)
+    for path in (paths[0], paths[2]):
+        assert is_checked(path, path.stat(), path.name)
+        assert not is_checked(path, path.stat(), "another")

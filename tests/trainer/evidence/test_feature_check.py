@@ -111,3 +111,25 @@ def test_sums_of_products_of_other_rows_are_found():
     nudged = values.copy()
     nudged[BLOCK_ROWS + 5, 1] += 0.01
     assert not are_products(dataclasses.replace(products, values=nudged))
+
+
+def test_a_single_sum_that_is_wrong_by_a_millionth_is_found_wherever_it_is():
+    draw = np.random.default_rng(5)
+    values = draw.normal([0, 9, -1, 1e-3], [1, 1, 5, 1e-4], (BLOCK_ROWS, 4)).astype(np.float32)
+    products = Products.computed(values)
+    scale = np.sqrt(products.blocks[1].diagonal())
+    for place in np.ndindex(5, 5):
+        for sign in (-1, 1):
+            blocks = products.blocks.copy()
+            blocks[1][place] += sign * 1e-6 * (scale[place[0]] * scale[place[1]] + 1)
+            assert not are_products(dataclasses.replace(products, blocks=blocks)), place
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -1e300, 1e300])
+def test_sums_of_products_that_are_no_numbers_or_beyond_all_are_found(wrong):
+    values = np.random.default_rng(6).normal(size=(BLOCK_ROWS, 3)).astype(np.float32)
+    products = Products.computed(values)
+    for place in np.ndindex(4, 4):
+        blocks = products.blocks.copy()
+        blocks[1][place] = wrong
+        assert not are_products(dataclasses.replace(products, blocks=blocks)), place

@@ -208,13 +208,13 @@ def test_one_bit_that_flipped_on_the_disk_is_noticed_and_the_matrix_built_again(
 
 def test_a_matrix_that_was_found_good_is_not_digested_again_until_it_changes(tmp_path, simulate, monkeypatch):
     candles, digested = simulate(1000), []
-    of_content = feature_cache._content_digest
+    of_content = feature_cache._content_of
 
     def counted(found):
         digested.append(found.path)
         return of_content(found)
 
-    monkeypatch.setattr(feature_cache, "_content_digest", counted)
+    monkeypatch.setattr(feature_cache, "_content_of", counted)
     monkeypatch.setattr(checked, "WORTH_WAITING_BYTES", 0)
     matrix = open_features(tmp_path, candles, [])
     again = open_features(tmp_path, candles, [])

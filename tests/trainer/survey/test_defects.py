@@ -8,6 +8,7 @@ from tests.candle_fixtures import candles
 from trainer.candles.bars import CLOSE, FIELDS, HIGH, LOW, OPEN, VOLUME, Bars
 from trainer.candles.candles import Candles
 from trainer.features.indicators import block_features, blocks
+from trainer.survey import defects
 from trainer.survey.defects import BURST, LARGEST_BURST, SPIKE_BARS, impossible, spikes
 
 ROWS = 100
@@ -168,3 +169,34 @@ def test_the_greatest_volume_that_is_kept_leaves_the_features_of_later_bars_as_t
     expected = features(1.0)
     assert np.abs(features(LARGEST_BURST) - expected).max() < 1e-3
     assert np.abs(features(1e6 * LARGEST_BURST) - expected).max() > 1.0
+
+
+DEFECTS = {
+    "none": lambda values, row: None,
+    "nan": lambda values, row: values.__setitem__((row % 5, row), np.nan),
+    "infinite": lambda values, row: values.__setitem__((row % 5, row), np.inf),
+    "zero": lambda values, row: values.__setitem__((row % 4, row), 0.0),
+    "negative": lambda values, row: values.__setitem__((row % 5, row), -1.0),
+    "tiny": lambda values, row: values.__setitem__((slice(0, 4), row), 1e-19),
+    "huge": lambda values, row: values.__setitem__((slice(0, 4), row), 1e16),
+    "open above": lambda values, row: values.__setitem__((OPEN, row), values[HIGH, row] * 1.1),
+    "close below": lambda values, row: values.__setitem__((CLOSE, row), values[LOW, row] / 1.1),
+    "crossed": lambda values, row: values.__setitem__(([HIGH, LOW], row), values[[LOW, HIGH], row] + [0, 1]),
+    "wide": lambda values, row: values.__setitem__((LOW, row), values[LOW, row] / 2e9),
+    "burst": lambda values, row: values.__setitem__((VOLUME, row), 1e13),
+    "much": lambda values, row: values.__setitem__((VOLUME, row), 1e17),
+}
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+@pytest.mark.parametrize("row", [0, 50, 51, 52, 53, 99])
+def test_bars_that_are_all_possible_at_a_glance_are_so_one_by_one(defect, row, monkeypatch):
+    bars = minutes()
+    DEFECTS[defect](bars.values, row)
+    at_a_glance = impossible(bars, Timeframe.M1)
+    monkeypatch.setattr(defects, "_all_possible", lambda *_: False)
+    monkeypatch.setattr(defects, "_median", lambda volume: float(np.median(volume[volume > 0])))
+    one_by_one = impossible(bars, Timeframe.M1)
+    assert np.array_equal(at_a_glance[0], one_by_one[0])
+    assert at_a_glance[1] == one_by_one[1]
+    assert bool(one_by_one[1]) == (defect != "none")

@@ -11,7 +11,10 @@ from tests.candle_fixtures import (
     surveyed,
     write_csv,
 )
+from trainer.candles import checked
 from trainer.candles.bars import FIELDS, Bars
+from trainer.candles.cache import open_candles
+from trainer.candles.candles import Candles
 from trainer.survey.resample import resampled
 
 DAY = 1440
@@ -112,3 +115,13 @@ def test_a_cache_that_cannot_be_written_is_a_storage_error(tmp_path):
     (tmp_path / "cache").write_bytes(b"in the way")
     with pytest.raises(StorageError, match=r"cache/candles/CACHEDIR.TAG: cannot be written"):
         surveyed(tmp_path, tmp_path / "cache", "BTCUSDT", ("1m",))
+
+
+def test_what_a_survey_has_written_is_not_digested_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(checked, "WORTH_WAITING_BYTES", 0)
+    write_csv(tmp_path / "data/BTCUSDT-1m.csv", candles(300))
+    report = surveyed(tmp_path / "data", tmp_path / "cache", "BTCUSDT", ("1m", "5m"))
+    monkeypatch.setattr(Candles, "of", None)
+    for series in report.series:
+        found = open_candles(tmp_path / "cache", "BTCUSDT", series.timeframe, series.digest)
+        assert len(found) == series.rows
