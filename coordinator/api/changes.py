@@ -59,10 +59,13 @@ class Changes:
     def _work(self) -> list[tuple[asyncio.Future[Any], Outcome[Any]]]:
         waiting: list[asyncio.Future[Any]] = []
         ends = time.monotonic() + MOST_SECONDS
+        # Those that come while it works are left for the next commit: who is answered in the meantime reads,
+        # computes and asks again beside it. Taken along, all would wait for the last, and then ask at once.
+        asked = len(self._asked)
 
         def changes() -> Iterator[Change[Any]]:
-            # Those that come while it works are taken along, but the first shall not wait for long.
-            while self._asked and time.monotonic() < ends:
+            # The first shall not wait for long.
+            while len(waiting) < asked and time.monotonic() < ends:
                 change, told = self._asked.popleft()
                 waiting.append(told)
                 yield change
