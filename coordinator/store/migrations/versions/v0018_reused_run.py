@@ -15,8 +15,7 @@ def upgrade() -> None:
     """Add the columns; the job that a result was reused from says of which run it is."""
     op.add_column("jobs", sa.Column("reused_run", sa.Integer()))
     op.add_column("jobs", sa.Column("again", sa.Text(), nullable=False, server_default=""))
-    op.execute(
-        "UPDATE jobs SET reused_run ="
-        " (SELECT former.run_id FROM jobs AS former WHERE former.id = jobs.reused_from)"
-        " WHERE reused_from IS NOT NULL"
-    )
+    jobs = sa.table("jobs", *(sa.column(name) for name in ("id", "run_id", "reused_from", "reused_run")))
+    former = jobs.alias("former")
+    known = sa.select(former.c.run_id).where(former.c.id == jobs.c.reused_from).scalar_subquery()
+    op.execute(sa.update(jobs).where(jobs.c.reused_from.is_not(None)).values(reused_run=known))
