@@ -180,7 +180,8 @@ void raised(const double *p, const double *y, int64_t n, const double *falls, in
         double same = 0.0;
         for (int64_t equal = at; equal < n && p[equal] == value; equal++) same += y[equal];
         const double above = all - below - 0.5 * same;
-        for (; k < count && falls[k] == value; k++) sum += above;
+        /* What is no number stands last, is equal to nothing, and makes a sum that is none. */
+        for (; k < count && (falls[k] == value || value != value); k++) sum += value == value ? above : NAN;
     }
     *found = sum;
 }

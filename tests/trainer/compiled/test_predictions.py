@@ -143,3 +143,8 @@ def test_further_rows_are_raised_by_the_outcomes_above_them_and_half_of_their_eq
     y, others = draw.choice([0.0, 0.5, 1.0], 700), draw.integers(0, distinct, falls) / distinct
     expected = sum(y[p > one].sum() + y[p == one].sum() / 2 for one in others)
     assert raised(p, y, others) == expected
+
+
+def test_a_further_row_that_is_no_number_makes_a_sum_that_is_none():
+    said, outcomes = np.array([0.4, 0.6]), np.array([0.0, 1.0])
+    assert np.isnan(raised(said, outcomes, np.array([np.nan, 0.5, np.nan])))
