@@ -6,6 +6,7 @@ import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
+from threading import Lock
 from typing import Any
 
 from pydantic.warnings import UnsupportedFieldAttributeWarning
@@ -96,12 +97,18 @@ def make_app(parts: Parts) -> FastAPI:
     # Whoever runs the application puts in its place what knows that the process is about to end.
     app.state.stopping = lambda: False
 
+    including = Lock()
+
     @cache
-    def include_pages() -> None:
+    def pages() -> None:
         # A tenth of what a start takes, and a night at which nobody looks has no use for them.
         with without("pydantic.v1"):
             from coordinator.web import site
         site.include(app)
+
+    def include_pages() -> None:
+        with including:
+            pages()
 
     def describe() -> dict[str, Any]:
         include_pages()

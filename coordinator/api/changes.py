@@ -64,13 +64,22 @@ class Changes:
         asked = len(self._asked)
 
         def changes() -> Iterator[Change[Any]]:
-            # The first shall not wait for long.
-            while len(waiting) < asked and time.monotonic() < ends:
+            for _ in range(asked):
                 change, told = self._asked.popleft()
-                waiting.append(told)
-                yield change
+                # A job that was given to somebody who has left would wait for the end of its lease.
+                if not told.cancelled():
+                    waiting.append(told)
+                    yield change
+                # The first shall not wait for long.
+                if time.monotonic() >= ends:
+                    return
 
-        return list(zip(waiting, self._database.change_each(changes()), strict=True))
+        try:
+            outcomes = self._database.change_each(changes())
+        except BaseException as error:
+            # Whatever it is: nobody may be left without an answer.
+            outcomes = [Outcome(error=error) for _ in waiting]
+        return list(zip(waiting, outcomes, strict=True))
 
     def _tell(self, made: asyncio.Future[list[tuple[asyncio.Future[Any], Outcome[Any]]]]) -> None:
         self._is_at_work = False

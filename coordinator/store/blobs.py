@@ -18,11 +18,15 @@ from common.whole_file import write_soon, write_whole
 
 logger = logging.getLogger(__name__)
 
-MOST_COMING = 64
-"""So many models may wait to be written; whoever brings one more waits."""
+MOST_COMING = 256
+"""So many models may wait to be written, as where a folder hangs; others are made when they are asked for."""
 
 Source = Callable[[str], bytes]
 """Makes the bytes of a digest again; empty where that is impossible."""
+
+
+def _left_out(sha256: str, why: object) -> None:
+    logger.warning("the model %s is made when it is asked for: %s", sha256, why)
 
 
 def _nothing(_: str) -> bytes:
@@ -70,23 +74,32 @@ class Artifacts:
         What is read here meanwhile waits for it. What cannot be written is logged.
         """
         path = self._path(sha256)
+        coming: Future[None] = Future()
 
         def write() -> None:
             try:
                 if not self.is_intact(path, sha256):
                     write_soon(path, content)
             except StorageError as error:
-                logger.warning("the model %s is made when it is asked for: %s", sha256, error)
+                _left_out(sha256, error)
             finally:
                 self._coming.pop(sha256, None)
                 coming.set_result(None)
 
+        if sha256 in self._coming:
+            return
         if len(self._coming) >= MOST_COMING:
-            self.settle()
+            _left_out(sha256, f"{MOST_COMING} others wait to be written")
+            return
         # It is in before the thread can take it out again.
-        coming: Future[None] = Future()
         self._coming[sha256] = coming
-        self._writer.submit(write)
+        try:
+            self._writer.submit(write)
+        except RuntimeError as error:
+            # There is no thread to be had, or the process ends.
+            del self._coming[sha256]
+            coming.set_result(None)
+            _left_out(sha256, error)
 
     def settle(self) -> None:
         """Wait until all that was to be kept is written."""

@@ -148,10 +148,12 @@ class GroupCommit:
     def _pass_on(self, group: _Group) -> None:
         """Give the turn to the next who waits for it; without one, commit first."""
         # Whoever is counted here takes the turn after this one and finds the group open, so it has an end.
-        if not (self._waiting and group.has_room):
-            self._open = None
-            group.commit()
-        self._turn.release()
+        try:
+            if not (self._waiting and group.has_room):
+                self._open = None
+                group.commit()
+        finally:
+            self._turn.release()
 
 
 class _Group:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,12 +34,14 @@ class PageHeaders:
     app : ASGIApp
         The application.
     include : callable
-        Called before a page is asked for: it puts the pages into the application, if they are not there.
+        Called in a thread before the first page is asked for: it puts the pages into the application, if they
+        are not there.
     """
 
     def __init__(self, app: ASGIApp, include: Callable[[], None]) -> None:
         self.app = app
         self.include = include
+        self.is_included = False
         # Streams of events pass uncompressed: their parts must not wait for each other.
         self.compressing = GZipMiddleware(app, SMALLEST_BYTES, LEVEL)
 
@@ -48,7 +51,9 @@ class PageHeaders:
             await self.app(scope, receive, send)
             return
 
-        self.include()
+        if not self.is_included:
+            await run_in_threadpool(self.include)
+            self.is_included = True
 
         async def complete(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from common.protocol.reports import SurveyReport
 from common.timeframes import Timeframe
 from common.whole_file import whole_file
 from trainer.candles.candles import COLUMNS, DTYPES, Candles
-from trainer.candles.checked import is_checked, keep_checked, keep_written, settled
+from trainer.candles.checked import Written, is_checked, keep_checked, keep_written, settled
 from trainer.candles.room import CANDLES, NO_BOUND, Room, hold, use
 
 FORMAT = "nighttrain.candles/1"
@@ -52,7 +53,7 @@ def store_candles(
     cache_dir: Path,
     candles: Candles,
     room: Room = NO_BOUND,
-    written: list[tuple[Path, str]] | None = None,
+    written: list[Written] | None = None,
 ) -> Candles | None:
     """Write a series to the cache, unless it is there already; one of `Candles.of`, no cut of it.
 
@@ -65,7 +66,7 @@ def store_candles(
     room : Room, optional
         What the cache may take.
     written : list, optional
-        Gets file and digest of what had to be written, for `keep_written`, else called at once.
+        Gets what had to be written, for `keep_written`, which is called at once without it.
 
     Returns
     -------
@@ -95,11 +96,15 @@ def store_candles(
         file.write(json.dumps(head, sort_keys=True).encode().ljust(HEAD_BYTES))
         for name, column in candles.columns.items():
             file.write(column.astype(DTYPES[name], copy=False).data)
-    if written is None:
-        keep_written([(path, candles.digest)])
-    else:
-        written.append((path, candles.digest))
-    return _opened(path, candles.symbol, candles.timeframe, candles.digest, just_written=True)
+    found = _opened(path, candles.symbol, candles.timeframe, candles.digest, just_written=True)
+    with suppress(OSError):
+        # Opening it has set its times, which say when it was used.
+        file_written = Written(path, candles.digest, path.stat())
+        if written is None:
+            keep_written([file_written])
+        else:
+            written.append(file_written)
+    return found
 
 
 def find_report(cache_dir: Path, symbol: str, key: str) -> SurveyReport | None:

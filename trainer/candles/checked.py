@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 AGAIN_SECONDS = 86_400.0
@@ -78,15 +79,25 @@ def keep_checked(path: Path, status: os.stat_result | None, digest: str) -> None
         note_of(path).write_text(note, encoding="ascii")
 
 
-def keep_written(files: Iterable[tuple[Path, str]]) -> None:
-    """Record that files have the digests by which they were written a moment ago.
+class Written(NamedTuple):
+    """A file as it was when it had been written, and the digest of what was."""
+
+    path: Path
+    digest: str
+    status: os.stat_result
+
+
+def keep_written(files: Iterable[Written]) -> None:
+    """Record that files have the digests by which they were written, as far as they have not changed since.
 
     It is best called when there is nothing else to be done: by then their ticks have passed.
     """
-    for path, digest in files:
+    for path, digest, written in files:
         # Read back now they would come from memory, which says nothing of the disk.
         with suppress(OSError), path.open("rb") as file:
-            keep_checked(path, settled(file.fileno()), digest)
+            status = settled(file.fileno())
+            if status is not None and _what(status, digest) == _what(written, digest):
+                keep_checked(path, status, digest)
 
 
 def forget(path: Path) -> None:

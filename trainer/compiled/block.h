@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ended.h"
 #include "lanes.h"
 
 /* So many rows in float32, their log odds and the sums of five models find room in the first cache. */
@@ -23,9 +24,6 @@ typedef struct {
 } Rows;
 
 INLINE int64_t padded(int64_t columns) { return (columns + 7) / 8 * 8; }
-
-/* How a pass ends. */
-enum Ended { WELL = 0, NO_ROOM = 1, ROW_AMISS = 2 };
 
 #define MIX __builtin_shufflevector
 

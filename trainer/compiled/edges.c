@@ -5,10 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ended.h"
 #include "lanes.h"
 #include "ordered.h"
-
-enum { WELL, NO_ROOM, ROW_AMISS };
 
 enum { PLACE_BITS = 11, PLACES = 1 << PLACE_BITS };
 

@@ -8,10 +8,9 @@ import numpy as np
 
 from trainer.candles.arrays import FloatArray, IntArray
 from trainer.compiled.library import opened
+from trainer.compiled.passes import NO_ROOM, ROW_AMISS
 
 _LIBRARY = opened()
-
-_NO_ROOM, _ROW_AMISS = 1, 2
 
 
 class End(NamedTuple):
@@ -109,6 +108,7 @@ def moves_of(close: FloatArray, bar: IntArray, horizon: int) -> FloatArray:
     """
     _check(close)
     _check_places(bar)
+    _check_horizon(horizon)
     found = np.empty(len(bar))
     at = close.ctypes.data, len(close), bar.ctypes.data, len(bar), horizon, found.ctypes.data
     _run(_LIBRARY.moves(*at))
@@ -134,6 +134,7 @@ def outcomes_of(
     for numbers in (close, labelled[1], ties[1]):
         _check(numbers)
     _check_places(bar, labelled[0], ties[0])
+    _check_horizon(horizon)
     if len(labelled[0]) != len(labelled[1]) or len(ties[0]) != len(ties[1]):
         raise ValueError("one prediction is needed of each row")
     said, moved = (np.empty(len(labelled[0]) + len(ties[0])) for _ in range(2))
@@ -143,10 +144,15 @@ def outcomes_of(
     return said, moved
 
 
+def _check_horizon(horizon: int) -> None:
+    if horizon < 1:
+        raise ValueError(f"a horizon of {horizon} bars")
+
+
 def _run(ended: int) -> None:
-    if ended == _NO_ROOM:
+    if ended == NO_ROOM:
         raise MemoryError("no room to find the extreme predictions")
-    if ended == _ROW_AMISS:
+    if ended == ROW_AMISS:
         raise ValueError("a row is of no bar that is followed by a whole horizon")
 
 

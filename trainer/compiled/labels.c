@@ -3,14 +3,14 @@
    What the arguments mean is said in labels.py, which checks them. */
 #include <stdint.h>
 
-enum { WELL, BAR_AMISS };
+#include "ended.h"
 
 int labels(const int64_t *open_time, const double *close, int64_t bars, const int64_t *bar, int64_t rows, int64_t horizon,
            int64_t interval, int64_t *row, double *y, int64_t *close_time, int64_t *end, int64_t *tie, int64_t *counts) {
     int64_t moved = 0, tied = 0;
     for (int64_t k = 0; k < rows; k++) {
         const int64_t now = bar[k];
-        if (now < 0 || now >= bars) return BAR_AMISS;
+        if (now < 0 || now >= bars) return ROW_AMISS;
         if (now >= bars - horizon || open_time[now + horizon] - open_time[now] != horizon * interval) continue;
         /* Both are written, and the one that it is not is written over. */
         const int moves = close[now + horizon] != close[now];

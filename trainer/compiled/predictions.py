@@ -126,7 +126,7 @@ def raised(p: FloatArray, y: FloatArray, falls: FloatArray) -> float:
         Further predictions, in any order.
     """
     said, truth = _alike(p, y)
-    others, found = np.sort(falls), np.zeros(1)
+    others, found = np.sort(_in_one_piece(falls)), np.zeros(1)
     at = said.ctypes.data, truth.ctypes.data, len(said), others.ctypes.data, len(others), found.ctypes.data
     _LIBRARY.raised(*at)
     return float(found[0])

@@ -24,7 +24,6 @@ from common.protocol.reports import (
     Recalibration,
     Scores,
 )
-from trainer.candles.arrays import FloatArray
 from trainer.candles.moments import milliseconds_of, moment_of
 from trainer.compiled.labels import ACROSS_A_GAP, OTHER_LABELS, label_faults
 from trainer.evidence.choice_check import check_choice
@@ -41,9 +40,12 @@ from trainer.evidence.recalibration_check import (
 from trainer.evidence.recount import recount
 from trainer.evidence.score_check import check_scores
 from trainer.evidence.stored_models import check_models, rows_until, stored_models
-from trainer.features.labels import closes_of, future_moves
+from trainer.features.labels import closes_of
 from trainer.learning.logistic_model import LogisticModel
 from trainer.learning.training_set import TrainingSet
+
+AT_COSTS = 1e-9
+"""Basis points within which a move is what costs are, as the last digits of two logarithms tell it."""
 
 
 def certify(
@@ -139,7 +141,7 @@ def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
     faults = label_faults(closes, horizon, labels.row, y, labels.end, labels.tie, with_ties=not costly)
     if faults & ACROSS_A_GAP:
         return failed("a label reaches across a gap")
-    if faults & OTHER_LABELS or (costly and not faults and not np.array_equal(_outcomes(data), labels.y)):
+    if faults & OTHER_LABELS or (costly and not faults and not _are_beyond_costs(data)):
         return failed(
             f"labels or their ends are not those of the closes and times (label: {data.label.name})"
         )
@@ -178,10 +180,12 @@ def check_labels(data: TrainingSet, folds: Sequence[FoldReport]) -> Check:
     return Check(name="labels", passed=True, checked=checked, detail=detail)
 
 
-def _outcomes(data: TrainingSet) -> FloatArray:
-    """Return what the label of each row must be by its closes where costs are counted, shape (n,)."""
-    gain = future_moves(data.candles, data.bar, data.horizon)
+def _are_beyond_costs(data: TrainingSet) -> bool:
+    """Tell whether labels are those of the closes where costs are counted; at the very costs any may be."""
+    close, now, costs = data.candles.close, data.bar, data.label.costs_bp
+    gain = 1e4 * np.log(close[now + data.horizon] / close[now])
     outcome = np.full(len(gain), 0.5)
-    outcome[gain > data.label.costs_bp] = 1.0
-    outcome[-gain > data.label.costs_bp] = 0.0
-    return outcome
+    outcome[gain > costs] = 1.0
+    outcome[-gain > costs] = 0.0
+    at_costs = np.abs(np.abs(gain) - costs) <= AT_COSTS
+    return bool(((outcome == data.labels.y) | at_costs).all())

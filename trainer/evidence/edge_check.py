@@ -19,6 +19,13 @@ TOLERANCE = 1e-6
 their tenth may change places with it on another kind of processor."""
 
 
+EVERY = 61
+"""One move in so many is computed again by numpy's logarithm."""
+
+MOVE = 1e-9
+"""Most that a move may differ then, in basis points."""
+
+
 def check_edge(data: TrainingSet, said: Sequence[Predicted], claimed: Edge, known: Known) -> Check:
     """Measure the extreme tenths of what the stored models say of each fold's test rows and of the ties.
 
@@ -34,7 +41,14 @@ def check_edge(data: TrainingSet, said: Sequence[Predicted], claimed: Edge, know
         What was computed of equal predictions.
     """
     segments = np.asarray(data.candles.segments(), dtype=np.int64).reshape(-1, 2)
-    tested = [_tested(data, one, segments) for one in said]
+    rows = [_future_rows(data, one, segments) for one in said]
+    tested = [
+        FoldOutcome(one.chosen[where], future_moves(data.candles, now, data.horizon))
+        for one, (where, now) in zip(said, rows, strict=True)
+    ]
+    if not all(_are_moves(data, now, fold.moves) for fold, (_, now) in zip(tested, rows, strict=True)):
+        told = "the moves of rows are not those of their closes"
+        return Check(name="edge", passed=False, checked=sum(len(now) for _, now in rows), detail=told)
     found = known.edge(tested, data.horizon, data.label.costs_bp)
     slack = 0.0
     if found != claimed:
@@ -49,17 +63,23 @@ def check_edge(data: TrainingSet, said: Sequence[Predicted], claimed: Edge, know
     return Check(name="edge", passed=True, checked=found.rows, detail=detail)
 
 
-def _tested(data: TrainingSet, said: Predicted, segments: IntArray) -> FoldOutcome:
-    """Return every row of a stretch whose horizon ends in the row's own segment, and what came of it."""
-    stretch = said.stretch
-    now = data.matrix.bar[stretch.start : stretch.stop]
-    firsts = np.searchsorted(now, segments[:, 0])
-    stops = np.searchsorted(now, segments[:, 1] - data.horizon)
+def _future_rows(data: TrainingSet, said: Predicted, segments: IntArray) -> tuple[slice | IntArray, IntArray]:
+    """Return the rows of a stretch whose horizon ends in the row's own segment, and their bars."""
+    bar = data.matrix.bar[said.stretch.start : said.stretch.stop]
+    firsts = np.searchsorted(bar, segments[:, 0])
+    stops = np.searchsorted(bar, segments[:, 1] - data.horizon)
     runs = [slice(*ends) for ends in zip(firsts.tolist(), stops.tolist(), strict=True) if ends[0] < ends[1]]
-    if len(runs) != 1:
-        future = np.concatenate([np.arange(0), *(np.arange(run.start, run.stop) for run in runs)])
-        return FoldOutcome(said.chosen[future], future_moves(data.candles, now[future], data.horizon))
-    return FoldOutcome(said.chosen[runs[0]], future_moves(data.candles, now[runs[0]], data.horizon))
+    if len(runs) == 1:
+        # As usual: nothing is copied.
+        return runs[0], bar[runs[0]]
+    where = np.concatenate([np.arange(0), *(np.arange(run.start, run.stop) for run in runs)])
+    return where, bar[where]
+
+
+def _are_moves(data: TrainingSet, now: IntArray, moves: FloatArray) -> bool:
+    close, some = data.candles.close, now[::EVERY]
+    expected = 1e4 * np.log(close[some + data.horizon] / close[some])
+    return bool((np.abs(moves[::EVERY] - expected) <= MOVE).all())
 
 
 def _undecided(tested: Sequence[FoldOutcome]) -> float:

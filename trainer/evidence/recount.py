@@ -25,6 +25,14 @@ from trainer.learning.logistic_model import logistic, unstandardised
 LEAST_CURVATURE = 0.2
 """Mean of p(1-p) below which the rows are counted again in float64: certainties have too few digits else."""
 
+NEAR, NEAR_INTERCEPT = 1.5e-6, 2e-6
+"""Share of its spread, and log odds of all rows, by which a model may be from the optimum in float32: a tenth
+of what `fit_check` allows. Beyond, the rows are counted in float64 before anything is said of the model.
+"""
+
+FIRST_ROWS = 256
+"""So many rows say where the columns are, each by its median: one of them may be far away from all others."""
+
 CONSTANT = 1e-6
 """Standard deviation below which a column counts as constant and its scale is 1."""
 
@@ -55,6 +63,33 @@ class Recount:
     intercept_steps: FloatArray
     spreads: FloatArray
 
+    @classmethod
+    def of(
+        cls,
+        stored: StoredModels,
+        origin: FloatArray,
+        moments: _Moments,
+        gradients: FloatArray,
+        curvatures: FloatArray,
+    ) -> Recount:
+        """Make it of what was summed over the permitted rows, as for `_steps`."""
+        steps, intercept_steps = _steps(stored, moments, gradients, curvatures)
+        return cls(
+            stored=stored,
+            means=origin + moments.shift,
+            deviations=moments.deviations,
+            steps=steps,
+            intercept_steps=intercept_steps,
+            spreads=moments.spreads(_weights(stored, origin)[:, 1:]),
+        )
+
+    @property
+    def is_near(self) -> bool:
+        """Whether each model is so near its optimum that rounding cannot hide that it is not there."""
+        return bool(
+            (self.steps <= NEAR * self.spreads).all() and (self.intercept_steps <= NEAR_INTERCEPT).all()
+        )
+
 
 def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels]) -> list[Recount]:
     """Count again in one pass, for each of `stored` over its own rows.
@@ -74,32 +109,27 @@ def recount(design: DesignMatrix, y: FloatArray, stored: Sequence[StoredModels])
         origin = design.values[0].astype(np.float64)
         products_until = _products_by_others(design, of_all, stops)
     else:
-        first = next(design.chunks(0, min(CHUNK_ROWS, len(design))))[1]
-        # In digits that float32 has too, so that both kinds of sums are of one origin.
-        origin = first.mean(axis=0).astype(np.float32).astype(np.float64)
+        origin = next(design.chunks(0, min(CHUNK_ROWS, len(design))))[1].mean(axis=0)
         products_until = _products(design, origin, stops)
-    counts = [len(models.Cs) for models in stored]
-    permitted = np.repeat([models.permitted for models in stored], counts)
+    permitted = np.repeat([models.permitted for models in stored], [len(models.Cs) for models in stored])
+
+    def told(gradients: FloatArray, curvatures: FloatArray) -> list[Recount]:
+        found = []
+        stop = 0
+        for models in stored:
+            own = slice(stop, stop + len(models.Cs))
+            stop = own.stop
+            moments = _Moments.of(products_until[models.permitted], models.permitted)
+            found.append(Recount.of(models, origin, moments, gradients[own], curvatures[own]))
+        return found
+
+    gradients, curvatures = _sums_rounded(design, y, origin, stored, permitted)
+    if (curvatures >= LEAST_CURVATURE * permitted).all():
+        found = told(gradients, curvatures)
+        if all(each.is_near for each in found):
+            return found
     weights = np.concatenate([_weights(models, origin) for models in stored])
-    gradients, curvatures = _sums_rounded(design, y, origin, weights, permitted)
-    if not (curvatures >= LEAST_CURVATURE * permitted).all():
-        gradients, curvatures = _sums(design, y, origin, weights, permitted)
-    found = []
-    for models, stop in zip(stored, np.cumsum(counts), strict=True):
-        own = slice(stop - len(models.Cs), stop)
-        moments = _Moments.of(products_until[models.permitted], models.permitted)
-        steps, intercept_steps = _steps(models, moments, gradients[own], curvatures[own])
-        found.append(
-            Recount(
-                stored=models,
-                means=origin + moments.shift,
-                deviations=moments.deviations,
-                steps=steps,
-                intercept_steps=intercept_steps,
-                spreads=moments.spreads(weights[own, 1:]),
-            )
-        )
-    return found
+    return told(*_sums(design, y, origin, weights, permitted))
 
 
 def _products(design: DesignMatrix, origin: FloatArray, stops: Sequence[int]) -> dict[int, FloatArray]:
@@ -159,19 +189,28 @@ def _sums(
 
 
 def _sums_rounded(
-    design: DesignMatrix, y: FloatArray, origin: FloatArray, weights: FloatArray, permitted: IntArray
+    design: DesignMatrix,
+    y: FloatArray,
+    origin: FloatArray,
+    stored: Sequence[StoredModels],
+    permitted: IntArray,
 ) -> tuple[FloatArray, FloatArray]:
     """Return the same in float32.
 
-    What rounding adds to a step is below a tenth of what one row more in 10**6 does (see `fit_check`).
+    What rounding adds to a step is below a tenth of what one row more in 10**6 does (see `fit_check`), where
+    the columns are taken relative to where most rows are; `origin` may be far from there.
     """
+    first = next(design.chunks(0, min(FIRST_ROWS, len(design))))[1]
+    middle = np.median(first, axis=0).astype(np.float32).astype(np.float64)
+    weights = np.concatenate([_weights(models, middle) for models in stored])
     gradients, curvatures = np.zeros_like(weights), np.zeros(len(weights))
     for start, stop in pairwise(np.unique([0, *permitted]).tolist()):
         learning = np.flatnonzero(permitted >= stop)
         row, truth = design.row[start:stop], y[start:stop]
-        found = logistic_sums_rounded(design.values, row, truth, origin, weights[learning])
+        found = logistic_sums_rounded(design.values, row, truth, middle, weights[learning])
         gradients[learning] += found[0]
         curvatures[learning] += found[1]
+    gradients[:, 1:] += np.outer(gradients[:, 0], middle - origin)
     return gradients, curvatures
 
 

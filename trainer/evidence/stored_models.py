@@ -127,7 +127,8 @@ def rows_until(
     Parameters
     ----------
     data : TrainingSet
-        What was trained on; only the opening times and the bar of each row are believed.
+        What was trained on; of it opening times, the bar of each row, and which rows are labelled are
+        believed.
     moment : int
         In milliseconds since the epoch.
     side : str

@@ -186,9 +186,11 @@ class _Fit:
             if curvatures is None:
                 return None
             moved = self._step(curved, curvatures)
-            left = np.minimum(moved / moved_before[moving], 0.5)
+            left = np.minimum(moved, 0.5 * moved_before[moving]) / moved_before[moving]
             moved_before[moving] = np.maximum(moved, np.finfo(np.float64).tiny)
-            self.moving = moving[moved * left / (1.0 - left) > TOLERANCE_OF_FEW * self._sizes(moving)]
+            # What is no number is not done: the next step gives it up.
+            done = moved * left / (1.0 - left) <= TOLERANCE_OF_FEW * self._sizes(moving)
+            self.moving = moving[~done]
             if not len(self.moving):
                 return self.thetas, passes
         return None

@@ -18,7 +18,7 @@ from common.whole_file import sweep
 from trainer.candles import findings
 from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report
 from trainer.candles.candles import Candles
-from trainer.candles.checked import keep_written
+from trainer.candles.checked import Written, keep_written
 from trainer.candles.room import NO_BOUND, OBJECTS, Room
 from trainer.sources.files import Source, read_source
 from trainer.sources.folder import (
@@ -141,7 +141,7 @@ def _surveyed(
     native, of_repair = _repaired(by_timeframe, spec.policy)
     found += of_repair
     series: list[SeriesReport] = []
-    written: list[tuple[Path, str]] = []
+    written: list[Written] = []
     for place, timeframe in enumerate(spec.timeframes):
         progress("assemble", place, len(spec.timeframes))
         one, candles, of_series = assembled(spec.symbol, timeframe, native, spec.policy, synthetic)

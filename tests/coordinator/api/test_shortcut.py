@@ -125,5 +125,58 @@ def test_changes_of_many_requests_are_all_made(make_night: MakeNight) -> None:
     assert len(threads) == 1 or not _is_sqlite(database)
 
 
+def test_nobody_is_left_without_an_answer_when_a_commit_goes_wrong_in_no_known_way(
+    make_night: MakeNight, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = make_night().database
+    if not _is_sqlite(database):
+        pytest.skip("on PostgreSQL each change has a thread and a commit of its own")
+
+    def amiss(changes: Any) -> Any:
+        list(changes)
+        raise SystemError("nobody knows why")
+
+    async def asked() -> list[Any]:
+        changes = Changes(database)
+        monkeypatch.setattr(database, "change_each", amiss)
+        failed = [changes.make(lambda _: lambda: 1) for _ in range(3)]
+        told = await asyncio.gather(*failed, return_exceptions=True)
+        monkeypatch.undo()
+        return [*told, await changes.make(lambda _: lambda: 2)]
+
+    with ThreadPoolExecutor(1) as pool:
+        *told, after = pool.submit(asyncio.run, asyncio.wait_for(asked(), 30)).result()
+    assert [str(error) for error in told] == ["nobody knows why"] * 3 and after == 2
+
+
+def test_what_nobody_waits_for_any_more_is_not_begun(make_night: MakeNight) -> None:
+    database = make_night().database
+    if not _is_sqlite(database):
+        pytest.skip("on PostgreSQL each change has a thread of its own at once")
+    begun, made = threading.Event(), []
+
+    def first(_: Transaction) -> Any:
+        begun.wait(30)
+        return lambda: "first"
+
+    def left(_: Transaction) -> Any:
+        made.append("left")
+        return lambda: "left"
+
+    async def asked() -> list[Any]:
+        changes = Changes(database)
+        held = asyncio.create_task(changes.make(first))
+        leaving = asyncio.create_task(changes.make(left))
+        await asyncio.sleep(0)
+        leaving.cancel()
+        await asyncio.gather(leaving, return_exceptions=True)
+        begun.set()
+        return [await held, await changes.make(lambda _: lambda: "last")]
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(asyncio.run, asyncio.wait_for(asked(), 30)).result() == ["first", "last"]
+    assert made == []
+
+
 def _is_sqlite(database: Database) -> bool:
     return database.is_sqlite

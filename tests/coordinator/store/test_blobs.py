@@ -3,11 +3,13 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from threading import Event
 
 import pytest
 
 from common.errors import DigestMismatchError, StorageError
 from common.whole_file import write_whole
+from coordinator.store import blobs
 from coordinator.store.blobs import MOST_COMING, Artifacts
 from tests.coordinator.specimens import digest
 
@@ -72,13 +74,39 @@ def test_what_a_loss_of_power_took_of_a_model_that_can_be_made_is_made_again(
 
 
 def test_what_is_being_kept_is_there_for_whoever_reads_it(artifacts: Artifacts) -> None:
-    contents = [f"model {number}" for number in range(2 * MOST_COMING)]
+    contents = [f"model {number}" for number in range(MOST_COMING)]
     for content in contents:
         artifacts.keep(content.encode(), digest(content))
         assert artifacts.holds(digest(content))
     for content in contents:
         artifacts.keep(content.encode(), digest(content))
+        artifacts.keep(content.encode(), digest(content))
     assert [artifacts.read(digest(content)).decode() for content in contents] == contents
+
+
+def test_a_folder_that_hangs_holds_up_nobody_who_brings_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    artifacts, answers = Artifacts(tmp_path, lambda _: b"the last"), Event()
+    monkeypatch.setattr(blobs, "write_soon", lambda *_: answers.wait(60))
+    for number in range(MOST_COMING):
+        artifacts.keep(b"a model", digest(f"model {number}"))
+    artifacts.keep(b"the last", digest("the last"))
+    assert f"the model {digest('the last')} is made when it is asked for" in caplog.text
+    answers.set()
+    artifacts.settle()
+    monkeypatch.undo()
+    assert artifacts.read(digest("the last")) == b"the last"
+
+
+def test_a_model_that_no_thread_writes_keeps_nobody_waiting(
+    artifacts: Artifacts, caplog: pytest.LogCaptureFixture
+) -> None:
+    artifacts.store(b"another", digest("another"))
+    artifacts._writer.shutdown()
+    artifacts.keep(b"a model", digest("a model"))
+    artifacts.settle()
+    assert not artifacts.holds(digest("a model")) and "made when it is asked for" in caplog.text
 
 
 def test_a_model_that_finds_no_room_is_made_when_it_is_asked_for(

@@ -104,21 +104,26 @@ def test_a_new_sqlite_database_has_the_very_schema_that_the_migrations_make(migr
     assert {name: sql.split() for name, sql in made.items()} == {name: sql.split() for name, sql in wanted}
 
 
+@pytest.fixture
+def today(clock: Clock, tmp_path: Path) -> Iterator[Night]:
+    """A database of this program, to be copied into one of an earlier."""
+    database = Database(sqlite_url(tmp_path / "today.db"), clock)
+    database.upgrade()
+    yield Night(database, settings(), tmp_path)
+    database.close()
+
+
 @pytest.mark.parametrize("revision", ["0002", "0003", "0004", "0005", "0006"])
 def test_an_upgrade_keeps_a_night_in_progress_and_goes_on_with_it(
-    empty_url: str, clock: Clock, tmp_path: Path, revision: str
+    empty_url: str, clock: Clock, tmp_path: Path, today: Night, revision: str
 ) -> None:
-    today = Database(sqlite_url(tmp_path / "today.db"), clock)
-    today.upgrade()
-    night = Night(today, settings(), tmp_path)
-    night.begin()
-    boot = night.register()
-    night.queue.fail(night.grant(boot).lease_id, failure(Cause.ERROR))
-    lease = night.grant(boot).lease_id
+    today.begin()
+    boot = today.register()
+    today.queue.fail(today.grant(boot).lease_id, failure(Cause.ERROR))
+    lease = today.grant(boot).lease_id
     database = Database(empty_url, clock)
     upgrade(database, revision)
-    _copy(today, database)
-    today.close()
+    _copy(today.database, database)
     before = _attempts(database)
     assert len(before) == 2
     if revision == "0002":
@@ -284,21 +289,17 @@ def test_the_history_of_champions_cannot_be_rewritten(night: Night, table: str, 
 
 
 def test_champions_of_before_are_taken_over_with_their_succession(
-    empty_url: str, clock: Clock, tmp_path: Path
+    empty_url: str, clock: Clock, today: Night
 ) -> None:
-    today = Database(sqlite_url(tmp_path / "today.db"), clock)
-    today.upgrade()
-    night = Night(today, settings(), tmp_path)
     for seed in ("first", "second"):
-        trained(night, seed)
-        night.housekeeping.tick()
-    with today.read() as tx:
+        trained(today, seed)
+        today.housekeeping.tick()
+    with today.database.read() as tx:
         wanted = [(one.action, one.model, one.former, one.run) for one in changes(tx.connection)]
         [champion] = champions(tx.connection)
     database = Database(empty_url, clock)
     upgrade(database, "0006")
-    _copy(today, database)
-    today.close()
+    _copy(today.database, database)
     database.upgrade()
     with database.read() as tx:
         kept = [(one.action, one.model, one.former, one.run) for one in changes(tx.connection)]
@@ -309,21 +310,17 @@ def test_champions_of_before_are_taken_over_with_their_succession(
 
 
 def test_what_was_reused_before_says_its_night_after_an_upgrade(
-    empty_url: str, clock: Clock, tmp_path: Path
+    empty_url: str, clock: Clock, tmp_path: Path, today: Night
 ) -> None:
-    today = Database(sqlite_url(tmp_path / "today.db"), clock)
-    today.upgrade()
-    night = Night(today, settings(), tmp_path)
     program = digest("this program")
     for _ in range(2):
-        night.begin()
-        night.survey_all(night.register(), program=program)
-        night.finish_all("t1-boot", program=program)
-        night.housekeeping.tick()
+        today.begin()
+        today.survey_all(today.register(), program=program)
+        today.finish_all("t1-boot", program=program)
+        today.housekeeping.tick()
     database = Database(empty_url, clock)
     upgrade(database, "0017")
-    _copy(today, database)
-    today.close()
+    _copy(today.database, database)
     database.upgrade()
     found = Night(database, settings(), tmp_path).jobs(kind=JobKind.TRAINING)
     assert [(one.run_id, one.reused_run) for one in found] == [(1, None)] * 8 + [(2, 1)] * 8

@@ -7,6 +7,7 @@ from trainer.candles import checked
 from trainer.candles.checked import (
     AGAIN_SECONDS,
     TICK_SECONDS,
+    Written,
     forget,
     is_checked,
     keep_checked,
@@ -122,8 +123,19 @@ def test_files_that_were_written_are_recorded_together_and_one_that_is_gone_is_p
     paths = [tmp_path / name for name in ("one", "gone", "two")]
     for path in paths:
         path.write_bytes(path.name.encode())
+    files = [Written(path, path.name, path.stat()) for path in paths]
     paths[1].unlink()
-    keep_written((path, path.name) for path in paths)
+    keep_written(files)
     for path in (paths[0], paths[2]):
         assert is_checked(path, path.stat(), path.name)
         assert not is_checked(path, path.stat(), "another")
+
+
+def test_a_file_that_was_changed_after_it_was_written_is_not_recorded(tmp_path, monkeypatch):
+    monkeypatch.setattr(checked, "WORTH_WAITING_BYTES", 0)
+    path = tmp_path / "some"
+    path.write_bytes(b"as written")
+    written = Written(path, "digest", path.stat())
+    path.write_bytes(b"as changed, later")
+    keep_written([written])
+    assert not is_checked(path, path.stat(), "digest")

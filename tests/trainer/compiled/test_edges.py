@@ -102,3 +102,12 @@ def test_rows_without_a_whole_horizon_and_arrays_of_other_lengths_are_refused():
     ):
         with pytest.raises(ValueError):
             refused()
+
+
+@pytest.mark.parametrize("horizon", [0, -10])
+def test_a_horizon_that_is_none_is_refused(horizon):
+    close, bar, nothing = np.ones(30), np.array([20]), (np.arange(0), np.empty(0))
+    with pytest.raises(ValueError, match="a horizon of"):
+        moves_of(close, bar, horizon)
+    with pytest.raises(ValueError, match="a horizon of"):
+        outcomes_of(close, bar, horizon, nothing, nothing)

@@ -143,6 +143,8 @@ def test_further_rows_are_raised_by_the_outcomes_above_them_and_half_of_their_eq
     y, others = draw.choice([0.0, 0.5, 1.0], 700), draw.integers(0, distinct, falls) / distinct
     expected = sum(y[p > one].sum() + y[p == one].sum() / 2 for one in others)
     assert raised(p, y, others) == expected
+    rounded = others.astype(np.float32)
+    assert raised(p, y, rounded) == raised(p, y, rounded.astype(np.float64))
 
 
 def test_a_further_row_that_is_no_number_makes_a_sum_that_is_none():

@@ -13,7 +13,7 @@ from trainer.evidence.recount import recount
 from trainer.evidence.stored_models import stored_models
 from trainer.features.matrix import open_features
 from trainer.learning.logistic_model import LogisticModel
-from trainer.learning.training_set import TrainingSet
+from trainer.learning.training_set import DIRECTION, TrainingSet
 
 CS = (0.01, 0.1, 1.0)
 EMBARGO_MS = 2 * 3_600_000
@@ -56,9 +56,9 @@ def reports_of(folds, data, labels=None):
 class Job:
     """What an honest training of one cell claims."""
 
-    def __init__(self, hours, cache, context=(), horizon=3):
+    def __init__(self, hours, cache, context=(), horizon=3, label=DIRECTION):
         self.matrix = open_features(cache, hours, context)
-        self.data = TrainingSet.of(hours, context, self.matrix, horizon, 3, EMBARGO_MS)
+        self.data = TrainingSet.of(hours, context, self.matrix, horizon, 3, EMBARGO_MS, label)
         self.folds = self.data.folds
         self.reports = reports_of(self.folds, self.data)
         rows = self.matrix.values[self.data.labels.row].astype(float)

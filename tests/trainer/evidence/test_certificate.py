@@ -2,7 +2,10 @@ import dataclasses
 
 import numpy as np
 
+from common.settings.sections import Label
 from tests.trainer.evidence.claims import EMBARGO_MS, Job, reports_of, with_report
+from trainer.compiled.edges import moves_of
+from trainer.features import labels as features_labels
 from trainer.learning.splits import walk_forward
 
 
@@ -43,6 +46,17 @@ def test_labels_that_are_not_those_of_the_closes_fail(job):
     y = job.data.labels.y.copy()
     y[100] = 1 - y[100]
     assert not job.check_labels(labels=dataclasses.replace(job.data.labels, y=y)).passed
+
+
+def test_labels_with_costs_are_held_against_moves_that_are_computed_apart(hours, tmp_path, monkeypatch):
+    costly = Label(kind="beyond_costs", costs_bp=40)
+    job = Job(hours, tmp_path, label=costly)
+    assert set(job.data.labels.y) == {0.0, 0.5, 1.0} and job.check_labels().passed
+    y = job.data.labels.y.copy()
+    y[100] = 0.5 if y[100] != 0.5 else 1.0
+    assert not job.check_labels(labels=dataclasses.replace(job.data.labels, y=y)).passed
+    monkeypatch.setattr(features_labels, "moves_of", lambda *asked: 1.5 * moves_of(*asked))
+    assert not Job(hours, tmp_path, label=costly).check_labels().passed
 
 
 def test_ties_that_are_trained_on_or_moves_that_are_left_out_fail(hours, tmp_path):

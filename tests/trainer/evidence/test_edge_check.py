@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from trainer.evidence import edge_check
 from trainer.evidence.edge_check import check_edge
 from trainer.evidence.known import Known
 from trainer.evidence.predicted import Predicted
+from trainer.features.labels import future_moves
 from trainer.learning.edge import FoldOutcome, edge
 from trainer.learning.stretch import Stretch
 
@@ -40,3 +42,11 @@ def test_the_edge_is_of_the_rows_that_are_followed_by_a_whole_horizon(job, said)
     across = edge(outcomes(data, said, unbroken=False), data.horizon, costs)
     assert across.rows > honest.rows
     assert not check_edge(data, said, across, Known()).passed
+
+
+def test_moves_that_are_not_those_of_the_closes_fail(job, said, monkeypatch):
+    data = job.data
+    honest = edge(outcomes(data, said, unbroken=True), data.horizon, data.label.costs_bp)
+    monkeypatch.setattr(edge_check, "future_moves", lambda *asked: future_moves(*asked) * (1 + 1e-6))
+    verdict = check_edge(data, said, honest, Known())
+    assert not verdict.passed and verdict.detail == "the moves of rows are not those of their closes"

@@ -2,12 +2,15 @@ import numpy as np
 import pytest
 
 from trainer.evidence import recount as recounting
-from trainer.evidence.fit_check import FURTHEST
+from trainer.evidence.fit_check import FURTHEST, check_coefficients
 from trainer.evidence.recount import recount
 from trainer.evidence.stored_models import StoredModels
 from trainer.features.products import Products
+from trainer.learning.column_moments import Moments
 from trainer.learning.design_matrix import DesignMatrix
+from trainer.learning.logistic_path import fit_path
 
+exactly = recounting._sums
 ROWS = 7000
 CS = (1e-3, 1.0)
 
@@ -84,7 +87,11 @@ def test_rows_are_counted_as_well_beside_ties_and_in_float32(rows, monkeypatch):
     y = draw.choice([0.0, 0.5, 1.0], len(row))
     nothing = slice(len(row), len(row))
     models = [stored(draw, X[row], permitted, nothing) for permitted in (2000, 2000, len(row))]
-    rounded = recount(DesignMatrix(X, row, Products.computed(X)), y, models)
+    with monkeypatch.context() as near:
+        near.setattr(recounting, "NEAR", np.inf)
+        near.setattr(recounting, "NEAR_INTERCEPT", np.inf)
+        near.setattr(recounting, "_sums", None)
+        rounded = recount(DesignMatrix(X, row, Products.computed(X)), y, models)
     monkeypatch.setattr(recounting, "LEAST_CURVATURE", 1.0)
     exact = recount(DesignMatrix(X, row), y, models)
     for found, other in zip(rounded, exact, strict=True):
@@ -93,6 +100,32 @@ def test_rows_are_counted_as_well_beside_ties_and_in_float32(rows, monkeypatch):
         assert found.spreads == pytest.approx(other.spreads, rel=1e-10)
         assert found.steps == pytest.approx(other.steps, rel=1e-6, abs=0.01 * FURTHEST)
         assert found.intercept_steps == pytest.approx(other.intercept_steps, abs=1e-7)
+
+
+@pytest.mark.parametrize("rows", [1000, 5000, 20_000])
+@pytest.mark.parametrize("far", [1.0, 1e3, 1e6])
+def test_a_first_row_that_is_far_from_all_others_makes_no_honest_model_suspect(rows, far, monkeypatch):
+    draw = np.random.default_rng(rows)
+    X = draw.standard_normal((rows, 6)).astype(np.float32)
+    y = (draw.random(rows) < 1 / (1 + np.exp(-0.2 * X[:, 0]))).astype(float)
+    X[0] *= far
+    design = DesignMatrix(X, np.arange(rows), Products.computed(X))
+    moments = Moments(design, y)
+    moments.extend(rows)
+    path = fit_path(moments, CS)
+    fitted = path.means, path.scales, path.coefficients, path.intercepts
+    nothing = slice(rows, rows)
+    monkeypatch.setattr(recounting, "_sums", None)
+    found = recount(design, y, [StoredModels("a fold", rows, nothing, nothing, CS, *fitted)])
+    assert check_coefficients(found).passed
+
+
+def test_a_model_that_is_not_near_in_float32_is_counted_in_float64(drawn, models, monkeypatch):
+    X, y = drawn
+    counted = []
+    monkeypatch.setattr(recounting, "_sums", lambda *rows: counted.append(rows) or exactly(*rows))
+    found = recount(DesignMatrix(X, np.arange(ROWS)), y, models)
+    assert counted and not any(each.is_near for each in found)
 
 
 def test_certainties_are_counted_in_float64(drawn):

@@ -88,6 +88,16 @@ def test_fewer_rows_are_fitted_by_passes_over_all_of_them(strength, monkeypatch)
         assert np.abs(own - wanted).max() < 1e-7 * np.abs(wanted).max()
 
 
+def test_a_step_that_is_no_number_is_no_end_of_a_fit(monkeypatch):
+    X, y = problem(surrogate.SAMPLED_FROM - 1, 4, 0.3)
+    exact = fit_path(moments_of(X, y), CS)
+    amiss = surrogate.Quadratic.solve
+    monkeypatch.setattr(surrogate.Quadratic, "solve", lambda *asked: amiss(*asked) * np.nan)
+    monkeypatch.setattr(surrogate, "_SampledFit", None)
+    given_up = fit_path(moments_of(X, y), CS)
+    assert np.abs(given_up.coefficients - exact.coefficients).max() < 1e-7
+
+
 def test_a_model_is_not_done_before_the_halves_of_the_sample_agree(monkeypatch):
     X, y = problem(20_000, 20, 0.5)
     alone = fit_path(moments_of(X, y), CS).passes
