@@ -27,12 +27,12 @@ with uncollected():
     from common.objects.store import open_objects
     from common.quoted import quoted
     from common.settings.sections import GIBIBYTE
-    from trainer.agent.agent import TRAINING, WORKER, Agent, Workplace
+    from trainer.agent.agent import Agent, Workplace
     from trainer.agent.identity import introduce
     from trainer.agent.stop_request import StopRequest
     from trainer.agent.vitals import Vitals
     from trainer.compiled.library import opened
-    from trainer.process.fork_server import ForkServer
+    from trainer.process.fork_server import TRAINING, WORKER, ForkServer
 
 LOG = logging.getLogger("trainer")
 
@@ -45,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a trainer and return its exit code."""
     options = _options(arguments)
     stop = StopRequest()
-    server = ForkServer(WORKER, TRAINING)
+    server = ForkServer(WORKER, TRAINING, options.fork_server)
 
     def leave_at_once(number: int) -> None:
         server.kill_child()
@@ -124,6 +124,13 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
         help="serve /metrics and /healthz there (default 0: nowhere)",
     )
     add("--metrics-host", default="127.0.0.1", metavar="HOST", help="at this address (default 127.0.0.1)")
+    add(
+        "--fork-server",
+        default="",
+        metavar="ADDRESS",
+        help="the socket of a fork server that it shares with other trainers of this host: a path, or @ and "
+        "a name that is no file (default: one of its own, as where nobody answers)",
+    )
     add("--logs", type=Path, metavar="DIR", help="where to keep NAME.log besides stderr")
     add("--exit-with-parent", action="store_true", help="stop at the end of standard input")
     add("--debug", action="store_true", help="log more, and tracebacks")

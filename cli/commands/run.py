@@ -55,7 +55,7 @@ def run(
     debug: Debug = False,
 ) -> int:
     """Train a night on this machine, from start to report."""
-    from cli.local.head_start import coordinator_ahead
+    from cli.local.head_start import ahead
     from common.lean_import import uncollected
 
     given: dict[str, Any] = {
@@ -66,10 +66,10 @@ def run(
         "dashboard.port": port,
     }
     given = {key: value for key, value in given.items() if value is not None}
-    with coordinator_ahead(out, debug) as coordinator:
+    with ahead(out, debug) as started:
         with uncollected():
             # Imported only now, at the same time as what the coordinator needs.
             from cli.local.night import train
             from cli.local.preparation import Order
 
-        return train(Order(config, data, out, given, debug), fresh, retrain, as_json, coordinator)
+        return train(Order(config, data, out, given, debug), fresh, retrain, as_json, started)

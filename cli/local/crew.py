@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from cli.local.head_start import coordinator_to_be
+from cli.local.head_start import Ahead, coordinator_to_be
 from cli.local.interrupt import Interrupt
 from cli.local.machine import this_machine, trainer_count
 from cli.local.origin import assert_same_candles
@@ -60,8 +60,8 @@ class Crew:
         Prints a line for people.
     by_the_clock : bool
         Whether the coordinator begins nights by itself.
-    ahead : Child or None
-        The coordinator's process, if it is started already.
+    ahead : Ahead or None
+        What is started already.
     """
 
     def __init__(
@@ -72,11 +72,12 @@ class Crew:
         interrupt: Interrupt,
         display: Display,
         by_the_clock: bool,
-        ahead: Child | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         self.out, self.display = out, display
         self._debug, self._interrupt = debug, interrupt
-        self.coordinator = ahead if ahead is not None else coordinator_to_be(out.root, debug)
+        self.coordinator = ahead.coordinator if ahead is not None else coordinator_to_be(out.root, debug)
+        self._fork_server = ahead.fork_server if ahead is not None else ""
         brief(self.coordinator, given, out, by_the_clock)
         self.supervision = Supervision(interrupt, display.say)
         self.trainers: list[Child] = []
@@ -219,7 +220,7 @@ class Crew:
         self._leaving.append(Leave(child, time.monotonic() + TRAINER_STOP_SECONDS, successor))
 
     def _wanted(self, settings: NightSettings, count: int) -> list[Child]:
-        wanted = trainers_of(settings, self.out, self._debug, count)
+        wanted = trainers_of(settings, self.out, self._debug, count, self._fork_server)
         for child in wanted:
             child.word = self._url
         return wanted
@@ -236,7 +237,7 @@ def at_work(
     interrupt: Interrupt,
     display: Display,
     by_the_clock: bool = False,
-    ahead: Child | None = None,
+    ahead: Ahead | None = None,
 ) -> Iterator[Crew]:
     """Start the coordinator and keep it alive until the block ends, then stop all that is at work.
 

@@ -1,17 +1,34 @@
-"""The coordinator started ahead of its options: it imports while the command does, and touches nothing yet.
+"""What is started ahead of its options: it imports while the command does, and touches nothing yet.
 
-This module imports little, because what it imports is what the coordinator has to wait for.
+This module imports little, because what it imports is what the others have to wait for.
 """
 
 from __future__ import annotations
 
 import os
+import socket
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from cli.local.processes import Child
+from cli.local.trainer_environment import environment_of_trainers
+from trainer.process.fork_server import TRAINING, WORKER, command_of_shared, environment_of_server
+
+STOP_SECONDS = 2.0
+MOST_WAITING = 64
+"""Trainers that may have come to the fork server while it imports."""
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What is started already: the coordinator's process, and the address of a fork server."""
+
+    coordinator: Child
+    fork_server: str
 
 
 def coordinator_to_be(out: Path, debug: bool) -> Child:
@@ -22,14 +39,37 @@ def coordinator_to_be(out: Path, debug: bool) -> Child:
 
 
 @contextmanager
-def coordinator_ahead(out: Path, debug: bool) -> Iterator[Child]:
-    """Start the coordinator's process; if nobody has told it its options, it ends with the block."""
-    child = coordinator_to_be(out, debug)
-    child.start()
+def ahead(out: Path, debug: bool) -> Iterator[Ahead]:
+    """Start the coordinator and the fork server that the trainers share.
+
+    A coordinator that nobody has told its options ends with the block, the fork server when the last trainer
+    has left.
+    """
+    coordinator = coordinator_to_be(out, debug)
+    coordinator.start()
     try:
-        yield child
+        with _fork_server() as address:
+            yield Ahead(coordinator, address)
     finally:
-        if child.word is None and child.process is not None:
-            child.process.kill()
-            child.terminate()
-            child.process.wait()
+        if coordinator.word is None and coordinator.process is not None:
+            coordinator.process.kill()
+            coordinator.terminate()
+            coordinator.process.wait()
+
+
+@contextmanager
+def _fork_server() -> Iterator[str]:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
+        # The kernel finds a name that is no file, so that nothing is left when this process is killed.
+        listening.bind("")
+        listening.listen(MOST_WAITING)
+        name = listening.getsockname()[1:].decode()
+        environment = environment_of_server(environment_of_trainers(os.environ, Path()))
+        command = command_of_shared(listening.fileno(), WORKER, TRAINING)
+        server = Child("fork server", command, environment, (listening.fileno(),))
+        server.start()
+    try:
+        yield f"@{name}"
+    finally:
+        server.terminate()
+        server.wait(time.monotonic() + STOP_SECONDS)

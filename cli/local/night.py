@@ -11,10 +11,10 @@ from pathlib import Path
 from rich.console import Console
 
 from cli.local.crew import at_work
+from cli.local.head_start import Ahead
 from cli.local.interrupt import EXIT_INTERRUPTED, Interrupt, interruptible
 from cli.local.nights_measured import read_results
 from cli.local.preparation import Order, assert_room, configured, prepared
-from cli.local.processes import Child
 from cli.local.watch import Watch
 from cli.screen.progress import display_for
 from cli.screen.rich_table import print_summary
@@ -25,7 +25,7 @@ from common.protocol.results import Results
 from common.settings.given import Given
 
 
-def train(order: Order, fresh: bool, retrain: bool, as_json: bool, ahead: Child | None = None) -> int:
+def train(order: Order, fresh: bool, retrain: bool, as_json: bool, ahead: Ahead | None = None) -> int:
     """Train a night and return the exit code.
 
     Parameters
@@ -38,8 +38,8 @@ def train(order: Order, fresh: bool, retrain: bool, as_json: bool, ahead: Child 
         Train a cell again even if nothing has changed since it was trained last.
     as_json : bool
         Print the results document to stdout, and all else to stderr.
-    ahead : Child or None
-        The coordinator's process, if it is started already.
+    ahead : Ahead or None
+        What is started already.
 
     Raises
     ------
@@ -90,7 +90,7 @@ def _night(
     retrain: bool,
     interrupt: Interrupt,
     console: Console,
-    ahead: Child | None,
+    ahead: Ahead | None,
 ) -> tuple[Results, Path]:
     settings, display = given.settings, display_for(console)
     with at_work(given, out, order.debug, interrupt, display, ahead=ahead) as crew:

@@ -38,6 +38,7 @@ LAST_REFUSALS = 6
 class Child:
     """One child process that is kept alive until it is told to stop.
 
+    `inherited` are descriptors that it gets besides its standard ones.
     `word` is the first line of its standard input: it comes with `tell`, and with each start after that.
     `began` is when the process was started, `is_at_work` whether it has shown since that it could.
     `refusals` counts how often in a row it could not, and ended with the code by which it asks for a
@@ -47,6 +48,7 @@ class Child:
     name: str
     command: list[str]
     environment: dict[str, str]
+    inherited: tuple[int, ...] = ()
     process: subprocess.Popen[str] | None = None
     starts: int = 0
     failures: int = 0
@@ -70,6 +72,7 @@ class Child:
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
+            pass_fds=self.inherited,
             start_new_session=True,
         )
         self.starts += 1

@@ -6,16 +6,16 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from cli.local.interrupt import Interrupt
 from cli.local.processes import Child, describe_exit
+from cli.local.trainer_environment import environment_of_trainers
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, InternalError, UnavailableError
-from common.objects.address import Place
 from common.out_folder import OutFolder
 from common.protocol.address import Address
 from common.settings.given import Given, write_given
@@ -24,33 +24,6 @@ from common.token_file import Role
 from coordinator.listener import listen
 
 READY_SECONDS = 60.0
-NEEDED_BY_TRAINERS = frozenset(
-    [
-        "HOME",
-        "LANG",
-        "LANGUAGE",
-        "LD_LIBRARY_PATH",
-        "LOGNAME",
-        "PATH",
-        "SHELL",
-        "SYSTEMROOT",
-        "TEMP",
-        "TMP",
-        "TMPDIR",
-        "TZ",
-        "USER",
-        "VIRTUAL_ENV",
-    ]
-)
-BEGINNINGS_NEEDED_BY_TRAINERS = ("DYLD_", "LC_", "MALLOC_", "MKL_", "OMP_", "OPENBLAS_", "PYTHON")
-"""Of variables that say how numbers are computed and memory is had; those of Python may name its packages."""
-NEEDED_BY_STORES = {"s3": ("AWS_",), "gs": ("GOOGLE_",), "az": ("AZURE_", "MSI_", "IDENTITY_")}
-"""Of variables by which the SDKs of a store find their credentials, by the scheme of its address."""
-NEEDED_BY_NETWORKS = frozenset(
-    name
-    for word in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR")
-    for name in (word, word.lower())
-)
 BY_LAUNCHER = "nighttrain run"
 """The source of a setting that the launcher decides on, whatever file and environment say."""
 
@@ -76,8 +49,13 @@ def hand_over(given: Given, out: OutFolder, by_the_clock: bool) -> None:
     write_given(out.settings, given)
 
 
-def trainers_of(settings: NightSettings, out: OutFolder, debug: bool, count: int) -> list[Child]:
-    """Return the trainers' processes, not started yet; each waits to be told where to claim jobs."""
+def trainers_of(
+    settings: NightSettings, out: OutFolder, debug: bool, count: int, fork_server: str = ""
+) -> list[Child]:
+    """Return the trainers' processes, not started yet; each waits to be told where to claim jobs.
+
+    They share the fork server at the address `fork_server`, if there is one.
+    """
     children = []
     for number in range(1, count + 1):
         name = f"trainer-{number}"
@@ -88,24 +66,12 @@ def trainers_of(settings: NightSettings, out: OutFolder, debug: bool, count: int
         if settings.max_cache != "auto":
             command += ["--cache-limit-gb", str(settings.max_cache)]
         command += ["--exit-with-parent"]
+        # Its environment was made before anybody knew of a store, and has no credentials of one.
+        if fork_server and isinstance(settings.data.dir, Path):
+            command += ["--fork-server", fork_server]
         environment = environment_of_trainers(os.environ, settings.data.dir)
         children.append(Child(name, command + ["--debug"] * debug, environment))
     return children
-
-
-def environment_of_trainers(environment: Mapping[str, str], data: Place) -> dict[str, str]:
-    """Return what trainers inherit: what a process needs to run, and nothing else that may hold a secret.
-
-    Where candles lie in a store, that is also what its SDKs find their credentials by.
-    """
-    names: frozenset[str] = NEEDED_BY_TRAINERS
-    beginnings: tuple[str, ...] = BEGINNINGS_NEEDED_BY_TRAINERS
-    if isinstance(data, str):
-        names |= NEEDED_BY_NETWORKS
-        beginnings += NEEDED_BY_STORES[data.partition(":")[0]]
-    return {
-        name: value for name, value in environment.items() if name in names or name.startswith(beginnings)
-    }
 
 
 def client_of(coordinator: Child, out: OutFolder, interrupt: Interrupt) -> OperatorClient:

@@ -40,15 +40,9 @@ from trainer.agent.vitals import LOST, SUCCEEDED, Phase, Vitals
 from trainer.process.channel import AttemptFailure, Result, Task
 from trainer.process.child import Child, End
 from trainer.process.exit_cause import Killed, Limits, gib
-from trainer.process.fork_server import ForkServer
+from trainer.process.fork_server import TRAINING, WORKER, ForkServer
 
 LOG = logging.getLogger(__name__)
-
-WORKER = "trainer.job"
-"""What the fork server imports, and whose `perform` a child runs; it is only named here, never imported."""
-
-TRAINING = "trainer.pipeline"
-"""What a child that trains needs besides; a survey does without, so that a night need not wait for it."""
 
 CHILD_GRACE_SECONDS = 7.0
 """How long after a request to stop the child may take to its next checkpoint."""

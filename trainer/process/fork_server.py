@@ -1,45 +1,43 @@
-"""A warm process that forks one child at a time: it has the numeric stack and computes nothing itself.
+"""The fork server as its agent sees it: started or joined, asked for one child at a time, missed when dead.
 
-It is ready as soon as it has imported what the first job needs. The rest is imported while nobody asks for a
-child, or before a child that needs it is forked; and what a child had to import on its own, because few jobs
-need it, is imported for those to come.
-
-The agent starts it with ``python -m trainer.process.fork_server``. They speak over a socket that keeps
-messages apart: a request is the child's target ("module:function") and a module that it needs, with two
-descriptors (its channel and its stderr); answers are JSON. `multiprocessing` has a fork server too, but that
-one lives on until its last child has gone, even when its starter was killed, and starting a child blocks
-until everything is imported. Here the chain of agent, server and child is tied by PR_SET_PDEATHSIG, so that
-whoever dies takes all below it along, and the agent is never blocked.
+An agent has a server of its own, which dies with it at once (PR_SET_PDEATHSIG), or shares one with the other
+trainers of its host. A shared one that does not answer is done without.
 """
 
 from __future__ import annotations
 
-import ctypes
-import faulthandler
-import gc
-import importlib
 import json
 import os
-import select
 import signal
 import socket
 import subprocess
 import sys
-import traceback
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from common.errors import InternalError
 from trainer.process.environment import KEPT_MEMORY, environment
+from trainer.process.forking import MESSAGE_BYTES, is_of_this_user
 
-PR_SET_PDEATHSIG = 1
-_MESSAGE_BYTES = 65536
+WORKER = "trainer.job"
+"""What the fork server imports, and whose `perform` a child runs; it is only named here, never imported."""
 
-IDLE_SECONDS = 0.05
-"""A server that nobody asks for a child for so long goes on importing."""
+TRAINING = "trainer.pipeline"
+"""What a child that trains needs besides; a survey does without, so that a night need not wait for it."""
+
+JOIN_SECONDS = 1.0
+"""How long a shared server that is overrun may take to let an agent in."""
+
+
+def environment_of_server(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of a fork server, and so of the jobs, in the surroundings `given`."""
+    return KEPT_MEMORY | dict(given) | environment()
+
+
+def command_of_shared(listening: int, preload: str, later: str) -> list[str]:
+    """Return the command of a server for all agents that come to a listening socket, which it inherits."""
+    return [sys.executable, "-m", "trainer.process.forking", "--shared", str(listening), preload, later]
 
 
 @dataclass(frozen=True)
@@ -59,6 +57,9 @@ class ForkServer:
         The module that the server imports before it is ready.
     later : str
         One that it imports when nobody asks for a child; empty: none.
+    shared : str
+        The address of a server that is shared, as `socket` writes it: a path, or ``@`` and a name that is no
+        file; empty: none.
 
     Attributes
     ----------
@@ -70,8 +71,8 @@ class ForkServer:
     It must be started from the main thread: PR_SET_PDEATHSIG watches the thread that started a process.
     """
 
-    def __init__(self, preload: str, later: str = "") -> None:
-        self._preload, self._later = preload, later
+    def __init__(self, preload: str, later: str = "", shared: str = "") -> None:
+        self._preload, self._later, self._shared = preload, later, shared
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self.is_ready = False
@@ -80,23 +81,42 @@ class ForkServer:
         self.child_exit: Exit | None = None
 
     def start(self) -> None:
-        """Start the server unless it runs; it is ready once it has imported what it must."""
+        """Start the server unless it runs, or join the shared one; it is ready once it has imported all."""
         if self.is_alive:
             return
         self.close()
+        control = self._joined() or self._started()
+        control.setblocking(False)
+        self._control = control
+        self.starts += 1
+
+    def _joined(self) -> socket.socket | None:
+        if not self._shared:
+            return None
+        control = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        control.settimeout(JOIN_SECONDS)
+        try:
+            control.connect(f"\0{self._shared[1:]}" if self._shared.startswith("@") else self._shared)
+            # Another user may have taken the name of a server that has gone.
+            if is_of_this_user(control):
+                return control
+        except OSError:
+            pass
+        control.close()
+        return None
+
+    def _started(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             arguments = [str(theirs.fileno()), str(os.getpid()), self._preload, self._later]
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "trainer.process.fork_server", *arguments],
-                env=KEPT_MEMORY | os.environ | environment(),
+                [sys.executable, "-m", "trainer.process.forking", *arguments],
+                env=environment_of_server(os.environ),
                 stdin=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
                 start_new_session=True,
             )
-        ours.setblocking(False)
-        self._control = ours
-        self.starts += 1
+        return ours
 
     @property
     def is_alive(self) -> bool:
@@ -140,7 +160,7 @@ class ForkServer:
         """
         while self._control:
             try:
-                message = self._control.recv(_MESSAGE_BYTES)
+                message = self._control.recv(MESSAGE_BYTES)
             except BlockingIOError:
                 return
             except OSError:
@@ -198,140 +218,3 @@ class ForkServer:
         if self._control is not None:
             self._control.close()
             self._control = None
-
-
-def main(control_fd: int, parent: int, preload: str, later: str) -> None:
-    """Import what children need, then fork one a request until the agent closes the socket."""
-    # Stopping is the agent's decision: a signal to the whole group must not cost a fold.
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
-    die_with(parent)
-    control = socket.socket(fileno=control_fd)
-    _import(preload, control)
-    _say(control, ready=True)
-    pipes = [*os.pipe(), *os.pipe()]
-    wake_read, wake_write, lessons_read, lessons_write = pipes
-    for pipe in pipes:
-        os.set_blocking(pipe, False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
-    while True:
-        watched = [control.fileno(), wake_read, lessons_read]
-        readable, _, _ = select.select(watched, [], [], IDLE_SECONDS if later else None)
-        if not readable:
-            _import(later, control)
-            later = ""
-        if wake_read in readable:
-            os.read(wake_read, _MESSAGE_BYTES)
-            for one in _exits():
-                _say(control, **one)
-        if lessons_read in readable:
-            _learn(os.read(lessons_read, _MESSAGE_BYTES))
-        if control.fileno() in readable:
-            request, descriptors, _, _ = socket.recv_fds(control, _MESSAGE_BYTES, 2)
-            if not request:
-                return
-            target, needs = request.decode().split(" ")
-            _import(needs, control)
-            server, child = os.getpid(), os.fork()
-            if child == 0:
-                foreign = [control.detach(), wake_read, wake_write, lessons_read]
-                _be_child(server, target, descriptors, foreign, lessons_write)
-            for descriptor in descriptors:
-                os.close(descriptor)
-            _say(control, born=child)
-
-
-def _import(module: str, control: socket.socket) -> None:
-    if not module or module in sys.modules:
-        return
-    try:
-        importlib.import_module(module)
-    except Exception as error:
-        _say(control, failed=f"{type(error).__name__}: {error}")
-        sys.exit(1)
-    # Collections in a child must not touch, and so copy, the pages that it shares with the server.
-    gc.freeze()
-
-
-def _learn(packages: bytes) -> None:
-    """Import what children had to import on their own."""
-    for package in packages.decode().split():
-        # A child that needs it again fails by itself, and says so.
-        with suppress(Exception):
-            importlib.import_module(package)
-    gc.freeze()
-
-
-def _exits() -> list[dict[str, int]]:
-    exits: list[dict[str, int]] = []
-    while True:
-        try:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
-        except ChildProcessError:
-            return exits
-        if pid == 0:
-            return exits
-        code = os.waitstatus_to_exitcode(status)
-        exits.append({"pid": pid, "exit": code, "peak": usage.ru_maxrss * 1024})
-
-
-def _be_child(server: int, target: str, descriptors: list[int], foreign: list[int], lessons: int) -> NoReturn:
-    # To look at each name would write to the page that it is on, and so copy it.
-    code, known = 1, len(sys.modules)
-    try:
-        signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        die_with(server)
-        for descriptor in foreign:
-            os.close(descriptor)
-        channel, stderr = descriptors
-        os.dup2(stderr, 1)
-        os.dup2(stderr, 2)
-        os.close(stderr)
-        _be_first_victim()
-        faulthandler.enable(2)
-        faulthandler.register(signal.SIGUSR1, 2)
-        module, _, function = target.partition(":")
-        getattr(importlib.import_module(module), function)(socket.socket(fileno=channel))
-        with suppress(OSError):
-            os.write(lessons, "".join(f"{package} " for package in _packages_after(known)).encode())
-        code = 0
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-
-
-def _packages_after(known: int) -> list[str]:
-    """Return the packages among the modules that were imported after the first `known` ones."""
-    later = islice(reversed(sys.modules), max(0, len(sys.modules) - known))
-    return [name for name in later if "." not in name]
-
-
-def _be_first_victim() -> None:
-    """Have the kernel kill the child when memory runs out, not the agent, which reports what happened."""
-    try:
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-    except OSError:
-        return
-
-
-def die_with(parent: int) -> None:
-    """Have the kernel kill this process when the thread that started it ends, or end now if it has ended."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        os._exit(1)
-
-
-def _say(control: socket.socket, **message: object) -> None:
-    try:
-        control.send(json.dumps(message).encode())
-    except OSError:
-        os._exit(1)
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from common.errors import InternalError
-from trainer.agent.agent import TRAINING, WORKER
-from trainer.process.fork_server import IDLE_SECONDS, ForkServer
+from trainer.process.fork_server import TRAINING, WORKER, ForkServer
+from trainer.process.forking import IDLE_SECONDS
 
 
 def until(fact: Callable[[], object], seconds: float = 20.0) -> None:
@@ -171,7 +171,6 @@ def test_closed_it_is_gone_and_can_be_started_again(server) -> None:
 
 STARTER = """
 import socket, sys, time
-from trainer.agent.agent import TRAINING, WORKER
 from trainer.process.fork_server import ForkServer
 server = ForkServer("tests.trainer.targets")
 server.start()
@@ -196,7 +195,6 @@ def test_the_death_of_the_starter_takes_server_and_child_at_once_even_if_the_chi
 
 IMPORTING = """
 import time
-from trainer.agent.agent import TRAINING, WORKER
 from trainer.process.fork_server import ForkServer
 server = ForkServer("tests.trainer.slow_import")
 server.start()
@@ -222,7 +220,6 @@ def ignores(pid: int, number: signal.Signals) -> bool:
 
 ORPHANS = """
 import ctypes, os, subprocess, sys, time
-from trainer.agent.agent import TRAINING, WORKER
 from trainer.process.fork_server import ForkServer
 ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER: orphans come to us, as they do to process 1
 server = ForkServer("tests.trainer.targets")
@@ -237,7 +234,7 @@ while not zombies() and time.monotonic() < give_up: time.sleep(0.02)
 before = zombies()
 server.reap()
 print(before, zombies(), server.is_alive)
-found = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "fork_server"], capture_output=True)
+found = subprocess.run(["pgrep", "-P", str(os.getpid()), "-f", "process.forking"], capture_output=True)
 os.kill(int(found.stdout), 9)
 while not zombies() and time.monotonic() < give_up: time.sleep(0.02)
 server.reap()
