@@ -44,9 +44,14 @@ def perform(channel: socket.socket) -> None:
     """Do the task that comes through the channel, send back its outcome, and go on so while that may be."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     end = ChildEnd(channel)
-    task: Task | None = end.task()
+    first = end.task()
+    task: Task | None = first
     while task is not None and _can_go_on(task, end):
         task = end.next_task()
+    if isinstance(first.spec, TrainingSpec):
+        from trainer.features.matrix import release_written
+
+        release_written()
 
 
 def _can_go_on(task: Task, end: ChildEnd) -> bool:

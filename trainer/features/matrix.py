@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -47,11 +47,17 @@ from trainer.features.ta import talib
 
 SCHEMA = "nighttrain.features/3"
 HEADER_BYTES = 8192
+RELEASED_BYTES = 1 << 20
+"""A smaller matrix takes less memory than it takes time to have it read again."""
+
 MIN_CONTEXT_COVERAGE = 0.5
 """A context that is known at fewer of the rows is left out: it would cost more rows than it is worth."""
 
 GENERATIONS = 2
 """Matrices of a (symbol, timeframe) that are kept; older ones are of candles or versions of the past."""
+
+
+_WRITTEN: list[Path] = []
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,11 +144,28 @@ def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles])
                 if matrix is not None:
                     # By now its tick has passed.
                     keep_checked(path, settled(file.fileno()), digest)
+                    _WRITTEN.append(path)
     if matrix is None:
         raise StorageError(
             f"{path}: the feature matrix is damaged as soon as it is written", "check the disk"
         )
     return matrix
+
+
+def release_written() -> None:
+    """Let the memory go that the kernel keeps of matrices which this process wrote, where nobody maps them.
+
+    They are on the disk. A night writes more than a gigabyte of them and reads most of it never again, and
+    what is kept takes the place of what others on the host have in memory. Where the host is a virtual
+    machine, memory that nobody has had yet costs ten times as much to write to as what was just let go.
+    """
+    while _WRITTEN:
+        path = _WRITTEN.pop()
+        with suppress(OSError), path.open("rb") as file:
+            if os.fstat(file.fileno()).st_size >= RELEASED_BYTES:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                # Whoever reads it next reads what the disk has made of it.
+                forget(path)
 
 
 def matrix_rows(

@@ -1,10 +1,13 @@
+import ctypes
 import errno
 import json
+import mmap
 import multiprocessing
 import os
 import resource
 import signal
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +18,7 @@ from trainer.candles import checked
 from trainer.features import matrix as feature_cache
 from trainer.features.context import context_frame
 from trainer.features.indicators import NAMES, WARM_UP, block_features, blocks
-from trainer.features.matrix import GENERATIONS, HEADER_BYTES, open_features
+from trainer.features.matrix import GENERATIONS, HEADER_BYTES, open_features, release_written
 
 FORK = multiprocessing.get_context("fork")
 
@@ -76,6 +79,47 @@ def test_other_candles_context_or_formulas_are_another_matrix(tmp_path, simulate
     monkeypatch.setattr(feature_cache, "FEATURE_VERSION", "another")
     paths.add(open_features(tmp_path, hours, []).path)
     assert len(paths) == 4
+
+
+def share_in_memory(path):
+    """Of the pages of a file, the share that the kernel has in memory."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ) as pages:
+        view = np.frombuffer(pages, np.uint8)
+        found = np.empty(-(-len(view) // mmap.PAGESIZE), np.uint8)
+        at = ctypes.c_void_p(view.ctypes.data), ctypes.c_size_t(len(view)), ctypes.c_void_p(found.ctypes.data)
+        assert libc.mincore(*at) == 0, os.strerror(ctypes.get_errno())
+        del view
+    return float((found & 1).mean())
+
+
+def is_in_memory_only(folder):
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    within = [one for one in mounts if folder.is_relative_to(one[1])]
+    return max(within, key=lambda one: len(one[1]))[2] in ("tmpfs", "ramfs")
+
+
+def test_memory_of_a_matrix_that_was_written_is_let_go_unless_somebody_maps_it(
+    tmp_path, minutes, simulate, monkeypatch
+):
+    if is_in_memory_only(tmp_path):
+        pytest.skip(f"{tmp_path} is in memory only, so that nothing of it can be let go")
+    for candles, is_kept in ((minutes, False), (simulate(60 * 24 * 45, "1m", seed=3), True)):
+        matrix = open_features(tmp_path, candles, [])
+        path, values = matrix.path, matrix.values.copy()
+        assert share_in_memory(path) == 1.0
+        if not is_kept:
+            del matrix
+        release_written()
+        assert (share_in_memory(path) > 0.9) == is_kept
+    looked_at = []
+    monkeypatch.setattr(feature_cache, "_content_of", lambda one: looked_at.append(one) or "another")
+    assert feature_cache._mapped(path, feature_cache._made_of(candles, [])) is None
+    assert len(looked_at) == 1, "what the disk gives back is looked at"
+    monkeypatch.undo()
+    assert np.array_equal(open_features(tmp_path, candles, []).values, values)
+    release_written()
+    assert share_in_memory(path) > 0.9, "it was only read"
 
 
 @pytest.mark.parametrize("damage", ["cut", "longer", "header", "empty", "key"])
