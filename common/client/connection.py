@@ -8,16 +8,19 @@ fails or a bare 5xx becomes `UnavailableError`. Whether to try again is the call
 from __future__ import annotations
 
 import json
+import logging
 import random
-import ssl
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 
+from common.client.wire import Reply, Wire
 from common.errors import (
     PROBLEM_MEDIA_TYPE,
     ConfigurationError,
@@ -28,13 +31,10 @@ from common.errors import (
     UnavailableError,
     from_problem,
 )
-from common.lean_import import without
 from common.quoted import escaped, harmless
 from common.token_file import read_token
 
-with without("httpx._main"):
-    # Its own command line, with all that draws it.
-    import httpx
+logger = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 3.0
 ANSWER_SECONDS = 10.0
@@ -161,30 +161,25 @@ class Connection:
 
     def __init__(self, url: str, token: Path | None) -> None:
         self.url = url.rstrip("/")
-        headers = {"Accept": f"application/json, {PROBLEM_MEDIA_TYPE}", "User-Agent": USER_AGENT}
+        self._headers = {"Accept": f"application/json, {PROBLEM_MEDIA_TYPE}", "User-Agent": USER_AGENT}
         try:
-            address = httpx.URL(self.url)
-        except httpx.InvalidURL as error:
-            raise ConfigurationError(f"{url!r} is not an address: {error}", ADDRESS) from error
-        if address.scheme not in ("http", "https") or not address.host:
-            raise ConfigurationError(f"{url!r} is not the address of a coordinator", ADDRESS)
+            self._wire = Wire(
+                self.url,
+                connect_seconds=CONNECT_SECONDS,
+                answer_seconds=ANSWER_SECONDS,
+                idle_seconds=IDLE_SECONDS,
+            )
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{url!r} is not the address of a coordinator: {error}", ADDRESS
+            ) from error
         self._token_file = token
         self._token = read_token(token) if token is not None else ""
         self.failed: Callable[[NighttrainError], None] = lambda _: None
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers=headers,
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-            limits=httpx.Limits(max_connections=8, keepalive_expiry=IDLE_SECONDS),
-            trust_env=False,
-            follow_redirects=False,
-            # To read the certificates of all authorities takes as long as ten requests.
-            verify=address.scheme == "https" or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
-        )
 
     def close(self) -> None:
         """Close all connections."""
-        self._http.close()
+        self._wire.close()
 
     def send(
         self,
@@ -207,14 +202,13 @@ class Connection:
         if body is not None:
             content = body.model_dump_json(by_alias=True).encode()
             sent["Content-Type"] = "application/json"
-        params = {key: value for key, value in (query or {}).items() if value is not None}
         try:
             try:
-                return self._exchange(method, path, content, sent, params)
+                return self._exchange(method, path, content, sent, query or {})
             except UnauthorizedError:
                 if not self._has_new_token():
                     raise
-                return self._exchange(method, path, content, sent, params)
+                return self._exchange(method, path, content, sent, query or {})
         except NighttrainError as error:
             self.failed(error)
             raise
@@ -234,39 +228,47 @@ class Connection:
         path: str,
         content: bytes | None,
         headers: Mapping[str, str],
-        params: Mapping[str, str | int],
+        query: Mapping[str, str | int | None],
     ) -> Answer:
         said = f"{self.url}{path} answered {method}"
+        headers = {**self._headers, **headers}
         if self._token:
-            headers = {**headers, "Authorization": f"Bearer {self._token}"}
+            headers["Authorization"] = f"Bearer {self._token}"
         try:
-            with self._http.stream(method, path, content=content, headers=headers, params=params) as response:
-                received = bytearray()
-                for part in response.iter_bytes():
-                    received += part
-                    if len(received) > MAX_ANSWER_BYTES:
-                        raise TooLargeError(f"{said} with more than {MAX_ANSWER_BYTES} bytes")
-        except (httpx.TransportError, httpx.DecodingError) as error:
-            reason = str(error) or type(error).__name__
+            reply = self._wire.ask(method, path + _query(query), content, headers, MAX_ANSWER_BYTES)
+        except (OSError, HTTPException) as error:
+            reason = escaped(str(error) or type(error).__name__)
             what = f"the coordinator at {self.url} does not answer: {reason}"
             raise UnavailableError(what, "is it running?") from error
-        if response.status_code >= 300:
-            raise _error(said, response, bytes(received))
-        return Answer(said, response.status_code, response.headers, bytes(received))
+        logger.debug("%s with %d", said, reply.status)
+        if len(reply.content) > MAX_ANSWER_BYTES:
+            raise TooLargeError(f"{said} with more than {MAX_ANSWER_BYTES} bytes")
+        if reply.status >= 300:
+            raise _error(said, reply)
+        return Answer(said, reply.status, reply.headers, reply.content)
 
 
-def _error(said: str, response: httpx.Response, content: bytes) -> NighttrainError:
-    status = response.status_code
-    if response.headers.get("content-type", "").partition(";")[0] == PROBLEM_MEDIA_TYPE:
+def _query(values: Mapping[str, str | int | None]) -> str:
+    given = {
+        # As JSON has it.
+        name: str(value).lower() if isinstance(value, bool) else value
+        for name, value in values.items()
+        if value is not None
+    }
+    return f"?{urlencode(given)}" if given else ""
+
+
+def _error(said: str, reply: Reply) -> NighttrainError:
+    if reply.headers.get("content-type", "").partition(";")[0] == PROBLEM_MEDIA_TYPE:
         try:
-            document = json.loads(harmless(content))
+            document = json.loads(harmless(reply.content))
         except ValueError:
             document = None
         if isinstance(document, dict):
             return from_problem(document)
-    said = f"{said} with {status} {response.reason_phrase}"
-    if status >= 500:
+    said = f"{said} with {reply.status} {escaped(reply.reason)}"
+    if reply.status >= 500:
         return UnavailableError(said, "is the coordinator starting or stopping?")
-    if status in (401, 403):
+    if reply.status in (401, 403):
         return UnauthorizedError(said, "is it the token of this coordinator?")
     return ConfigurationError(said, SAME_VERSION)

@@ -2,15 +2,18 @@
 
 The bytes of a model that the coordinator has made from its manifest are durable with the manifest, in the
 database. Their file need not be there before its trainer is answered: where an accident takes it, or leaves
-half of it, it is made again.
+half of it, it is made again. While many are brought at once their files are written a few a second, so that
+trainers wait for no file system; the others follow when it is quieter.
 """
 
 from __future__ import annotations
 
 import hashlib
 import logging
+import threading
+import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from common.errors import DigestMismatchError, StorageError
@@ -18,8 +21,12 @@ from common.whole_file import write_soon, write_whole
 
 logger = logging.getLogger(__name__)
 
-MOST_COMING = 256
-"""So many models may wait to be written, as where a folder hangs; others are made when they are asked for."""
+MOST_HELD = 4096
+"""So many models are held in memory until they are written; those beyond are then made again."""
+QUIET_SECONDS = 0.5
+"""After so long without another model all that are still to be written are written at once."""
+PAUSE_SECONDS = 0.05
+"""Between two files until then: so many models a second as a night of real candles brings are not held up."""
 
 Source = Callable[[str], bytes]
 """Makes the bytes of a digest again; empty where that is impossible."""
@@ -48,7 +55,12 @@ class Artifacts:
         self.directory = directory
         self._source = source
         self._writer = ThreadPoolExecutor(1, "models")
-        self._coming: dict[str, Future[None]] = {}
+        self._changed = threading.Condition()
+        # To be written, the oldest first; None for what is not held.
+        self._coming: dict[str, bytes | None] = {}
+        self._is_writing = False
+        self._awaited = 0
+        self._brought = 0.0
 
     def store(self, content: bytes, sha256: str) -> None:
         """Keep `content`, durably, under its digest; once it returns a loss of power cannot lose it.
@@ -71,39 +83,63 @@ class Artifacts:
     def keep(self, content: bytes, sha256: str) -> None:
         """Keep what `source` gives again where it is lost, behind the back of whoever brings it.
 
-        What is read here meanwhile waits for it. What cannot be written is logged.
+        It can be read here at once. What cannot be written is logged.
         """
-        path = self._path(sha256)
-        coming: Future[None] = Future()
-
-        def write() -> None:
-            try:
-                if not self.is_intact(path, sha256):
-                    write_soon(path, content)
-            except StorageError as error:
-                _left_out(sha256, error)
-            finally:
-                self._coming.pop(sha256, None)
-                coming.set_result(None)
-
-        if sha256 in self._coming:
-            return
-        if len(self._coming) >= MOST_COMING:
-            _left_out(sha256, f"{MOST_COMING} others wait to be written")
-            return
-        # It is in before the thread can take it out again.
-        self._coming[sha256] = coming
+        self._path(sha256)
+        with self._changed:
+            self._brought = time.monotonic()
+            if sha256 in self._coming:
+                return
+            self._coming[sha256] = content if len(self._coming) < MOST_HELD else None
+            if self._is_writing:
+                return
+            self._is_writing = True
         try:
-            self._writer.submit(write)
+            self._writer.submit(self._write_coming)
         except RuntimeError as error:
             # There is no thread to be had, or the process ends.
-            del self._coming[sha256]
-            coming.set_result(None)
-            _left_out(sha256, error)
+            with self._changed:
+                left, self._coming, self._is_writing = list(self._coming), {}, False
+                self._changed.notify_all()
+            for each in left:
+                _left_out(each, error)
 
     def settle(self) -> None:
-        """Wait until all that was to be kept is written."""
-        wait(list(self._coming.values()))
+        """Wait until all that was to be kept is written; nothing is put off meanwhile."""
+        with self._changed:
+            self._awaited += 1
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: not self._is_writing)
+            self._awaited -= 1
+
+    def _write_coming(self) -> None:
+        """Write what is to be kept until there is no more."""
+        while True:
+            with self._changed:
+                if not self._coming:
+                    self._is_writing = False
+                    self._changed.notify_all()
+                    return
+                sha256, content = next(iter(self._coming.items()))
+            try:
+                self._write(sha256, content)
+            except Exception as error:
+                # Whatever it is: those behind it are still to be written.
+                _left_out(sha256, error)
+            with self._changed:
+                del self._coming[sha256]
+                quiet = time.monotonic() - self._brought >= QUIET_SECONDS
+                if self._coming and not quiet:
+                    self._changed.wait_for(lambda: self._awaited > 0, PAUSE_SECONDS)
+
+    def _write(self, sha256: str, content: bytes | None) -> None:
+        path = self._path(sha256)
+        if self.is_intact(path, sha256):
+            return
+        made = self._source(sha256) if content is None else content
+        if content is None and hashlib.sha256(made).hexdigest() != sha256:
+            raise StorageError("its manifest makes other bytes now")
+        write_soon(path, made)
 
     def read(self, sha256: str) -> bytes:
         """Return the content of a blob, made again where the file has it no longer.
@@ -113,7 +149,9 @@ class Artifacts:
         StorageError
             It is missing, cannot be read, or is not what its name says.
         """
-        path = self._settled(sha256)
+        if held := self._coming.get(sha256):
+            return held
+        path = self._path(sha256)
         try:
             content = path.read_bytes()
         except OSError as error:
@@ -134,7 +172,9 @@ class Artifacts:
         StorageError
             The folder cannot be read, which says nothing about the blob.
         """
-        path = self._settled(sha256)
+        if self._coming.get(sha256):
+            return True
+        path = self._path(sha256)
         try:
             if not self.directory.is_dir():
                 raise StorageError(f"{self.directory} is not there", "bring the folder back")
@@ -161,12 +201,6 @@ class Artifacts:
             return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
         except OSError:
             return False
-
-    def _settled(self, sha256: str) -> Path:
-        coming = self._coming.get(sha256)
-        if coming is not None:
-            wait([coming])
-        return self._path(sha256)
 
     def _path(self, sha256: str) -> Path:
         if len(sha256) != 64 or not set(sha256) <= set("0123456789abcdef"):

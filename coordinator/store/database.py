@@ -35,6 +35,11 @@ from coordinator.store.tables import describe_for_postgresql
 BUSY_SECONDS = 15.0
 """How long a statement waits for another process (a backup, a shell) that holds SQLite's lock."""
 
+LOG_PAGES = 8000
+"""To how many pages of 4 KiB SQLite's log grows before they are brought into the database. Whoever commits
+then waits for it, and a page is brought there once, however often it was changed since.
+"""
+
 IDLE_SECONDS = 60.0
 """How long PostgreSQL lets a transaction wait for its process, which may be stopped and hold rows."""
 
@@ -353,6 +358,7 @@ def _prepare_sqlite(connection: Any, record: Any) -> None:
         "journal_mode=WAL",
         "synchronous=FULL",
         "foreign_keys=ON",
+        f"wal_autocheckpoint={LOG_PAGES}",
         f"busy_timeout={int(BUSY_SECONDS * 1000)}",
     ):
         connection.execute(f"PRAGMA {pragma}")

@@ -60,6 +60,7 @@ def test_a_model_that_was_not_uploaded_is_made_from_its_manifest(client: httpx.C
     assert answer.status_code == 200
     assert Grant.model_validate_json(answer.content).job_id != grant.job_id
     assert parts.artifacts.read(sha256) == content
+    parts.artifacts.settle()
     (parts.artifacts.directory / sha256).write_bytes(b"")
     assert parts.artifacts.read(sha256) == content, "after a loss of power its manifest makes it again"
     forged = done.model_copy(update={"artifact_sha256": digest("another")})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 from threading import Event
 
@@ -10,12 +11,16 @@ import pytest
 from common.errors import DigestMismatchError, StorageError
 from common.whole_file import write_whole
 from coordinator.store import blobs
-from coordinator.store.blobs import MOST_COMING, Artifacts
+from coordinator.store.blobs import Artifacts
 from tests.coordinator.specimens import digest
 
 
 def _made(sha256: str) -> bytes:
     return {digest("a model"): b"a model"}.get(sha256, b"something else")
+
+
+def _names(artifacts: Artifacts) -> list[str]:
+    return sorted(path.name for path in artifacts.directory.glob("[!.]*"))
 
 
 @pytest.fixture
@@ -74,7 +79,7 @@ def test_what_a_loss_of_power_took_of_a_model_that_can_be_made_is_made_again(
 
 
 def test_what_is_being_kept_is_there_for_whoever_reads_it(artifacts: Artifacts) -> None:
-    contents = [f"model {number}" for number in range(MOST_COMING)]
+    contents = [f"model {number}" for number in range(100)]
     for content in contents:
         artifacts.keep(content.encode(), digest(content))
         assert artifacts.holds(digest(content))
@@ -84,19 +89,66 @@ def test_what_is_being_kept_is_there_for_whoever_reads_it(artifacts: Artifacts) 
     assert [artifacts.read(digest(content)).decode() for content in contents] == contents
 
 
-def test_a_folder_that_hangs_holds_up_nobody_who_brings_a_model(
+def test_models_that_come_at_once_are_written_a_few_a_second_and_all_when_no_more_come(
+    artifacts: Artifacts,
+) -> None:
+    contents = [f"model {number}" for number in range(100)]
+    began = time.monotonic()
+    for content in contents:
+        artifacts.keep(content.encode(), digest(content))
+    written = len(_names(artifacts))
+    assert written <= 1 + (time.monotonic() - began) / blobs.PAUSE_SECONDS
+    while len(_names(artifacts)) < len(contents):
+        assert time.monotonic() - began < 10
+        time.sleep(0.02)
+    assert blobs.QUIET_SECONDS <= time.monotonic() - began < len(contents) * blobs.PAUSE_SECONDS
+    assert _names(artifacts) == sorted(map(digest, contents))
+
+
+def test_who_waits_for_all_models_to_be_written_has_nothing_put_off(artifacts: Artifacts) -> None:
+    contents = [f"model {number}" for number in range(100)]
+    for content in contents:
+        artifacts.keep(content.encode(), digest(content))
+    began = time.monotonic()
+    artifacts.settle()
+    assert time.monotonic() - began < len(contents) * blobs.PAUSE_SECONDS / 2
+    assert _names(artifacts) == sorted(map(digest, contents))
+
+
+def test_models_beyond_those_that_are_held_are_made_again_when_they_are_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    artifacts, answers = Artifacts(tmp_path, lambda _: b"the last"), Event()
+    monkeypatch.setattr(blobs, "MOST_HELD", 2)
+    contents = {digest(f"model {number}"): f"model {number}".encode() for number in range(6)}
+    unmade = digest("model 4")
+    made: list[str] = []
+
+    def source(sha256: str) -> bytes:
+        made.append(sha256)
+        return b"" if sha256 == unmade else contents[sha256]
+
+    artifacts = Artifacts(tmp_path, source)
+    for sha256, content in contents.items():
+        artifacts.keep(content, sha256)
+    artifacts.settle()
+    assert made and set(made) <= set(list(contents)[2:])
+    assert f"the model {unmade} is made when it is asked for" in caplog.text
+    del contents[unmade]
+    assert _names(artifacts) == sorted(contents)
+    assert all(artifacts.read(sha256) == content for sha256, content in contents.items())
+
+
+def test_a_folder_that_hangs_holds_up_nobody_who_brings_or_reads_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifacts, answers = Artifacts(tmp_path), Event()
     monkeypatch.setattr(blobs, "write_soon", lambda *_: answers.wait(60))
-    for number in range(MOST_COMING):
+    for number in range(1000):
         artifacts.keep(b"a model", digest(f"model {number}"))
     artifacts.keep(b"the last", digest("the last"))
-    assert f"the model {digest('the last')} is made when it is asked for" in caplog.text
+    assert artifacts.read(digest("the last")) == b"the last"
     answers.set()
     artifacts.settle()
-    monkeypatch.undo()
-    assert artifacts.read(digest("the last")) == b"the last"
 
 
 def test_a_model_that_no_thread_writes_keeps_nobody_waiting(

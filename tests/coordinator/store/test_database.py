@@ -22,7 +22,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 from common.errors import ConfigurationError, UnavailableError
 from common.protocol.jobs import Cause, JobKind
 from coordinator.champions.registry import champions, changes
-from coordinator.store.database import Database, migrate, sqlite_url
+from coordinator.store.database import LOG_PAGES, Database, migrate, sqlite_url
 from coordinator.store.migrations.snapshot import snapshot
 from coordinator.store.schema import SNAPSHOT
 from coordinator.store.tables import blobs, metadata, runs
@@ -430,3 +430,20 @@ def test_over_sqlite_nothing_of_postgresql_is_imported() -> None:
     source = f"import sys, coordinator.__main__; {found}"
     ended = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
     assert ended.stdout == "[]\n"
+
+
+def test_the_log_of_sqlite_is_brought_into_the_database_seldom_and_has_a_bound(tmp_path: Path) -> None:
+    path = tmp_path / "nighttrain.db"
+    database = Database(sqlite_url(path))
+    database.upgrade()
+    sizes = []
+    for _ in range(60):
+        with database.write() as tx:
+            tx.connection.execute(
+                insert(runs), run_values(state="cancelled", finished=NOON, config="x" * 1_000_000)
+            )
+        sizes.append(path.with_name(f"{path.name}-wal").stat().st_size)
+    database.close()
+    page = 4096
+    assert sizes[20] > 20_000_000 and path.stat().st_size > 60_000_000
+    assert max(sizes) < 1.1 * LOG_PAGES * page
