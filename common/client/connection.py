@@ -13,14 +13,13 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from http.client import HTTPException
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlencode
 
 from pydantic import BaseModel, ValidationError
 
-from common.client.wire import Reply, Wire
+from common.client.wire import Reply, Wire, WireError
 from common.errors import (
     PROBLEM_MEDIA_TYPE,
     ConfigurationError,
@@ -236,9 +235,8 @@ class Connection:
             headers["Authorization"] = f"Bearer {self._token}"
         try:
             reply = self._wire.ask(method, path + _query(query), content, headers, MAX_ANSWER_BYTES)
-        except (OSError, HTTPException) as error:
-            reason = escaped(str(error) or type(error).__name__)
-            what = f"the coordinator at {self.url} does not answer: {reason}"
+        except WireError as error:
+            what = f"the coordinator at {self.url} does not answer: {escaped(str(error))}"
             raise UnavailableError(what, "is it running?") from error
         logger.debug("%s with %d", said, reply.status)
         if len(reply.content) > MAX_ANSWER_BYTES:

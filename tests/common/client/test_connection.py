@@ -1,9 +1,9 @@
 import json
 import socket
-import ssl
 import threading
 from pathlib import Path
 
+import certifi
 import pytest
 
 from common.client import connection
@@ -285,11 +285,11 @@ def test_a_token_that_is_refused_and_the_same_is_not_shown_again(connect, token,
     assert len(server.asked) == 1
 
 
-def test_the_certificates_of_authorities_are_read_for_tls_alone(connect, monkeypatch) -> None:
-    read = []
-    default = ssl.create_default_context
-    monkeypatch.setattr(ssl, "create_default_context", lambda **names: read.append(names) or default(**names))
+def test_the_certificates_of_authorities_are_looked_for_for_tls_alone(connect, monkeypatch) -> None:
+    looked_for = []
+    found = certifi.where
+    monkeypatch.setattr(certifi, "where", lambda: looked_for.append(1) or found())
     connect("http://127.0.0.1:1")
-    assert read == []
+    assert looked_for == []
     connect("https://127.0.0.1:1")
-    assert [names.keys() for names in read] == [{"cafile"}]
+    assert looked_for == [1]
