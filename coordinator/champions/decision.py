@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from common.bounds import clamped
 from common.protocol.jobs import Cell, JobKind, JobState
@@ -126,8 +127,20 @@ def decide_run(tx: Transaction, run: RunRow, is_intact: Callable[[str], bool]) -
             _keep_decision(tx, run, entrant, entrant.manifest, decisions[entrant.job_id], sitting)
             if entrant.job_id in promoted:
                 _crown(tx, run, entrant, entrant.challenger, sitting)
-    tx.connection.execute(update(runs).where(runs.c.id == run.id).values(decided=tx.now))
+    tx.connection.execute(update(runs).where(runs.c.id == run.id).values(decided=moment_of_end(tx)))
     return outcome
+
+
+def moment_of_end(tx: Transaction) -> datetime:
+    """Return the time at which a run is decided: the present, or the second after that of another decision.
+
+    The files of results and reports bear that second: two nights that end within one would share theirs.
+    """
+    last = tx.connection.execute(select(func.max(runs.c.decided))).scalar()
+    if last is None or last.replace(microsecond=0) < tx.now.replace(microsecond=0):
+        return tx.now
+    after: datetime = last.replace(microsecond=0) + timedelta(seconds=1)
+    return after
 
 
 def tests_of(tx: Transaction, run_id: int) -> tuple[ChampionResult, ...]:

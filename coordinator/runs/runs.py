@@ -16,6 +16,7 @@ from common.protocol.jobs import JobKind
 from common.protocol.runs import RunRequest, RunState
 from common.settings.grid import GridConfig, grid_of
 from common.settings.sections import Data
+from coordinator.champions.decision import moment_of_end
 from coordinator.queue.cancellations import cancel_all, has_open_jobs
 from coordinator.queue.surveys import survey_spec
 from coordinator.queue.transitions import create_jobs
@@ -94,7 +95,7 @@ def cancel_run(tx: Transaction, run: RunRow, message: str) -> int:
     tx.connection.execute(
         update(runs)
         .where(runs.c.id == run.id)
-        .values(state=RunState.CANCELLED, decided=tx.now, finished=tx.now)
+        .values(state=RunState.CANCELLED, decided=moment_of_end(tx), finished=tx.now)
     )
     return cancelled
 

@@ -44,6 +44,23 @@ def test_a_run_whose_jobs_are_all_final_is_decided_reported_and_done(night: Nigh
     }
 
 
+def test_nights_that_end_within_a_second_have_results_of_their_own(night: Night) -> None:
+    paths = []
+    for kept in range(3):
+        run = night.begin(**ONE)
+        night.survey_all(night.register())
+        if kept == 1:
+            night.cancel(run)
+        else:
+            night.finish_all("t1-boot")
+        night.housekeeping.tick()
+        night.clock.advance(0.1)
+        paths.append(Path(night.run_listing.view(run).results_path))
+        assert Results.model_validate_json(paths[-1].read_bytes()).run == run
+    assert len(set(paths)) == 3
+    assert paths == sorted(paths)
+
+
 def test_a_model_that_misses_the_gate_is_no_failure_and_is_not_published(night: Night) -> None:
     run = night.begin(**ONE)
     night.survey_all(night.register())
