@@ -22,7 +22,7 @@ from cli.screen.progress import Display
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError
 from common.out_folder import OutFolder
-from common.protocol.runs import RunRequest, RunView
+from common.protocol.runs import HAS_ENDED, RunRequest, RunView
 from common.protocol.status import StatusDocument, TrainerState
 from common.settings.given import Given
 from common.settings.grid import GridConfig
@@ -80,6 +80,7 @@ class Crew:
         self._fork_server = ahead.fork_server if ahead is not None else ""
         brief(self.coordinator, given, out, by_the_clock)
         self.supervision = Supervision(interrupt, display.say)
+        self.coordinator.heard = self._hear
         self.trainers: list[Child] = []
         self._leaving: list[Leave] = []
         self._due: dict[str, tuple[Child | None, int | None]] = {}
@@ -202,6 +203,11 @@ class Crew:
         """Stop all: the trainers first, so that the coordinator hears what they saved."""
         stop([*self.trainers, *(leave.child for leave in self._leaving)], TRAINER_STOP_SECONDS)
         stop([self.coordinator], COORDINATOR_STOP_SECONDS)
+
+    def _hear(self, line: str) -> None:
+        # The coordinator answers what this means: a line is no more than a reason to ask.
+        if HAS_ENDED in line:
+            self.supervision.news.set()
 
     def _notice(self, status: StatusDocument | None) -> None:
         """Take note of the trainers that have come to the coordinator."""

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from common.out_folder import OutFolder
+from common.protocol.runs import HAS_ENDED
 from common.whole_file import write_whole
 from coordinator.champions.decision import Outcome, decide_run
 from coordinator.housekeeping.duty import Duty, Turn
@@ -94,7 +95,7 @@ class Settlement(Duty):
             write_results(tx, run, path, published.result)
         with self.database.write() as tx:
             end_run(tx, run, str(path))
-        logger.info("run %d has ended; its results are in %s", run.id, path)
+        logger.info("run %d %s %s", run.id, HAS_ENDED, path)
         self.progress.write()
 
 
