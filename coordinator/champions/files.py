@@ -18,6 +18,7 @@ import errno
 import hashlib
 import shutil
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +36,9 @@ VERSIONS = ".models"
 
 MANIFEST = "_logreg_optimized.json"
 """What the name of a manifest ends with, behind that of its cell."""
+
+WRITERS = 4
+"""So many pairs are written at once: each waits for the disk three times."""
 
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 """What a file system without symbolic links says."""
@@ -76,9 +80,8 @@ def publish(
         A file could not be written or removed, or a blob is missing or damaged.
     """
     done = Published()
-    failed: StorageError | None = None
     known: set[str] = set()
-    coming: list[tuple[_Place, str]] = []
+    due: list[tuple[_Place, str, bytes]] = []
     try:
         for cell in vacant:
             known.add(cell.name)
@@ -95,13 +98,10 @@ def publish(
             if place.shows(champion.sha256, content):
                 place.drop_others()
                 continue
-            try:
-                coming.append((place, place.keep(artifacts.read(champion.sha256), content)))
-            except StorageError as error:
-                # One model that is missing must not keep those after it from being shown.
-                failed = failed or error
+            due.append((place, champion.sha256, content))
+        coming, unwritten = _keep(artifacts, due)
         done.written, unshown = _show(directory, coming)
-        failed = failed or unshown
+        failed = unwritten or unshown
         shown = (path.name.removesuffix(MANIFEST) for path in directory.glob(f"[!.]*{MANIFEST}"))
         done.unknown = sorted(set(shown) - known)
     except OSError as error:
@@ -113,6 +113,28 @@ def publish(
     if failed is not None:
         raise failed
     return done
+
+
+def _keep(
+    artifacts: Artifacts, due: Sequence[tuple[_Place, str, bytes]]
+) -> tuple[list[tuple[_Place, str]], StorageError | None]:
+    """Write pairs, each of the model of a digest and a manifest; return their names, and the first failure.
+
+    One that is missing must not keep those after it from being shown.
+    """
+
+    def keep(place: _Place, sha256: str, manifest: bytes) -> str | StorageError:
+        try:
+            return place.keep(artifacts.read(sha256), manifest)
+        except StorageError as error:
+            return error
+
+    if not due:
+        return [], None
+    with ThreadPoolExecutor(min(WRITERS, len(due)), "pairs") as writers:
+        kept = list(writers.map(keep, *zip(*due, strict=True)))
+    coming = [(place, name) for (place, *_), name in zip(due, kept, strict=True) if isinstance(name, str)]
+    return coming, next((one for one in kept if isinstance(one, StorageError)), None)
 
 
 def manifest_bytes(document: str) -> bytes:
