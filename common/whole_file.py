@@ -18,7 +18,9 @@ STALE_SECONDS = 3600.0
 
 
 @contextlib.contextmanager
-def whole_file(path: Path, mode: int = 0o666, *, durable: bool = True) -> Iterator[BinaryIO]:
+def whole_file(
+    path: Path, mode: int = 0o666, *, durable: bool = True, named: bool = True
+) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name only when it is complete and, if `durable`, on disk.
 
     Parameters
@@ -28,6 +30,8 @@ def whole_file(path: Path, mode: int = 0o666, *, durable: bool = True) -> Iterat
         one.
     mode : int
         Who may read and write it, less what the process's umask takes away.
+    named : bool
+        Whether its name is on disk too; False: the caller brings the names of several there by `sync_folder`.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def whole_file(path: Path, mode: int = 0o666, *, durable: bool = True) -> Iterat
             with contextlib.suppress(OSError):
                 unfinished.unlink()
             raise
-        if durable:
+        if durable and named:
             sync_folder(path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
@@ -59,15 +63,17 @@ def whole_file(path: Path, mode: int = 0o666, *, durable: bool = True) -> Iterat
         ) from error
 
 
-def write_whole(path: Path, content: bytes, mode: int = 0o666) -> None:
+def write_whole(path: Path, content: bytes, mode: int = 0o666, *, named: bool = True) -> None:
     """Write a file so that a crash leaves the old one or the new one, whole, and the new one is on the disk.
+
+    Not `named`, a loss of power may take the new one until its folder is synced.
 
     Raises
     ------
     StorageError
         As of `whole_file`; the old file is as it was.
     """
-    with whole_file(path, mode) as file:
+    with whole_file(path, mode, named=named) as file:
         file.write(content)
 
 
@@ -85,7 +91,7 @@ def write_soon(path: Path, content: bytes, mode: int = 0o666) -> None:
         file.write(content)
 
 
-def point(path: Path, target: str) -> None:
+def point(path: Path, target: str, *, named: bool = True) -> None:
     """Make a symbolic link, or turn one to another target in one step: it shows the old one or the new one.
 
     Parameters
@@ -94,6 +100,8 @@ def point(path: Path, target: str) -> None:
         The link, in a folder that is there; what has its name is replaced.
     target : str
         What it shows, relative to its folder; it need not be there.
+    named : bool
+        As of `whole_file`.
 
     Raises
     ------
@@ -108,7 +116,8 @@ def point(path: Path, target: str) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise
-    sync_folder(path.parent)
+    if named:
+        sync_folder(path.parent)
 
 
 def sweep(folder: Path, now: Callable[[], float] = time.time) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import logging
+import os
 import socket
 import traceback
 from contextlib import suppress
@@ -23,7 +24,8 @@ from common.timeframes import Timeframe
 from trainer.candles.cache import open_candles
 from trainer.candles.candles import Candles
 from trainer.candles.room import Count, Room
-from trainer.process.channel import AttemptFailure, ChildEnd, Task
+from trainer.process.channel import AttemptFailure, Task
+from trainer.process.child_end import CHECKPOINT_SECONDS, ChildEnd
 from trainer.program import program_digest
 from trainer.survey.survey import survey
 
@@ -40,10 +42,13 @@ class GivenUp(BaseException):
     """Leaves the pipeline because the agent asked to stop; no `Exception`, so nothing there catches it."""
 
 
-def perform(channel: socket.socket) -> None:
-    """Do the task that comes through the channel, send back its outcome, and go on so while that may be."""
+def perform(channel: socket.socket, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
+    """Do the task that comes through the channel, send back its outcome, and go on so while that may be.
+
+    A checkpoint waits `checkpoint_seconds` for a later one.
+    """
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    end = ChildEnd(channel)
+    end = ChildEnd(channel, checkpoint_seconds)
     first = end.task()
     task: Task | None = first
     while task is not None and _can_go_on(task, end):
@@ -149,10 +154,12 @@ def _train(task: Task, spec: TrainingSpec, end: ChildEnd) -> bool:
 
 def _matrices(task: Task, spec: TrainingSpec) -> dict[str, int]:
     # A matrix that was not there is written, and another trainer may drop an old one at any moment.
-    found = {}
-    for file in task.cache_dir.glob(f"{spec.cell.symbol}_{spec.cell.timeframe}_*.features"):
-        with suppress(FileNotFoundError):
-            found[file.name] = file.stat().st_mtime_ns
+    found, beginning = {}, f"{spec.cell.symbol}_{spec.cell.timeframe}_"
+    with suppress(FileNotFoundError), os.scandir(task.cache_dir) as files:
+        for file in files:
+            if file.name.startswith(beginning) and file.name.endswith(".features"):
+                with suppress(FileNotFoundError):
+                    found[file.name] = file.stat().st_mtime_ns
     return found
 
 

@@ -22,7 +22,7 @@ from cli.screen.progress import Display
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError
 from common.out_folder import OutFolder
-from common.protocol.runs import RunRequest, RunView
+from common.protocol.runs import HAS_ENDED, RunRequest, RunView
 from common.protocol.status import StatusDocument, TrainerState
 from common.settings.given import Given
 from common.settings.grid import GridConfig
@@ -77,9 +77,10 @@ class Crew:
         self.out, self.display = out, display
         self._debug, self._interrupt = debug, interrupt
         self.coordinator = ahead.coordinator if ahead is not None else coordinator_to_be(out.root, debug)
-        self._fork_server = ahead.fork_server if ahead is not None else ""
+        self._ahead = ahead
         brief(self.coordinator, given, out, by_the_clock)
         self.supervision = Supervision(interrupt, display.say)
+        self.coordinator.heard = self._hear
         self.trainers: list[Child] = []
         self._leaving: list[Leave] = []
         self._due: dict[str, tuple[Child | None, int | None]] = {}
@@ -198,10 +199,23 @@ class Crew:
             words = " and ".join(sorted({child.refusal for child in self.trainers}))
             raise ConfigurationError(f"no trainer can start: {words}; {FIX_AND_RERUN}")
 
-    def stop(self) -> None:
-        """Stop all: the trainers first, so that the coordinator hears what they saved."""
+    def send_home(self) -> None:
+        """Stop the trainers, and ask the coordinator to stop, which then has heard what they saved."""
         stop([*self.trainers, *(leave.child for leave in self._leaving)], TRAINER_STOP_SECONDS)
+        if self._ahead is not None:
+            # It takes as long to end as the coordinator.
+            self._ahead.server.terminate()
+        self.coordinator.terminate()
+
+    def stop(self) -> None:
+        """Stop all that has not ended yet."""
+        self.send_home()
         stop([self.coordinator], COORDINATOR_STOP_SECONDS)
+
+    def _hear(self, line: str) -> None:
+        # The coordinator answers what this means: a line is no more than a reason to ask.
+        if HAS_ENDED in line:
+            self.supervision.news.set()
 
     def _notice(self, status: StatusDocument | None) -> None:
         """Take note of the trainers that have come to the coordinator."""
@@ -220,7 +234,9 @@ class Crew:
         self._leaving.append(Leave(child, time.monotonic() + TRAINER_STOP_SECONDS, successor))
 
     def _wanted(self, settings: NightSettings, count: int) -> list[Child]:
-        wanted = trainers_of(settings, self.out, self._debug, count, self._fork_server)
+        wanted = trainers_of(
+            settings, self.out, self._debug, count, self._ahead.fork_server if self._ahead else ""
+        )
         for child in wanted:
             child.word = self._url
         return wanted

@@ -25,10 +25,11 @@ MOST_WAITING = 64
 
 @dataclass(frozen=True)
 class Ahead:
-    """What is started already: the coordinator's process, and the address of a fork server."""
+    """What is started already: the coordinator's process, and a fork server with its address."""
 
     coordinator: Child
     fork_server: str
+    server: Child
 
 
 def coordinator_to_be(out: Path, debug: bool) -> Child:
@@ -48,8 +49,8 @@ def ahead(out: Path, debug: bool) -> Iterator[Ahead]:
     coordinator = coordinator_to_be(out, debug)
     coordinator.start()
     try:
-        with _fork_server() as address:
-            yield Ahead(coordinator, address)
+        with _fork_server() as (address, server):
+            yield Ahead(coordinator, address, server)
     finally:
         if coordinator.word is None and coordinator.process is not None:
             coordinator.process.kill()
@@ -58,7 +59,7 @@ def ahead(out: Path, debug: bool) -> Iterator[Ahead]:
 
 
 @contextmanager
-def _fork_server() -> Iterator[str]:
+def _fork_server() -> Iterator[tuple[str, Child]]:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         # The kernel finds a name that is no file, so that nothing is left when this process is killed.
         listening.bind("")
@@ -69,7 +70,7 @@ def _fork_server() -> Iterator[str]:
         server = Child("fork server", command, environment, (listening.fileno(),))
         server.start()
     try:
-        yield f"@{name}"
+        yield f"@{name}", server
     finally:
         server.terminate()
         server.wait(time.monotonic() + STOP_SECONDS)

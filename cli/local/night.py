@@ -53,13 +53,10 @@ def train(order: Order, fresh: bool, retrain: bool, as_json: bool, ahead: Ahead 
         logs.configure(out.launcher_log, order.debug, "nighttrain.launcher", stderr=False)
         try:
             given = prepared(order, given, out, console, interrupt)
-            document, path = _night(given, order, out, fresh, retrain, interrupt, console, ahead)
+            document, path = _night(given, order, out, fresh, retrain, interrupt, console, as_json, ahead)
         except KeyboardInterrupt:
             console.print("interrupted; progress is saved: run the same command to continue", soft_wrap=True)
             return EXIT_INTERRUPTED
-        if as_json:
-            sys.stdout.write(document.model_dump_json(by_alias=True, indent=2) + "\n")
-        print_summary(document, console)
         written = out.report(document.finished)
         report = f"\nreport  {written}" if written.exists() else ""
         where = f"results {path}{report}\nmodels  {out.models}\nlogs    {out.logs}"
@@ -90,6 +87,7 @@ def _night(
     retrain: bool,
     interrupt: Interrupt,
     console: Console,
+    as_json: bool,
     ahead: Ahead | None,
 ) -> tuple[Results, Path]:
     settings, display = given.settings, display_for(console)
@@ -108,6 +106,13 @@ def _night(
             return over
 
         crew.supervision.until(is_over, watch.pause_seconds)
-        path = Path(crew.supervision.ask(lambda: client.run(run.id)).results_path)
+        path = Path(watch.results_path)
         # The coordinator, which is writing its report, would have to put them together anew.
-        return read_results(path) or crew.supervision.ask(lambda: client.results(run.id)), path
+        document = read_results(path) or crew.supervision.ask(lambda: client.results(run.id))
+        crew.send_home()
+        display.close()
+        # While the coordinator ends, which writes its report before.
+        if as_json:
+            sys.stdout.write(document.model_dump_json(by_alias=True, indent=2) + "\n")
+        print_summary(document, console)
+        return document, path

@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,7 +43,7 @@ class Child:
     `word` is the first line of its standard input: it comes with `tell`, and with each start after that.
     `began` is when the process was started, `is_at_work` whether it has shown since that it could.
     `refusals` counts how often in a row it could not, and ended with the code by which it asks for a
-    correction; `refusal` is what it said then.
+    correction; `refusal` is what it said then. `heard` is called with each line that it prints, by a thread.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Child:
     started_at: float = 0.0
     restart_at: float = 0.0
     word: str | None = None
+    heard: Callable[[str], None] | None = None
     last_lines: deque[str] = field(default_factory=lambda: deque(maxlen=20))
     _copier: threading.Thread | None = None
 
@@ -116,6 +118,8 @@ class Child:
                 if text:
                     self.last_lines.append(text)
                     LOG.info("%s: %s", self.name, text)
+                    if self.heard is not None:
+                        self.heard(text)
 
     @property
     def exit_code(self) -> int | None:
@@ -184,12 +188,14 @@ class Child:
         """Wait for the end until `deadline` (monotonic seconds), then kill."""
         if self.process is None:
             return
-        try:
-            self.process.wait(max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
+        # The library's wait that has a bound looks again and again, up to twenty times a second.
+        waiting = threading.Thread(target=self.process.wait, daemon=True)
+        waiting.start()
+        waiting.join(max(0.0, deadline - time.monotonic()))
+        if waiting.is_alive():
             LOG.error("%s did not stop in time and is killed", self.name)
             self.process.kill()
-            self.process.wait()
+            waiting.join()
         if self._copier:
             self._copier.join(1.0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
@@ -31,6 +32,8 @@ class Supervision:
     def __init__(self, interrupt: Interrupt, say: Callable[[str], None]) -> None:
         self.interrupt, self.say = interrupt, say
         self.children: list[Child] = []
+        self.news = threading.Event()
+        """Whoever sets it, in any thread, ends the pause of `until`."""
         self._told: dict[str, str] = {}
 
     def employ(self, *children: Child) -> None:
@@ -88,7 +91,7 @@ class Supervision:
     def until(
         self, is_over: Callable[[], bool], pause_seconds: Callable[[], float] = lambda: POLL_SECONDS
     ) -> None:
-        """Keep the processes alive until something is over, which is asked again after each pause.
+        """Keep the processes alive until something is over, which is asked again after each pause or at news.
 
         They are looked after as often as ever, however long a pause is.
 
@@ -104,4 +107,6 @@ class Supervision:
                 left = due - time.monotonic()
                 if left <= 0.0:
                     break
-                time.sleep(min(POLL_SECONDS, left))
+                if self.news.wait(min(POLL_SECONDS, left)):
+                    self.news.clear()
+                    break

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 
-from cli.local.supervision import POLL_SECONDS
 from cli.screen.progress import Display
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, StorageError, UnavailableError
@@ -22,15 +21,12 @@ FIX_AND_RERUN = "nothing is lost: fix that, then run the same command to continu
 AWAY_SECONDS = 5.0
 """After so long without an answer from the coordinator a line is printed."""
 
-SHORTEST_PAUSE_SECONDS = 0.05
-SHARE_OF_PAUSES = 0.05
-"""A pause before the end is this share of the time since nothing has been queued, so that it costs little
-where the last job is a long one."""
-
+SHORTEST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 1.0
 SHARE_OF_REST = 0.1
-"""While jobs are queued a pause is this share of the time that the night is expected to take still: a status
-costs as much as the result of a job, so that it is not asked for more often than people look.
+"""A pause is this share of the time that the night is expected to take still, within these bounds: a status
+costs as much as the result of a job, so that it is not asked for more often than people look. Of the end the
+coordinator's log tells at once.
 """
 
 FULL_BYTES = 1024**2
@@ -141,18 +137,15 @@ class Watch:
         self._client, self._feed, self._run_id, self._display = client, feed, run_id, display
         self._blocked_seconds, self._clock = blocked_seconds, clock
         self._full_since: tuple[float, int] | None = None
-        self._near_since: float | None = None
         self._left_seconds = 0.0
+        self.results_path = ""
 
     def pause_seconds(self) -> float:
         """Return how long to wait before the next look: the less the nearer the end is."""
-        if self._near_since is None:
-            return min(LONGEST_PAUSE_SECONDS, max(POLL_SECONDS, SHARE_OF_REST * self._left_seconds))
-        near = self._clock() - self._near_since
-        return min(POLL_SECONDS, SHORTEST_PAUSE_SECONDS + near * SHARE_OF_PAUSES)
+        return min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, SHARE_OF_REST * self._left_seconds))
 
     def look(self) -> bool:
-        """Show how far the run is; return whether it is done and its results are written.
+        """Show how far the run is; return whether it is done and its results are written, to `results_path`.
 
         Raises
         ------
@@ -176,12 +169,9 @@ class Watch:
             raise ConfigurationError(f"night {run.id} was cancelled")
         end = status.eta.p50
         self._left_seconds = (end - status.time).total_seconds() if end is not None else 0.0
-        if run.training.queued + run.surveys.queued > 0:
-            self._near_since = None
-        elif self._near_since is None:
-            self._near_since = self._clock()
         self._end_if_blocked(status)
         self._end_if_disk_is_full(status.system.disk_free_bytes, run.training.final)
+        self.results_path = run.results_path
         return run.state is RunState.DONE and bool(run.results_path)
 
     def _end_if_blocked(self, status: StatusDocument) -> None:

@@ -15,6 +15,9 @@ from common.frozen import Frozen
 from common.protocol.steering import Hold
 from common.settings.grid import GridConfig
 
+HAS_ENDED = "has ended; its results are in"
+"""Words in the coordinator's log by which whoever started its process knows when to ask for the results."""
+
 
 class RunRequest(Frozen):
     """An operator asks for a night; an unfinished run of an equal configuration is continued."""

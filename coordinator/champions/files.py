@@ -3,6 +3,8 @@
 A change of champions is committed to the database first, and whatever a crash left undone is done at the
 next start. Who reads the folder sees for each cell the old pair, the new pair or none, at each instant and
 wherever a crash has stopped the writing: both names are links through one pointer, which turns in one step.
+The pairs of all models are on disk before the names of any, and those before the first pointer turns: what a
+loss of power could mix is synced once for all, and not for each of them.
 
     BTCUSDT_1h_H1_logreg_optimized.pkl   -> .models/BTCUSDT_1h_H1/model.pkl
     BTCUSDT_1h_H1_logreg_optimized.json  -> .models/BTCUSDT_1h_H1/model.json
@@ -15,7 +17,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,7 +27,7 @@ from pydantic import ValidationError
 from common.errors import NotFoundError, StorageError
 from common.protocol.jobs import Cell
 from common.protocol.reports import Manifest
-from common.whole_file import point, write_whole
+from common.whole_file import point, sync_folder, write_whole
 from coordinator.champions.registry import ChampionRow
 from coordinator.store.blobs import Artifacts
 
@@ -33,6 +36,9 @@ VERSIONS = ".models"
 
 MANIFEST = "_logreg_optimized.json"
 """What the name of a manifest ends with, behind that of its cell."""
+
+WRITERS = 4
+"""So many pairs are written at once: each waits for the disk three times."""
 
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 """What a file system without symbolic links says."""
@@ -74,8 +80,8 @@ def publish(
         A file could not be written or removed, or a blob is missing or damaged.
     """
     done = Published()
-    failed: StorageError | None = None
     known: set[str] = set()
+    due: list[tuple[_Place, str, bytes]] = []
     try:
         for cell in vacant:
             known.add(cell.name)
@@ -83,21 +89,19 @@ def publish(
                 done.removed.append(cell.name)
         for champion in wanted:
             known.add(champion.cell.name)
-            if champion.manifest() is None:
+            manifest = champion.manifest()
+            if manifest is None:
                 # It counts as none, and the end of the next run says so; what is shown of it is still whole.
                 done.malformed.append(champion.cell.name)
                 continue
-            place, content = _Place(directory, champion.cell), manifest_bytes(champion.document)
+            place, content = _Place(directory, champion.cell), _written(manifest)
             if place.shows(champion.sha256, content):
                 place.drop_others()
                 continue
-            try:
-                _show(place, artifacts.read(champion.sha256), content)
-            except StorageError as error:
-                # One model that is missing must not keep those after it from being shown.
-                failed = failed or error
-            else:
-                done.written.append(champion.cell.name)
+            due.append((place, champion.sha256, content))
+        coming, unwritten = _keep(artifacts, due)
+        done.written, unshown = _show(directory, coming)
+        failed = unwritten or unshown
         shown = (path.name.removesuffix(MANIFEST) for path in directory.glob(f"[!.]*{MANIFEST}"))
         done.unknown = sorted(set(shown) - known)
     except OSError as error:
@@ -111,6 +115,28 @@ def publish(
     return done
 
 
+def _keep(
+    artifacts: Artifacts, due: Sequence[tuple[_Place, str, bytes]]
+) -> tuple[list[tuple[_Place, str]], StorageError | None]:
+    """Write pairs, each of the model of a digest and a manifest; return their names, and the first failure.
+
+    One that is missing must not keep those after it from being shown.
+    """
+
+    def keep(place: _Place, sha256: str, manifest: bytes) -> str | StorageError:
+        try:
+            return place.keep(artifacts.read(sha256), manifest)
+        except StorageError as error:
+            return error
+
+    if not due:
+        return [], None
+    with ThreadPoolExecutor(min(WRITERS, len(due)), "pairs") as writers:
+        kept = list(writers.map(keep, *zip(*due, strict=True)))
+    coming = [(place, name) for (place, *_), name in zip(due, kept, strict=True) if isinstance(name, str)]
+    return coming, next((one for one in kept if isinstance(one, StorageError)), None)
+
+
 def manifest_bytes(document: str) -> bytes:
     """Return the manifest as it stands beside the .pkl: indented JSON in UTF-8.
 
@@ -120,9 +146,13 @@ def manifest_bytes(document: str) -> bytes:
         It cannot be read, so that it counts as none.
     """
     try:
-        return (Manifest.model_validate_json(document).model_dump_json(indent=2) + "\n").encode()
+        return _written(Manifest.model_validate_json(document))
     except ValidationError as error:
         raise NotFoundError("the model's manifest cannot be read", "train the cell again") from error
+
+
+def _written(manifest: Manifest) -> bytes:
+    return (manifest.model_dump_json(indent=2) + "\n").encode()
 
 
 def manifest_name(cell: Cell) -> str:
@@ -134,6 +164,7 @@ class _Place:
     """Where the files of one cell are."""
 
     def __init__(self, directory: Path, cell: Cell) -> None:
+        self.cell = cell
         stem = f"{cell.name}_logreg_optimized"
         self.pickle, self.manifest = directory / f"{stem}.pkl", directory / f"{stem}.json"
         self.pointer = directory / VERSIONS / cell.name
@@ -153,16 +184,17 @@ class _Place:
         """Write a pair where nobody looks yet, and return its name."""
         digest = hashlib.sha256(hashlib.sha256(pickle).digest() + manifest).hexdigest()[:16]
         folder = self.pointer.with_name(f"{self.pointer.name}.{digest}")
-        write_whole(folder / "model.pkl", pickle)
+        write_whole(folder / "model.pkl", pickle, named=False)
+        # The sync of its name brings that of the other file to the disk too.
         write_whole(folder / "model.json", manifest)
         return folder.name
 
     def link(self) -> None:
-        """Make both names show what the pointer shows, be that something or nothing."""
+        """Make both names show what the pointer shows, be that something or nothing; they are not synced."""
         for name in self.names:
             target = f"{VERSIONS}/{self.pointer.name}/model{name.suffix}"
             if not (name.is_symlink() and str(name.readlink()) == target):
-                point(name, target)
+                point(name, target, named=False)
 
     def free_pointer(self) -> None:
         """Remove a folder of the pointer's name: a copy that followed the links left it, and plain files."""
@@ -180,23 +212,45 @@ class _Place:
                 shutil.rmtree(folder)
 
 
-def _show(place: _Place, pickle: bytes, manifest: bytes) -> None:
-    version = place.keep(pickle, manifest)
-    place.free_pointer()
-    try:
-        present = _present(place)
-        if present is not None:
-            # An earlier version wrote plain files. Their content takes the new way before it is exchanged.
-            point(place.pointer, place.keep(*present))
-        place.link()
-        point(place.pointer, version)
-    except OSError as error:
-        if error.errno not in NO_LINKS:
-            raise
-        # Where there are no links the manifest goes last: until it names the new .pkl, loading fails by
-        # digest and never mixes two models.
-        write_whole(place.pickle, pickle)
-        write_whole(place.manifest, manifest)
+def _show(directory: Path, coming: Sequence[tuple[_Place, str]]) -> tuple[list[str], StorageError | None]:
+    """Have each place show the pair of a name, which lies there already; return which do, and a failure."""
+    failed: StorageError | None = None
+    plain, linked = [], []
+    for place, version in coming:
+        place.free_pointer()
+        try:
+            present = _present(place)
+            if present is not None:
+                # Plain files of an earlier version take the new way before they are exchanged.
+                point(place.pointer, place.keep(*present))
+            place.link()
+            linked.append((place, version))
+        except StorageError as error:
+            failed = failed or error
+        except OSError as error:
+            try:
+                _write_plainly(place, version, error)
+                plain.append(place)
+            except StorageError as unwritten:
+                failed = failed or unwritten
+    if linked:
+        sync_folder(directory)
+        for place, version in linked:
+            point(place.pointer, version, named=False)
+        sync_folder(directory / VERSIONS)
+    return [place.cell.name for place in (*plain, *(place for place, _ in linked))], failed
+
+
+def _write_plainly(place: _Place, version: str, refused: OSError) -> None:
+    """Write the files of a place where there are no links; raises what it was refused for if that is not why.
+
+    The manifest goes last: until it names the new .pkl, loading fails by digest and never mixes two models.
+    """
+    if refused.errno not in NO_LINKS:
+        raise refused
+    kept = place.pointer.with_name(version)
+    write_whole(place.pickle, (kept / "model.pkl").read_bytes())
+    write_whole(place.manifest, (kept / "model.json").read_bytes())
 
 
 def _present(place: _Place) -> tuple[bytes, bytes] | None:

@@ -7,9 +7,12 @@ are committed; the files of promoted models and the results are written; the run
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from common.out_folder import OutFolder
+from common.protocol.runs import HAS_ENDED
 from common.whole_file import write_whole
 from coordinator.champions.decision import Outcome, decide_run
 from coordinator.housekeeping.duty import Duty, Turn
@@ -83,20 +86,21 @@ class Settlement(Duty):
             )
 
     def _end(self, run: RunRow) -> None:
-        self.publication.publish()
         # By the time of the decision: written again after a crash it is the same file.
         assert run.decided is not None
         path = self.out.results(run.decided)
-        with self.database.read() as tx:
-            write_results(tx, run, path)
+        # The one waits for the disk, the other computes: both at once take the time of the longer one.
+        with ThreadPoolExecutor(1, "publication") as beside, self.database.read() as tx:
+            published = beside.submit(self.publication.publish)
+            write_results(tx, run, path, published.result)
         with self.database.write() as tx:
             end_run(tx, run, str(path))
-        logger.info("run %d has ended; its results are in %s", run.id, path)
+        logger.info("run %d %s %s", run.id, HAS_ENDED, path)
         self.progress.write()
 
 
-def write_results(tx: Transaction, run: RunRow, path: Path) -> None:
-    """Write the results of a run whose jobs are all final.
+def write_results(tx: Transaction, run: RunRow, path: Path, made: Callable[[], None] = lambda: None) -> None:
+    """Write the results of a run whose jobs are all final; `made` is called when they are, before the file.
 
     Raises
     ------
@@ -104,4 +108,5 @@ def write_results(tx: Transaction, run: RunRow, path: Path) -> None:
         The file could not be written.
     """
     document = results_of(tx, run).model_dump_json(by_alias=True, indent=1)
+    made()
     write_whole(path, (document + "\n").encode())

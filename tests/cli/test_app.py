@@ -264,3 +264,10 @@ def test_an_interrupt_while_all_is_imported_is_a_word_and_no_traceback() -> None
     )
     ended = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "nighttrain: interrupted\n")
+
+
+@pytest.mark.parametrize(("words", "code"), [(["--version"], 0), (["no-such-command"], 2)])
+def test_the_process_ends_with_the_code_and_all_that_was_printed(words: list[str], code: int) -> None:
+    ended = subprocess.run([sys.executable, "-m", "cli", *words], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == code
+    assert (ended.stdout if code == 0 else ended.stderr).startswith("nighttrain")

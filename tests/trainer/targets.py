@@ -28,7 +28,8 @@ from common.protocol.reports import (
     SurveyReport,
     TrainingReport,
 )
-from trainer.process.channel import AttemptFailure, ChildEnd, Task
+from trainer.process.channel import AttemptFailure, Task
+from trainer.process.child_end import ChildEnd
 
 FOLDS = 15
 FOLD_SECONDS = 0.1
@@ -162,7 +163,7 @@ def training_report(spec: TrainingSpec, resumed_folds: int = 0) -> tuple[Trainin
 
 def begin(channel: socket.socket) -> tuple[ChildEnd, Task] | None:
     """Do a survey at once; a training job is for the caller."""
-    end = ChildEnd(channel)
+    end = ChildEnd(channel, checkpoint_seconds=0.0)
     task = end.task()
     if not isinstance(task.spec, SurveySpec):
         return end, task
@@ -251,6 +252,13 @@ def hog(channel: socket.socket) -> None:
         while True:
             held.append(b"x" * (4 << 20))
             time.sleep(0.002)
+
+
+def perform_and_save_each_fold(channel: socket.socket) -> None:
+    """Do real tasks, and hand over each checkpoint however soon it comes."""
+    from trainer.job import perform
+
+    perform(channel, checkpoint_seconds=0.0)
 
 
 def fail(channel: socket.socket) -> None:

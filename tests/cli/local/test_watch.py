@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,12 +10,11 @@ from random import Random
 
 import pytest
 
-from cli.local.supervision import POLL_SECONDS
-from cli.local.watch import LONGEST_PAUSE_SECONDS, StatusFeed, Watch
+from cli.local.watch import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS, StatusFeed, Watch
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, StorageError, UnavailableError
 from common.protocol.jobs import Cause
-from common.protocol.runs import RunRequest
+from common.protocol.runs import HAS_ENDED, RunRequest
 from common.protocol.status import StatusDocument, TrainerState
 from common.protocol.trainers import Grant
 from coordinator.app import make_app
@@ -97,24 +97,32 @@ def test_it_shows_the_run_until_its_results_are_written(scene: Scene) -> None:
     assert [status.run.training.final for status in scene.lines.shown if status.run] == [0, 8, 8]
 
 
-def test_the_end_is_looked_for_more_often_once_nothing_is_queued_and_less_again_while_it_lasts(
-    scene: Scene,
-) -> None:
+def test_it_looks_less_often_while_much_is_left(scene: Scene) -> None:
     boot = scene.night.register()
     scene.night.survey_all(boot)
     scene.watch.look()
-    assert scene.watch.pause_seconds() == POLL_SECONDS
+    assert scene.watch.pause_seconds() == SHORTEST_PAUSE_SECONDS, "nobody knows yet how long a job takes"
     scene.night.succeed(scene.night.grant(boot))
     scene.watch.look()
     assert scene.watch.pause_seconds() == LONGEST_PAUSE_SECONDS, "jobs of 10 s are left for a minute"
     scene.night.finish_all(boot)
     scene.watch.look()
-    assert scene.watch.pause_seconds() == pytest.approx(0.05)
-    scene.now += 1.0
-    scene.watch.look()
-    assert scene.watch.pause_seconds() == pytest.approx(0.1)
-    scene.now += 600.0
-    assert scene.watch.pause_seconds() == POLL_SECONDS
+    assert scene.watch.pause_seconds() == SHORTEST_PAUSE_SECONDS
+
+
+def test_it_knows_where_the_results_are_that_the_coordinator_says_are_written(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    boot = scene.night.register()
+    scene.night.survey_all(boot)
+    scene.night.finish_all(boot)
+    assert not scene.watch.look() and not scene.watch.results_path
+    with caplog.at_level(logging.INFO):
+        scene.night.housekeeping.tick()
+    assert scene.watch.look()
+    [said] = [record.getMessage() for record in caplog.records if HAS_ENDED in record.getMessage()]
+    assert said.endswith(scene.watch.results_path)
+    assert Path(scene.watch.results_path).exists()
 
 
 def test_a_warning_is_said_once_while_only_its_figures_change(scene: Scene) -> None:

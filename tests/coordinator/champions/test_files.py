@@ -193,3 +193,34 @@ def test_a_missing_model_keeps_none_after_it_from_being_shown(night: Night, tmp_
     with pytest.raises(StorageError, match="missing"):
         publish(night.artifacts, tmp_path / "shown", [lost, second], [])
     assert seen(tmp_path / "shown") == second.sha256
+
+
+def test_all_pairs_and_names_are_on_the_disk_before_the_first_pointer_turns(
+    night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two_champions(night)
+    rows = [first, *(replace(second, cell=CELL.model_copy(update={"horizon": bars})) for bars in (3, 5))]
+    shown = tmp_path / "shown"
+    done: list[str] = []
+    sync, turn = os.fsync, os.replace
+
+    def fsync(descriptor: int) -> None:
+        done.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink()}")
+        sync(descriptor)
+
+    def replaced(source: str | Path, target: str | Path) -> None:
+        done.append(f"name {target}")
+        turn(source, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(os, "replace", replaced)
+    publish(night.artifacts, shown, rows, [])
+    pointers = [f"name {shown}/.models/{one.cell.name}" for one in rows]
+    assert done[-4:] == [*pointers, f"sync {shown}/.models"]
+    before = done[:-4]
+    assert before[-1] == f"sync {shown}", "what the names show is not there yet"
+    assert before.count(f"sync {shown}") == 1, "once for all of them"
+    for folder in shown.glob(".models/*.*"):
+        assert before.index(f"sync {folder}") > before.index(f"name {folder}/model.json")
+        assert before.index(f"name {folder}/model.json") > before.index(f"name {folder}/model.pkl")
+    assert sum(one.startswith("sync") and one.endswith(".unfinished") for one in before) == 6

@@ -20,7 +20,6 @@ from tests.trainer.targets import SCORES, checkpoint, fold, survey_report
 from trainer.process.channel import (
     AgentEnd,
     AttemptFailure,
-    ChildEnd,
     Message,
     Rest,
     Result,
@@ -28,6 +27,7 @@ from trainer.process.channel import (
     Stopped,
     Task,
 )
+from trainer.process.child_end import ChildEnd
 
 POLICY = SurveyPolicy(max_missing_share=0.2, max_defect_share=0.01, max_bar_missing_share=0.0)
 SPEC = SurveySpec(symbol="BTCUSDT", timeframes=("1h",), policy=POLICY)
@@ -85,23 +85,6 @@ def test_numbers_arrive_to_the_last_digit(ends) -> None:
     (arrived,) = ends.messages(1)
     assert isinstance(arrived, Checkpoint)
     assert arrived.folds[0] == exact
-
-
-def test_steps_are_thinned_out_but_stages_and_ends_are_not(ends) -> None:
-    for done in range(1, 10_001):
-        ends.child.step("features", done, 10_000)
-    ends.child.step("crossval", 0, 5)
-    ends.child.stopped()
-    found = []
-    give_up = time.monotonic() + 10.0
-    while Stopped() not in found and time.monotonic() < give_up:
-        found += ends.agent.receive()
-    assert 3 <= len(found) < 200
-    assert found[0] == Step(stage="features", done=1, total=10_000)
-    assert found[-3:-1] == [
-        Step(stage="features", done=10_000, total=10_000),
-        Step(stage="crossval", done=0, total=5),
-    ]
 
 
 def test_a_message_larger_than_the_sockets_buffer_arrives(ends) -> None:
@@ -164,7 +147,7 @@ def test_a_number_that_is_none_is_refused_where_it_arrives(ends) -> None:
 
 CHILD = """
 import os, socket, sys, time
-from trainer.process.channel import ChildEnd
+from trainer.process.child_end import ChildEnd
 end = ChildEnd(socket.socket(fileno=int(sys.argv[1])))
 what = sys.argv[2]
 if what == "waits for the task":
