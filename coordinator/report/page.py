@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from itertools import islice
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -165,11 +166,9 @@ def _movers(found: Contents) -> Movers | None:
 
 
 def _models(found: Contents) -> list[tuple[str, Markup]]:
-    return [
-        (one.job.name, reliability_plot(one.measured.reliability))
-        for one in found.promoted
-        if one.measured and one.measured.reliability
-    ][:DRAWN_MODELS]
+    drawn = ((one.job.name, one.measured.reliability) for one in found.promoted if one.measured)
+    some = islice(((name, bins) for name, bins in drawn if bins), DRAWN_MODELS)
+    return [(name, reliability_plot(bins)) for name, bins in some]
 
 
 def _history(found: Contents) -> Markup:
