@@ -33,8 +33,8 @@ class Pair:
     """A child that has its task, and the agent that hears it."""
 
     def __init__(self) -> None:
-        ours, self.theirs = socket.socketpair()
-        self.agent, self.child = AgentEnd(ours), ChildEnd(self.theirs)
+        self.ours, theirs = socket.socketpair()
+        self.agent, self.child = AgentEnd(self.ours), ChildEnd(theirs)
         self.agent.give(
             Task(spec=SPEC, data_dir=Path("/d"), cache_dir=Path("/c"), checkpoint=None, champion=None)
         )
@@ -53,11 +53,8 @@ class Pair:
 def pair() -> Iterator[Pair]:
     made = Pair()
     yield made
-    # The thread that listens would end this process with the channel.
-    KEPT.append(made)
-
-
-KEPT: list[Pair] = []
+    # With the channel the thread that listens would end this process: its descriptor stays open.
+    made.ours.detach()
 
 
 def step(stage: str, done: int = 0, total: int = 9) -> Step:
