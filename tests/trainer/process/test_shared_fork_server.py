@@ -14,6 +14,7 @@ import pytest
 from common.errors import InternalError
 from tests.trainer.process.test_fork_server import fork, heard, is_gone, parent_of, until
 from trainer.process.fork_server import ForkServer, command_of_shared, environment_of_server
+from trainer.process.forking import IDLE_SECONDS
 
 TARGETS = "tests.trainer.targets"
 
@@ -213,6 +214,7 @@ def test_what_is_needed_later_is_imported_once_and_only_when_somebody_is_there()
 
         def finds_it(one: ForkServer) -> Callable[[], bool]:
             def asked() -> bool:
+                time.sleep(2 * IDLE_SECONDS)
                 with fork(one, f"{TARGETS}:tell_rare_modules") as channel:
                     until(heard(one, lambda: one.child_exit))
                     return channel.recv(100).decode() == "wave"
