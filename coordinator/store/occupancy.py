@@ -66,14 +66,20 @@ def alone(database: Database, name: str, *, writes: bool) -> Iterator[Connection
                 yield connection
             return
         with database.engine.connect() as connection:
-            connection.execution_options(isolation_level="AUTOCOMMIT")
-            _refuse_others(connection, database.session, name)
-            connection.commit()
-            # Begun only now, so that it sees whatever the last coordinator has written.
-            connection.execution_options(isolation_level="READ COMMITTED" if writes else "REPEATABLE READ")
-            with connection.begin():
-                _stay(connection)
-                yield connection
+            try:
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+                _refuse_others(connection, database.session, name)
+                connection.commit()
+                # Begun only now, so that it sees whatever the last coordinator has written.
+                connection.execution_options(
+                    isolation_level="READ COMMITTED" if writes else "REPEATABLE READ"
+                )
+                with connection.begin():
+                    _stay(connection)
+                    yield connection
+            finally:
+                # The lock ends with it: back in the pool it would keep out whoever gets another one.
+                connection.invalidate()
 
 
 def refuse_users(database: Database, name: str) -> None:
