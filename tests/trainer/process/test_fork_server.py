@@ -24,7 +24,8 @@ def until(fact: Callable[[], object], seconds: float = 20.0) -> None:
 def is_gone(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
+        # The latter is said of one that is buried between the opening and the reading.
         return True
 
 
