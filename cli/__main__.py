@@ -28,5 +28,10 @@ def leave(code: int) -> None:
     os._exit(code)
 
 
-if __name__ == "__main__":
+def start() -> None:
+    """Run the command line as a process of its own, and end it."""
     leave(main())
+
+
+if __name__ == "__main__":
+    start()

@@ -25,7 +25,7 @@ from trainer.candles.cache import open_candles
 from trainer.candles.candles import Candles
 from trainer.candles.room import Count, Room
 from trainer.process.channel import AttemptFailure, Task
-from trainer.process.child_end import CHECKPOINT_SECONDS, ChildEnd
+from trainer.process.child_end import ChildEnd
 from trainer.program import program_digest
 from trainer.survey.survey import survey
 
@@ -42,13 +42,10 @@ class GivenUp(BaseException):
     """Leaves the pipeline because the agent asked to stop; no `Exception`, so nothing there catches it."""
 
 
-def perform(channel: socket.socket, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
-    """Do the task that comes through the channel, send back its outcome, and go on so while that may be.
-
-    A checkpoint waits `checkpoint_seconds` for a later one.
-    """
+def perform(channel: socket.socket) -> None:
+    """Do the task that comes through the channel, send back its outcome, and go on so while that may be."""
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    end = ChildEnd(channel, checkpoint_seconds)
+    end = ChildEnd(channel)
     first = end.task()
     task: Task | None = first
     while task is not None and _can_go_on(task, end):

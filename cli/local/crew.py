@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from cli.local.head_start import Ahead, coordinator_to_be
 from cli.local.interrupt import Interrupt
@@ -78,6 +79,9 @@ class Crew:
         self._debug, self._interrupt = debug, interrupt
         self.coordinator = ahead.coordinator if ahead is not None else coordinator_to_be(out.root, debug)
         self._ahead = ahead
+        if ahead is not None and not isinstance(given.settings.data.dir, Path):
+            # The trainers of a store start their own, with its credentials.
+            ahead.server.terminate()
         brief(self.coordinator, given, out, by_the_clock)
         self.supervision = Supervision(interrupt, display.say)
         self.coordinator.heard = self._hear

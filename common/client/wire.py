@@ -41,12 +41,13 @@ class WireError(Exception):
 
 
 class _Plain(HTTPConnection):
-    idle_seconds = 0.0
-    _last_used = 0.0
+    def __init__(self, *arguments: Any, idle_seconds: float, **others: Any) -> None:
+        super().__init__(*arguments, **others)
+        self._idle_seconds, self._last_used = idle_seconds, 0.0
 
     @property
     def is_connected(self) -> bool:
-        return super().is_connected and time.monotonic() - self._last_used <= self.idle_seconds
+        return super().is_connected and time.monotonic() - self._last_used <= self._idle_seconds
 
     def request(self, *arguments: Any, **others: Any) -> None:
         self._last_used = time.monotonic()
@@ -97,17 +98,18 @@ class Wire:
             "retries": False,
             "timeout": Timeout(connect=connect_seconds, read=answer_seconds),
             "blocksize": PIECE_BYTES,
+            "idle_seconds": idle_seconds,
         }
         self._pool: HTTPConnectionPool
         if split.scheme == "http":
             self._pool = HTTPConnectionPool(host, port, **given)
-            self._pool.ConnectionCls = type("Plain", (_Plain,), {"idle_seconds": idle_seconds})
+            self._pool.ConnectionCls = _Plain
         else:
             # Not of use on loopback, and to read all their certificates takes as long as ten requests.
             import certifi
 
             self._pool = HTTPSConnectionPool(host, port, ca_certs=certifi.where(), **given)
-            self._pool.ConnectionCls = type("Sealed", (_Sealed,), {"idle_seconds": idle_seconds})
+            self._pool.ConnectionCls = _Sealed
 
     def close(self) -> None:
         """Close all connections; one that is in use when its answer has come."""

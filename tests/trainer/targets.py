@@ -163,7 +163,7 @@ def training_report(spec: TrainingSpec, resumed_folds: int = 0) -> tuple[Trainin
 
 def begin(channel: socket.socket) -> tuple[ChildEnd, Task] | None:
     """Do a survey at once; a training job is for the caller."""
-    end = ChildEnd(channel, checkpoint_seconds=0.0)
+    end = ChildEnd(channel)
     task = end.task()
     if not isinstance(task.spec, SurveySpec):
         return end, task
@@ -252,13 +252,6 @@ def hog(channel: socket.socket) -> None:
         while True:
             held.append(b"x" * (4 << 20))
             time.sleep(0.002)
-
-
-def perform_and_save_each_fold(channel: socket.socket) -> None:
-    """Do real tasks, and hand over each checkpoint however soon it comes."""
-    from trainer.job import perform
-
-    perform(channel, checkpoint_seconds=0.0)
 
 
 def fail(channel: socket.socket) -> None:

@@ -85,7 +85,6 @@ print(report.series[0].rows > 0, [name for name in {NOT_NEEDED} if name in sys.m
     assert done.stdout == "True []\n"
 
 
-EACH_FOLD = "tests.trainer.targets:perform_and_save_each_fold"
 Perform = Callable[..., tuple[End, list[Checkpoint]]]
 
 
@@ -101,7 +100,7 @@ def perform(server, candles) -> Perform:
         stop_after: int | None = None,
     ) -> tuple[End, list[Checkpoint]]:
         task = Task(spec=spec, data_dir=data, cache_dir=cache, checkpoint=saved, champion=None)
-        child = Child(server, EACH_FOLD, task, LIMITS, control_group())
+        child = Child(server, "trainer.job:perform", task, LIMITS, control_group())
         checkpoints: list[Checkpoint] = []
         give_up = time.monotonic() + 60.0
         if stop_after == 0:

@@ -37,12 +37,7 @@ from trainer.process.channel import (
 
 STEP_SECONDS = 0.05
 """News is told at most so often, and no later: a small cell has ten stages in that time, and whatever comes
-wakes the agent. An outcome is told at once, and takes along what was not told yet."""
-
-CHECKPOINT_SECONDS = 0.25
-"""A checkpoint is handed over so long after the start or the last one, if no later one has taken its place: a
-small cell is done before. A child that is killed loses the folds of this time at most; one that ends by
-itself without a result hands over what it has."""
+wakes the agent. A checkpoint and an outcome are told at once, and take along what was not told yet."""
 
 
 class ChildEnd:
@@ -52,29 +47,23 @@ class ChildEnd:
     ----------
     channel : socket.socket
         The child's socket.
-    checkpoint_seconds : float
-        How long a checkpoint may wait for a later one.
     """
 
-    def __init__(self, channel: socket.socket, checkpoint_seconds: float = CHECKPOINT_SECONDS) -> None:
+    def __init__(self, channel: socket.socket) -> None:
         channel.setblocking(True)
         self._channel = channel
-        self._checkpoint_seconds = checkpoint_seconds
         self._stop = threading.Event()
         self._next: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._untold = bytearray()
         self._step: tuple[str, int, int] | None = None
         self._told_at = 0.0
-        self._checkpoint: Checkpoint | None = None
-        self._saved_at = 0.0
 
     def task(self) -> Task:
         """Receive the task, and listen for the agent's word from now on."""
         kind, payload = self._frame()
         assert kind == TASK
         task = Task.model_validate_json(payload)
-        self._saved_at = time.monotonic()
         threading.Thread(target=self._listen, name="agent-listener", daemon=True).start()
         return task
 
@@ -82,7 +71,7 @@ class ChildEnd:
         """Say that the last task is done, and wait for the next one; None when the child is sent away."""
         self._send(REST, b"")
         payload = self._next.get()
-        self._told_at, self._saved_at = 0.0, time.monotonic()
+        self._told_at = 0.0
         return None if payload is None else Task.model_validate_json(payload)
 
     @property
@@ -104,26 +93,20 @@ class ChildEnd:
         self._mention(COUNT, Count(what=what, number=number))
 
     def checkpoint(self, checkpoint: Checkpoint) -> None:
-        """Hand over the finished folds."""
-        self._checkpoint = checkpoint
-        self._save()
+        """Hand over the finished folds, at once: a kill costs no more than the fold at work."""
+        self._send(CHECKPOINT, checkpoint.model_dump_json().encode())
 
     def result(self, report: SurveyReport | TrainingReport, artifact: bytes) -> None:
         """Hand over the result."""
         document = report.model_dump_json().encode()
-        with self._lock:
-            # The result has all folds.
-            self._checkpoint = None
         self._send(RESULT, LENGTH.pack(len(document)) + document + artifact)
 
     def failure(self, failure: AttemptFailure) -> None:
         """Say why there is no result."""
-        self._save(at_once=True)
         self._send(FAILURE, failure.model_dump_json().encode())
 
     def stopped(self) -> None:
         """Say that the job was given up as asked."""
-        self._save(at_once=True)
         self._send(STOPPED, b"")
 
     def _mention(self, kind: bytes, what: Frozen) -> None:
@@ -136,17 +119,6 @@ class ChildEnd:
         if time.monotonic() - self._told_at >= STEP_SECONDS:
             with self._lock:
                 self._flush(b"")
-
-    def _save(self, at_once: bool = False) -> None:
-        """Hand over the checkpoint that waits, if it is time."""
-        with self._lock:
-            waits = self._checkpoint
-            if waits is None:
-                return
-            if at_once or time.monotonic() - self._saved_at >= self._checkpoint_seconds:
-                self._checkpoint = None
-                self._flush(framed(CHECKPOINT, waits.model_dump_json().encode()))
-                self._saved_at = time.monotonic()
 
     def _send(self, kind: bytes, payload: bytes) -> None:
         with self._lock:
@@ -187,7 +159,6 @@ class ChildEnd:
                 heard, _, _ = select.select([self._channel], [], [], STEP_SECONDS)
                 if not heard:
                     self._tell()
-                    self._save()
                     continue
                 kind, payload = self._frame()
                 if kind == STOP:

@@ -45,8 +45,8 @@ def get(asking: Wire, target: str = "/", most: int = MOST) -> Reply:
 
 
 @contextmanager
-def saying(*answers: bytes) -> Iterator[str]:
-    """Listen; each connection gets one of the answers, whatever it asks, and is then closed."""
+def saying(*answers: bytes, ended: threading.Event | None = None) -> Iterator[str]:
+    """Listen; each connection gets one of the answers, whatever it asks, and is closed, as `ended` tells."""
 
     def speak() -> None:
         for answer in answers:
@@ -55,6 +55,8 @@ def saying(*answers: bytes) -> Iterator[str]:
                 while b"\r\n\r\n" not in other.recv(65536):
                     pass
                 other.sendall(answer)
+            if ended is not None:
+                ended.set()
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=speak, daemon=True)
@@ -93,10 +95,11 @@ def test_a_body_arrives_whole(size: int, wire_to: Opening) -> None:
 
 def test_a_connection_that_the_other_side_has_closed_is_not_used_again(wire_to: Opening) -> None:
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\n"
-    with saying(answer + b"1", answer + b"2") as url:
+    ended = threading.Event()
+    with saying(answer + b"1", answer + b"2", ended=ended) as url:
         asking = wire_to(url)
         assert get(asking).content == b"1"
-        time.sleep(0.1)
+        assert ended.wait(5.0)
         assert get(asking).content == b"2"
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from common.protocol.jobs import Cause
-from common.protocol.reports import Checkpoint
 from tests.trainer.targets import SPEC, checkpoint, training_report
 from trainer.process.channel import (
     AgentEnd,
@@ -24,7 +23,7 @@ from trainer.process.channel import (
     Stopped,
     Task,
 )
-from trainer.process.child_end import CHECKPOINT_SECONDS, STEP_SECONDS, ChildEnd
+from trainer.process.child_end import STEP_SECONDS, ChildEnd
 
 FAILURE = AttemptFailure(cause=Cause.ERROR, message="m", evidence="e")
 
@@ -87,46 +86,18 @@ def test_what_was_looked_up_comes_with_what_is_told_next_and_alone_if_nothing_is
     assert pair.until(FAILURE) == [miss, FAILURE]
 
 
-def test_a_task_that_is_done_soon_hands_over_no_checkpoint(pair) -> None:
+def test_each_checkpoint_is_handed_over_at_once_with_what_was_not_told_before(pair) -> None:
+    pair.child.step("folds", 0, 9)
     for folds in range(1, 6):
+        pair.child.step("folds", folds, 9)
         pair.child.checkpoint(checkpoint(folds))
-    report, content = training_report(SPEC)
-    pair.child.result(report, content)
-    assert [type(one) for one in pair.until(None)] == [Result]
-
-
-@pytest.mark.parametrize("end", ["failure", "stopped"])
-def test_a_task_without_a_result_hands_over_the_checkpoint_that_waits_before_it_says_so(pair, end) -> None:
-    pair.child.checkpoint(checkpoint(1))
-    pair.child.checkpoint(checkpoint(2))
-    if end == "failure":
-        pair.child.failure(FAILURE)
-    else:
-        pair.child.stopped()
-    last = FAILURE if end == "failure" else Stopped()
-    assert pair.until(last) == [checkpoint(2), last]
-
-
-def test_a_checkpoint_waits_a_moment_for_a_later_one_and_not_for_the_next_fold(pair) -> None:
-    pair.child.checkpoint(checkpoint(1))
-    pair.child.checkpoint(checkpoint(2))
-    assert pair.until(checkpoint(2), seconds=20 * CHECKPOINT_SECONDS) == [checkpoint(2)]
-
-
-def test_checkpoints_of_long_folds_are_handed_over_one_by_one(pair) -> None:
-    found: list[Message] = []
-    for folds in (1, 2):
-        time.sleep(CHECKPOINT_SECONDS)
-        pair.child.checkpoint(checkpoint(folds))
-        found += pair.until(checkpoint(folds), seconds=CHECKPOINT_SECONDS / 2)
-    assert [len(one.folds) for one in found if isinstance(one, Checkpoint)] == [1, 2]
+        assert pair.until(checkpoint(folds))[-2:] == [step("folds", folds), checkpoint(folds)]
 
 
 def test_what_waits_of_one_task_is_never_taken_for_the_next(pair) -> None:
     report, content = training_report(SPEC)
     pair.child.step("report", 9, 9)
     pair.child.step("certificate", 9, 9)
-    pair.child.checkpoint(checkpoint(3))
     pair.child.result(report, content)
     pair.agent.give(
         Task(spec=SPEC, data_dir=Path("/d"), cache_dir=Path("/c"), checkpoint=None, champion=None)
@@ -139,7 +110,6 @@ def test_what_waits_of_one_task_is_never_taken_for_the_next(pair) -> None:
         found += pair.agent.receive()
     [rest] = [place for place, one in enumerate(found) if isinstance(one, Rest)]
     assert found[rest:] == [Rest(), step("read"), Stopped()]
-    assert not [one for one in found if isinstance(one, Checkpoint)]
     assert [one.stage for one in itertools.takewhile(lambda one: isinstance(one, Step), found)] == [
         "report",
         "certificate",
