@@ -164,8 +164,11 @@ class HeldLease:
     def save(self, checkpoint: Checkpoint) -> None:
         """Send a checkpoint when its time has come; an earlier one that was not sent yet gives way to it."""
         with self._lock:
+            # Where one waits already the thread knows when it is due.
+            is_news = self._checkpoint is None
             self._checkpoint = checkpoint
-        self._news.set()
+        if is_news:
+            self._news.set()
 
     def conclude(self, report: Report) -> None:
         """Send the report, after a checkpoint that was not sent yet; the thread ends when it is accepted."""
