@@ -2,11 +2,13 @@
 
 What is packed may be made to unpack to any size. So it is unpacked piece by piece and counted, and given up
 where a file unpacks to more than `MOST_RATIO` times itself, or to more than `MOST_BYTES`.
+
+Deflate is unpacked by ISA-L, which takes less than half of what zlib takes: exchanges pack their dumps so,
+and half of the time of reading one was unpacking it.
 """
 
 from __future__ import annotations
 
-import gzip
 import io
 import lzma
 import struct
@@ -14,8 +16,11 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import closing
+from copy import copy
 from dataclasses import dataclass, field
 from typing import IO, cast
+
+from isal import igzip, isal_zlib
 
 from common.quoted import quoted
 from trainer.sources.probe import UnreadableError
@@ -35,8 +40,10 @@ MOST_DIRECTORY_BYTES = 16 << 20
 
 PIECE_BYTES = 1 << 20
 
+# Its stub takes the class for an instance.
+ISAL_ERROR = cast(type[Exception], isal_zlib.error)
 DAMAGED = (
-    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error),
+    *(zipfile.BadZipFile, zlib.error, ISAL_ERROR, lzma.LZMAError, struct.error),
     *(EOFError, OSError, ValueError, NotImplementedError, RuntimeError),
 )
 """What Python raises for what is cut, damaged, encrypted or packed in an unknown way."""
@@ -165,9 +172,12 @@ def member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, allowance: Allowanc
     if entry.compress_type not in METHODS:
         kind = KINDS.get(entry.compress_type, f"method {entry.compress_type}")
         raise UnreadableError(f"its member {shown} is packed with {kind}; pack it with deflate, as is usual")
-    return _unpacked(
-        lambda: archive.open(entry), allowance, f"its member {shown} cannot be unpacked", "unreadable_file"
-    )
+    problem = f"its member {shown} cannot be unpacked"
+    if entry.compress_type == zipfile.ZIP_DEFLATED and entry.file_size <= HELD_BYTES:
+        return _unpacked(
+            lambda: cast(IO[bytes], _Inflating(archive, entry)), allowance, problem, "unreadable_file"
+        )
+    return _unpacked(lambda: archive.open(entry), allowance, problem, "unreadable_file")
 
 
 def directory(stream: IO[bytes]) -> zipfile.ZipFile:
@@ -186,12 +196,43 @@ def directory(stream: IO[bytes]) -> zipfile.ZipFile:
         ) from error
 
 
-class _Gunzipping(gzip.GzipFile):
+class _Inflating:
+    """The bytes of a member that is packed with deflate, read once from its beginning to its end."""
+
+    def __init__(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+        # As if it were not packed: so Python looks at its header, and gives out what stands there.
+        stored = copy(entry)
+        stored.compress_type, stored.file_size = zipfile.ZIP_STORED, entry.compress_size
+        del stored.CRC
+        self._entry = entry
+        self._packed = archive.open(stored)
+        self._inflation = isal_zlib.decompressobj(-zlib.MAX_WBITS)
+        self._size = self._crc = 0
+        self.close = self._packed.close
+
+    def read(self, count: int) -> bytes:
+        """Return no more than `count` bytes; none at the end, where they are compared with the directory."""
+        piece = b""
+        while not piece and not self._inflation.eof:
+            packed = self._inflation.unconsumed_tail or self._packed.read(PIECE_BYTES)
+            piece = self._inflation.decompress(packed, count)
+            if not packed and not piece:
+                break
+        self._size += len(piece)
+        self._crc = isal_zlib.crc32(piece, self._crc)
+        if self._size > self._entry.file_size:
+            raise zipfile.BadZipFile("it unpacks to more than the directory says")
+        if not piece and (self._size, self._crc) != (self._entry.file_size, self._entry.CRC):
+            raise zipfile.BadZipFile("its checksum is not that of the directory")
+        return piece
+
+
+class _Gunzipping(igzip.IGzipFile):
     """Closes the file that it reads as well."""
 
     def __init__(self, packed: IO[bytes]) -> None:
         self._packed = packed
-        super().__init__(fileobj=packed)
+        super().__init__(fileobj=packed)  # type: ignore[no-untyped-call]  # as its stub has it
 
     def close(self) -> None:
         super().close()
