@@ -8,9 +8,11 @@ differences of losses it is the test of Diebold and Mariano (1995, J. Business &
 from __future__ import annotations
 
 import numpy as np
+from numpy.fft import irfft, rfft
 
 from trainer.candles.arrays import FloatArray
-from trainer.learning.numerics import irfft, next_fast_len, rfft, stdtr
+from trainer.evidence.transforms import fast_length
+from trainer.learning.numerics import stdtr
 
 
 def mean_p_value(values: FloatArray, horizon: int) -> float:
@@ -33,7 +35,7 @@ def mean_p_value(values: FloatArray, horizon: int) -> float:
     if reach < 2:
         return 1.0
     mean = float(values.mean())
-    length = next_fast_len(rows + reach, real=True)
+    length = fast_length(rows + reach)
     spectrum = rfft(values - mean, length)
     sums = irfft(spectrum.real**2 + spectrum.imag**2, length)[: reach + 1]
     weight = 1 - np.arange(1, reach + 1) / (reach + 1)

@@ -21,12 +21,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.fft import irfft, rfft
 
 from trainer.candles.arrays import FloatArray
 from trainer.compiled.predictions import midranks
 from trainer.compiled.spectra import add_spectra
+from trainer.evidence.transforms import fast_length
 from trainer.features.indicators import WARM_UP
-from trainer.learning.numerics import irfft, next_fast_len, rfft, stdtr
+from trainer.learning.numerics import stdtr
 
 BLOCK_ROWS = 16_384
 """Rows of a block, which is half the length of a transform, unless the lags reach too far for it."""
@@ -144,10 +146,10 @@ def covariances(
     next block's. What they add is summed up before it is transformed back.
     """
     rows = len(y)
-    step = next_fast_len(max(BLOCK_ROWS, reach), real=True)
+    step = fast_length(max(BLOCK_ROWS, reach))
     length = 2 * step
     if rows + reach <= length:
-        step, length = rows, next_fast_len(rows + reach, real=True)
+        step, length = rows, fast_length(rows + reach)
     sums = np.zeros((3, length // 2 + 1), dtype=np.complex128)
     nothing = np.zeros_like(sums[0])
     following = nothing, nothing

@@ -11,8 +11,7 @@ import numpy
 from common.lean_import import empty
 
 with empty(numpy, "ctypeslib", "f2py", "polynomial", "testing"):
-    from scipy.fft import irfft, next_fast_len, rfft
     from scipy.linalg import LinAlgError, cho_factor, cho_solve
     from scipy.special import stdtr
 
-__all__ = ["LinAlgError", "cho_factor", "cho_solve", "irfft", "next_fast_len", "rfft", "stdtr"]
+__all__ = ["LinAlgError", "cho_factor", "cho_solve", "stdtr"]
