@@ -134,4 +134,6 @@ class TrainingSpec(Frozen):
     """The survey's, so that a host whose cache lacks the candles can survey them itself."""
 
 
-SPEC: TypeAdapter[SurveySpec | TrainingSpec] = TypeAdapter(SurveySpec | TrainingSpec)
+SPEC: TypeAdapter[SurveySpec | TrainingSpec] = TypeAdapter(
+    Annotated[SurveySpec | TrainingSpec, Field(discriminator="kind")]
+)

@@ -27,6 +27,7 @@ KEPT_MEMORY = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
     "NUMPY_MADVISE_HUGEPAGE": "0",
+    "ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 """What an array leaves the next one takes: glibc gives large ones back at once, and the kernel has to clear
 the same pages anew for each. They were a fifth of what a cell of a million rows costs. A child ends with its

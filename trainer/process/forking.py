@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import ctypes
 import faulthandler
-import gc
 import importlib
 import json
 import os
@@ -33,6 +32,8 @@ from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any, NoReturn
+
+from common.lean_import import uncollected
 
 PR_SET_PDEATHSIG = 1
 MESSAGE_BYTES = 65536
@@ -112,13 +113,13 @@ class Agents:
         if not module or module in sys.modules:
             return True
         try:
-            importlib.import_module(module)
+            # Later collections, in a child too, leave alone what was made here: they would copy its pages.
+            with uncollected():
+                importlib.import_module(module)
         except Exception as error:
             for control in self._children:
                 _say(control, failed=f"{type(error).__name__}: {error}")
             return False
-        # Collections in a child must not touch, and so copy, the pages that it shares with the server.
-        gc.freeze()
         return True
 
     def _let_in(self) -> None:
@@ -212,9 +213,8 @@ def _learn(packages: bytes) -> None:
     """Import what children had to import on their own."""
     for package in packages.decode().split():
         # A child that needs it again fails by itself, and says so.
-        with suppress(Exception):
+        with suppress(Exception), uncollected():
             importlib.import_module(package)
-    gc.freeze()
 
 
 def _be_child(server: int, target: str, descriptors: list[int], foreign: list[int], lessons: int) -> NoReturn:
