@@ -15,7 +15,7 @@ from cli.local.head_start import Ahead
 from cli.local.interrupt import EXIT_INTERRUPTED, Interrupt, interruptible
 from cli.local.nights_measured import read_results
 from cli.local.preparation import Order, assert_room, configured, prepared
-from cli.local.watch import Watch
+from cli.local.watch import LOOK_SECONDS, Watch
 from cli.screen.progress import display_for
 from cli.screen.rich_table import print_summary
 from common import logs
@@ -105,7 +105,7 @@ def _night(
                 crew.assert_able()
             return over
 
-        crew.supervision.until(is_over, watch.pause_seconds)
+        crew.supervision.until(is_over, LOOK_SECONDS)
         path = Path(watch.results_path)
         # The coordinator, which is writing its report, would have to put them together anew.
         document = read_results(path) or crew.supervision.ask(lambda: client.results(run.id))

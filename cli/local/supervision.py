@@ -88,9 +88,7 @@ class Supervision:
                     raise
             time.sleep(POLL_SECONDS)
 
-    def until(
-        self, is_over: Callable[[], bool], pause_seconds: Callable[[], float] = lambda: POLL_SECONDS
-    ) -> None:
+    def until(self, is_over: Callable[[], bool], pause_seconds: float = POLL_SECONDS) -> None:
         """Keep the processes alive until something is over, which is asked again after each pause or at news.
 
         They are looked after as often as ever, however long a pause is.
@@ -101,7 +99,7 @@ class Supervision:
             A signal came.
         """
         while not is_over():
-            due = time.monotonic() + pause_seconds()
+            due = time.monotonic() + pause_seconds
             while True:
                 self.keep()
                 left = due - time.monotonic()

@@ -21,12 +21,9 @@ FIX_AND_RERUN = "nothing is lost: fix that, then run the same command to continu
 AWAY_SECONDS = 5.0
 """After so long without an answer from the coordinator a line is printed."""
 
-SHORTEST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 1.0
-SHARE_OF_REST = 0.1
-"""A pause is this share of the time that the night is expected to take still, within these bounds: a status
-costs as much as the result of a job, so that it is not asked for more often than people look. Of the end the
-coordinator's log tells at once.
+LOOK_SECONDS = 1.0
+"""The status is asked for so often: it costs as much as the result of a job, and people look no more often.
+Of the end the coordinator's log tells at once.
 """
 
 FULL_BYTES = 1024**2
@@ -137,12 +134,7 @@ class Watch:
         self._client, self._feed, self._run_id, self._display = client, feed, run_id, display
         self._blocked_seconds, self._clock = blocked_seconds, clock
         self._full_since: tuple[float, int] | None = None
-        self._left_seconds = 0.0
         self.results_path = ""
-
-    def pause_seconds(self) -> float:
-        """Return how long to wait before the next look: the less the nearer the end is."""
-        return min(LONGEST_PAUSE_SECONDS, max(SHORTEST_PAUSE_SECONDS, SHARE_OF_REST * self._left_seconds))
 
     def look(self) -> bool:
         """Show how far the run is; return whether it is done and its results are written, to `results_path`.
@@ -167,8 +159,6 @@ class Watch:
             self._display.show(status)
         if run.state is RunState.CANCELLED:
             raise ConfigurationError(f"night {run.id} was cancelled")
-        end = status.eta.p50
-        self._left_seconds = (end - status.time).total_seconds() if end is not None else 0.0
         self._end_if_blocked(status)
         self._end_if_disk_is_full(status.system.disk_free_bytes, run.training.final)
         self.results_path = run.results_path

@@ -16,7 +16,7 @@ from coordinator.store.database import Clock
 logger = logging.getLogger(__name__)
 
 TURN_SECONDS = 0.5
-WOKEN_SECONDS = 0.05
+WOKEN_SECONDS = 0.02
 """How long after the last turn one begins at the earliest that something woke: jobs may end many times a
 second, and each turn asks the database a dozen questions.
 """

@@ -40,7 +40,7 @@ def test_what_a_process_prints_can_end_the_pause(supervision: Supervision) -> No
 
     try:
         supervision.employ(child)
-        supervision.until(is_over, lambda: LONG_SECONDS)
+        supervision.until(is_over, LONG_SECONDS)
     finally:
         stop([child], 0)
     assert (heard, looks) == (["a line", "it is over"], 2), "it is asked when there is news, and not before"
@@ -55,11 +55,11 @@ def test_news_that_came_while_it_was_asked_is_not_slept_over(supervision: Superv
         return next(answers)
 
     began = time.monotonic()
-    supervision.until(is_over, lambda: LONG_SECONDS)
+    supervision.until(is_over, LONG_SECONDS)
     assert time.monotonic() - began < LONG_SECONDS / 2
 
 
 def test_without_news_it_is_asked_after_each_pause(supervision: Supervision) -> None:
     answers = iter((False, False, True))
-    supervision.until(lambda: next(answers), lambda: 0.01)
+    supervision.until(lambda: next(answers), 0.01)
     assert next(answers, None) is None

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 
-from cli.local.watch import LONGEST_PAUSE_SECONDS, SHORTEST_PAUSE_SECONDS, StatusFeed, Watch
+from cli.local.watch import StatusFeed, Watch
 from common.client.client import OperatorClient
 from common.errors import ConfigurationError, StorageError, UnavailableError
 from common.protocol.jobs import Cause
@@ -95,19 +95,6 @@ def test_it_shows_the_run_until_its_results_are_written(scene: Scene) -> None:
     scene.night.housekeeping.tick()
     assert scene.watch.look()
     assert [status.run.training.final for status in scene.lines.shown if status.run] == [0, 8, 8]
-
-
-def test_it_looks_less_often_while_much_is_left(scene: Scene) -> None:
-    boot = scene.night.register()
-    scene.night.survey_all(boot)
-    scene.watch.look()
-    assert scene.watch.pause_seconds() == SHORTEST_PAUSE_SECONDS, "nobody knows yet how long a job takes"
-    scene.night.succeed(scene.night.grant(boot))
-    scene.watch.look()
-    assert scene.watch.pause_seconds() == LONGEST_PAUSE_SECONDS, "jobs of 10 s are left for a minute"
-    scene.night.finish_all(boot)
-    scene.watch.look()
-    assert scene.watch.pause_seconds() == SHORTEST_PAUSE_SECONDS
 
 
 def test_it_knows_where_the_results_are_that_the_coordinator_says_are_written(
