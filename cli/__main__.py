@@ -11,13 +11,25 @@ def main() -> int:
     """Run the command line and return its exit code."""
     try:
         # Here and not above: whoever interrupts the import has begun nothing, and is told so in a word.
-        from cli import app
+        from common.lean_import import uncollected
+
+        with uncollected():
+            if sys.argv[1:2] == ["run"]:
+                from cli.local.head_start import begin
+
+                begin(sys.argv[2:])
+            from cli import app
+        return app.main()
     except KeyboardInterrupt:
         from cli.local.interrupt import EXIT_INTERRUPTED
 
         print("nighttrain: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
-    return app.main()
+    finally:
+        if "cli.local.head_start" in sys.modules:
+            from cli.local.head_start import call_off
+
+            call_off()
 
 
 def leave(code: int) -> None:

@@ -13,7 +13,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from copy import copy
 from typing import Annotated
 
 import typer
@@ -73,6 +73,8 @@ app.add_typer(config.app, name="config")
 
 def _version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         print(f"nighttrain {version('nighttrain')}")
         raise typer.Exit
 
@@ -86,14 +88,27 @@ def nighttrain(
     """Train a grid of direction classifiers on market candles, unattended and leak-free."""
 
 
+def of_command(name: str) -> typer.Typer:
+    """Return the command line with this command alone, or all of it if there is none of that name.
+
+    Typer makes all commands before it runs one, which takes longer than to import their files.
+    """
+    alone = copy(app)
+    alone.registered_commands = [one for one in app.registered_commands if one.name == name]
+    alone.registered_groups = [one for one in app.registered_groups if one.name == name]
+    return alone if alone.registered_commands or alone.registered_groups else app
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; a mistake in it is one line on stderr."""
+    words = sys.argv[1:] if argv is None else argv
     for stream in sys.stdout, sys.stderr:
         if isinstance(stream, io.TextIOWrapper):
             # What a terminal cannot show must not end the command.
             stream.reconfigure(errors="replace")
     try:
-        code = int(app(args=argv, prog_name="nighttrain", standalone_mode=False) or 0)
+        asked = of_command(words[0]) if words else app
+        code = int(asked(args=words, prog_name="nighttrain", standalone_mode=False) or 0)
         sys.stdout.flush()
         return code
     except BrokenPipeError:

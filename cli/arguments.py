@@ -9,6 +9,10 @@ import re
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from enum import StrEnum
+from pathlib import Path
+
+OUT = Path("night")
+"""The folder that everything is written to, where none is named."""
 
 NEGATIVE_NUMBER = re.compile(r"-\d+|-\d*\.\d+")
 

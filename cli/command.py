@@ -43,8 +43,6 @@ Retrain = Annotated[
     ),
 ]
 
-OUT = Path("night")
-
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help="the configuration (deploy/night_training.yaml)")
 ]

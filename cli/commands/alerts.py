@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.command import OUT, Debug, Json
+from cli.arguments import OUT
+from cli.command import Debug, Json
 from cli.orders import EXIT_CODES, AnyUrl, Out, TokenFile, client_of, dump
 
 EPILOG = f"""\b

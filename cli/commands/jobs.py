@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from cli.command import OUT, Command, Debug, Group, Json
+from cli.arguments import OUT
+from cli.command import Command, Debug, Group, Json
 from cli.orders import (
     EXIT_CODES,
     AnyUrl,

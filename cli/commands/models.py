@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli.command import OUT, Command, Debug, Group, Json
+from cli.arguments import OUT
+from cli.command import Command, Debug, Group, Json
 from cli.commands.jobs import find
 from cli.orders import EXIT_CODES, AnyUrl, Night, Out, Preview, TokenFile, client_of, dump, made, order, tell
 

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cli.command import OUT, Debug, Json
+from cli.arguments import OUT
+from cli.command import Debug, Json
 from cli.orders import AnyUrl, Out, TokenFile
 
 SCREEN_SECONDS = 2.0

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import OUT, Debug
+from cli.arguments import OUT
+from cli.command import Debug
 from cli.orders import AnyUrl, Out, TokenFile, client_of
 
 if TYPE_CHECKING:

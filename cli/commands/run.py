@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.arguments import separated
-from cli.command import OUT, Candles, Config, Debug, OwnOut, Port, Retrain, Trainers
+from cli.arguments import OUT, separated
+from cli.command import Candles, Config, Debug, OwnOut, Port, Retrain, Trainers
 
 EXIT_CODES = """\b
 exit codes:

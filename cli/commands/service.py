@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from cli.command import OUT, Candles, Command, Config, Debug, Group, Json, OwnOut, Port, Trainers
+from cli.arguments import OUT
+from cli.command import Candles, Command, Config, Debug, Group, Json, OwnOut, Port, Trainers
 
 INSTALL_EPILOG = """\b
 examples:

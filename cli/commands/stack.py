@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import OUT, Command, Debug, Group
+from cli.arguments import OUT
+from cli.command import Command, Debug, Group
 from cli.orders import client_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cli.command import OUT, Candles, Debug, Json, Retrain
+from cli.arguments import OUT
+from cli.command import Candles, Debug, Json, Retrain
 from cli.orders import AnyUrl, TokenFile, client_of
 
 if TYPE_CHECKING:

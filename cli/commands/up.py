@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli.command import OUT, Candles, Config, Debug, OwnOut, Port, Trainers
+from cli.arguments import OUT
+from cli.command import Candles, Config, Debug, OwnOut, Port, Trainers
 
 EPILOG = """\b
 examples:

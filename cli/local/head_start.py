@@ -1,6 +1,7 @@
 """What is started ahead of its options: it imports while the command does, and touches nothing yet.
 
-This module imports little, because what it imports is what the others have to wait for.
+The command itself imports for a while before it knows what it was asked for; so a night's processes begin by
+what its words look like. This module imports little, because what it imports is what the others wait for.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ import os
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
+from cli.arguments import OUT
 from cli.local.processes import Child
 from cli.local.trainer_environment import environment_of_trainers
 from trainer.process.fork_server import TRAINING, WORKER, command_of_shared, environment_of_server
@@ -31,6 +34,20 @@ class Ahead:
     fork_server: str
     server: Child
 
+    def end(self) -> None:
+        """End the fork server, and a coordinator that nobody has told its options."""
+        coordinator = self.coordinator
+        if coordinator.word is None and coordinator.process is not None:
+            coordinator.process.kill()
+            coordinator.terminate()
+            coordinator.process.wait()
+        self.server.terminate()
+        self.server.wait(time.monotonic() + STOP_SECONDS)
+
+
+_begun: list[Ahead] = []
+"""What was started by the look of the words, and taken by no night yet."""
+
 
 def coordinator_to_be(out: Path, debug: bool) -> Child:
     """Return the coordinator's process, not started yet; it waits to be told its other options."""
@@ -39,27 +56,45 @@ def coordinator_to_be(out: Path, debug: bool) -> Child:
     return Child("coordinator", [*command, "--options-from-input"], dict(os.environ))
 
 
+def begin(words: Sequence[str]) -> None:
+    """Start what a night will need that these words of the command line seem to ask for."""
+    if not {"-h", "--help"} & set(words):
+        _begun.append(_start(_out_of(words), "--debug" in words))
+
+
+def call_off() -> None:
+    """End what no night has taken."""
+    while _begun:
+        _begun.pop().end()
+
+
 @contextmanager
 def ahead(out: Path, debug: bool) -> Iterator[Ahead]:
-    """Start the coordinator and the fork server that the trainers share.
+    """Start the coordinator and the fork server that the trainers share, unless they are begun already.
 
     A coordinator that nobody has told its options ends with the block, the fork server when the last trainer
     has left.
     """
-    coordinator = coordinator_to_be(out, debug)
-    coordinator.start()
+    wanted = coordinator_to_be(out, debug).command
+    if not any(one.coordinator.command == wanted for one in _begun):
+        call_off()
+    started = _begun.pop() if _begun else _start(out, debug)
     try:
-        with _fork_server() as (address, server):
-            yield Ahead(coordinator, address, server)
+        yield started
     finally:
-        if coordinator.word is None and coordinator.process is not None:
-            coordinator.process.kill()
-            coordinator.terminate()
-            coordinator.process.wait()
+        started.end()
 
 
-@contextmanager
-def _fork_server() -> Iterator[tuple[str, Child]]:
+def _out_of(words: Sequence[str]) -> Path:
+    out = OUT
+    for word, following in pairwise([*words, ""]):
+        name, equals, value = word.partition("=")
+        if name == "--out":
+            out = Path(value if equals else following)
+    return out
+
+
+def _start(out: Path, debug: bool) -> Ahead:
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listening:
         # The kernel finds a name that is no file, so that nothing is left when this process is killed.
         listening.bind("")
@@ -68,9 +103,11 @@ def _fork_server() -> Iterator[tuple[str, Child]]:
         environment = environment_of_server(environment_of_trainers(os.environ, Path()))
         command = command_of_shared(listening.fileno(), WORKER, TRAINING)
         server = Child("fork server", command, environment, (listening.fileno(),))
-        server.start()
-    try:
-        yield f"@{name}", server
-    finally:
-        server.terminate()
-        server.wait(time.monotonic() + STOP_SECONDS)
+        begun = Ahead(coordinator_to_be(out, debug), f"@{name}", server)
+        try:
+            begun.coordinator.start()
+            server.start()
+        except BaseException:
+            begun.end()
+            raise
+    return begun

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import logging
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
-from cli.local.head_start import ahead
+from cli.local import head_start
+from cli.local.head_start import ahead, begin, call_off, coordinator_to_be
 from cli.local.interrupt import Interrupt
 from cli.local.supervision import Supervision
 from trainer.process.fork_server import TRAINING, WORKER, ForkServer
@@ -74,3 +78,48 @@ def test_secrets_of_the_surroundings_do_not_reach_the_fork_server(
     assert b"PATH=" in found
     assert b"not for children" not in found
     assert b"AWS_" not in found
+
+
+@pytest.mark.parametrize(
+    ("words", "out", "debug"),
+    [
+        ([], "night", False),
+        (["--out", "away", "--debug"], "away", True),
+        (["--out=away", "--symbols", "BTCUSDT"], "away", False),
+        (["--out", "first", "--out", "second"], "second", False),
+    ],
+)
+def test_what_is_begun_by_the_look_of_the_words_serves_the_night_that_they_ask_for(
+    words: list[str], out: str, debug: bool
+) -> None:
+    begin(words)
+    try:
+        with ahead(Path(out), debug) as started:
+            assert (started.coordinator.starts, started.server.starts) == (1, 1)
+            assert started.coordinator.process is not None
+            assert started.coordinator.process.args == coordinator_to_be(Path(out), debug).command
+            assert not head_start._begun
+    finally:
+        call_off()
+
+
+def test_what_is_begun_for_another_folder_is_ended_and_begun_anew(tmp_path: Path) -> None:
+    begin(["--out", str(tmp_path / "guessed")])
+    [guessed] = head_start._begun
+    with ahead(tmp_path / "asked", debug=False) as started:
+        assert guessed.coordinator.exit_code is not None and guessed.server.exit_code is not None
+        assert started is not guessed and started.coordinator.exit_code is None
+
+
+@pytest.mark.parametrize(
+    "words", [["run", "--no-such-option"], ["run", "--help"], ["run", "--horizons", "x"]]
+)
+def test_a_command_that_begins_no_night_leaves_no_process_behind(words: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "cli", *words, "--out", str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == (0 if "--help" in words else 2), ended.stderr
+    assert "Traceback" not in ended.stderr
+    left = [
+        one.pid for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in (one.info["cmdline"] or [])
+    ]
+    assert not left
