@@ -3,9 +3,10 @@
 To fork a child, to copy the pages that it writes to and to take it apart again takes a third of a small
 cell's time. A child that has trained a cell therefore rests for a moment, and does the next one if that is
 of the same symbol and timeframe, so that it needs the same memory again, or of no finer timeframe if the
-child holds next to nothing. What it holds counts as the next job's memory; so that no job dies of what
-another left, it is used again only with plenty of room below the limit. A survey always has a child of its
-own, and after a failure there is a new one.
+child holds little, or of any if what it holds is next to nothing beside the room for the next job. What it
+holds counts as the next job's memory; so that no job dies of what another left, it is used again only with
+plenty of room below the limit. A survey always has a child of its own, and after a failure there is a new
+one.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ LIFE_SECONDS = 60.0
 
 SMALL_BYTES = 32 * 1024**2
 """What a child may have grown by and still do a job that needs other memory."""
+
+LEAST_SHARE = 1 / 64
+"""And the share of the next job's room, where that may need more memory than the last one."""
 
 SPARE_SHARE = 0.5
 """The share of its limit that a job may have taken at most for its child to do another."""
@@ -57,7 +61,8 @@ def can_follow(
         return True
     # Bars of a finer timeframe are more, so that what is needed and what is held could be too much together.
     is_finer = after.cell.timeframe.seconds < before.cell.timeframe.seconds
-    return grown_bytes <= SMALL_BYTES and not is_finer
+    most = min(SMALL_BYTES, LEAST_SHARE * limit_bytes) if is_finer else SMALL_BYTES
+    return grown_bytes <= most
 
 
 class RestingChild:

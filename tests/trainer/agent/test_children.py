@@ -43,7 +43,7 @@ SPECS = st.builds(
 
 
 @given(SPECS, SPECS, SIZES, SIZES, st.integers(1, 4 * GIB))
-def test_a_job_follows_another_with_plenty_of_room_if_it_is_alike_or_coarser_after_a_small_one(
+def test_a_job_follows_another_with_plenty_of_room_if_it_is_alike_or_that_was_small_beside_it(
     before, after, grown, peak, limit
 ) -> None:
     follows = can_follow(before, after, grown, peak, limit)
@@ -51,7 +51,8 @@ def test_a_job_follows_another_with_plenty_of_room_if_it_is_alike_or_coarser_aft
         assert 2 * peak <= limit
     alike = before.cell.model_copy(update={"horizon": 1}) == after.cell.model_copy(update={"horizon": 1})
     coarser = after.cell.timeframe.seconds >= before.cell.timeframe.seconds
-    assert follows == (2 * peak <= limit and (alike or (grown <= SMALL_BYTES and coarser)))
+    small = grown <= SMALL_BYTES and (coarser or 64 * grown <= limit)
+    assert follows == (2 * peak <= limit and (alike or small))
     assert not can_follow(before, SURVEY, grown, peak, limit)
 
 
