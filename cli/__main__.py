@@ -15,9 +15,10 @@ def main() -> int:
 
         with uncollected():
             if sys.argv[1:2] == ["run"]:
+                from cli.arguments import OUT
                 from cli.local.head_start import begin
 
-                begin(sys.argv[2:])
+                begin(sys.argv[2:], OUT)
             from cli import app
         return app.main()
     except KeyboardInterrupt:

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-from cli.arguments import OUT
 from cli.local.processes import Child
 from cli.local.trainer_environment import environment_of_trainers
 from trainer.process.fork_server import TRAINING, WORKER, command_of_shared, environment_of_server
@@ -56,10 +55,13 @@ def coordinator_to_be(out: Path, debug: bool) -> Child:
     return Child("coordinator", [*command, "--options-from-input"], dict(os.environ))
 
 
-def begin(words: Sequence[str]) -> None:
-    """Start what a night will need that these words of the command line seem to ask for."""
+def begin(words: Sequence[str], out: Path) -> None:
+    """Start what a night will need that these words of the command line seem to ask for.
+
+    It is kept in the folder `out` where they name none.
+    """
     if not {"-h", "--help"} & set(words):
-        _begun.append(_start(_out_of(words), "--debug" in words))
+        _begun.append(_start(_named(words, out), "--debug" in words))
 
 
 def call_off() -> None:
@@ -85,8 +87,7 @@ def ahead(out: Path, debug: bool) -> Iterator[Ahead]:
         started.end()
 
 
-def _out_of(words: Sequence[str]) -> Path:
-    out = OUT
+def _named(words: Sequence[str], out: Path) -> Path:
     for word, following in pairwise([*words, ""]):
         name, equals, value = word.partition("=")
         if name == "--out":

@@ -6,7 +6,6 @@ from collections import Counter
 
 from common.errors import NotFoundError
 from common.protocol.jobs import FINAL_STATES, Cause, JobKind, JobState
-from common.protocol.reports import FoldResult
 from common.protocol.results import JobResult, Results, SurveyResult, Totals
 from common.protocol.runs import RunState
 from common.settings.grid import grid_of
@@ -15,7 +14,8 @@ from coordinator.champions.registry import changes
 from coordinator.policy.multiplicity import best_of
 from coordinator.store.database import Database, Transaction
 from coordinator.store.rows import AttemptRow, JobRow, RunRow, find_run
-from coordinator.views.jobs import attempts_of, jobs_of, survey_report, training_report
+from coordinator.views.jobs import attempts_of, jobs_of, survey_report
+from coordinator.views.told import told_of
 
 
 def read_results(database: Database, run_id: int, so_far: bool = False) -> Results:
@@ -87,7 +87,7 @@ def _totals(cells: list[JobResult], surveys: list[SurveyResult], wall_seconds: f
 def _job_result(
     tx: Transaction, job: JobRow, history: list[AttemptRow], tried: int, undecided: str
 ) -> JobResult:
-    report = training_report(tx, job)
+    report = told_of(tx, job)
     reasons = job.reasons
     if job.state not in FINAL_STATES:
         reasons = ("it is not trained yet",)
@@ -105,7 +105,7 @@ def _job_result(
         recalibration=report.recalibration if report else None,
         best_of=None if job.p_value is None else tried,
         p_value_best_of=None if job.p_value is None else best_of(job.p_value, tried),
-        folds=tuple(FoldResult.of(fold) for fold in report.folds) if report else (),
+        folds=report.folds if report else (),
         promoted=bool(job.promoted),
         reasons=reasons,
         failed_checks=report.certificate.failed if report else (),

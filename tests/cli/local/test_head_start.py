@@ -92,7 +92,7 @@ def test_secrets_of_the_surroundings_do_not_reach_the_fork_server(
 def test_what_is_begun_by_the_look_of_the_words_serves_the_night_that_they_ask_for(
     words: list[str], out: str, debug: bool
 ) -> None:
-    begin(words)
+    begin(words, Path("night"))
     try:
         with ahead(Path(out), debug) as started:
             assert (started.coordinator.starts, started.server.starts) == (1, 1)
@@ -104,7 +104,7 @@ def test_what_is_begun_by_the_look_of_the_words_serves_the_night_that_they_ask_f
 
 
 def test_what_is_begun_for_another_folder_is_ended_and_begun_anew(tmp_path: Path) -> None:
-    begin(["--out", str(tmp_path / "guessed")])
+    begin(["--out", str(tmp_path / "guessed")], tmp_path)
     [guessed] = head_start._begun
     with ahead(tmp_path / "asked", debug=False) as started:
         assert guessed.coordinator.exit_code is not None and guessed.server.exit_code is not None
