@@ -5,20 +5,24 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from contextlib import suppress
 
 
 def main() -> int:
     """Run the command line and return its exit code."""
+    words = sys.argv[1:]
     try:
-        # Here and not above: whoever interrupts the import has begun nothing, and is told so in a word.
+        # Here and not above: whoever interrupts the import is told so in a word.
         from common.lean_import import uncollected
 
         with uncollected():
-            if sys.argv[1:2] == ["run"]:
-                from cli.arguments import OUT
-                from cli.local.head_start import begin
+            if words[:1] == ["run"] and not {"-h", "--help"} & set(words):
+                # An image without trainers has the command say so.
+                with suppress(ModuleNotFoundError):
+                    from cli.arguments import OUT
+                    from cli.local.head_start import begin
 
-                begin(sys.argv[2:], OUT)
+                    begin(words[1:], OUT)
             from cli import app
         return app.main()
     except KeyboardInterrupt:
@@ -27,10 +31,9 @@ def main() -> int:
         print("nighttrain: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED
     finally:
-        if "cli.local.head_start" in sys.modules:
-            from cli.local.head_start import call_off
-
-            call_off()
+        begun = sys.modules.get("cli.local.head_start")
+        if begun is not None:
+            begun.call_off()
 
 
 def leave(code: int) -> None:

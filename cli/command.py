@@ -24,7 +24,7 @@ EXIT_USAGE = 2
 PLACES = ("DIR", "FILE", "DIR|URL")
 """What options that name a file or a folder show in place of it."""
 
-PARTS = ("coordinator", "trainer", "numpy")
+PARTS = ("coordinator", "trainer", "numpy", "isal")
 """What an image may lack: that of the coordinator has no trainer, and the other way round."""
 
 WHERE_IT_IS = "--token-file names its file: `token` in its out folder, or secrets/nighttrain_token of make up"

@@ -60,14 +60,17 @@ def begin(words: Sequence[str], out: Path) -> None:
 
     It is kept in the folder `out` where they name none.
     """
-    if not {"-h", "--help"} & set(words):
-        _begun.append(_start(_named(words, out), "--debug" in words))
+    _begun.append(_start(_named(words, out), "--debug" in words))
 
 
 def call_off() -> None:
     """End what no night has taken."""
     while _begun:
-        _begun.pop().end()
+        one = _begun.pop()
+        if one.server.process is not None:
+            # It has no agent yet, and hears nothing while it imports.
+            one.server.process.kill()
+        one.end()
 
 
 @contextmanager

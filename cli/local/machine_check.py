@@ -25,7 +25,7 @@ LEAST_FREE_BYTES = GIBIBYTE
 
 PARTS = {
     "coordinator": ("fastapi", "sqlalchemy", "alembic", "uvicorn", "httptools"),
-    "trainer": ("numpy", "pyarrow", "sklearn", "scipy", "talib"),
+    "trainer": ("numpy", "pyarrow", "sklearn", "scipy", "talib", "isal"),
 }
 """The extras of the package, and some of what each brings."""
 

@@ -6,6 +6,7 @@ from collections import Counter
 
 from common.errors import NotFoundError
 from common.protocol.jobs import FINAL_STATES, Cause, JobKind, JobState
+from common.protocol.reports import FoldResult
 from common.protocol.results import JobResult, Results, SurveyResult, Totals
 from common.protocol.runs import RunState
 from common.settings.grid import grid_of
@@ -105,7 +106,7 @@ def _job_result(
         recalibration=report.recalibration if report else None,
         best_of=None if job.p_value is None else tried,
         p_value_best_of=None if job.p_value is None else best_of(job.p_value, tried),
-        folds=report.folds if report else (),
+        folds=tuple(FoldResult.of(fold) for fold in report.folds) if report else (),
         promoted=bool(job.promoted),
         reasons=reasons,
         failed_checks=report.certificate.failed if report else (),

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.app import main
+from cli.app import app, main, of_command
 from tests.cli.conftest import ROOT, Outcome, command, environment
 
 COMMANDS = (
@@ -55,6 +55,23 @@ def test_help_of_a_command_has_examples(
     assert "--json" in told.out or words in DEEDS
     assert re.search(f"\n    nighttrain {' '.join(words)} .*-", told.out)
     assert told.err == ""
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_is_the_same_whether_it_is_made_alone_or_with_all_others(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = of_command(words[0])
+    assert len(alone.registered_commands) + len(alone.registered_groups) == 1
+    said = []
+    for one in (alone, app):
+        one(args=[*words, "--help"], prog_name="nighttrain", standalone_mode=False)
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1] != ""
+
+
+def test_what_is_no_command_is_looked_for_among_all() -> None:
+    assert of_command("rum") is app and of_command("--version") is app
 
 
 def test_help_lists_the_commands_and_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
@@ -135,6 +152,20 @@ def test_a_part_that_an_image_lacks_is_named(
     assert main(["data", "sample", "--out", str(tmp_path)]) == 2
     told = capsys.readouterr().err
     assert told == "nighttrain: nighttrain data sample needs trainer, which is not installed here\n"
+
+
+@pytest.mark.parametrize(("words", "code"), [(["run", "--help"], 0), (["run"], 2)])
+def test_a_night_that_an_image_has_no_trainers_for_is_refused_in_words_and_explained(
+    words: list[str], code: int, tmp_path: Path
+) -> None:
+    script = (
+        "import sys; sys.modules['trainer'] = None; from cli.__main__ import main; "
+        f"sys.argv[1:] = {[*words, '--out', str(tmp_path / 'out')]!r}; sys.exit(main())"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT)
+    said = "" if code == 0 else "nighttrain: nighttrain run needs trainer, which is not installed here\n"
+    assert (ended.returncode, ended.stderr) == (code, said)
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ READS = 64
 
 HEADER = struct.Struct("!cI")
 LENGTH = struct.Struct("!I")
-# One after the other: to find the better fit, Pydantic would read both, in four times the time.
+# One after the other: to find the better fit, Pydantic would read both, in three times the time.
 _REPORT: TypeAdapter[TrainingReport | SurveyReport] = TypeAdapter(
     Annotated[TrainingReport | SurveyReport, Field(union_mode="left_to_right")]
 )

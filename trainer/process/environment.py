@@ -31,8 +31,9 @@ KEPT_MEMORY = {
 }
 """What an array leaves the next one takes: glibc gives large ones back at once, and the kernel has to clear
 the same pages anew for each. They were a fifth of what a cell of a million rows costs. A child ends with its
-job, so that nothing is kept for longer. Other allocators do not read these. Huge pages would have to be
-found too, which takes longer than it saves where files fill the memory.
+job, so that nothing is kept for longer. Other allocators do not read these, and Arrow is told to do without
+one of its own. Huge pages would have to be found too, which takes longer than it saves where files fill the
+memory.
 """
 
 

@@ -4,7 +4,8 @@ What is packed may be made to unpack to any size. So it is unpacked piece by pie
 where a file unpacks to more than `MOST_RATIO` times itself, or to more than `MOST_BYTES`.
 
 Deflate is unpacked by ISA-L, which takes less than half of what zlib takes: exchanges pack their dumps so,
-and half of the time of reading one was unpacking it.
+and half of the time of reading one was unpacking it. Members of a ZIP that are too large to be held are left
+to zlib, since they are read from several places.
 """
 
 from __future__ import annotations
@@ -44,9 +45,9 @@ PIECE_BYTES = 1 << 20
 ISAL_ERROR = cast(type[Exception], isal_zlib.error)
 DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, ISAL_ERROR, lzma.LZMAError, struct.error),
-    *(EOFError, OSError, ValueError, NotImplementedError, RuntimeError),
+    *(EOFError, OSError, ValueError, NotImplementedError, RuntimeError, OverflowError),
 )
-"""What Python raises for what is cut, damaged, encrypted or packed in an unknown way."""
+"""What is raised for what is cut, damaged, encrypted or packed in an unknown way."""
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How a member of a ZIP may be packed; of others Python unpacks whatever 4 KiB unpack to at once."""

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+import uuid
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -93,8 +97,10 @@ def test_what_is_begun_by_the_look_of_the_words_serves_the_night_that_they_ask_f
     words: list[str], out: str, debug: bool
 ) -> None:
     begin(words, Path("night"))
+    [begun] = head_start._begun
     try:
         with ahead(Path(out), debug) as started:
+            assert started is begun
             assert (started.coordinator.starts, started.server.starts) == (1, 1)
             assert started.coordinator.process is not None
             assert started.coordinator.process.args == coordinator_to_be(Path(out), debug).command
@@ -114,12 +120,46 @@ def test_what_is_begun_for_another_folder_is_ended_and_begun_anew(tmp_path: Path
 @pytest.mark.parametrize(
     "words", [["run", "--no-such-option"], ["run", "--help"], ["run", "--horizons", "x"]]
 )
-def test_a_command_that_begins_no_night_leaves_no_process_behind(words: list[str], tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "cli", *words, "--out", str(tmp_path)]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert ended.returncode == (0 if "--help" in words else 2), ended.stderr
-    assert "Traceback" not in ended.stderr
-    left = [
-        one.pid for one in psutil.process_iter(["cmdline"]) if str(tmp_path) in (one.info["cmdline"] or [])
-    ]
+def test_a_command_that_begins_no_night_leaves_no_process_behind_and_says_one_line(
+    words: list[str], tmp_path: Path
+) -> None:
+    mark = uuid.uuid4().hex
+    ended = subprocess.run(
+        [sys.executable, "-m", "cli", *words, "--out", str(tmp_path)],
+        env={**os.environ, "LC_NIGHTTRAIN_TEST": mark},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    left = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("LC_NIGHTTRAIN_TEST") == mark:
+                left.append(process.cmdline())
     assert not left
+    helped = "--help" in words
+    assert (ended.returncode, ended.stderr.count("\n")) == (0 if helped else 2, 0 if helped else 1), ended
+
+
+def test_the_processes_that_it_looks_for_would_bear_the_mark(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LC_NIGHTTRAIN_TEST", "here")
+    begin([], tmp_path)
+    [begun] = head_start._begun
+    try:
+        for child in begun.coordinator, begun.server:
+            assert child.process is not None
+            assert psutil.Process(child.process.pid).environ()["LC_NIGHTTRAIN_TEST"] == "here"
+    finally:
+        call_off()
+
+
+def test_what_is_called_off_is_gone_at_once_and_nothing_is_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    begin([], tmp_path)
+    [begun] = head_start._begun
+    call_off()
+    assert begun.server.exit_code == begun.coordinator.exit_code == -signal.SIGKILL
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]

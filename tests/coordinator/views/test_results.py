@@ -11,6 +11,7 @@ from common.errors import NotFoundError
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import Cause, JobState
 from common.protocol.reports import FoldResult
+from common.protocol.results import Results
 from coordinator.views.results import read_results
 from tests.coordinator.specimens import Night, failure, fold
 
@@ -119,3 +120,12 @@ def test_cells_without_candles_are_counted_among_the_failed_and_apart(night: Nig
     night.housekeeping.tick()
     totals = read_results(night.database, run).totals
     assert (totals.jobs, totals.succeeded, totals.failed, totals.untrainable) == (3, 1, 2, 1)
+
+
+def test_results_are_equal_to_what_is_read_from_their_file(night: Night) -> None:
+    run = night.begin(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1, 3))
+    night.survey_all(night.register())
+    night.finish_all("t1-boot")
+    night.housekeeping.tick()
+    written = Path(night.run_listing.view(run).results_path).read_bytes()
+    assert Results.model_validate_json(written) == read_results(night.database, run)

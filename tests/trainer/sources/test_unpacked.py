@@ -49,6 +49,16 @@ def test_gzip_is_what_was_packed_of_several_members_too(tmp_path: Path) -> None:
     assert gunzipped(content).part(0, 1 << 30) == b"".join(texts())
 
 
+def test_gzip_whose_header_never_ends_is_refused_and_no_defect(tmp_path: Path) -> None:
+    path = tmp_path / "candles.gz"
+    packed = bytearray(gzip.compress(b"1,2\n"))
+    packed[3] |= 8
+    path.write_bytes(bytes(packed[:10]) + b"n" * 600_000 + b"\0" + bytes(packed[10:]))
+    content = plain(lambda: path.open("rb"), Allowance(path.stat().st_size))
+    with pytest.raises(UnreadableError, match=r"its gzip data is damaged or cut: ."):
+        gunzipped(content)
+
+
 ROWS = texts()[-1]
 
 
