@@ -128,6 +128,12 @@ def test_without_a_window_it_waits_for_start_and_stays_when_the_night_is_over(
     assert essence(only_results_of(out)) == essence(undisturbed[0])
 
 
+def fits(results: dict[str, Any]) -> list[dict[str, Any]]:
+    """What of the cells of both horizons does not depend on how many others there are."""
+    cells = [cell for cell in essence(results) if cell["horizon"] in (1, 3)]
+    return [{key: cell[key] for key in cell if key not in ("promoted", "reasons")} for cell in cells]
+
+
 def _address(out: Path) -> str:
     return str(json.loads((out / "coordinator.json").read_text())["url"])
 
@@ -136,6 +142,8 @@ def test_now_begins_a_night_ctrl_c_says_what_is_saved_and_up_goes_on_from_there(
     candles: Path, tmp_path: Path, config: Path, undisturbed: Night
 ) -> None:
     out = tmp_path / "out"
+    # Eight cells may be done before the signal is there.
+    config.write_text(GRID.replace("[1, 3]", str([*range(1, 21)])))
     with begun(*words(config, candles, out), "--now") as up:
         until(cells_done(out, 1), "a first cell", 240)
         children = descendants(up.pid)
@@ -147,13 +155,15 @@ def test_now_begins_a_night_ctrl_c_says_what_is_saved_and_up_goes_on_from_there(
         until(over(out), "the end of the night", 300)
         code, said = ended(up, signal.SIGTERM)
     assert code == 0 and "night 1 goes on: " in said
-    assert essence(only_results_of(out)) == essence(undisturbed[0])
+    assert fits(only_results_of(out)) == fits(undisturbed[0])
 
 
 def test_two_ctrl_c_end_it_at_once_and_leave_no_process_behind(
     candles: Path, tmp_path: Path, config: Path
 ) -> None:
     out = tmp_path / "out"
+    # Eight cells may be done before the signal is there.
+    config.write_text(GRID.replace("[1, 3]", str([*range(1, 21)])))
     with begun(*words(config, candles, out), "--now") as up:
         until(cells_done(out, 1), "a first cell", 240)
         children = descendants(up.pid)
