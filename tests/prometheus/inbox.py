@@ -38,7 +38,12 @@ class Inbox:
                         self.wfile.write(b"250 localhost\r\n")
                     elif command == b"DATA":
                         self.wfile.write(b"354 go on\r\n")
-                        lines = iter(self.rfile.readline, b".\r\n")
+                        lines = []
+                        while (line := self.rfile.readline()) not in (b".\r\n", b""):
+                            lines.append(line)
+                        if not line:
+                            # Whoever sent it was stopped meanwhile.
+                            return
                         inbox.take("/mail", b"".join(lines).decode(), None)
                         self.wfile.write(b"250 ok\r\n")
                     elif command == b"QUIT":
