@@ -23,7 +23,7 @@ from coordinator.store.rows import JOBS, AttemptRow, JobRow, all_of
 from coordinator.store.tables import attempts, jobs, manifests, reports
 from coordinator.views.ledger import next_revision
 
-_SURVEY = Prepared(select(reports.c.document).where(reports.c.job_id == bindparam("job")))
+REPORT = Prepared(select(reports.c.document).where(reports.c.job_id == bindparam("job")))
 _TRAINED = Prepared(
     select(reports.c.document, manifests.c.document.label("manifest"))
     .join_from(reports, manifests, manifests.c.job_id == reports.c.job_id)
@@ -180,7 +180,7 @@ def survey_report(tx: Transaction, job: JobRow) -> SurveyReport | None:
     """Return what a survey brought back; None for any other job, and before it succeeded."""
     if job.kind is not JobKind.SURVEY or job.state is not JobState.SUCCEEDED:
         return None
-    document = _SURVEY.on(tx.connection, {"job": job.id}).scalar_one()
+    document = REPORT.on(tx.connection, {"job": job.id}).scalar_one()
     return read_document(SurveyReport, document, f"the report of the {job.name}")
 
 

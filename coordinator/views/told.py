@@ -7,7 +7,6 @@ coefficients, which they do not tell.
 from __future__ import annotations
 
 from pydantic import ConfigDict
-from sqlalchemy import bindparam, select
 
 from common.bounds import Count
 from common.frozen import Frozen
@@ -15,11 +14,8 @@ from common.protocol.jobs import JobKind, JobState
 from common.protocol.reports import Certificate, Edge, FoldResult, GateScores, Recalibration, Span, Ties
 from coordinator.store.database import Transaction
 from coordinator.store.documents import read_document
-from coordinator.store.prepared import Prepared
 from coordinator.store.rows import JobRow
-from coordinator.store.tables import reports
-
-_REPORT = Prepared(select(reports.c.document).where(reports.c.job_id == bindparam("job")))
+from coordinator.views.jobs import REPORT
 
 
 class ToldFold(FoldResult):
@@ -47,5 +43,5 @@ def told_of(tx: Transaction, job: JobRow) -> Told | None:
     """Return what is told of a training job's report; None for any other job, and before it succeeded."""
     if job.kind is not JobKind.TRAINING or job.state is not JobState.SUCCEEDED:
         return None
-    document = _REPORT.on(tx.connection, {"job": job.id}).scalar_one()
+    document = REPORT.on(tx.connection, {"job": job.id}).scalar_one()
     return read_document(Told, document, f"the report of {job.name}")

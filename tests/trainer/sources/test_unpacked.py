@@ -1,3 +1,5 @@
+"""The bytes of sources that are packed: what was packed, or refused in words, and never too many."""
+
 from __future__ import annotations
 
 import gzip
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from trainer.sources.probe import UnreadableError
-from trainer.sources.unpacked import PIECE_BYTES, Allowance, Content, directory, gunzipped, member, plain
+from trainer.sources.unpacked import PIECE_BYTES, Allowance, directory, gunzipped, member, plain
 
 
 def texts() -> list[bytes]:
@@ -91,7 +93,7 @@ def packed_in_less(packed: bytearray, data: slice, entry: int) -> None:
 @pytest.mark.parametrize(
     "damage", [cut, changed, another_checksum, smaller_than_it_is, larger_than_it_is, packed_in_less]
 )
-def test_what_differs_from_the_directory_by_one_bit_is_refused(
+def test_a_member_that_is_not_what_the_directory_says_is_refused(
     damage: Callable[[bytearray, slice, int], None],
 ) -> None:
     whole = bytearray(packed(ROWS))
@@ -114,6 +116,6 @@ def test_a_member_that_unpacks_to_more_than_a_file_may_is_given_up_before_it_is_
     bomb = packed(bytes(60 << 20), bytes(60 << 20))
     with directory(io.BytesIO(bomb)) as archive, pytest.raises(UnreadableError, match="100 times its size"):
         allowance = Counting(len(bomb))
-        read: list[Content] = [member(archive, entry, allowance) for entry in archive.infolist()]
-        assert not read
+        for entry in archive.infolist():
+            member(archive, entry, allowance)
     assert max(taken) <= PIECE_BYTES and sum(taken) <= (64 << 20) + PIECE_BYTES
