@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,7 @@ from common.protocol.jobs import JobKind, JobState
 from common.protocol.runs import RunRequest, RunState
 from common.protocol.status import TrainerState
 from common.settings.grid import GridConfig
+from grafana.generator.expressions import expressions
 from tests.metrics.monitoring import Monitoring
 from tests.metrics.scrape import free_port, is_healthy
 from tests.trainer.real_night import Coordinator, Process, RealNight, eventually
@@ -31,6 +33,10 @@ GRID = {"symbols": ["BTCUSDT", "NOCANDLES"], "timeframes": ["5m", "15m"], "horiz
 DAYS = 90
 TRAINERS = ("t1", "t2")
 LAST_RUN = "2"
+AT_WORK = [
+    one.expr for one in expressions({"run": LAST_RUN}) if one.place.startswith("Cells being trained (")
+]
+"""What the board asks for of the cells that are being trained in the last run."""
 
 SETTLED_SECONDS = 3
 """Until what was scraped last has passed through rules that build on each other, and through subqueries.
@@ -45,7 +51,7 @@ def eventful_night(folder: Path) -> Iterator[Monitoring]:
 
     Nobody is there to train at first; one symbol's candles are refused; a trainer is frozen until its job has
     gone to another; the coordinator is killed and comes back; somebody guesses at a token. Then all is
-    trained again, undisturbed.
+    trained again, and a trainer is frozen until the board shows its cell: cells are over between two scrapes.
     """
     coordinator = Coordinator(folder, window=open_window(), lease={"seconds": 2.0}, **GRID)
     night = RealNight(coordinator, folder)
@@ -62,7 +68,7 @@ def eventful_night(folder: Path) -> Iterator[Monitoring]:
         for name, port in ports.items():
             night.start_trainer("", "--metrics-port", str(port), name=name)
         eventually(lambda: all(is_healthy(f"http://{address}") for address in addresses))
-        _freeze_a_trainer(night)
+        _freeze_a_trainer(night, until=lambda: _a_trainer_is_lost(night))
         eventually(lambda: known(f"increase({STALE_WRITES.name}[5m]) > 0"))
         coordinator.kill()
         # A trainer notices when it renews its lease, or asks for work.
@@ -74,6 +80,7 @@ def eventful_night(folder: Path) -> Iterator[Monitoring]:
         # Else all of its results would be those of the first, and nothing would be measured.
         config = GridConfig(**coordinator.settings.grid_config())
         night.operator.create_run(RunRequest(config=config, retrain=True))
+        _freeze_a_trainer(night, until=lambda: all(monitoring.ever(expr) for expr in AT_WORK))
         eventually(lambda: _is_over(night, int(LAST_RUN)), 60)
         finished = f'{RUN_FINISHED.name} and on () {RUN_INFO.name}{{run="{LAST_RUN}"}}'
         settled = f"count_over_time(({finished})[{SETTLED_SECONDS}s:1s]) >= {SETTLED_SECONDS}"
@@ -93,25 +100,34 @@ def open_window() -> dict[str, str]:
     return {"start": f"{start:%H:%M}", "end": f"{end:%H:%M}", "timezone": "UTC"}
 
 
-def _freeze_a_trainer(night: RealNight) -> None:
-    """Stop the process of a trainer that holds a cell, until its lease has expired."""
+def _freeze_a_trainer(night: RealNight, until: Callable[[], bool]) -> None:
+    """Stop the process of a trainer that holds a cell, until something is true."""
 
     def leased() -> list[JobView]:
         return list(night.operator.jobs(kind=JobKind.TRAINING, state=JobState.LEASED).jobs)
 
     def caught() -> Process | None:
-        for cell in leased():
-            trainer = night.trainers[TRAINERS.index(cell.trainer)]
-            trainer.signal(signal.SIGSTOP)
-            # It may have been done with the cell in that very moment.
-            if any((one.id, one.trainer) == (cell.id, cell.trainer) for one in leased()):
-                return trainer
-            trainer.signal(signal.SIGCONT)
+        # Without a pause between the looks, for a whole run of such cells takes less than a second.
+        looking_until = time.monotonic() + 1
+        while time.monotonic() < looking_until:
+            for cell in leased():
+                trainer = night.trainers[TRAINERS.index(cell.trainer)]
+                trainer.signal(signal.SIGSTOP)
+                # It may have been done with the cell in that very moment.
+                if any((one.id, one.trainer) == (cell.id, cell.trainer) for one in leased()):
+                    return trainer
+                trainer.signal(signal.SIGCONT)
         return None
 
     frozen = eventually(caught)
-    eventually(lambda: any(one.state is TrainerState.LOST for one in night.operator.status().trainers))
-    frozen.signal(signal.SIGCONT)
+    try:
+        eventually(until)
+    finally:
+        frozen.signal(signal.SIGCONT)
+
+
+def _a_trainer_is_lost(night: RealNight) -> bool:
+    return any(one.state is TrainerState.LOST for one in night.operator.status().trainers)
 
 
 def _guess(coordinator: Coordinator) -> bool:
