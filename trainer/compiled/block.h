@@ -82,12 +82,34 @@ INLINE void find_rows(Rows *rows, int64_t first, float *spare, const float *from
     }
 }
 
-/* Write rows `first` to `first + ROWS` of `rows` to `columns`, (padded, ROWS). */
-INLINE void read_block(Rows *rows, int64_t first, float *spare, float *columns) {
+/* Return the address where the block after that of `first` begins in the matrix, or another if there is none. */
+INLINE uintptr_t after(const Rows *rows, int64_t first) {
+    const int64_t next = first + ROWS < rows->count ? first + ROWS : first;
+    const int64_t at = rows->row ? rows->row[next] : rows->begin + next;
+    return (uintptr_t)rows->values + (uintptr_t)at * (uintptr_t)rows->columns * sizeof(float);
+}
+
+/* Return the address of the second half of the block that `after` finds. */
+INLINE uintptr_t second_half(const Rows *rows, int64_t first) {
+    return after(rows, first) + (uintptr_t)(ROWS / 2 * rows->columns) * sizeof(float);
+}
+
+/* Write rows `first` to `first + ROWS` of `rows` to `columns`, (padded, ROWS).
+
+   Half a block from `next` on is asked for meanwhile, and the rest of it between the products: all of it there would be
+   more at a time than the memory takes. Where the products take long enough for that, `next` is 0. */
+INLINE void read_block(Rows *rows, int64_t first, float *spare, float *columns, uintptr_t next) {
+    enum { LINE = 64, HALF = 8 * 8 * sizeof(float) / 2 };
     for (int64_t low = 0; low < ROWS; low += 8) {
         const float *from[8];
         find_rows(rows, first + low, spare, from);
-        for (int64_t at = 0; at < padded(rows->columns); at += 8) transpose(from, at, columns + at * ROWS + low, ROWS);
+        for (int64_t at = 0; at < padded(rows->columns); at += 8) {
+            if (next) {
+                for (uintptr_t k = 0; k < HALF; k += LINE) fetch(next + k);
+                next += HALF;
+            }
+            transpose(from, at, columns + at * ROWS + low, ROWS);
+        }
     }
 }
 
@@ -95,13 +117,6 @@ INLINE void read_block(Rows *rows, int64_t first, float *spare, float *columns) 
 INLINE void widen(const float *columns, int64_t p, const double *origin, double *wider) {
     for (int64_t j = 0; j < p; j++)
         for (int k = 0; k < ROWS; k++) wider[j * ROWS + k] = (double)columns[j * ROWS + k] - (origin ? origin[j] : 0.0);
-}
-
-/* Return the address where the block after that of `first` begins in the matrix, or another if there is none. */
-INLINE uintptr_t after(const Rows *rows, int64_t first) {
-    const int64_t next = first + ROWS < rows->count ? first + ROWS : first;
-    const int64_t at = rows->row ? rows->row[next] : rows->begin + next;
-    return (uintptr_t)rows->values + (uintptr_t)at * (uintptr_t)rows->columns * sizeof(float);
 }
 
 /* Do something with `N` models, 1 to MODELS, where the compiler knows how many: with 2 models left,

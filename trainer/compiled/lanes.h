@@ -7,6 +7,12 @@
 
 #include <stdint.h>
 
+#if defined(__x86_64__)
+#include <immintrin.h>
+#else
+#include <math.h>
+#endif
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* Ask for the cache line at an address that is soon read, for the second cache: the first holds what is at hand. */
@@ -24,7 +30,6 @@ typedef f32x4 f32x4_anywhere __attribute__((aligned(4)));
 typedef f64x4 f64x4_anywhere __attribute__((aligned(8)));
 
 #if defined(__AVX2__) && defined(__FMA__)
-#include <immintrin.h>
 INLINE double fused1(double a, double b, double c) { return __builtin_fma(a, b, c); }
 INLINE f32x8 fused8(f32x8 a, f32x8 b, f32x8 c) { return (f32x8)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
 INLINE f64x4 fused4(f64x4 a, f64x4 b, f64x4 c) { return (f64x4)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c); }
@@ -62,6 +67,20 @@ INLINE f64x4 wider4(f32x4 x) { return __builtin_convertvector(x, f64x4); }
 
 INLINE f32x8 all8(float x) { return (f32x8){x, x, x, x, x, x, x, x}; }
 INLINE f64x4 all4(double x) { return (f64x4){x, x, x, x}; }
+
+INLINE f64x4 sqrt4(f64x4 x) {
+#if defined(__AVX__)
+    return (f64x4)_mm256_sqrt_pd((__m256d)x);
+#elif defined(__x86_64__)
+    union { f64x4 all; __m128d half[2]; } found = {x};
+    found.half[0] = _mm_sqrt_pd(found.half[0]);
+    found.half[1] = _mm_sqrt_pd(found.half[1]);
+    return found.all;
+#else
+    for (int k = 0; k < 4; k++) x[k] = sqrt(x[k]);
+    return x;
+#endif
+}
 
 INLINE f32x8 where8(i32x8 mask, f32x8 yes, f32x8 no) { return (f32x8)((mask & (i32x8)yes) | (~mask & (i32x8)no)); }
 INLINE f64x4 where4(i64x4 mask, f64x4 yes, f64x4 no) { return (f64x4)((mask & (i64x4)yes) | (~mask & (i64x4)no)); }

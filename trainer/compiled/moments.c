@@ -2,7 +2,6 @@
 
    What the arguments mean is said in passes.py, which checks them, and their kinds in library.py, which nothing compares
    with these. A function that returns int returns one of Ended. */
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,6 +22,17 @@ INLINE f32x8 sums8(const f32x8 of[8]) {
     return MIX(b[0], b[1], 0, 1, 2, 3, 8, 9, 10, 11) + MIX(b[0], b[1], 4, 5, 6, 7, 12, 13, 14, 15);
 }
 
+/* Add the products of eight rows with `weights` to `sums`, (padded / 4), of `count` times four columns from `at` on: so many
+   chains of sums are under way side by side. */
+INLINE void add_weighted(const float *const from[8], int64_t at, const double *weights, f64x4 *sums, const int count) {
+    f64x4 each[4];
+    for (int q = 0; q < count; q++) each[q] = sums[at / 4 + q];
+    for (int k = 0; k < 8; k++)
+        for (int q = 0; q < count; q++)
+            each[q] = fused4(wider4(*(const f32x4_anywhere *)(from[k] + at + 4 * q)), all4(weights[k]), each[q]);
+    for (int q = 0; q < count; q++) sums[at / 4 + q] = each[q];
+}
+
 /* Write the third power of the length of each of eight rows from `first` on, and add their products with `weights`, if
    any, to `sums`, (padded / 4); `next` is fetched meanwhile. `kept` has the bits of the columns that there are. */
 INLINE void take_rows(Rows *rows, int64_t first, float *spare, const float *kept, const double *weights, f64x4 *sums,
@@ -33,28 +43,24 @@ INLINE void take_rows(Rows *rows, int64_t first, float *spare, const float *kept
     find_rows(rows, first, spare, from);
     for (int k = 0; k < 8; k++) squares[k] = all8(0.0f);
     for (int64_t at = 0; at < wide; at += 8) {
-        f64x4 low = weights ? sums[at / 4] : all4(0.0), high = weights ? sums[at / 4 + 1] : all4(0.0);
+        /* What is read of the next row has no part in a length. */
+        const i32x8 there = *(const i32x8 *)(kept + at);
         for (int k = 0; k < 8; k++) {
-            f32x8 x = *(const f32x8_anywhere *)(from[k] + at);
-            if (weights) {
-                low = fused4(wider4(MIX(x, x, 0, 1, 2, 3)), all4(weights[k]), low);
-                high = fused4(wider4(MIX(x, x, 4, 5, 6, 7)), all4(weights[k]), high);
-            }
-            /* What is read of the next row has no part in a length. */
-            x = (f32x8)((i32x8)x & *(const i32x8 *)(kept + at));
+            f32x8 x = (f32x8)((i32x8)*(const f32x8_anywhere *)(from[k] + at) & there);
             squares[k] = fused8(x, x, squares[k]);
-        }
-        if (weights) {
-            sums[at / 4] = low;
-            sums[at / 4 + 1] = high;
         }
         for (int k = 0; k < 4; k++) fetch(next + (uintptr_t)(8 * at + 16 * k) * sizeof(float));
     }
-    const f32x8 summed = sums8(squares);
-    for (int64_t k = 0; k < 8 && first + k < rows->count; k++) {
-        const double length = summed[k];
-        found[first + k] = length * sqrt(length);
+    if (weights) {
+        int64_t at = 0;
+        for (; at + 16 <= wide; at += 16) add_weighted(from, at, weights, sums, 4);
+        if (at < wide) add_weighted(from, at, weights, sums, 2);
     }
+    const f32x8 summed = sums8(squares);
+    const f64x4 low = wider4(MIX(summed, summed, 0, 1, 2, 3)), high = wider4(MIX(summed, summed, 4, 5, 6, 7));
+    const f64x4 powers[2] = {low * sqrt4(low), high * sqrt4(high)};
+    const int64_t left = rows->count - first;
+    memcpy(found + first, powers, sizeof(double) * (size_t)(left < 8 ? left : 8));
 }
 
 /* Go through all rows, eight at a time: the sums of `weights`, if any, and of their products with the columns, and the
@@ -130,7 +136,7 @@ int products(const float *values, int64_t stored, int64_t p, const int64_t *row,
     for (int64_t first = 0; first < n; first += ROWS) {
         const int64_t count = n - first < ROWS ? n - first : ROWS;
         uintptr_t next = after(&rows, first);
-        read_block(&rows, first, spare, columns);
+        read_block(&rows, first, spare, columns, 0);
         widen(columns, p, origin, ones + ROWS);
         for (int64_t k = 0; k < ROWS; k++) ones[k] = k < count ? 1.0 : 0.0;
         /* What is beyond the last row is not 0 less its origin. */

@@ -144,11 +144,11 @@ int curved_sums(const float *values, int64_t stored, int64_t p, const int64_t *r
     for (int64_t start = 0, odd = 0; start < n; start += SPAN, odd ^= 1) {
         const int64_t stop = start + SPAN < n ? start + SPAN : n;
         for (int64_t first = start; first < stop; first += ROWS) {
-            read_block(&rows, first, spare, columns);
+            read_block(&rows, first, spare, columns, after(&rows, first));
             if (counted) memcpy(counts, counted + first, sizeof(float) * (size_t)(n - first < ROWS ? n - first : ROWS));
             for (int64_t k = n - first; k < ROWS; k++) counts[k] = 0.0f;
             for (int64_t g = 0; g < models; g += MODELS)
-                WITH_MODELS(models - g, log_odds_float(columns, p, halved + g, models, t, after(&rows, first), N); bend(t, counts, N);
+                WITH_MODELS(models - g, log_odds_float(columns, p, halved + g, models, t, second_half(&rows, first), 2, N); bend(t, counts, N);
                             add_products_float(columns, wide, t, sums + g * (wide + 1), N));
         }
         end_span(sums, count, totals + odd * count);
@@ -178,7 +178,7 @@ int logistic_sums_float(const float *values, int64_t stored, int64_t p, const in
     for (int64_t start = 0; start < n; start += SPAN) {
         const int64_t stop = start + SPAN < n ? start + SPAN : n;
         for (int64_t first = start; first < stop; first += ROWS) {
-            read_block(&rows, first, spare, columns);
+            read_block(&rows, first, spare, columns, after(&rows, first));
             for (int64_t j = 0; j < p; j++)
                 for (int low = 0; low < ROWS; low += 8) *(f32x8 *)(columns + j * ROWS + low) -= all8((float)origin[j]);
             const int64_t here = n - first < ROWS ? n - first : ROWS;
@@ -186,7 +186,7 @@ int logistic_sums_float(const float *values, int64_t stored, int64_t p, const in
             for (int64_t k = here; k < ROWS; k++) counts[k] = truth[k] = 0.0f;
             for (int64_t g = 0; g < models; g += MODELS)
                 WITH_MODELS(
-                    models - g, log_odds_float(columns, p, halved + g, models, t, after(&rows, first), N);
+                    models - g, log_odds_float(columns, p, halved + g, models, t, second_half(&rows, first), 2, N);
                     for (int k = 0; k < N; k++) bends[g + k] += rises(t + k * ROWS, truth, counts);
                     add_products_float(columns, wide, t, sums + g * (wide + 1), N));
         }
@@ -218,14 +218,14 @@ int logistic_sums_double(const float *values, int64_t stored, int64_t p, const i
     for (int64_t k = 0; k < (p + 1) * models; k++) turned[k] = -weights[k];
     for (int64_t k = 0; k < ROWS; k++) counts[k] = 1.0;
     for (int64_t first = 0; first < n; first += ROWS) {
-        read_block(&rows, first, spare, columns);
+        read_block(&rows, first, spare, columns, 0);
         widen(columns, p, origin, wider);
         const int64_t here = n - first < ROWS ? n - first : ROWS;
         for (int64_t k = 0; k < here; k++) truth[k] = y[first + k];
         for (int64_t k = here; k < ROWS; k++) counts[k] = truth[k] = 0.0;
         for (int64_t g = 0; g < models; g += MODELS)
             WITH_MODELS(
-                models - g, log_odds_double(wider, p, turned + g, models, t, after(&rows, first), N);
+                models - g, log_odds_double(wider, p, turned + g, models, t, after(&rows, first), 1, N);
                 for (int k = 0; k < N; k++)
                     for (int low = 0; low < ROWS; low += 4) {
                         f64x4 *each = (f64x4 *)(t + k * ROWS + low), count = *(const f64x4 *)(counts + low);
@@ -270,12 +270,12 @@ int judged(const float *values, int64_t stored, int64_t p, int64_t begin, int64_
     float *columns = (float *)(sign + ROWS), *spare = columns + wide * ROWS;
     for (int64_t first = 0; first < n; first += ROWS) {
         const int64_t count = n - first < ROWS ? n - first : ROWS;
-        read_block(&rows, first, spare, columns);
+        read_block(&rows, first, spare, columns, 0);
         widen(columns, p, NULL, wider);
         for (int64_t k = 0; signs && k < ROWS; k++) sign[k] = k < count ? signs[first + k] : NAN;
         for (int64_t g = 0; g < models; g += MODELS) {
             const int64_t here = models - g < MODELS ? models - g : MODELS;
-            WITH_MODELS(here, log_odds_double(wider, p, weights + g, models, t, after(&rows, first), N));
+            WITH_MODELS(here, log_odds_double(wider, p, weights + g, models, t, after(&rows, first), 1, N));
             if (chosen >= g && chosen < g + here)
                 memcpy(said + first, t + (chosen - g) * ROWS, sizeof(double) * (size_t)count);
             for (int64_t k = 0; signs && k < here; k++) losses[g + k] += loss(t + k * ROWS, sign, most);
@@ -339,7 +339,7 @@ int judged_rounded(const float *values, int64_t stored, int64_t p, int64_t begin
     double known = 0.0;
     for (int64_t first = 0; first < n; first += ROWS) {
         const int64_t count = n - first < ROWS ? n - first : ROWS;
-        read_block(&rows, first, spare, columns);
+        read_block(&rows, first, spare, columns, after(&rows, first));
         memcpy(exact, signs + first, sizeof(double) * (size_t)count);
         for (int64_t k = count; k < ROWS; k++) exact[k] = NAN;
         for (int k = 0; k < ROWS; k++) {
@@ -350,7 +350,7 @@ int judged_rounded(const float *values, int64_t stored, int64_t p, int64_t begin
         say(columns, p, weights + chosen, models, t);
         memcpy(said + first, t, sizeof(double) * (size_t)count);
         for (int64_t g = 0; g < models; g += MODELS)
-            WITH_MODELS(models - g, log_odds_float(columns, p, halved + g, models, halves, after(&rows, first), N);
+            WITH_MODELS(models - g, log_odds_float(columns, p, halved + g, models, halves, second_half(&rows, first), 2, N);
                         for (int k = 0; k < N; k++) losses[g + k] += loss_rounded(halves + k * ROWS, sign, counted, exact, most));
     }
     for (int64_t g = 0; g < models; g++) losses[g] += 0.693147180559945309 * known;

@@ -4,16 +4,18 @@
 
 /* Write the log odds of `models` models, (models, ROWS), to `t`; `weights`, (p + 1, stride), begin with offsets.
 
-   What the next block begins with is at `next`: it is asked for line by line between the products, which so hide the way
-   from the memory. All of it at once would have them wait. */
-INLINE void NAME(log_odds)(const REAL *columns, int64_t p, const REAL *weights, int64_t stride, REAL *t, uintptr_t next, const int models) {
+   What is read soon is at `next`: a line of it is asked for between the products of each `every`th column, which so hide the
+   way from the memory. All of it at once would have them wait. */
+INLINE void NAME(log_odds)(const REAL *columns, int64_t p, const REAL *weights, int64_t stride, REAL *t, uintptr_t next, const int every, const int models) {
     enum { STEP = 2 * LANES };
     for (int low = 0; low < ROWS; low += STEP) {
         VECTOR a[MODELS], b[MODELS];
         for (int g = 0; g < models; g++) a[g] = b[g] = ALL(weights[g]);
         for (int64_t j = 0; j < p; j++) {
-            fetch(next);
-            next += STEP * sizeof(float);
+            if (j % every == 0) {
+                fetch(next);
+                next += STEP * sizeof(float);
+            }
             VECTOR x = *(const VECTOR *)(columns + j * ROWS + low), z = *(const VECTOR *)(columns + j * ROWS + low + LANES);
             const REAL *w = weights + (j + 1) * stride;
             for (int g = 0; g < models; g++) {

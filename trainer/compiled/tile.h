@@ -9,12 +9,6 @@
 
 #include "lanes.h"
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#else
-#include <math.h>
-#endif
-
 /* A tile's columns find room in the second cache; no window looks back further than PAST, and none begins later. */
 enum { TILE = 256, PAST = 64, LONG = PAST + TILE };
 
@@ -39,20 +33,6 @@ INLINE f64x4 quotient(f64x4 numerator, f64x4 denominator, f64x4 floor) {
 INLINE f64x4 size4(f64x4 x) { return (f64x4)((i64x4)x & INT64_MAX); }
 INLINE f64x4 larger(f64x4 x, f64x4 y) { return where4(x > y, x, y); }
 INLINE f64x4 smaller(f64x4 x, f64x4 y) { return where4(x < y, x, y); }
-
-INLINE f64x4 sqrt4(f64x4 x) {
-#if defined(__AVX__)
-    return (f64x4)_mm256_sqrt_pd((__m256d)x);
-#elif defined(__x86_64__)
-    union { f64x4 all; __m128d half[2]; } found = {x};
-    found.half[0] = _mm_sqrt_pd(found.half[0]);
-    found.half[1] = _mm_sqrt_pd(found.half[1]);
-    return found.all;
-#else
-    for (int k = 0; k < 4; k++) x[k] = sqrt(x[k]);
-    return x;
-#endif
-}
 
 /* By how much a price differs from the one before it; 0 if they are equal. */
 INLINE f64x4 change4(const double *values, f64x4 price) {
