@@ -31,7 +31,7 @@ def whole_file(
     mode : int
         Who may read and write it, less what the process's umask takes away.
     named : bool
-        Whether its name is on disk too; False: the caller brings the names of several there by `sync_folder`.
+        Whether its name is on disk too; False: the caller brings the names of several there by `sync`.
 
     Raises
     ------
@@ -55,7 +55,7 @@ def whole_file(
                 unfinished.unlink()
             raise
         if durable and named:
-            sync_folder(path.parent)
+            sync(path.parent)
     except OSError as error:
         reason = error.strerror or str(error)
         raise StorageError(
@@ -108,16 +108,24 @@ def point(path: Path, target: str, *, named: bool = True) -> None:
     OSError
         The folder cannot be written, or its file system has no such links.
     """
-    unfinished = _unfinished(path)
+    try:
+        # A name that nobody has yet needs no other to be turned to it.
+        path.symlink_to(target)
+    except FileExistsError:
+        _turn(path, target)
+    if named:
+        sync(path.parent)
+
+
+def _turn(link: Path, target: str) -> None:
+    unfinished = _unfinished(link)
     unfinished.symlink_to(target)
     try:
-        unfinished.replace(path)
+        unfinished.replace(link)
     except BaseException:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise
-    if named:
-        sync_folder(path.parent)
 
 
 def sweep(folder: Path, now: Callable[[], float] = time.time) -> int:
@@ -157,12 +165,18 @@ def take_name(unfinished: Path, path: Path) -> None:
         unfinished.rename(path)
     else:
         unfinished.unlink()
-    sync_folder(path.parent)
+    sync(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Bring the names in a folder to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Bring what is in a file, or the names in a folder, to the disk.
+
+    Raises
+    ------
+    OSError
+        It is not there, or the disk refuses it.
+    """
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -27,7 +27,7 @@ from pydantic import ValidationError
 from common.errors import NotFoundError, StorageError
 from common.protocol.jobs import Cell
 from common.protocol.reports import Manifest
-from common.whole_file import point, sync_folder, write_whole
+from common.whole_file import point, sync, write_soon, write_whole
 from coordinator.champions.registry import ChampionRow
 from coordinator.store.blobs import Artifacts
 
@@ -38,7 +38,7 @@ MANIFEST = "_logreg_optimized.json"
 """What the name of a manifest ends with, behind that of its cell."""
 
 WRITERS = 4
-"""So many pairs are written at once: each waits for the disk three times."""
+"""So many pairs are brought to the disk at once: each waits for it three times."""
 
 NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL)
 """What a file system without symbolic links says."""
@@ -122,19 +122,28 @@ def _keep(
 
     One that is missing must not keep those after it from being shown.
     """
-
-    def keep(place: _Place, sha256: str, manifest: bytes) -> str | StorageError:
+    written: list[tuple[_Place, str]] = []
+    failed: StorageError | None = None
+    for place, sha256, manifest in due:
         try:
-            return place.keep(artifacts.read(sha256), manifest)
+            written.append((place, place.write(artifacts.read(sha256), manifest)))
+        except StorageError as error:
+            failed = failed or error
+    if not written:
+        return [], failed
+
+    def synced(place: _Place, name: str) -> StorageError | None:
+        try:
+            place.sync(name)
         except StorageError as error:
             return error
+        return None
 
-    if not due:
-        return [], None
-    with ThreadPoolExecutor(min(WRITERS, len(due)), "pairs") as writers:
-        kept = list(writers.map(keep, *zip(*due, strict=True)))
-    coming = [(place, name) for (place, *_), name in zip(due, kept, strict=True) if isinstance(name, str)]
-    return coming, next((one for one in kept if isinstance(one, StorageError)), None)
+    # All at once: what the first of them waits for brings most of the others to the disk.
+    with ThreadPoolExecutor(min(WRITERS, len(written)), "pairs") as writers:
+        refused = list(writers.map(synced, *zip(*written, strict=True)))
+    coming = [pair for pair, error in zip(written, refused, strict=True) if error is None]
+    return coming, failed or next((error for error in refused if error is not None), None)
 
 
 def manifest_bytes(document: str) -> bytes:
@@ -181,13 +190,28 @@ class _Place:
         return self.manifest.is_file() and self.manifest.read_bytes() == manifest
 
     def keep(self, pickle: bytes, manifest: bytes) -> str:
-        """Write a pair where nobody looks yet, and return its name."""
+        """Write a pair where nobody looks yet, bring it to the disk, and return its name."""
+        name = self.write(pickle, manifest)
+        self.sync(name)
+        return name
+
+    def write(self, pickle: bytes, manifest: bytes) -> str:
+        """Write a pair where nobody looks yet, to be brought to the disk by `sync`; return its name."""
         digest = hashlib.sha256(hashlib.sha256(pickle).digest() + manifest).hexdigest()[:16]
         folder = self.pointer.with_name(f"{self.pointer.name}.{digest}")
-        write_whole(folder / "model.pkl", pickle, named=False)
-        # The sync of its name brings that of the other file to the disk too.
-        write_whole(folder / "model.json", manifest)
+        write_soon(folder / "model.pkl", pickle)
+        write_soon(folder / "model.json", manifest)
         return folder.name
+
+    def sync(self, name: str) -> None:
+        """Bring a pair that is written to the disk, with its names."""
+        folder = self.pointer.with_name(name)
+        try:
+            for path in (folder / "model.pkl", folder / "model.json", folder):
+                sync(path)
+        except OSError as error:
+            problem = f"{folder}: cannot be written: {error.strerror}"
+            raise StorageError(problem, "free some space or repair the folder") from error
 
     def link(self) -> None:
         """Make both names show what the pointer shows, be that something or nothing; they are not synced."""
@@ -234,10 +258,10 @@ def _show(directory: Path, coming: Sequence[tuple[_Place, str]]) -> tuple[list[s
             except StorageError as unwritten:
                 failed = failed or unwritten
     if linked:
-        sync_folder(directory)
+        sync(directory)
         for place, version in linked:
             point(place.pointer, version, named=False)
-        sync_folder(directory / VERSIONS)
+        sync(directory / VERSIONS)
     return [place.cell.name for place in (*plain, *(place for place, _ in linked))], failed
 
 

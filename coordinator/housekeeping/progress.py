@@ -89,7 +89,8 @@ class ProgressFile(Duty):
         with self.database.read() as tx:
             run = newest_run(tx)
             if run is not None:
-                with whole_file(self.path) as file:
+                # It is written again soon, and can be made of the database.
+                with whole_file(self.path, durable=False) as file:
                     file.writelines(_written(tx, run, eta))
 
 

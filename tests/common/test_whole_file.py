@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import StorageError
-from common.whole_file import STALE_SECONDS, sweep, whole_file, write_whole
+from common.whole_file import STALE_SECONDS, point, sweep, whole_file, write_whole
 
 
 def names(folder):
@@ -135,3 +135,24 @@ def _caught(work, content, errors):
         work(content)
     except BaseException as error:
         errors.append(error)
+
+
+@pytest.mark.parametrize("before", ["nothing", "a link", "a dangling link", "a file"])
+def test_a_name_is_turned_to_another_target_whatever_it_is(tmp_path, before):
+    link = tmp_path / "link"
+    (tmp_path / "old").write_text("old")
+    if before == "a file":
+        link.write_text("plain")
+    elif before != "nothing":
+        link.symlink_to("old" if before == "a link" else "gone")
+    point(link, "new")
+    assert str(link.readlink()) == "new"
+    assert (tmp_path / "old").read_text() == "old"
+    assert names(tmp_path) == ["link", "old"]
+
+
+def test_a_folder_is_not_turned_into_a_link_and_nothing_is_left_of_the_try(tmp_path):
+    (tmp_path / "link").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        point(tmp_path / "link", "new")
+    assert names(tmp_path) == ["link"]

@@ -66,7 +66,8 @@ def store_candles(
     room : Room, optional
         What the cache may take.
     written : list, optional
-        Gets what had to be written, for `keep_written`, which is called at once without it.
+        Gets what had to be written, for whoever brings it to the disk and calls `keep_written`; both is done
+        at once without it.
 
     Returns
     -------
@@ -92,7 +93,7 @@ def store_candles(
     tag(cache_dir / CANDLES)
     room.make(cache_dir, HEAD_BYTES + len(candles) * 8 * len(COLUMNS))
     path = _series_path(cache_dir, candles.symbol, candles.timeframe, candles.digest)
-    with whole_file(path) as file:
+    with whole_file(path, durable=written is None) as file:
         file.write(json.dumps(head, sort_keys=True).encode().ljust(HEAD_BYTES))
         for name, column in candles.columns.items():
             file.write(column.astype(DTYPES[name], copy=False).data)

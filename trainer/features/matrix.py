@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
@@ -27,6 +26,7 @@ import numpy as np
 from filelock import FileLock
 
 from common.errors import DataError, StorageError
+from common.on_disk import on_disk
 from common.whole_file import whole_file
 from trainer.candles.arrays import Float32Array, IntArray
 from trainer.candles.candles import Candles
@@ -135,7 +135,8 @@ def open_features(cache_dir: Path, candles: Candles, context: Sequence[Candles])
             frames = [context_frame(coarse) for coarse in context]
             digest = _build(path, made_of, candles, frames)
             with path.open("rb") as file:
-                with _on_disk(path, file):
+                with on_disk() as take:
+                    take(path)
                     _drop_old(cache_dir, stem)
                     matrix = _mapped(path, made_of, digest)
                     if matrix is not None:
@@ -238,26 +239,6 @@ def _build(path: Path, made_of: Mapping[str, Any], candles: Candles, frames: Seq
         file.seek(0)
         file.write(json.dumps(header).encode().ljust(HEADER_BYTES - 1) + b"\n")
     return _digest(made_of, names, len(bar), sums.hexdigest())
-
-
-@contextmanager
-def _on_disk(path: Path, file: BinaryIO) -> Iterator[None]:
-    """Have the disk take an open file while what stands within goes on.
-
-    Raises
-    ------
-    StorageError
-        The disk refused a part of it, which is gone once its pages leave the memory; it is removed.
-    """
-    with ThreadPoolExecutor(1) as apart:
-        synced = apart.submit(os.fsync, file.fileno())
-        yield
-        try:
-            synced.result()
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            forget(path)
-            raise StorageError(f"{path}: cannot be written: {error.strerror}", "check the disk") from error
 
 
 def _covering(candles: Candles, plan: Sequence[Block], frames: Iterable[ContextFrame]) -> list[ContextFrame]:

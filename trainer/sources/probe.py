@@ -85,7 +85,13 @@ class Probe:
 
     def numbers(self, place: int) -> FloatArray:
         """Return a column's numbers, NaN where there is none."""
-        return np.array([_number(text, self.decimal) for text in self.columns[place]], dtype=np.float64)
+        texts = self.columns[place]
+        try:
+            # Mostly all are numbers, and to try each takes three times as long.
+            found = list(map(float, texts))
+        except ValueError:
+            found = [_number(text, self.decimal) for text in texts]
+        return np.array(found, dtype=np.float64)
 
     def times(self, place: int) -> IntArray:
         """Return a column's times in milliseconds since the epoch, `NO_TIME` where there is none."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from common.errors import DataError
 from common.objects.address import Place
 from common.objects.store import ChangedError
+from common.on_disk import on_disk
 from common.protocol.jobs import SurveySpec
 from common.protocol.reports import Finding, SeriesReport, SurveyReport
 from common.settings.sections import SurveyPolicy
@@ -142,14 +143,18 @@ def _surveyed(
     found += of_repair
     series: list[SeriesReport] = []
     written: list[Written] = []
-    for place, timeframe in enumerate(spec.timeframes):
-        progress("assemble", place, len(spec.timeframes))
-        one, candles, of_series = assembled(spec.symbol, timeframe, native, spec.policy, synthetic)
-        if candles:
-            # Another trainer that lacks room may drop the file before it is held; these are the same.
-            keep[candles.digest] = store_candles(cache_dir, candles, room, written) or candles
-        series.append(one)
-        found += of_series
+    with on_disk() as take:
+        for place, timeframe in enumerate(spec.timeframes):
+            progress("assemble", place, len(spec.timeframes))
+            one, candles, of_series = assembled(spec.symbol, timeframe, native, spec.policy, synthetic)
+            if candles:
+                before = len(written)
+                # Another trainer that lacks room may drop the file before it is held; these are the same.
+                keep[candles.digest] = store_candles(cache_dir, candles, room, written) or candles
+                for file in written[before:]:
+                    take(file.path)
+            series.append(one)
+            found += of_series
     progress("assemble", len(spec.timeframes), len(spec.timeframes))
     report = SurveyReport(
         symbol=spec.symbol,
@@ -160,6 +165,7 @@ def _surveyed(
         quote_volume_per_day=_turnover(series),
         cache_hit=False,
     )
+    # That brings the names of all of them to the disk too.
     store_report(cache_dir, key, report)
     keep_written(written)
     return report

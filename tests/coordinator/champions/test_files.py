@@ -195,32 +195,68 @@ def test_a_missing_model_keeps_none_after_it_from_being_shown(night: Night, tmp_
     assert seen(tmp_path / "shown") == second.sha256
 
 
+@pytest.mark.parametrize("shown_before", [False, True])
 def test_all_pairs_and_names_are_on_the_disk_before_the_first_pointer_turns(
-    night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown_before: bool
 ) -> None:
     first, second = two_champions(night)
-    rows = [first, *(replace(second, cell=CELL.model_copy(update={"horizon": bars})) for bars in (3, 5))]
+    cells = [CELL.model_copy(update={"horizon": bars}) for bars in (1, 3, 5)]
+    rows = [replace(second, cell=cell) for cell in cells]
     shown = tmp_path / "shown"
+    if shown_before:
+        publish(night.artifacts, shown, [replace(first, cell=cell) for cell in cells], [])
     done: list[str] = []
-    sync, turn = os.fsync, os.replace
+    sync, turn, link = os.fsync, os.replace, os.symlink
+
+    def named(name: str | Path) -> None:
+        if not str(name).endswith(".unfinished"):
+            done.append(f"name {name}")
 
     def fsync(descriptor: int) -> None:
         done.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink()}")
         sync(descriptor)
 
     def replaced(source: str | Path, target: str | Path) -> None:
-        done.append(f"name {target}")
+        named(target)
         turn(source, target)
+
+    def linked(target: str | Path, name: str | Path, *_: bool) -> None:
+        link(target, name)
+        named(name)
 
     monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(os, "replace", replaced)
+    monkeypatch.setattr(os, "symlink", linked)
     publish(night.artifacts, shown, rows, [])
     pointers = [f"name {shown}/.models/{one.cell.name}" for one in rows]
     assert done[-4:] == [*pointers, f"sync {shown}/.models"]
     before = done[:-4]
     assert before[-1] == f"sync {shown}", "what the names show is not there yet"
     assert before.count(f"sync {shown}") == 1, "once for all of them"
-    for folder in shown.glob(".models/*.*"):
-        assert before.index(f"sync {folder}") > before.index(f"name {folder}/model.json")
-        assert before.index(f"name {folder}/model.json") > before.index(f"name {folder}/model.pkl")
-    assert sum(one.startswith("sync") and one.endswith(".unfinished") for one in before) == 6
+    for row in rows:
+        folder = shown / ".models" / (shown / ".models" / row.cell.name).readlink()
+        for file in ("model.pkl", "model.json"):
+            assert before.index(f"sync {folder}/{file}") > before.index(f"name {folder}/{file}")
+            assert before.index(f"sync {folder}") > before.index(f"name {folder}/{file}")
+
+
+def test_a_pair_that_the_disk_refuses_is_not_shown_and_the_others_are(
+    night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = two_champions(night)
+    other = replace(first, cell=CELL.model_copy(update={"horizon": 5}))
+    sync = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        if f"{other.cell.name}." in str(Path(f"/proc/self/fd/{descriptor}").readlink()):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        sync(descriptor)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        with pytest.raises(StorageError, match=r"H5\..*: cannot be written: Input/output error"):
+            publish(night.artifacts, tmp_path / "shown", [other, second], [])
+    pointers = {path.name for path in (tmp_path / "shown/.models").iterdir() if path.is_symlink()}
+    assert pointers == {second.cell.name}
+    publish(night.artifacts, tmp_path / "shown", [other, second], [])
+    assert (tmp_path / "shown/.models" / other.cell.name / "model.pkl").is_file()

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.candle_fixtures import (
 )
 from trainer.candles import checked
 from trainer.candles.bars import FIELDS, Bars
-from trainer.candles.cache import open_candles
+from trainer.candles.cache import candle_folder, open_candles
 from trainer.candles.candles import Candles
 from trainer.survey.resample import resampled
 
@@ -53,6 +54,26 @@ def test_the_cache_serves_the_same_files_in_another_place(tmp_path):
     surveyed(tmp_path / "here", tmp_path / "cache", "BTCUSDT", ("1m",))
     path.parent.rename(tmp_path / "there")
     assert surveyed(tmp_path / "there", tmp_path / "cache", "BTCUSDT", ("1m",)).cache_hit
+
+
+def test_candles_are_on_the_disk_before_the_report_that_names_them(tmp_path, monkeypatch):
+    done, sync = [], os.fsync
+
+    def fsync(descriptor):
+        sync(descriptor)
+        done.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+
+    write_csv(tmp_path / "data/BTCUSDT-1m.csv", candles(300))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        surveyed(tmp_path / "data", tmp_path / "cache", "BTCUSDT", ("1m", "5m"))
+    folder = candle_folder(tmp_path / "cache", "BTCUSDT")
+    series = list(folder.glob("*.columns"))
+    (report,) = folder.glob("survey-*.json")
+    (written,) = [place for place, path in enumerate(done) if path.name.startswith(f".{report.name}.")]
+    assert len(series) == 2
+    assert all(path in done[:written] for path in series)
+    assert done[written + 1] == folder, "their names and that of the report"
 
 
 CHANGES = {
