@@ -19,7 +19,7 @@ from pathlib import Path
 from random import SystemRandom
 from types import FrameType
 
-from common.lean_import import uncollected
+from common.lean_import import collect_seldom, uncollected
 
 with uncollected():
     # A tenth of what a start takes.
@@ -91,6 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with held_by_coordinator(options.out, options.instance or "") as out:
             logs.configure(out.coordinator_log, options.debug, "coordinator")
             _quiet_libraries(options.debug)
+            collect_seldom()
             _serve(options, configuration, out)
     except NighttrainError as error:
         if options.debug:

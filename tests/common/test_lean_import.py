@@ -3,10 +3,11 @@ import importlib
 import subprocess
 import sys
 from types import ModuleType
+from weakref import ref
 
 import pytest
 
-from common.lean_import import empty, uncollected, without
+from common.lean_import import YOUNG_OBJECTS, collect_seldom, empty, uncollected, without
 
 
 def test_a_module_is_missing_until_the_block_ends() -> None:
@@ -59,3 +60,39 @@ assert numpy.polynomial.Polynomial and numpy.testing.assert_equal
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
+
+
+class Holder:
+    """Holds what may hold it."""
+
+    def __init__(self, held: list[object]) -> None:
+        self.held = held
+
+
+def test_what_makes_no_cycles_is_not_looked_through_after_each_document() -> None:
+    thresholds, before = gc.get_threshold(), gc.get_stats()[0]["collections"]
+    gc.collect()
+    try:
+        collect_seldom()
+        kept = [[number] for number in range(YOUNG_OBJECTS // 2)]
+        assert gc.get_stats()[0]["collections"] == before
+        assert gc.get_threshold()[1:] == thresholds[1:], (
+            "what was looked through counts as old as soon as ever"
+        )
+    finally:
+        gc.set_threshold(*thresholds)
+    assert kept
+
+
+def test_cycles_are_found_all_the_same() -> None:
+    thresholds = gc.get_threshold()
+    try:
+        collect_seldom()
+        cycle: list[object] = []
+        gone = ref(holder := Holder(cycle))
+        cycle.append(holder)
+        del holder, cycle
+        kept = [[number] for number in range(2 * YOUNG_OBJECTS)]
+        assert gone() is None and kept
+    finally:
+        gc.set_threshold(*thresholds)
