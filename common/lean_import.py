@@ -29,7 +29,7 @@ def uncollected() -> Iterator[None]:
 
 
 def collect_seldom() -> None:
-    """Look for cycles of garbage after `YOUNG_OBJECTS` new objects, where Python does after 700.
+    """Look for cycles of garbage after `YOUNG_OBJECTS` new objects, where Python 3.11 does after 700.
 
     A document that comes is hundreds of objects, which make no cycles: to look through them each time takes a
     twentieth of what a result costs a server.

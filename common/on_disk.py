@@ -33,6 +33,10 @@ def on_disk() -> Iterator[Callable[[Path], None]]:
 def _sync(path: Path) -> None:
     try:
         sync(path)
+    except FileNotFoundError:
+        # Who has removed it meanwhile has no use for it on the disk.
+        return
     except OSError as error:
         path.unlink(missing_ok=True)
-        raise StorageError(f"{path}: cannot be written: {error.strerror}", "check the disk") from error
+        problem = f"{path}: cannot be written: {error.strerror}"
+        raise StorageError(problem, "free some space or repair the folder") from error

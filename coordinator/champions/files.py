@@ -118,7 +118,7 @@ def publish(
 def _keep(
     artifacts: Artifacts, due: Sequence[tuple[_Place, str, bytes]]
 ) -> tuple[list[tuple[_Place, str]], StorageError | None]:
-    """Write pairs, each of the model of a digest and a manifest; return their names, and the first failure.
+    """Write pairs, each of the model of a digest and a manifest; return their names, and a failure.
 
     One that is missing must not keep those after it from being shown.
     """
@@ -199,8 +199,10 @@ class _Place:
         """Write a pair where nobody looks yet, to be brought to the disk by `sync`; return its name."""
         digest = hashlib.sha256(hashlib.sha256(pickle).digest() + manifest).hexdigest()[:16]
         folder = self.pointer.with_name(f"{self.pointer.name}.{digest}")
-        write_soon(folder / "model.pkl", pickle)
-        write_soon(folder / "model.json", manifest)
+        # One that is there may be shown, for the same pair has the same name: its files are exchanged whole.
+        write = write_whole if folder.is_dir() else write_soon
+        write(folder / "model.pkl", pickle)
+        write(folder / "model.json", manifest)
         return folder.name
 
     def sync(self, name: str) -> None:

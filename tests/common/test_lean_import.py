@@ -70,8 +70,9 @@ class Holder:
 
 
 def test_what_makes_no_cycles_is_not_looked_through_after_each_document() -> None:
-    thresholds, before = gc.get_threshold(), gc.get_stats()[0]["collections"]
+    thresholds = gc.get_threshold()
     gc.collect()
+    before = gc.get_stats()[0]["collections"]
     try:
         collect_seldom()
         kept = [[number] for number in range(YOUNG_OBJECTS // 2)]

@@ -50,7 +50,22 @@ def test_a_file_that_the_disk_refuses_is_removed_and_the_others_are_on_it(tmp_pa
     assert list(tmp_path.iterdir()) == [good]
 
 
-def test_the_error_of_what_stands_within_goes_first(tmp_path):
-    with pytest.raises(ValueError, match="within"), on_disk() as take:
+def test_a_file_that_somebody_has_removed_meanwhile_is_no_failure(tmp_path):
+    with on_disk() as take:
         take(tmp_path / "not there")
+
+
+def test_the_error_of_what_stands_within_goes_first(tmp_path, monkeypatch):
+    asked = []
+
+    def refused(descriptor):
+        asked.append(descriptor)
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    monkeypatch.setattr(os, "fsync", refused)
+    with pytest.raises(ValueError, match="within"), on_disk() as take:
+        take(path)
         raise ValueError("within")
+    assert asked

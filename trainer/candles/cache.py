@@ -1,9 +1,10 @@
 """The columnar cache: one file a series, memory-mapped, named by the digest of its candles.
 
 A file is a head of `HEAD_BYTES` (JSON, padded with spaces) and the columns of `candles.COLUMNS` one
-behind the other, eight bytes a value, little-endian. It appears whole or not at all (written aside, synced,
-renamed), so it is safe to read and write from several processes, and a process killed at any moment leaves at
-most a file to sweep.
+behind the other, eight bytes a value, little-endian. It appears whole or not at all (written aside, renamed),
+so it is safe to read and write from several processes, and a process killed at any moment leaves at most a
+file to sweep. It is on the disk before a survey's report names it; what a loss of power leaves of one that no
+report names is digested before it is used.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def open_candles(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str
         Read-only memory maps of what has the digest, which is not dropped while one of them is there; None if
         they are not cached, or damaged.
     """
-    return _opened(_series_path(cache_dir, symbol, timeframe, digest), symbol, timeframe, digest)
+    return _opened(series_path(cache_dir, symbol, timeframe, digest), symbol, timeframe, digest)
 
 
 def store_candles(
@@ -92,7 +93,7 @@ def store_candles(
     }
     tag(cache_dir / CANDLES)
     room.make(cache_dir, HEAD_BYTES + len(candles) * 8 * len(COLUMNS))
-    path = _series_path(cache_dir, candles.symbol, candles.timeframe, candles.digest)
+    path = series_path(cache_dir, candles.symbol, candles.timeframe, candles.digest)
     with whole_file(path, durable=written is None) as file:
         file.write(json.dumps(head, sort_keys=True).encode().ljust(HEAD_BYTES))
         for name, column in candles.columns.items():
@@ -184,7 +185,8 @@ def _opened(
     return candles
 
 
-def _series_path(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str) -> Path:
+def series_path(cache_dir: Path, symbol: str, timeframe: Timeframe, digest: str) -> Path:
+    """Return the file of a series within the cache."""
     return candle_folder(cache_dir, symbol) / f"{timeframe}-{digest}.columns"
 
 

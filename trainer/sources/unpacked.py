@@ -280,8 +280,9 @@ def reason(error: BaseException) -> str:
 
 
 def _exactly(stream: IO[bytes], length: int) -> bytes:
+    # Of a file it is one piece, which is not copied: to join several takes the memory twice.
     pieces: list[bytes] = []
-    while length > 0 and (piece := stream.read(min(length, PIECE_BYTES))):
+    while length > 0 and (piece := stream.read(length)):
         pieces.append(piece)
         length -= len(piece)
     return b"".join(pieces)

@@ -17,7 +17,14 @@ from common.settings.sections import SurveyPolicy
 from common.timeframes import Timeframe
 from common.whole_file import sweep
 from trainer.candles import findings
-from trainer.candles.cache import candle_folder, find_report, open_candles, store_candles, store_report
+from trainer.candles.cache import (
+    candle_folder,
+    find_report,
+    open_candles,
+    series_path,
+    store_candles,
+    store_report,
+)
 from trainer.candles.candles import Candles
 from trainer.candles.checked import Written, keep_written
 from trainer.candles.room import NO_BOUND, OBJECTS, Room
@@ -148,11 +155,10 @@ def _surveyed(
             progress("assemble", place, len(spec.timeframes))
             one, candles, of_series = assembled(spec.symbol, timeframe, native, spec.policy, synthetic)
             if candles:
-                before = len(written)
                 # Another trainer that lacks room may drop the file before it is held; these are the same.
                 keep[candles.digest] = store_candles(cache_dir, candles, room, written) or candles
-                for file in written[before:]:
-                    take(file.path)
+                # One that was there already may be another trainer's, which has not brought it there yet.
+                take(series_path(cache_dir, spec.symbol, timeframe, candles.digest))
             series.append(one)
             found += of_series
     progress("assemble", len(spec.timeframes), len(spec.timeframes))

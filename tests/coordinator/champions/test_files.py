@@ -213,8 +213,8 @@ def test_all_pairs_and_names_are_on_the_disk_before_the_first_pointer_turns(
             done.append(f"name {name}")
 
     def fsync(descriptor: int) -> None:
-        done.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink()}")
         sync(descriptor)
+        done.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink()}")
 
     def replaced(source: str | Path, target: str | Path) -> None:
         named(target)
@@ -238,6 +238,36 @@ def test_all_pairs_and_names_are_on_the_disk_before_the_first_pointer_turns(
         for file in ("model.pkl", "model.json"):
             assert before.index(f"sync {folder}/{file}") > before.index(f"name {folder}/{file}")
             assert before.index(f"sync {folder}") > before.index(f"name {folder}/{file}")
+
+
+def test_files_of_a_pair_that_is_shown_already_are_on_the_disk_before_they_take_their_names(
+    night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = two_champions(night)
+    shown = tmp_path / "shown"
+    publish(night.artifacts, shown, [first], [])
+    (shown / f"{CELL.name}_logreg_optimized.json").unlink()
+    synced: set[str] = set()
+    named: list[str] = []
+    sync, turn = os.fsync, os.replace
+
+    def fsync(descriptor: int) -> None:
+        sync(descriptor)
+        synced.add(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+
+    def replaced(source: str | Path, target: str | Path) -> None:
+        # Links have no content that could be lost.
+        if not Path(source).is_symlink():
+            assert str(source) in synced, f"{target} may be empty after a loss of power"
+            named.append(Path(target).name)
+        turn(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fsync)
+        patch.setattr(os, "replace", replaced)
+        publish(night.artifacts, shown, [first], [])
+    assert named == ["model.pkl", "model.json"]
+    assert seen(shown) == first.sha256
 
 
 def test_a_pair_that_the_disk_refuses_is_not_shown_and_the_others_are(
