@@ -44,16 +44,16 @@ TRAINERS = (16, 64, 1000)
 A_HOST = 16
 """Trainers of a machine."""
 
-COSTS = {"1m": 1.7, "5m": 0.42, "15m": 0.22, "1h": 0.12, "4h": 0.1, "1d": 0.07}
+COSTS = {"1m": 0.58, "5m": 0.13, "15m": 0.07, "1h": 0.04, "4h": 0.03, "1d": 0.02}
 """Seconds of one core for a cell of two years with its share of the features, beside another trainer."""
-SURVEY_SECONDS = 0.9
+SURVEY_SECONDS = 0.7
 """Seconds of one core for the survey of a symbol with two years of minutes."""
 SPREAD = (0.8, 1.25)
 """What a job takes lies between these times its cost."""
 REQUEST_SECONDS = 0.0015
 """What a request takes of the coordinator besides: HTTP, and its share of a sync of the disk."""
-GAP_SECONDS = 0.03
-"""What a trainer takes between two jobs: it forks and sends."""
+GAP_SECONDS = 0.02
+"""What a trainer takes between two jobs: it sends, and mostly has a child that rests."""
 IDLE_SECONDS = 2.0
 """After how long a trainer that got nothing asks again."""
 
