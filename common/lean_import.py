@@ -31,8 +31,8 @@ def uncollected() -> Iterator[None]:
 def collect_seldom() -> None:
     """Look for cycles of garbage after `YOUNG_OBJECTS` new objects, where Python 3.11 does after 700.
 
-    A document that comes is hundreds of objects, which make no cycles: to look through them each time takes a
-    twentieth of what a result costs a server.
+    A document that comes is hundreds of objects, which make no cycles: to look through them each time was
+    two fifths of the time in which a result was read.
     """
     gc.set_threshold(YOUNG_OBJECTS)
 
