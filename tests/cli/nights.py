@@ -8,7 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -53,13 +53,15 @@ def begun(*words: object, **env: str) -> Iterator[subprocess.Popen[str]]:
     try:
         yield process
     finally:
-        family = [process.pid, *(child.pid for child in descendants(process.pid))]
-        for pid in family:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        kill_family(process.pid)
         process.communicate()
+
+
+def kill_family(pid: int) -> None:
+    """Kill a process and all that descend from it."""
+    for member in [pid, *(child.pid for child in descendants(pid))]:
+        with suppress(ProcessLookupError):
+            os.kill(member, signal.SIGKILL)
 
 
 def descendants(pid: int) -> list[psutil.Process]:
@@ -94,6 +96,48 @@ def cells_done(out: Path, count: int) -> Callable[[], bool]:
         return bool(document and document["run"] and document["run"]["training"]["succeeded"] >= count)
 
     return reached
+
+
+@contextmanager
+def held(night: int, out: Path, cells: int = 1) -> Iterator[psutil.Process]:
+    """The only trainer of a night in which so many cells are done, held until the end of this.
+
+    It goes on between two looks alone: a night of eight cells may take less time than one look.
+
+    Parameters
+    ----------
+    night : int
+        The launcher's process ID.
+    """
+    agent = until(lambda: _caught(night, cells_done(out, cells)), f"{cells} cells done", 240)
+    try:
+        yield agent
+    finally:
+        with suppress(psutil.NoSuchProcess):
+            agent.resume()
+
+
+def _caught(night: int, reached: Callable[[], bool]) -> psutil.Process | None:
+    if (agent := process_of(night, "trainer")) is None:
+        return None
+    with suppress(psutil.NoSuchProcess):
+        agent.suspend()
+        if reached():
+            return agent
+        agent.resume()
+    return None
+
+
+def interrupt(night: subprocess.Popen[str], agent: psutil.Process) -> None:
+    """Interrupt a night whose trainer is held, and wait until the trainer is asked to stop too."""
+    night.send_signal(signal.SIGINT)
+    until(lambda: _is_asked_to_stop(agent), "that the trainer is asked to stop")
+
+
+def _is_asked_to_stop(held: psutil.Process) -> bool:
+    status = Path(f"/proc/{held.pid}/status").read_text()
+    waiting = int(status.split("\nShdPnd:")[1].split()[0], 16)
+    return bool(waiting >> (signal.SIGTERM - 1) & 1)
 
 
 def process_of(parent: int, module: str) -> psutil.Process | None:

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from cli.app import main
 from coordinator.store.database import Database, sqlite_url
 from tests.cli.conftest import GRID, ROOT, Outcome
-from tests.cli.nights import Night, begun, cells_done, essence, going, only_results_of, until
+from tests.cli.nights import Night, begun, essence, going, held, kill_family, only_results_of
 from tests.cli.terminal import in_terminal, plain
 from tests.coordinator.conftest import new_database, postgres  # noqa: F401
 from tests.coordinator.half_night import content, in_progress
@@ -38,8 +38,9 @@ def server_url(postgres: str) -> Iterator[str]:  # noqa: F811
 
 def killed_after(cells: int, out: Path, candles: Path, **env: str) -> None:
     """Go on with the night until so many of its eight cells are done, and kill all that belongs to it."""
-    with begun("run", "--data", candles, "--out", out, "--trainers", 1, *GRID, **env):
-        until(cells_done(out, cells), f"{cells} cells done")
+    words = ("run", "--data", candles, "--out", out, "--trainers", 1, *GRID)
+    with begun(*words, **env) as night, held(night.pid, out, cells):
+        kill_family(night.pid)
 
 
 def test_a_night_goes_on_in_postgresql_and_ends_in_sqlite_like_an_undisturbed_one(

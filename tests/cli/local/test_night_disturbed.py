@@ -13,10 +13,11 @@ from pathlib import Path
 from tests.cli.conftest import GRID, ROOT, Outcome, command, environment
 from tests.cli.nights import (
     Night,
-    cells_done,
     descendants,
     essence,
     going,
+    held,
+    interrupt,
     only_results_of,
     process_of,
     until,
@@ -24,15 +25,20 @@ from tests.cli.nights import (
 from tests.small_disk import Disk
 
 
+def kill(night: int, module: str) -> None:
+    victim = until(lambda: process_of(night, module), f"a {module} process")
+    victim.kill()
+    victim.wait(10)
+
+
 def test_a_night_whose_processes_are_killed_ends_like_an_undisturbed_one(
     undisturbed: Night, candles: Path, tmp_path: Path
 ) -> None:
     with going(tmp_path, candles) as night:
-        until(cells_done(tmp_path, 1), "a first cell")
-        for module in ("trainer", "coordinator", "trainer"):
-            victim = until(lambda module=module: process_of(night.pid, module), f"a {module} process")
-            victim.kill()
-            victim.wait(10)
+        with held(night.pid, tmp_path):
+            kill(night.pid, "trainer")
+        kill(night.pid, "coordinator")
+        kill(night.pid, "trainer")
         assert night.wait(120) == 0
     assert essence(only_results_of(tmp_path)) == essence(undisturbed[0])
 
@@ -42,9 +48,7 @@ def test_a_coordinator_that_is_killed_in_its_first_second_is_started_again(
 ) -> None:
     with going(tmp_path, candles) as night:
         for _ in range(2):
-            victim = until(lambda: process_of(night.pid, "coordinator"), "a coordinator")
-            victim.kill()
-            victim.wait(10)
+            kill(night.pid, "coordinator")
         assert night.wait(120) == 0
     assert essence(only_results_of(tmp_path)) == essence(undisturbed[0])
 
@@ -55,9 +59,9 @@ def test_a_night_whose_trainers_all_refuse_to_start_ends_with_their_reason_and_c
     out, data, away = tmp_path / "out", tmp_path / "candles", tmp_path / "away"
     shutil.copytree(candles, data)
     with going(out, data) as night:
-        until(cells_done(out, 1), "a first cell")
-        data.rename(away)
-        until(lambda: process_of(night.pid, "trainer"), "a trainer process").kill()
+        with held(night.pid, out):
+            data.rename(away)
+            kill(night.pid, "trainer")
         said, _ = night.communicate(timeout=60)
     assert night.returncode == 2
     assert f"cannot start and is tried again: the data folder {data} does not exist" in said
@@ -73,8 +77,8 @@ def test_an_interrupted_night_says_so_and_the_same_command_continues(
     undisturbed: Night, candles: Path, tmp_path: Path
 ) -> None:
     with going(tmp_path, candles) as night:
-        until(cells_done(tmp_path, 1), "a first cell")
-        night.send_signal(signal.SIGINT)
+        with held(night.pid, tmp_path) as trainer:
+            interrupt(night, trainer)
         said, _ = night.communicate(timeout=30)
     assert night.returncode == 130
     assert "progress is saved" in said
@@ -82,7 +86,7 @@ def test_an_interrupted_night_says_so_and_the_same_command_continues(
     with going(tmp_path, candles) as night:
         said, _ = night.communicate(timeout=120)
     assert night.returncode == 0
-    assert re.search(r"resumes with [1-8] of 8 cells done", said)
+    assert re.search(r"resumes with [1-7] of 8 cells done", said)
     assert essence(only_results_of(tmp_path)) == essence(undisturbed[0])
 
 
@@ -90,10 +94,10 @@ def test_a_launcher_that_was_killed_leaves_no_process_behind_and_the_night_conti
     undisturbed: Night, candles: Path, tmp_path: Path
 ) -> None:
     with going(tmp_path, candles) as night:
-        until(cells_done(tmp_path, 1), "a first cell")
-        children = descendants(night.pid)
-        assert children
-        night.kill()
+        with held(night.pid, tmp_path):
+            children = descendants(night.pid)
+            assert children
+            night.kill()
         until(
             lambda: not [child for child in children if child.is_running() and child.status() != "zombie"],
             "its processes ending",
@@ -148,8 +152,8 @@ def test_an_interrupted_night_does_not_continue_on_other_candles(candles: Path, 
     out, other = tmp_path / "out", tmp_path / "other"
     shutil.copytree(candles, other)
     with going(out, candles) as night:
-        until(cells_done(out, 1), "a first cell")
-        night.send_signal(signal.SIGINT)
+        with held(night.pid, out) as trainer:
+            interrupt(night, trainer)
         night.communicate(timeout=30)
     with going(out, other) as night:
         said, _ = night.communicate(timeout=60)

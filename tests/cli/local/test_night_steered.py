@@ -13,9 +13,9 @@ import pytest
 from cli.app import main
 from tests.cli.nights import (
     Night,
-    cells_done,
     essence,
     going,
+    held,
     only_results_of,
     process_of,
     status,
@@ -60,18 +60,8 @@ def test_a_night_that_is_paused_killed_and_resumed_ends_like_an_undisturbed_one(
     undisturbed: Night, candles: Path, tmp_path: Path, steer: Steer
 ) -> None:
     with going(tmp_path, candles) as night:
-
-        def paused() -> bool:
-            if (agent := process_of(night.pid, "trainer")) is None:
-                return False
-            # The night is over in seconds: who holds still ends no cell before it is paused.
-            agent.suspend()
-            try:
-                return cells_done(tmp_path, 1)() and steer(*PAUSE).get("changed", False)
-            finally:
-                agent.resume()
-
-        until(paused, "a first cell", 240)
+        with held(night.pid, tmp_path):
+            assert steer(*PAUSE)["changed"]
         until(given_back(tmp_path), "that the running job is given back", 120)
         before = steer("nights", "show")
         for module in ("coordinator", "trainer"):
@@ -147,8 +137,8 @@ def test_a_night_that_is_ended_keeps_what_is_done_and_the_next_one_goes_on(
     candles: Path, tmp_path: Path, steer: Steer
 ) -> None:
     with going(tmp_path, candles, *LONGER) as night:
-        until(cells_done(tmp_path, 2), "two cells", 240)
-        told = steer("end", "--yes", "--reason", "it is morning")
+        with held(night.pid, tmp_path, 2):
+            told = steer("end", "--yes", "--reason", "it is morning")
         assert told["changed"] and "nothing lost" in told["words"]
         assert night.wait(240) == 1
     results = only_results_of(tmp_path)
