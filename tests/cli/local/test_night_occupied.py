@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.cli.conftest import GRID, Outcome
-from tests.cli.nights import Night, going, status, until
+from tests.cli.nights import Night, going, held, interrupt, status, until
 
 
 def test_a_taken_port_is_named_with_its_holder_and_the_way_out(
@@ -76,8 +75,8 @@ def test_an_unfinished_night_of_another_grid_is_not_mixed_up_and_fresh_starts_ov
     nighttrain: Callable[..., Outcome], candles: Path, tmp_path: Path
 ) -> None:
     with going(tmp_path, candles) as night:
-        until(lambda: (told := status(tmp_path)) and told["run"], "the night")
-        night.send_signal(signal.SIGINT)
+        with held(night.pid, tmp_path, cells=0) as trainer:
+            interrupt(night, trainer)
         night.communicate(timeout=30)
     other = ["--symbols", "BTCUSDT", "--timeframes", "1h", "--horizons", "1"]
     refused = nighttrain("run", "--data", candles, "--out", tmp_path, *other)

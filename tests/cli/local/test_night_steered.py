@@ -16,6 +16,7 @@ from tests.cli.nights import (
     essence,
     going,
     held,
+    interrupt,
     only_results_of,
     process_of,
     status,
@@ -87,9 +88,9 @@ def test_a_night_that_is_resumed_while_it_is_paused_says_what_lets_it_go_on(
     candles: Path, tmp_path: Path, steer: Steer
 ) -> None:
     with going(tmp_path, candles) as night:
-        until(lambda: status(tmp_path) and steer("nights", "list").get("total"), "the night", 240)
-        assert steer(*PAUSE)["changed"]
-        night.send_signal(signal.SIGINT)
+        with held(night.pid, tmp_path, cells=0) as trainer:
+            assert steer(*PAUSE)["changed"]
+            interrupt(night, trainer)
         assert night.wait(120) == 130
     with going(tmp_path, candles) as again:
         assert again.stdout is not None
