@@ -13,6 +13,7 @@ from common.metrics.exposition import Readings
 from common.out_folder import OutFolder
 from common.settings.night import NightSettings
 from coordinator.blobs.uploads import Uploads
+from coordinator.metrics.earlier_runs import EarlierRuns
 from coordinator.metrics.facts import read_facts
 from coordinator.metrics.machine import Machine
 from coordinator.metrics.models import read_models
@@ -67,6 +68,7 @@ class NightCollector(Collector):
         self.forecast = forecast
         self.version = version
         self.uploads = uploads
+        self.earlier = EarlierRuns()
         self.symbols = SymbolSeries()
         self.machine = Machine(ledger.database, out)
 
@@ -74,7 +76,7 @@ class NightCollector(Collector):
         """Yield the families of what is true now."""
         readings = Readings()
         with self.ledger.read() as (tx, book):
-            facts = read_facts(tx, book, self.settings, self.forecast, self.progress_file)
+            facts = read_facts(tx, book, self.settings, self.forecast, self.earlier, self.progress_file)
             self.machine.read(readings, tx)
             for read in READ:
                 read(readings, facts)

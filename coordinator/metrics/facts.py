@@ -10,29 +10,30 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import Select, bindparam, exists, func, select
 
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import JobKind
 from common.protocol.runs import RunState, RunView
 from common.protocol.status import EtaView
 from common.settings.night import NightSettings
+from coordinator.metrics.earlier_runs import EarlierRuns
 from coordinator.policy.admission import Host
 from coordinator.policy.attendance import Presence, attendance
 from coordinator.policy.breaker import Gate
-from coordinator.queue.breakers import read_breakers
+from coordinator.queue.breakers import read_parked
 from coordinator.queue.history import History
 from coordinator.store.database import Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import AttemptRow, RunRow, TrainerRow, all_of, newest_run
 from coordinator.store.seats import PRESENT
-from coordinator.store.tables import attempts, jobs, leadership, lives, runs, trainers
+from coordinator.store.tables import attempts, leadership, lives, trainers
 from coordinator.views.book import Book, JobFact
 from coordinator.views.forecast import Forecast, Prospect
 from coordinator.views.runs import saved_of, view_of
 from coordinator.views.trainers import KnownTrainer, known_trainers, last_attempts
-
-MOST_EARLIER_RUNS = 5
 
 CRASH_WINDOW = timedelta(minutes=15)
 """For how long a crash is counted."""
@@ -43,14 +44,57 @@ REMEMBERED = timedelta(hours=1)
 BRIEF = timedelta(seconds=30)
 """A process that was there for less, and had no job, is held to have crashed."""
 
+_LAST_CLAIM = Prepared(select(attempts.c.started).order_by(attempts.c.id.desc()).limit(1))
+_TERM = Prepared(select(leadership.c.term))
+
+_PRESENT_NAMES = select(trainers.c.name).where(trainers.c.superseded.is_(None))
+_STARTS = Prepared(
+    select(trainers.c.name, func.count()).where(trainers.c.name.in_(_PRESENT_NAMES)).group_by(trainers.c.name)
+)
+_REPLACED = Prepared(
+    all_of(trainers).where(trainers.c.name.in_(_PRESENT_NAMES), trainers.c.superseded > bindparam("since"))
+)
+
+
+def _own_crashes_query() -> Select[Any]:
+    # One of several that has not stopped is presumed to be alive for a while, unless its seat has another.
+    later = lives.alias()
+    followed = exists().where(
+        later.c.store == lives.c.store, later.c.instance == lives.c.instance, later.c.id > lives.c.id
+    )
+    return select(func.count()).where(
+        lives.c.stopped.is_(None),
+        lives.c.seen > bindparam("since"),
+        followed | ((lives.c.store != "") & (lives.c.seen < bindparam("present"))),
+    )
+
+
+def _remembered_query() -> Select[Any]:
+    # Who is started again was there before, and takes nobody's place.
+    each = (
+        select(func.max(lives.c.id).label("id"), func.min(lives.c.began).label("began"))
+        .where(lives.c.seen > bindparam("since"))
+        .group_by(lives.c.store, lives.c.instance)
+        .subquery()
+    )
+    return (
+        select(each.c.began, lives.c.seen)
+        .join_from(each, lives, lives.c.id == each.c.id)
+        .where(lives.c.stopped.is_(None))
+    )
+
+
+_OWN_CRASHES = Prepared(_own_crashes_query())
+_REMEMBERED = Prepared(_remembered_query())
+
 
 @dataclass(frozen=True)
 class RunFacts:
     """The current run: the unfinished one, or else the last.
 
     `running` are the attempts at its cells that go on; `saved` is when each of its jobs that is not over was
-    last saved. `earlier_aucs` are the mean AUCs of runs before it that can be compared with it. `shed`
-    counts the cells that are left for the next night.
+    last saved. `gates` are those of the symbols whose breaker is not closed. `earlier_aucs` are the mean AUCs
+    of runs before it that can be compared with it. `shed` counts the cells that are left for the next night.
     """
 
     row: RunRow
@@ -68,7 +112,7 @@ class RunFacts:
 class Facts:
     """All facts at one moment.
 
-    `starts` counts the processes of each known trainer, `crashes` those that ended uncleanly within
+    `starts` counts the processes of each trainer by its name, `crashes` those that ended uncleanly within
     `CRASH_WINDOW`; `own_crashes` counts those of the coordinator. `coordinators` counts those that are there
     and those that are lost, `leaders` how often one has taken the lead.
     """
@@ -80,7 +124,7 @@ class Facts:
     trainers: tuple[KnownTrainer, ...]
     hosts: tuple[Host, ...]
     starts: dict[str, int]
-    crashes: dict[str, int]
+    crashes: Counter[str]
     own_crashes: int
     coordinators: dict[str, int]
     leaders: int
@@ -89,7 +133,12 @@ class Facts:
 
 
 def read_facts(
-    tx: Transaction, book: Book | None, settings: NightSettings, forecast: Forecast, progress_file: Path
+    tx: Transaction,
+    book: Book | None,
+    settings: NightSettings,
+    forecast: Forecast,
+    earlier: EarlierRuns,
+    progress_file: Path,
 ) -> Facts:
     """Read the facts as they are in a transaction.
 
@@ -103,6 +152,8 @@ def read_facts(
         The length of a lease, and the window.
     forecast : Forecast
         Estimates the end of the run.
+    earlier : EarlierRuns
+        What its models are measured by.
     progress_file : Path
         The night's checkpoint file, of which the time of writing is a fact too.
     """
@@ -110,21 +161,19 @@ def read_facts(
     unfinished = book if run is not None and run.state is RunState.RUNNING else None
     prospect = forecast.prospect(tx.connection, tx.now, unfinished)
     snapshot = prospect.scene
-    known = tuple(known_trainers(tx, snapshot))
-    last_claim = select(attempts.c.started).order_by(attempts.c.id.desc()).limit(1)
     return Facts(
         now=tx.now,
         settings=settings,
         history=snapshot.history,
-        run=None if run is None or book is None else _run(tx, run, book, forecast, prospect),
-        trainers=known,
+        run=None if run is None or book is None else _run(tx, run, book, forecast, earlier, prospect),
+        trainers=tuple(known_trainers(tx, snapshot)),
         hosts=tuple(snapshot.hosts.values()),
-        starts=_starts(tx, [one.row.name for one in known]),
-        crashes=_crashes(tx, [one.row.name for one in known]),
+        starts=_starts(tx),
+        crashes=_crashes(tx),
         own_crashes=_own_crashes(tx),
         coordinators=_coordinators(tx),
-        leaders=int(tx.connection.execute(select(leadership.c.term)).scalar() or 0),
-        last_claim=tx.connection.execute(last_claim).scalar(),
+        leaders=int(_TERM.on(tx.connection).scalar() or 0),
+        last_claim=_LAST_CLAIM.on(tx.connection).scalar(),
         progress_written=_written(progress_file),
     )
 
@@ -134,10 +183,17 @@ def cell_labels(job: JobFact) -> dict[str, str]:
     return {"symbol": job.symbol, "timeframe": str(job.timeframe), "horizon": str(job.horizon)}
 
 
-def _run(tx: Transaction, run: RunRow, book: Book, forecast: Forecast, prospect: Prospect) -> RunFacts:
+def _run(
+    tx: Transaction,
+    run: RunRow,
+    book: Book,
+    forecast: Forecast,
+    earlier: EarlierRuns,
+    prospect: Prospect,
+) -> RunFacts:
     view = view_of(tx, run, book)
     leases = [lease for lease in prospect.scene.leases if lease.job_id in book]
-    breakers = read_breakers(tx.connection, run.id)
+    breakers = read_parked(tx.connection, run.id)
     return RunFacts(
         row=run,
         view=view,
@@ -146,43 +202,25 @@ def _run(tx: Transaction, run: RunRow, book: Book, forecast: Forecast, prospect:
         running=tuple(one for one in leases if book.job(one.job_id).kind is JobKind.TRAINING),
         saved={job_id: saved for job_id, (_, saved) in saved_of(tx, book).items()},
         gates={symbol: breaker.gate(tx.now) for symbol, breaker in breakers.items()},
-        earlier_aucs=_earlier_aucs(tx, run),
+        earlier_aucs=earlier.mean_aucs(tx, run),
         shed=len(prospect.shed),
     )
 
 
-def _earlier_aucs(tx: Transaction, run: RunRow) -> tuple[float, ...]:
-    # Scores on synthetic candles say nothing about those on real ones.
-    alike = (runs.c.config == run.config, runs.c.synthetic == run.synthetic)
-    query = (
-        select(func.avg(jobs.c.auc))
-        .join_from(jobs, runs, jobs.c.run_id == runs.c.id)
-        .where(runs.c.id < run.id, runs.c.state == RunState.DONE, *alike, jobs.c.auc.is_not(None))
-        .group_by(runs.c.id)
-        .order_by(runs.c.id.desc())
-        .limit(MOST_EARLIER_RUNS)
-    )
-    return tuple(tx.connection.execute(query).scalars())
+def _starts(tx: Transaction) -> dict[str, int]:
+    return {name: int(count) for name, count in _STARTS.on(tx.connection)}
 
 
-def _starts(tx: Transaction, names: list[str]) -> dict[str, int]:
-    query = select(trainers.c.name, func.count()).where(trainers.c.name.in_(names)).group_by(trainers.c.name)
-    return {name: int(count) for name, count in tx.connection.execute(query)}
-
-
-def _crashes(tx: Transaction, names: list[str]) -> dict[str, int]:
+def _crashes(tx: Transaction) -> Counter[str]:
     """Count by name the processes that another has replaced lately and that had not stopped cleanly.
 
     One that was asked to stop has given its job back. Of one that never had a job nothing is known but how
     long it was there: an operator lets it come up before stopping it again.
     """
-    replaced = all_of(trainers).where(
-        trainers.c.name.in_(names), trainers.c.superseded > tx.now - CRASH_WINDOW
-    )
-    rows = [TrainerRow.of(row) for row in tx.connection.execute(replaced)]
+    replaced = _REPLACED.on(tx.connection, {"since": tx.now - CRASH_WINDOW})
+    rows = [TrainerRow.of(row) for row in replaced]
     last = last_attempts(tx, [row.boot_id for row in rows])
-    crashed = Counter(row.name for row in rows if _has_crashed(row, last.get(row.boot_id)))
-    return {name: crashed[name] for name in names}
+    return Counter(row.name for row in rows if _has_crashed(row, last.get(row.boot_id)))
 
 
 def _has_crashed(trainer: TrainerRow, last: AttemptRow | None) -> bool:
@@ -192,35 +230,13 @@ def _has_crashed(trainer: TrainerRow, last: AttemptRow | None) -> bool:
 
 
 def _own_crashes(tx: Transaction) -> int:
-    # One of several that has not stopped is presumed to be alive for a while, unless its seat has another.
-    later = lives.alias()
-    followed = exists().where(
-        later.c.store == lives.c.store, later.c.instance == lives.c.instance, later.c.id > lives.c.id
-    )
-    query = select(func.count()).where(
-        lives.c.stopped.is_(None),
-        lives.c.seen > tx.now - CRASH_WINDOW,
-        followed | ((lives.c.store != "") & (lives.c.seen < tx.now - PRESENT)),
-    )
-    return int(tx.connection.execute(query).scalar_one())
+    values = {"since": tx.now - CRASH_WINDOW, "present": tx.now - PRESENT}
+    return int(_OWN_CRASHES.on(tx.connection, values).scalar_one())
 
 
 def _coordinators(tx: Transaction) -> dict[str, int]:
-    remembered = lives.c.seen > tx.now - REMEMBERED
-    # Who is started again was there before, and takes nobody's place.
-    each = (
-        select(func.max(lives.c.id).label("id"), func.min(lives.c.began).label("began"))
-        .where(remembered)
-        .group_by(lives.c.store, lives.c.instance)
-        .subquery()
-    )
-    query = (
-        select(each.c.began, lives.c.seen)
-        .join_from(each, lives, lives.c.id == each.c.id)
-        .where(lives.c.stopped.is_(None))
-    )
-    found = [Presence(row.began, row.seen) for row in tx.connection.execute(query)]
-    return attendance(found, tx.now - PRESENT)
+    found = _REMEMBERED.on(tx.connection, {"since": tx.now - REMEMBERED})
+    return attendance([Presence(row.began, row.seen) for row in found], tx.now - PRESENT)
 
 
 def _written(path: Path) -> datetime | None:

@@ -50,7 +50,7 @@ class SymbolSeries:
             since = self._read_symbol(run.book, symbol)
             # After a failure it waits only from the moment at which it may be tried again.
             waits[symbol,] = max(0.0, (facts.now - since).total_seconds()) if since is not None else 0.0
-        for symbol, gate in run.gates.items():
+            gate = run.gates.get(symbol, Gate.CLOSED)
             self._families[metrics.BREAKER_STATE].keep(symbol, gate, partial(_gates, symbol, gate))
         self._families[metrics.QUEUE_OLDEST_WAIT].keep("", waits, lambda: waits)
         return [family.written() for family in self._families.values()]

@@ -19,12 +19,12 @@ from coordinator.queue.history import SURVEY, History, read_history
 from coordinator.queue.shedding import marked
 from coordinator.store.prepared import Prepared
 from coordinator.store.rows import (
+    HEADS,
     OPEN_ATTEMPTS,
     PRESENT_TRAINERS,
     AttemptRow,
-    RunRow,
+    RunHead,
     TrainerRow,
-    all_of,
 )
 from coordinator.store.tables import attempts, jobs, runs, trainers
 
@@ -34,6 +34,7 @@ _OF_HOST = (
 )
 _OF_ALL = Prepared(OPEN_ATTEMPTS), Prepared(PRESENT_TRAINERS)
 _HOLDERS = select(attempts.c.boot_id).where(attempts.c.ended.is_(None))
+_HEAD = Prepared(HEADS.where(runs.c.id == bindparam("run")))
 _LARGEST_LIMIT = Prepared(
     select(func.max(trainers.c.memory_limit_bytes)).where(
         trainers.c.superseded.is_(None),
@@ -168,7 +169,7 @@ def workers(hosts: Iterable[Host]) -> int:
 
 def held_back(connection: Connection, run_id: int) -> str:
     """Return in words why an operator wants no job of a run to be handed out, or nothing."""
-    return RunRow.of(connection.execute(all_of(runs).where(runs.c.id == run_id)).one()).held_back
+    return RunHead.of(_HEAD.on(connection, {"run": run_id}).one()).held_back
 
 
 def pressure_of(trainer: TrainerRow) -> HostPressure:

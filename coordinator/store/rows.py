@@ -300,17 +300,20 @@ _BY_ID: ColumnElement[int] = literal_column("attempts.id + 0")
 OPEN_ATTEMPTS = all_of(attempts).where(attempts.c.ended.is_(None)).order_by(_BY_ID)
 PRESENT_TRAINERS = all_of(trainers).where(trainers.c.superseded.is_(None)).order_by(trainers.c.name)
 JOBS = all_of(jobs)
-_HEADS = select(*(column for column in runs.c if column.name != "config"))
+HEADS = select(*(column for column in runs.c if column.name != "config"))
 # Written out, since there is an index of it: see `coordinator.store.prepared`.
 _IS_RUNNING = runs.c.state == literal_column(f"'{RunState.RUNNING}'")
-_RUNNING_HEAD = Prepared(_HEADS.where(_IS_RUNNING))
+_RUNNING_HEAD = Prepared(HEADS.where(_IS_RUNNING))
 _RUNNING = all_of(runs).where(_IS_RUNNING)
 _RUNNING_LOCKED = _RUNNING.with_for_update()
+_UNLOCKED = Prepared(_RUNNING)
+_NEWEST = Prepared(all_of(runs).order_by(runs.c.id.desc()).limit(1))
 
 
 def running_run(tx: Transaction, lock: bool = False) -> RunRow | None:
     """Return the unfinished run, of which there is one at most; `lock` keeps others from changing it."""
-    row = tx.connection.execute(_RUNNING_LOCKED if lock else _RUNNING).first()
+    asked = tx.connection.execute(_RUNNING_LOCKED) if lock else _UNLOCKED.on(tx.connection)
+    row = asked.first()
     return None if row is None else RunRow.of(row)
 
 
@@ -322,7 +325,7 @@ def running_head(tx: Transaction) -> RunHead | None:
 
 def newest_run(tx: Transaction) -> RunRow | None:
     """Return the run that was made last."""
-    row = tx.connection.execute(all_of(runs).order_by(runs.c.id.desc()).limit(1)).first()
+    row = _NEWEST.on(tx.connection).first()
     return None if row is None else RunRow.of(row)
 
 

@@ -18,50 +18,61 @@ from contextlib import contextmanager
 from typing import Any
 
 from pydantic_core import from_json
-from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy import Connection, Row, bindparam, func, select, text
 
 from common.protocol.job_views import Outcome, RefusalReason
 from common.protocol.jobs import Cause, JobKind, JobState
 from coordinator.store.database import Database, Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.tables import attempts, jobs, runs
 from coordinator.views.book import Book, JobFact, Try
 
 CHUNK = 500
 """So many jobs are read at a time."""
 
-_JOBS = select(
-    jobs.c.id,
-    jobs.c.ordinal,
-    jobs.c.kind,
-    jobs.c.symbol,
-    jobs.c.timeframe,
-    jobs.c.horizon,
-    jobs.c.state,
-    jobs.c.cause,
-    jobs.c.rows,
-    jobs.c.volume,
-    jobs.c.waiting_since,
-    jobs.c.not_before,
-    jobs.c.wanted_next,
-    jobs.c.started,
-    jobs.c.finished,
-    jobs.c.changed,
-    jobs.c.auc,
-    jobs.c.scores,
-    jobs.c.promoted,
-    jobs.c.refused_by,
-    jobs.c.reused_from,
-    jobs.c.revision,
+_CHANGED = (
+    select(
+        jobs.c.id,
+        jobs.c.ordinal,
+        jobs.c.kind,
+        jobs.c.symbol,
+        jobs.c.timeframe,
+        jobs.c.horizon,
+        jobs.c.state,
+        jobs.c.cause,
+        jobs.c.rows,
+        jobs.c.volume,
+        jobs.c.waiting_since,
+        jobs.c.not_before,
+        jobs.c.wanted_next,
+        jobs.c.started,
+        jobs.c.finished,
+        jobs.c.changed,
+        jobs.c.auc,
+        jobs.c.scores,
+        jobs.c.promoted,
+        jobs.c.refused_by,
+        jobs.c.reused_from,
+        jobs.c.revision,
+    )
+    .where(jobs.c.run_id == bindparam("run"), jobs.c.revision >= bindparam("first"))
+    .order_by(jobs.c.id)
+    .execution_options(yield_per=CHUNK)
 )
-_TRIES = select(
-    attempts.c.job_id,
-    attempts.c.id,
-    attempts.c.outcome,
-    attempts.c.cause,
-    attempts.c.started,
-    attempts.c.ended,
-    attempts.c.seconds,
+_TRIES = (
+    select(
+        attempts.c.job_id,
+        attempts.c.id,
+        attempts.c.outcome,
+        attempts.c.cause,
+        attempts.c.started,
+        attempts.c.ended,
+        attempts.c.seconds,
+    )
+    .where(attempts.c.job_id.in_(bindparam("jobs", expanding=True)))
+    .order_by(attempts.c.id)
 )
+_NEWEST = Prepared(select(func.max(runs.c.id)))
 _OLDEST_AT_WORK = text("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
 _KINDS = {str(one): one for one in JobKind}
 _STATES = {str(one): one for one in JobState}
@@ -89,7 +100,7 @@ class Ledger:
     def read(self) -> Iterator[tuple[Transaction, Book | None]]:
         """Open a transaction that only reads, with the book as it is there; None before the first run."""
         with self._turn, self.database.read() as tx:
-            newest = tx.connection.execute(select(func.max(runs.c.id))).scalar()
+            newest = _NEWEST.on(tx.connection).scalar()
             if newest is None:
                 yield tx, None
                 return
@@ -107,8 +118,7 @@ class Ledger:
         first = self._known
         if not self.database.is_sqlite:
             self._known = next_revision(connection, book.run_id)
-        changed = _JOBS.where(jobs.c.run_id == book.run_id, jobs.c.revision >= first).order_by(jobs.c.id)
-        result = connection.execute(changed.execution_options(yield_per=CHUNK))
+        result = connection.execute(_CHANGED, {"run": book.run_id, "first": first})
         for rows in result.partitions():
             tries = _tries(connection, [row.id for row in rows])
             # Jobs of a symbol have most times in common, which are held once.
@@ -129,8 +139,8 @@ def next_revision(connection: Connection, run_id: int) -> int:
 
 def _tries(connection: Connection, job_ids: Sequence[int]) -> dict[int, list[Try]]:
     found: dict[int, list[Try]] = defaultdict(list)
-    query = _TRIES.where(attempts.c.job_id.in_(job_ids)).order_by(attempts.c.id)
-    for job_id, attempt, outcome, cause, started, ended, seconds in connection.execute(query):
+    result = connection.execute(_TRIES, {"jobs": job_ids})
+    for job_id, attempt, outcome, cause, started, ended, seconds in result:
         of_cause = _CAUSES[cause] if cause else None
         found[job_id].append(Try(attempt, _OUTCOMES[outcome], of_cause, started, ended, seconds))
     return found

@@ -5,15 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import case, func, select
+from sqlalchemy import bindparam, case, func, select
 
 from common.protocol.jobs import Cause, JobKind, JobState
 from common.protocol.runs import JobCounts, RunPage, RunState, RunView
 from common.settings.grid import grid_of
 from coordinator.store.database import Database, Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import RunRow, all_of, find_run
 from coordinator.store.tables import checkpoints, jobs, runs
 from coordinator.views.book import Book
+
+_SAVED = Prepared(
+    select(checkpoints.c.job_id, checkpoints.c.folds, checkpoints.c.saved).where(
+        checkpoints.c.job_id.between(bindparam("first"), bindparam("last"))
+    )
+)
 
 
 class RunListing:
@@ -79,12 +86,9 @@ def view_of(tx: Transaction, run: RunRow, book: Book) -> RunView:
 def saved_of(tx: Transaction, book: Book) -> dict[int, tuple[int, datetime]]:
     """Return how many folds of each job that is not over are saved, and since when."""
     first, last = book.span
-    query = select(checkpoints.c.job_id, checkpoints.c.folds, checkpoints.c.saved).where(
-        checkpoints.c.job_id.between(first, last)
-    )
     return {
         job_id: (folds, saved)
-        for job_id, folds, saved in tx.connection.execute(query)
+        for job_id, folds, saved in _SAVED.on(tx.connection, {"first": first, "last": last})
         if job_id in book and book.job(job_id).finished is None
     }
 

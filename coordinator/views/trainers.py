@@ -19,6 +19,7 @@ from common.settings.night import NightSettings
 from coordinator.policy.admission import Host
 from coordinator.queue.snapshot import Snapshot
 from coordinator.store.database import Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import JOBS, PRESENT_TRAINERS, AttemptRow, JobRow, TrainerRow, all_of
 from coordinator.store.tables import attempts, jobs
 
@@ -27,6 +28,8 @@ SHOWN_SECONDS = 3600.0
 
 REPORTED_BY_TRAINER = (Outcome.SUCCEEDED, Outcome.FAILED, Outcome.RELEASED)
 """Ends of an attempt that the trainer itself has reported."""
+
+_PRESENT = Prepared(PRESENT_TRAINERS)
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ def known_trainers(tx: Transaction, snapshot: Snapshot) -> list[KnownTrainer]:
     """Return the live trainers and the lost ones, by name."""
     leases = {lease.boot_id: lease for lease in snapshot.leases}
     live = {trainer.boot_id for trainer in snapshot.live}
-    present = [TrainerRow.of(row) for row in tx.connection.execute(PRESENT_TRAINERS)]
+    present = [TrainerRow.of(row) for row in _PRESENT.on(tx.connection)]
     last = last_attempts(tx, [trainer.boot_id for trainer in present if trainer.boot_id not in live])
     known = []
     for trainer in present:
@@ -74,6 +77,8 @@ def _silent(trainer: TrainerRow, last: AttemptRow, snapshot: Snapshot) -> KnownT
 
 def last_attempts(tx: Transaction, boot_ids: list[str]) -> dict[str, AttemptRow]:
     """Return the newest attempt of each process that has had one, by boot id."""
+    if not boot_ids:
+        return {}
     newest = (
         select(func.max(attempts.c.id)).where(attempts.c.boot_id.in_(boot_ids)).group_by(attempts.c.boot_id)
     )
