@@ -5,15 +5,22 @@ A trainer that works on such a job learns of it at its next renewal; what it sen
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, bindparam, literal_column, select
 
 from common.protocol.job_views import Outcome
 from common.protocol.jobs import FINAL_STATES, Cause, JobKind, JobState
 from coordinator.queue.leases import job_of, lock_trainers
 from coordinator.queue.transitions import Ending, close_attempt, end_queued
 from coordinator.store.database import Transaction
+from coordinator.store.prepared import Prepared
 from coordinator.store.rows import JOBS, OPEN_ATTEMPTS, AttemptRow, JobRow
 from coordinator.store.tables import attempts, jobs, trainers
+
+# Named one by one, for what is not among the others would be looked for among all that is over.
+_OPEN = [literal_column(f"'{state}'") for state in JobState if state not in FINAL_STATES]
+_FIRST_OPEN = Prepared(
+    select(jobs.c.id).where(jobs.c.run_id == bindparam("run"), jobs.c.state.in_(_OPEN)).limit(1)
+)
 
 
 def cancel_all(tx: Transaction, run_id: int, message: str) -> int:
@@ -82,8 +89,7 @@ def lock_attempts(tx: Transaction, of_jobs: ColumnElement[bool]) -> list[Attempt
 
 def has_open_jobs(tx: Transaction, run_id: int) -> bool:
     """Return whether some job of a run is not over."""
-    query = select(jobs.c.id).where(jobs.c.run_id == run_id, jobs.c.state.not_in(FINAL_STATES)).limit(1)
-    return tx.connection.execute(query).first() is not None
+    return _FIRST_OPEN.on(tx.connection, {"run": run_id}).first() is not None
 
 
 def _cancel_leased(tx: Transaction, attempt: AttemptRow, message: str) -> None:

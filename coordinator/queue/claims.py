@@ -54,7 +54,7 @@ from coordinator.queue.snapshot import (
     read_snapshot,
     seat_of,
 )
-from coordinator.queue.stretches import QUEUED
+from coordinator.queue.stretches import QUEUED, Stretch
 from coordinator.queue.transitions import end_queued, open_attempt
 from coordinator.store.database import Transaction
 from coordinator.store.documents import spec_of
@@ -221,13 +221,17 @@ def _sound(checkpoint: Checkpoint | None, spec: TrainingSpec) -> Checkpoint | No
 def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow, str]]:
     """Fail the jobs that ran out of memory and for which no live trainer has room; return them and why."""
     run = running_head(tx)
-    starved = JOBS.where(jobs.c.state == JobState.QUEUED, jobs.c.oom_room_bytes.is_not(None))
-    if run is None or tx.connection.execute(starved.where(jobs.c.run_id == run.id)).first() is None:
+    # Asked twice a second, whatever the queue's length: by an index that holds these jobs alone.
+    starved = () if run is None else Stretch(("after oom",), {"run": run.id}).read(tx.connection)
+    if run is None or not starved:
         return []
-    snapshot = read_snapshot(tx.connection, run.id, tx.now, settings)
-    reasons = {candidate.job_id: roomless(candidate, snapshot.terms) for candidate in snapshot.candidates}
+    scene = read_scene(tx.connection, run.id, tx.now, settings)
+    candidates = Candidates(tx.connection, run.id, tx.now, scene.history).of(starved)
+    reasons = {one.job_id: words for one in candidates if (words := roomless(one, scene.terms))}
+    if not reasons:
+        return []
     failed = []
-    hopeless = starved.where(jobs.c.id.in_([job_id for job_id, words in reasons.items() if words]))
+    hopeless = JOBS.where(QUEUED, jobs.c.id.in_(list(reasons))).order_by(jobs.c.id)
     for row in tx.connection.execute(hopeless.with_for_update()).all():
         job, words = JobRow.of(row), reasons[row.id]
         end_queued(tx, job, JobState.FAILED, Cause.OOM, words)

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 
 from common.protocol.jobs import JobKind, JobState
 from common.protocol.trainers import LimitKind
@@ -34,6 +34,7 @@ from coordinator.queue.line import PAGE, Line
 from coordinator.store.database import Transaction
 from coordinator.store.tables import jobs, symbols
 from tests.coordinator.specimens import GIB, NOON, MakeNight, Night
+from tests.coordinator.steps import steps_of
 
 MAX_WAIT = 900.5
 """Not whole, as no time of a real clock is."""
@@ -182,28 +183,9 @@ def test_a_claim_takes_sqlite_as_long_however_long_the_queue(
         night.survey_all(boot)
         # A host with another lease is asked for what ran out of memory too.
         night.grant(night.register(f"t{count}"))
-        steps.append(_steps_of(night, boot))
+        steps.append(steps_of(night.database, lambda boot=boot: night.grant(boot, last_symbol="S001USDT")))
         night.cancel(run)
     assert steps[1] < 3 * steps[0], steps
-
-
-def _steps_of(night: Night, boot: str) -> int:
-    """Return how many steps SQLite's machine takes for a claim, in tens."""
-    count = 0
-
-    def step() -> None:
-        nonlocal count
-        count += 1
-
-    def watch(connection: Any, *_: object) -> None:
-        connection.set_progress_handler(step, 10)
-
-    event.listen(night.database.engine, "checkout", watch)
-    try:
-        night.grant(boot, last_symbol="S001USDT")
-    finally:
-        event.remove(night.database.engine, "checkout", watch)
-    return count
 
 
 def _rows_of(night: Night, boot: str) -> int:
