@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Row, bindparam, select
 
 from common.protocol.jobs import JobKind
@@ -45,6 +46,8 @@ _JOBS = (
     .order_by(jobs.c.ordinal)
     .execution_options(yield_per=CHUNK)
 )
+
+_KINDS = {str(one): one for one in JobKind}
 
 
 class ProgressFile(Duty):
@@ -104,27 +107,30 @@ def _written(tx: Transaction, run: RunRow, eta: EtaView) -> Iterator[bytes]:
         "jobs": [],
     }
     yield json.dumps(head, indent=1).removesuffix("]\n}").encode()
-    separator = "\n  "
+    separator = b"\n  "
     for rows in tx.connection.execute(_JOBS, {"run": run.id}).partitions():
-        documents = [json.dumps(_job(row)) for row in rows]
-        yield (separator + ",\n  ".join(documents)).encode()
-        separator = ",\n  "
+        yield separator + b",\n  ".join([_job(row) for row in rows])
+        separator = b",\n  "
     yield b"\n ]\n}\n"
 
 
-def _job(row: Row[*tuple[Any, ...]]) -> dict[str, Any]:
-    progress = progress_of(row.progress)
-    return {
-        "id": row.id,
-        "job": job_name(JobKind(row.kind), row.symbol, row.timeframe, row.horizon),
-        "state": row.state,
-        "cause": row.cause,
-        "message": row.message,
-        "trainer": row.trainer or "",
-        "progress": progress.model_dump(mode="json") if progress else None,
-        "folds_saved": row.folds or 0,
-        "changed": _iso(row.changed),
-    }
+def _job(row: Row[*tuple[Any, ...]]) -> bytes:
+    # By their places: a night has up to a hundred thousand.
+    job_id, kind, symbol, timeframe, horizon, state, cause, message, changed, trainer, told, folds = row
+    progress = progress_of(told)
+    return to_json(
+        {
+            "id": job_id,
+            "job": job_name(_KINDS[kind], symbol, timeframe, horizon),
+            "state": state,
+            "cause": cause,
+            "message": message,
+            "trainer": trainer or "",
+            "progress": progress.model_dump(mode="json") if progress else None,
+            "folds_saved": folds or 0,
+            "changed": _iso(changed),
+        }
+    )
 
 
 def _iso(moment: datetime) -> str:

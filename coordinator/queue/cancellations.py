@@ -17,7 +17,9 @@ from coordinator.store.rows import JOBS, OPEN_ATTEMPTS, AttemptRow, JobRow
 from coordinator.store.tables import attempts, jobs, trainers
 
 # Named one by one, for what is not among the others would be looked for among all that is over.
-_OPEN = [literal_column(f"'{state}'") for state in JobState if state not in FINAL_STATES]
+_OPEN: list[ColumnElement[str]] = [
+    literal_column(f"'{state}'") for state in JobState if state not in FINAL_STATES
+]
 _FIRST_OPEN = Prepared(
     select(jobs.c.id).where(jobs.c.run_id == bindparam("run"), jobs.c.state.in_(_OPEN)).limit(1)
 )
