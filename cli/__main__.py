@@ -7,6 +7,8 @@ import os
 import sys
 from contextlib import suppress
 
+from cli.screen.outlet import Outlet, opened
+
 
 def main() -> int:
     """Run the command line and return its exit code."""
@@ -46,7 +48,13 @@ def leave(code: int) -> None:
 
 def start() -> None:
     """Run the command line as a process of its own, and end it."""
-    leave(main())
+    sys.stdout, sys.stderr = opened(sys.stdout), opened(sys.stderr)
+    code = main()
+    sys.stdout.flush()
+    if isinstance(sys.stdout, Outlet) and (words := sys.stdout.left_out):
+        print(f"nighttrain: {words}", file=sys.stderr)
+        code = code or 1
+    leave(code)
 
 
 if __name__ == "__main__":

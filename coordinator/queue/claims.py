@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ARRAY, Integer, bindparam, func, select, update
 
 from common.protocol.faults import checkpoint_fault
-from common.protocol.jobs import Cause, JobKind, JobState, TrainingSpec
+from common.protocol.jobs import JobKind, TrainingSpec
 from common.protocol.reports import Checkpoint
 from common.protocol.trainers import ClaimRequest, DiskState, Grant, HostPressure, NoWork
 from common.settings.night import NightSettings
@@ -34,11 +34,9 @@ from coordinator.policy.admission import (
     kept_back,
     over_limit,
     ranked,
-    roomless,
 )
 from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
-from coordinator.queue.attempts import fail_cells
 from coordinator.queue.candidates import Candidates
 from coordinator.queue.checkpoints import checkpoints_of
 from coordinator.queue.history import SURVEY, History, recent_history
@@ -54,8 +52,8 @@ from coordinator.queue.snapshot import (
     read_snapshot,
     seat_of,
 )
-from coordinator.queue.stretches import QUEUED, Stretch
-from coordinator.queue.transitions import end_queued, open_attempt
+from coordinator.queue.stretches import QUEUED
+from coordinator.queue.transitions import open_attempt
 from coordinator.store.database import Transaction
 from coordinator.store.documents import spec_of
 from coordinator.store.prepared import Prepared
@@ -216,29 +214,6 @@ def _sound(checkpoint: Checkpoint | None, spec: TrainingSpec) -> Checkpoint | No
         logger.warning("the checkpoint of %s is malformed and counts as none: %s", spec.cell.name, fault)
         return None
     return checkpoint
-
-
-def fail_roomless(tx: Transaction, settings: NightSettings) -> list[tuple[JobRow, str]]:
-    """Fail the jobs that ran out of memory and for which no live trainer has room; return them and why."""
-    run = running_head(tx)
-    # Asked twice a second, whatever the queue's length: by an index that holds these jobs alone.
-    starved = () if run is None else Stretch(("after oom",), {"run": run.id}).read(tx.connection)
-    if run is None or not starved:
-        return []
-    scene = read_scene(tx.connection, run.id, tx.now, settings)
-    candidates = Candidates(tx.connection, run.id, tx.now, scene.history).of(starved)
-    reasons = {one.job_id: words for one in candidates if (words := roomless(one, scene.terms))}
-    if not reasons:
-        return []
-    failed = []
-    hopeless = JOBS.where(QUEUED, jobs.c.id.in_(list(reasons))).order_by(jobs.c.id)
-    for row in tx.connection.execute(hopeless.with_for_update()).all():
-        job, words = JobRow.of(row), reasons[row.id]
-        end_queued(tx, job, JobState.FAILED, Cause.OOM, words)
-        if job.kind is JobKind.SURVEY:
-            fail_cells(tx, job, Cause.OOM, f"the survey of {job.symbol} failed: {words}")
-        failed.append((job, words))
-    return failed
 
 
 def _lease(

@@ -35,7 +35,7 @@ from common.settings.night import NightSettings
 from coordinator.policy.admission import Refusal, gibibytes
 from coordinator.policy.disk import MAX_PAUSE_SECONDS
 from coordinator.policy.window import night_at
-from coordinator.queue import checkpoints, claims, leases, results, surveys
+from coordinator.queue import checkpoints, claims, leases, results, roomless, surveys
 from coordinator.queue.attempts import defer, fail_attempt, give_back
 from coordinator.queue.leases import (
     Loss,
@@ -333,7 +333,7 @@ class Queue:
     def fail_roomless(self) -> int:
         """Fail jobs that ran out of memory and that no live trainer can take; return how many."""
         with self.database.write() as tx:
-            failed = claims.fail_roomless(tx, self.settings)
+            failed = roomless.fail_roomless(tx, self.settings)
         for job, words in failed:
             logger.warning("%s: failed: %s", job.name, words)
         return len(failed)

@@ -23,7 +23,7 @@ from tests.coordinator.specimens import Clock, MakeNight, Night, settings
 from tests.coordinator.wire import TOKEN, OfTheRole, Serve, documented, tokens
 from tests.postgres import TEMPLATE, VARIABLE, execute, of_database
 
-ROOMS_OF_EVERY_BACKEND = ("queue", "runs", "store")
+ROOMS_OF_EVERY_BACKEND = ("metrics", "queue", "runs", "store")
 """Where each test that needs a database is made with SQLite and with PostgreSQL; elsewhere SQLite must do."""
 
 

@@ -11,7 +11,7 @@ from common.errors import (
     NotFoundError,
 )
 from common.protocol.jobs import Cause, JobKind, JobState, SurveySpec
-from common.protocol.trainers import LimitKind, NoWork
+from common.protocol.trainers import NoWork
 from coordinator.policy.admission import Refusal
 from coordinator.queue.claims import AT_ONCE
 from coordinator.store.tables import jobs
@@ -163,30 +163,3 @@ def test_after_an_oom_the_job_runs_alone_in_a_larger_room(night: Night) -> None:
     assert alone.job_id == hurt.job_id and alone.memory_limit_bytes == 8 * GIB
     refusal = night.claim(other)
     assert isinstance(refusal, Refusal) and refusal.reason is NoWork.NEEDS_LONE_ROOM
-
-
-def test_a_survey_that_nobody_has_room_for_takes_its_cells_with_it(night: Night) -> None:
-    night.begin(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1, 3))
-    boot = night.register(kind=LimitKind.CGROUP)
-    assert night.queue.fail(night.grant(boot).lease_id, failure(Cause.OOM)).state == JobState.QUEUED
-    assert night.queue.fail_roomless() == 1
-    cells = [night.detail(job_id) for job_id in (2, 3)]
-    assert [cell.state for cell in cells] == [JobState.FAILED, JobState.FAILED]
-    assert {cell.cause for cell in cells} == {Cause.OOM}
-    assert all("the survey of BTCUSDT failed: ran out of memory" in cell.message for cell in cells)
-
-
-def test_an_oom_job_that_nobody_can_take_fails_and_says_so(night: Night) -> None:
-    night.begin(symbols=("BTCUSDT",), timeframes=("1h",), horizons=(1,))
-    boot = night.register(kind=LimitKind.CGROUP)
-    night.survey_all(boot)
-    grant = night.grant(boot)
-    assert night.queue.fail(grant.lease_id, failure(Cause.OOM)).state == JobState.QUEUED
-    assert night.queue.fail_roomless() == 1
-    job = night.detail(grant.job_id)
-    assert (job.state, job.cause) == (JobState.FAILED, Cause.OOM)
-    assert (
-        job.message == "ran out of memory in 2.00 GiB, and no trainer has more room: the largest "
-        "has 2.00 GiB; "
-        "raise max_memory_per_process (in containers TRAINER_MEMORY in .env), then start the night again"
-    )
