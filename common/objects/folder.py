@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from common.errors import StorageError
@@ -46,7 +47,12 @@ class FolderObjects:
             with os.scandir(self.folder / folder) as entries:
                 # A name that begins with a dot is a file that is being written.
                 files = [entry for entry in entries if entry.is_file() and not entry.name.startswith(".")]
-            return {f"{folder}/{entry.name}": entry.stat().st_size for entry in files}
+            found = {}
+            for entry in files:
+                # One may be deleted by another coordinator meanwhile.
+                with suppress(FileNotFoundError):
+                    found[f"{folder}/{entry.name}"] = entry.stat().st_size
+            return found
         except FileNotFoundError:
             return {}
         except OSError as error:

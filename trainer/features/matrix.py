@@ -340,8 +340,12 @@ def _drop_unfinished(cache_dir: Path, stem: str) -> None:
 
 
 def _drop_old(cache_dir: Path, stem: str) -> None:
-    matrices = sorted(cache_dir.glob(f"{stem}_*.features"), key=lambda path: path.stat().st_mtime_ns)
-    for path in matrices[:-GENERATIONS]:
+    matrices = []
+    for path in cache_dir.glob(f"{stem}_*.features"):
+        # One that the disk refuses goes meanwhile, and an operator may remove any.
+        with suppress(FileNotFoundError):
+            matrices.append((path.stat().st_mtime_ns, path))
+    for _, path in sorted(matrices)[:-GENERATIONS]:
         # Processes that still map it keep their pages until they end.
         path.unlink(missing_ok=True)
         path.with_suffix(".certificate.json").unlink(missing_ok=True)

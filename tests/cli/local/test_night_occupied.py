@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from tests.cli.conftest import GRID, Outcome
-from tests.cli.nights import Night, going, held, interrupt, status, until
+from tests.cli.nights import Night, going, held, interrupt
 
 
 def test_a_taken_port_is_named_with_its_holder_and_the_way_out(
@@ -64,8 +64,7 @@ def test_a_stranger_on_the_port_of_the_last_night_is_not_taken_for_the_coordinat
 def test_a_second_run_on_a_folder_in_use_is_refused(
     nighttrain: Callable[..., Outcome], candles: Path, tmp_path: Path
 ) -> None:
-    with going(tmp_path, candles):
-        until(lambda: status(tmp_path), "the first night")
+    with going(tmp_path, candles) as night, held(night.pid, tmp_path, cells=0):
         outcome = nighttrain("run", "--data", candles, "--out", tmp_path, *GRID)
     assert outcome.code == 2
     assert "another run is going there" in outcome.err

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,6 +46,23 @@ def test_what_lies_below_a_name_is_listed_with_its_size(objects: Objects) -> Non
     objects.put("blobs/b", b"")
     objects.put("blobsother/c", b"1")
     assert objects.sizes("blobs") == {"blobs/a": 3, "blobs/b": 0}
+
+
+def test_an_object_that_goes_while_a_folder_is_listed_takes_no_other_out_of_the_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_objects(f"file://{tmp_path}/store")
+    store.put("blobs/a", b"123")
+    store.put("blobs/b", b"")
+    scandir = os.scandir
+
+    def scanned(folder: Path) -> Any:
+        entries = list(scandir(folder))
+        (folder / "b").unlink()
+        return nullcontext(entries)
+
+    monkeypatch.setattr(os, "scandir", scanned)
+    assert store.sizes("blobs") == {"blobs/a": 3}
 
 
 def test_an_object_that_is_removed_is_gone_and_removing_it_again_is_harmless(objects: Objects) -> None:

@@ -281,6 +281,14 @@ def test_only_the_last_generations_are_kept(tmp_path, simulate):
     assert files(tmp_path) == sorted(path.name for path in paths[-GENERATIONS:])
 
 
+def test_a_matrix_that_goes_while_old_ones_are_looked_for_is_no_failure(tmp_path, simulate):
+    first = open_features(tmp_path, simulate(200), []).path
+    # Found by its name, and not there when it is asked for its age.
+    first.with_name(f"{first.stem[:-1]}_.features").symlink_to(tmp_path / "gone")
+    second = open_features(tmp_path, simulate(201), [])
+    assert first.exists() and second.path.exists()
+
+
 def test_context_that_is_known_at_few_rows_is_left_out(tmp_path, simulate):
     hours = simulate(24 * 50)
     few_days, all_days = simulate(40, "1d"), simulate(50, "1d")
