@@ -77,7 +77,6 @@ CREATE TABLE jobs (
 	CONSTRAINT job_state CHECK (state IN ('queued', 'leased', 'succeeded', 'failed', 'cancelled')),
 	FOREIGN KEY(run_id) REFERENCES runs (id)
 );
-CREATE INDEX jobs_by_change ON jobs (run_id, changed);
 CREATE INDEX jobs_by_state ON jobs (run_id, state);
 CREATE UNIQUE INDEX one_survey_a_symbol ON jobs (run_id, symbol) WHERE kind = 'survey';
 CREATE UNIQUE INDEX one_training_a_cell ON jobs (run_id, symbol, timeframe, horizon) WHERE kind = 'training';
@@ -316,5 +315,5 @@ CREATE TABLE leadership (
 	CONSTRAINT leadership_sole CHECK (sole),
 	UNIQUE (sole)
 );
-INSERT INTO alembic_version (version_num) VALUES ('0018');
+INSERT INTO alembic_version (version_num) VALUES ('0019');
 INSERT INTO leadership (term, sole, holder, store, instance, expires) VALUES (0, 1, '', '', '', '1970-01-01 00:00:00.000000');

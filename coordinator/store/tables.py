@@ -227,7 +227,6 @@ jobs = Table(
     CheckConstraint("state != 'leased' OR spec IS NOT NULL", name="job_leased_has_spec"),
     CheckConstraint("promoted IS NULL OR state = 'succeeded'", name="job_promoted"),
     Index("jobs_by_state", "run_id", "state"),
-    Index("jobs_by_change", "run_id", "changed"),
     # What a survey changes, and what is left of a symbol.
     Index("jobs_by_symbol", "run_id", "symbol", "state"),
     Index("jobs_by_revision", "run_id", "revision"),
