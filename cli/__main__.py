@@ -51,8 +51,10 @@ def start() -> None:
     sys.stdout, sys.stderr = opened(sys.stdout), opened(sys.stderr)
     code = main()
     sys.stdout.flush()
-    if isinstance(sys.stdout, Outlet) and (words := sys.stdout.left_out):
-        print(f"nighttrain: {words}", file=sys.stderr)
+    if isinstance(sys.stdout, Outlet) and sys.stdout.problem:
+        rest = "" if code else "; all else is done"
+        missing = f"some words may be missing on standard output: {sys.stdout.problem}"
+        print(f"nighttrain: {missing}{rest}", file=sys.stderr)
         code = code or 1
     leave(code)
 

@@ -13,21 +13,38 @@ class Outlet(io.TextIOWrapper):
 
     A pipe that nobody reads any more, or that is full and was opened not to wait, raises as ever.
 
+    Parameters
+    ----------
+    stream : TextIOWrapper
+        In whose place it stands, and whose buffer it shares.
+
     Attributes
     ----------
     problem : str
         Why something could not be written, in the system's words; empty while all could be.
     """
 
-    problem = ""
+    def __init__(self, stream: io.TextIOWrapper) -> None:
+        # As with PYTHONUNBUFFERED: a file without a buffer takes what it has room for, and says no word.
+        self._at_once = isinstance(stream.buffer, io.RawIOBase)
+        self.problem = ""
+        super().__init__(
+            io.BufferedWriter(stream.buffer) if isinstance(stream.buffer, io.RawIOBase) else stream.buffer,
+            encoding=stream.encoding,
+            errors=stream.errors,
+            line_buffering=stream.line_buffering,
+            write_through=stream.write_through,
+        )
 
     def write(self, words: str, /) -> int:
         """Write as much as there is room for."""
         try:
-            return super().write(words)
+            super().write(words)
+            if self._at_once:
+                super().flush()
         except OSError as error:
             self._drop(error)
-            return len(words)
+        return len(words)
 
     def flush(self) -> None:
         """Write what is held back, as far as there is room for it."""
@@ -41,13 +58,6 @@ class Outlet(io.TextIOWrapper):
             raise error
         self.problem = error.strerror or str(error)
 
-    @property
-    def left_out(self) -> str:
-        """What to say of what was dropped, or nothing."""
-        if not self.problem:
-            return ""
-        return f"some words could not be written to standard output: {self.problem}; nothing else is lost"
-
 
 def opened(stream: TextIO | None) -> TextIO:
     """Return an outlet in place of standard output or error; of a terminal the stream itself.
@@ -59,10 +69,4 @@ def opened(stream: TextIO | None) -> TextIO:
     if not isinstance(stream, io.TextIOWrapper) or stream.isatty():
         return stream
     stream.flush()
-    return Outlet(
-        stream.buffer,
-        encoding=stream.encoding,
-        errors=stream.errors,
-        line_buffering=stream.line_buffering,
-        write_through=stream.write_through,
-    )
+    return Outlet(stream)

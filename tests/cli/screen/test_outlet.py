@@ -12,10 +12,7 @@ import pytest
 from tests.cli.conftest import GRID, ROOT, command, environment
 from tests.cli.nights import Night, essence, only_results_of
 
-LOST = (
-    "nighttrain: some words could not be written to standard output: No space left on device; "
-    "nothing else is lost"
-)
+LOST = "nighttrain: some words may be missing on standard output: No space left on device; all else is done"
 
 
 def said(*words: object, stdout: int, **env: str) -> tuple[int, str]:
@@ -79,3 +76,21 @@ def test_words_are_shown_as_soon_as_ever_where_nothing_is_to_be_held_back() -> N
         text=True,
     )
     assert (done.returncode, done.stdout) == (3, "shown\n")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_command_whose_output_finds_room_for_a_part_of_it_says_so(tmp_path: Path, unbuffered: str) -> None:
+    full = tmp_path / "words"
+    line = ["/bin/sh", "-c", 'ulimit -f 1; exec "$@"', "sh", *command("config", "show")]
+    with full.open("w") as written:
+        done = subprocess.run(
+            line,
+            cwd=ROOT,
+            env={**environment(), "PYTHONUNBUFFERED": unbuffered},
+            stdout=written,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    lost = LOST.replace("No space left on device", "File too large")
+    assert (done.returncode, done.stderr) == (1, f"{lost}\n")
+    assert 0 < full.stat().st_size <= 1024
