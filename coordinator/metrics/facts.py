@@ -1,7 +1,7 @@
 """The facts of the night that metrics report, as one transaction has read them.
 
 They come from the database at each scrape and from nowhere else, so that a restart changes none of them.
-The current run is counted in its book, which keeps what has not changed.
+The current run is counted in its book, which keeps what has not changed; earlier ones change no more.
 """
 
 from __future__ import annotations
@@ -65,11 +65,11 @@ def _own_crashes_query() -> Select[Any]:
     return select(func.count()).where(
         lives.c.stopped.is_(None),
         lives.c.seen > bindparam("since"),
-        followed | ((lives.c.store != "") & (lives.c.seen < bindparam("present"))),
+        followed | ((lives.c.store != "") & (lives.c.seen < bindparam("silent_since"))),
     )
 
 
-def _remembered_query() -> Select[Any]:
+def _coordinators_query() -> Select[Any]:
     # Who is started again was there before, and takes nobody's place.
     each = (
         select(func.max(lives.c.id).label("id"), func.min(lives.c.began).label("began"))
@@ -85,7 +85,7 @@ def _remembered_query() -> Select[Any]:
 
 
 _OWN_CRASHES = Prepared(_own_crashes_query())
-_REMEMBERED = Prepared(_remembered_query())
+_COORDINATORS = Prepared(_coordinators_query())
 
 
 @dataclass(frozen=True)
@@ -230,12 +230,12 @@ def _has_crashed(trainer: TrainerRow, last: AttemptRow | None) -> bool:
 
 
 def _own_crashes(tx: Transaction) -> int:
-    values = {"since": tx.now - CRASH_WINDOW, "present": tx.now - PRESENT}
+    values = {"since": tx.now - CRASH_WINDOW, "silent_since": tx.now - PRESENT}
     return int(_OWN_CRASHES.on(tx.connection, values).scalar_one())
 
 
 def _coordinators(tx: Transaction) -> dict[str, int]:
-    found = _REMEMBERED.on(tx.connection, {"since": tx.now - REMEMBERED})
+    found = _COORDINATORS.on(tx.connection, {"since": tx.now - REMEMBERED})
     return attendance([Presence(row.began, row.seen) for row in found], tx.now - PRESENT)
 
 

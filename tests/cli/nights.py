@@ -57,6 +57,13 @@ def begun(*words: object, **env: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
+def kill(night: int, module: str) -> None:
+    """Kill the process of a night that runs a module, and wait until it is gone."""
+    victim = until(lambda: process_of(night, module), f"a {module} process")
+    victim.kill()
+    victim.wait(10)
+
+
 def kill_family(pid: int) -> None:
     """Kill a process and all that descend from it."""
     for member in [pid, *(child.pid for child in descendants(pid))]:
@@ -134,8 +141,8 @@ def interrupt(night: subprocess.Popen[str], agent: psutil.Process) -> None:
     until(lambda: _is_asked_to_stop(agent), "that the trainer is asked to stop")
 
 
-def _is_asked_to_stop(held: psutil.Process) -> bool:
-    status = Path(f"/proc/{held.pid}/status").read_text()
+def _is_asked_to_stop(process: psutil.Process) -> bool:
+    status = Path(f"/proc/{process.pid}/status").read_text()
     waiting = int(status.split("\nShdPnd:")[1].split()[0], 16)
     return bool(waiting >> (signal.SIGTERM - 1) & 1)
 

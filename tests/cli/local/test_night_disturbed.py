@@ -18,17 +18,11 @@ from tests.cli.nights import (
     going,
     held,
     interrupt,
+    kill,
     only_results_of,
-    process_of,
     until,
 )
 from tests.small_disk import Disk
-
-
-def kill(night: int, module: str) -> None:
-    victim = until(lambda: process_of(night, module), f"a {module} process")
-    victim.kill()
-    victim.wait(10)
 
 
 def test_a_night_whose_processes_are_killed_ends_like_an_undisturbed_one(

@@ -17,6 +17,7 @@ from tests.cli.nights import (
     going,
     held,
     interrupt,
+    kill,
     only_results_of,
     process_of,
     status,
@@ -65,10 +66,8 @@ def test_a_night_that_is_paused_killed_and_resumed_ends_like_an_undisturbed_one(
             assert steer(*PAUSE)["changed"]
         until(given_back(tmp_path), "that the running job is given back", 120)
         before = steer("nights", "show")
-        for module in ("coordinator", "trainer"):
-            victim = until(lambda module=module: process_of(night.pid, module), f"a {module} process")
-            victim.kill()
-            victim.wait(10)
+        kill(night.pid, "coordinator")
+        kill(night.pid, "trainer")
         until(lambda: process_of(night.pid, "trainer"), "another trainer", 120)
         after = until(lambda: status(tmp_path), "the coordinator again", 120)
         assert after["run"]["paused"]["reason"] == "lunch" and after["eta"]["paused"]

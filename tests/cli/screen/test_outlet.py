@@ -67,9 +67,9 @@ def test_a_reader_who_has_enough_ends_a_command_in_peace() -> None:
 
 def test_words_are_shown_as_soon_as_ever_where_nothing_is_to_be_held_back() -> None:
     # As in the images, whose environment has PYTHONUNBUFFERED.
-    told = "from cli import __main__ as m; m.main = lambda: print('shown') or os._exit(3); m.start()"
+    told = "import os, sys; from cli.screen.outlet import opened; sys.stdout = opened(sys.stdout)"
     done = subprocess.run(
-        [sys.executable, "-c", f"import os; {told}"],
+        [sys.executable, "-c", f"{told}; print('shown'); os._exit(3)"],
         cwd=ROOT,
         env={**environment(), "PYTHONUNBUFFERED": "1"},
         capture_output=True,
